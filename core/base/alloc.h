@@ -1,0 +1,20 @@
+/* Allocation. One door for all memory of the core, so that tests can make call N fail. */
+#ifndef PONDI_BASE_ALLOC_H
+#define PONDI_BASE_ALLOC_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+void *pondi_malloc(size_t size);
+void *pondi_calloc(size_t count, size_t size);
+void *pondi_realloc(void *memory, size_t size);
+void pondi_free(void *memory);
+char *pondi_strdup(const char *text);
+/* Copy `size` bytes and add a NUL. */
+char *pondi_memdup(const char *data, size_t size);
+
+/* Tests only: let the allocation `countdown` calls from now fail, and with `sticky` all after it;
+ * 0 turns it off. Compiled to nothing unless POND_FAULT_INJECTION is defined. */
+void pondi_alloc_fail_after(uint64_t countdown, int sticky);
+
+#endif
