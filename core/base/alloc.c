@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "millpond/millpond.h"
+
 #ifdef POND_FAULT_INJECTION
 
 static atomic_uint_fast64_t fail_countdown;
@@ -73,4 +75,9 @@ char *pondi_memdup(const char *data, size_t size)
 char *pondi_strdup(const char *text)
 {
     return pondi_memdup(text, strlen(text));
+}
+
+void pond_string_free(char *text)
+{
+    pondi_free(text);
 }

@@ -1,0 +1,22 @@
+# need_packages NAME...: make sure that Debian packages are there; quiet, and skips what is.
+mkdir -p build
+
+need_packages() {
+    local missing=()
+    local name
+    for name in "$@"; do
+        dpkg-query -W -f='${db:Status-Status}' "$name" 2>/dev/null | grep -qx installed ||
+            missing+=("$name")
+    done
+    [ ${#missing[@]} -eq 0 ] && return 0
+    if [ "$(id -u)" -ne 0 ]; then
+        echo "Please install these packages first: ${missing[*]}" >&2
+        echo "  sudo apt-get install ${missing[*]}" >&2
+        exit 1
+    fi
+    echo "installing: ${missing[*]}"
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq >build/apt.log 2>&1 || true
+    apt-get install -y -qq --no-install-recommends "${missing[@]}" >>build/apt.log 2>&1 ||
+        { cat build/apt.log >&2; exit 1; }
+}
