@@ -1,0 +1,79 @@
+/* A physical connection: its queue of requests, their deadlines and cancellation. What is common to
+ * all databases is here; the rest is behind the driver's functions (driver.h).
+ *
+ * All functions need the loop that the connection is attached to locked, unless they say otherwise.
+ */
+#ifndef PONDI_DRIVER_CONN_H
+#define PONDI_DRIVER_CONN_H
+
+#include "driver/request.h"
+#include "loop/loop.h"
+#include "loop/timer.h"
+
+typedef struct pondi_driver pondi_driver;
+
+typedef enum pondi_conn_state {
+    PONDI_CONN_NEW,        /* not connected yet */
+    PONDI_CONN_CONNECTING,
+    PONDI_CONN_READY,
+    PONDI_CONN_BROKEN      /* lost, or in an unknown state: can only be closed */
+} pondi_conn_state;
+
+/* First member of each driver's own connection struct. Fields under "driver" are set by the driver. */
+typedef struct pondi_conn {
+    const pondi_driver *driver;
+    pond_config *config;   /* holds a reference */
+    void *shared;          /* what the driver keeps per pool, see pondi_driver.shared_open */
+    uint64_t id;           /* unique in the process */
+    pondi_conn_state state;
+    pond_loop *loop;       /* NULL while attached to none */
+    pondi_list queue;      /* requests that wait for the current one */
+    pondi_request *current;
+    pondi_timer *timer;    /* deadline or grace period of the current request */
+    pondi_statement_cache statements;
+    int64_t last_used_ns;
+    void (*idle)(struct pondi_conn *conn, void *owner); /* no request is left, or it broke */
+    void *owner;
+    /* driver */
+    int in_transaction;        /* as the server or library reports it */
+    int transaction_failed;    /* open, but only a rollback is possible */
+    char server_version[128];  /* "PostgreSQL 15.8" */
+    char driver_version[64];   /* "libpq 15.8" */
+} pondi_conn;
+
+/* Open the driver's struct, attached to `loop`; connects to nothing yet. */
+int pondi_conn_new(const pondi_driver *driver, pond_config *config, void *shared, pond_loop *loop,
+                   pondi_conn **out, pond_error **err);
+
+/* Queue a request, or complete it with an error at once. Takes the core's reference over. The
+ * deadline counts from here. */
+void pondi_conn_submit(pondi_conn *conn, pondi_request *request);
+
+/* Run a request in the calling thread, where the driver can and nothing else is running; the loop is
+ * unlocked meanwhile. Returns 0 if it must be submitted instead. Otherwise it has completed. */
+int pondi_conn_run_inline(pondi_conn *conn, pondi_request *request);
+
+/* Stop the current request early; `code` is POND_ETIMEDOUT or POND_ECANCELLED. */
+void pondi_conn_stop(pondi_conn *conn, int code);
+
+/* True if nothing runs or waits. */
+int pondi_conn_is_idle(const pondi_conn *conn);
+
+/* End all requests with `code`, close and free the connection. Never blocks. */
+void pondi_conn_destroy(pondi_conn *conn, int code, const char *why);
+
+/* Take the connection from its loop, or give it to one. Only while idle. */
+void pondi_conn_detach(pondi_conn *conn);
+int pondi_conn_attach(pondi_conn *conn, pond_loop *loop, pond_error **err);
+
+/* ---- For drivers ------------------------------------------------------------------------- */
+
+/* Complete the current request: `result` is taken over (NULL: an empty one is made where needed),
+ * `error` too (NULL for success). A driver that lost the connection calls pondi_conn_broken() first.
+ * After a stop, an error that means "cancelled" becomes the stop's own code. */
+void pondi_conn_finish(pondi_conn *conn, pond_result *result, pond_error *error);
+
+/* The connection cannot be used any more. The driver still finishes the current request itself. */
+void pondi_conn_broken(pondi_conn *conn);
+
+#endif

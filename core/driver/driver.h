@@ -1,0 +1,74 @@
+/* The functions that make a database a millpond database.
+ *
+ * A driver's connection struct begins with a pondi_conn. One request runs on it at a time. All
+ * functions are called with the connection's loop locked, and must not block, unless they say so.
+ */
+#ifndef PONDI_DRIVER_DRIVER_H
+#define PONDI_DRIVER_DRIVER_H
+
+#include "base/buffer.h"
+#include "driver/conn.h"
+#include "driver/result.h"
+
+/* A config key that a driver knows besides the common ones. */
+typedef struct pondi_driver_option {
+    const char *key;
+    /* Append what is wrong with `value` to `problem`, or nothing. NULL: any text is right. */
+    void (*check)(const char *key, const char *value, pondi_buffer *problem);
+} pondi_driver_option;
+
+struct pondi_driver {
+    const char *name;           /* canonical, lower-case */
+    const char *const *aliases; /* ended by NULL; or NULL */
+    pond_dialect dialect;
+    const pondi_driver_option *options; /* ended by a NULL key; or NULL */
+
+    /* Check what the config says as a whole; append each problem with pondi_config_problem(). May be
+     * NULL. Any thread. */
+    void (*check_config)(const pond_config *config, pondi_buffer *problems);
+
+    /* Make what all connections of one pool share; may be NULL. Any thread; may do file I/O. */
+    int (*shared_open)(pond_config *config, void **shared, pond_error **err);
+    void (*shared_close)(void *shared);
+
+    /* Allocate the driver's struct, zeroed beyond what it sets itself. The caller fills the
+     * pondi_conn. */
+    int (*open)(pond_config *config, void *shared, pondi_conn **out, pond_error **err);
+
+    /* Begin a request: conn->current, its statement already converted and its parameter count
+     * checked. The driver calls pondi_conn_finish() once, later or right away. For CONNECT it sets
+     * server_version and driver_version on success. It keeps in_transaction true to the server. */
+    void (*start)(pondi_conn *conn, pondi_request *request);
+
+    /* Stop the server's work on the current request; it is finished soon after, by POND_ECANCELLED
+     * if it did stop, and the connection usable then: nothing of the cancel may reach a later
+     * request. */
+    void (*cancel)(pondi_conn *conn, pondi_request *request);
+
+    /* Execute the request in the calling thread, with the loop NOT locked and blocking allowed;
+     * fill *result or *error. cancel() may be called meanwhile from another thread. NULL if the
+     * driver cannot. */
+    void (*run_inline)(pondi_conn *conn, pondi_request *request, pond_result **result,
+                       pond_error **error);
+
+    /* Move between loops, only without a current request: free watchers, or make them on conn->loop. */
+    void (*detach)(pondi_conn *conn);
+    int (*attach)(pondi_conn *conn, pond_error **err);
+
+    /* Free what was prepared for a statement. Never while a request runs. */
+    void (*statement_free)(pondi_conn *conn, void *prepared);
+
+    /* Close at once and free the struct, whatever state it is in; the current request, if any, was
+     * already completed and must not be touched. Must not block: what needs time happens later,
+     * out of sight. All statements were freed before, unless a request was running. */
+    void (*destroy)(pondi_conn *conn);
+};
+
+/* Find a driver by name or alias; NULL and POND_ENOTBUILT with the known names in the message. Any
+ * thread. */
+const pondi_driver *pondi_driver_find(const char *name, pond_error **err);
+
+/* Add one "key: what is wrong" to the problems of a config. */
+void pondi_config_problem(pondi_buffer *problems, const char *format, ...) PONDI_PRINTF(2, 3);
+
+#endif

@@ -1,0 +1,40 @@
+/* One thing asked of one connection. */
+#ifndef PONDI_DRIVER_REQUEST_H
+#define PONDI_DRIVER_REQUEST_H
+
+#include "driver/statement.h"
+#include "loop/op.h"
+
+typedef enum pondi_request_kind {
+    PONDI_REQUEST_CONNECT,
+    PONDI_REQUEST_EXECUTE,      /* statement, params[column_count] */
+    PONDI_REQUEST_EXECUTE_MANY, /* statement, params[row_count * column_count]; atomic */
+    PONDI_REQUEST_TRANSACTION,  /* verb */
+    PONDI_REQUEST_PING          /* one cheap round trip */
+} pondi_request_kind;
+
+typedef struct pondi_request {
+    pond_op op; /* first: a request is an operation */
+    pondi_request_kind kind;
+    pond_transaction_verb verb;
+    struct pondi_conn *conn;
+    pondi_statement *statement; /* valid from driver->start until the request is finished */
+    const char *sql;            /* the caller's text, tags' comment included; inside the request */
+    size_t sql_size;
+    const pond_value *params; /* deep copies, inside the request */
+    size_t row_count;
+    size_t column_count;
+    int64_t timeout_ms;  /* as resolved from the call and the config; negative: no limit */
+    int64_t deadline_ns; /* PONDI_NEVER for no limit */
+    int stop_code;       /* POND_ETIMEDOUT or POND_ECANCELLED once the driver was told to stop */
+    int inline_run;      /* executed by the calling thread, see pondi_driver.run_inline */
+} pondi_request;
+
+/* Make a request with its own copies of everything. `tags` become a comment after the SQL.
+ * Errors: POND_ENOMEM, POND_EINVAL, POND_ERANGE for sizes beyond what can be counted. */
+int pondi_request_new(pondi_request_kind kind, pond_loop *loop, const char *sql, size_t sql_size,
+                      const pond_value *params, size_t row_count, size_t column_count,
+                      const pond_tag *tags, size_t tag_count, void *user_data, pondi_request **out,
+                      pond_error **err);
+
+#endif

@@ -1,0 +1,53 @@
+/* The statements of one physical connection: converted once, prepared once, kept while in use. */
+#ifndef PONDI_DRIVER_STATEMENT_H
+#define PONDI_DRIVER_STATEMENT_H
+
+#include <stdint.h>
+
+#include "base/list.h"
+#include "millpond/types.h"
+#include "sql/convert.h"
+
+typedef struct pondi_statement {
+    pondi_list recency; /* most recently used first */
+    struct pondi_statement *chain;
+    uint64_t hash;
+    char *sql; /* as the caller wrote it */
+    size_t sql_size;
+    char *native; /* as the dialect takes it, NUL-terminated */
+    size_t native_size;
+    pondi_sql_info info;
+    void *prepared; /* the driver's; NULL until it prepares the statement */
+} pondi_statement;
+
+typedef struct pondi_statement_cache {
+    pond_dialect dialect;
+    size_t capacity;
+    size_t count;
+    size_t bucket_count; /* a power of two */
+    pondi_statement **buckets;
+    pondi_list recency;
+    uint64_t hits;
+    uint64_t misses;
+    uint64_t evictions;
+    void (*evicted)(void *owner, void *prepared); /* frees what the driver prepared */
+    void *owner;
+} pondi_statement_cache;
+
+/* `capacity` of at least 1: the statement in use stays in the cache. */
+int pondi_statement_cache_init(pondi_statement_cache *cache, pond_dialect dialect, size_t capacity,
+                               void (*evicted)(void *owner, void *prepared), void *owner,
+                               pond_error **err);
+
+/* Drop all statements. */
+void pondi_statement_cache_clear(pondi_statement_cache *cache);
+void pondi_statement_cache_free(pondi_statement_cache *cache);
+
+/* Find or convert. The statement stays valid until the next get. */
+int pondi_statement_cache_get(pondi_statement_cache *cache, const char *sql, size_t size,
+                              pondi_statement **out, pond_error **err);
+
+/* Forget one statement, its preparation included. */
+void pondi_statement_cache_remove(pondi_statement_cache *cache, pondi_statement *statement);
+
+#endif

@@ -1,0 +1,54 @@
+/* The private event loop: what the rest of the core may do with a pond_loop.
+ *
+ * A loop is guarded by its lock, which is held by whoever is inside it: the host's thread during a
+ * call, briefly another thread that hands something over. It is never held while waiting. Order of
+ * locks: a loop's, then a pool's; never two loops' at once (post a message instead).
+ */
+#ifndef PONDI_LOOP_LOOP_H
+#define PONDI_LOOP_LOOP_H
+
+#include <stdint.h>
+
+#include "base/list.h"
+#include "millpond/millpond.h"
+
+/* Check that the calling thread may use the loop now (not closed, right thread, not a forked child)
+ * and lock it. The first caller becomes the loop's thread. */
+int pondi_loop_enter(pond_loop *loop, pond_error **err);
+
+/* Apply pending changes of watchers and timers, then unlock: polling the loop's descriptor is enough
+ * from here on. */
+void pondi_loop_leave(pond_loop *loop);
+
+/* Lock without the check, for the calls that any thread may make. */
+void pondi_loop_lock(pond_loop *loop);
+
+/* True once the loop is closed; its lock must be held. */
+int pondi_loop_closed(const pond_loop *loop);
+
+/* A message to a loop, embedded in what it is about. `run` is called once, with the loop locked, by
+ * the thread that is or comes inside the loop; it may free the message. */
+typedef struct pondi_message {
+    struct pondi_message *next;
+    void (*run)(struct pondi_message *message);
+} pondi_message;
+
+/* Send a message and wake the host. Any thread, whatever locks it holds. Messages run in order. */
+void pondi_loop_post(pond_loop *loop, pondi_message *message);
+
+/* The same, and if nobody is inside the loop, run its messages here: for a loop whose host may be
+ * gone or asleep. The caller must hold no lock. */
+void pondi_loop_post_now(pond_loop *loop, pondi_message *message);
+
+/* Something to tear down when the loop closes: embedded, added and removed with the loop locked.
+ * `closing` must stop all use of the loop's watchers and timers, and is called without the list
+ * position being valid any more. */
+typedef struct pondi_loop_client {
+    pondi_list link;
+    void (*closing)(struct pondi_loop_client *client);
+} pondi_loop_client;
+
+void pondi_loop_add_client(pond_loop *loop, pondi_loop_client *client);
+void pondi_loop_remove_client(pondi_loop_client *client);
+
+#endif

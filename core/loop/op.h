@@ -1,0 +1,40 @@
+/* The state of one submitted operation, embedded as the first member of what carries its details. */
+#ifndef PONDI_LOOP_OP_H
+#define PONDI_LOOP_OP_H
+
+#include "base/list.h"
+#include "base/refcount.h"
+#include "millpond/millpond.h"
+
+typedef struct pondi_op_class {
+    /* Begin an early end of a pending operation; the loop is locked. It must complete later on. */
+    void (*cancel)(pond_op *op);
+    /* Free the memory of the whole operation; outcome and error are already gone. */
+    void (*destroy)(pond_op *op);
+} pondi_op_class;
+
+struct pond_op {
+    const pondi_op_class *class;
+    pondi_refcount refs;
+    int status; /* POND_PENDING until it completes */
+    pond_loop *loop;
+    pondi_list link; /* in the queue that it waits in, at last in the loop's completions */
+    void *user_data;
+    pond_error *error;
+    pond_result *result;
+    pond_connection *connection;
+    void (*intercept)(pond_op *op); /* for the core's own operations: called on completion instead of
+                                       queueing, loop locked; takes over the core's reference */
+};
+
+/* Initialise with one reference, the core's, which goes to the completion queue in the end. */
+void pondi_op_init(pond_op *op, const pondi_op_class *class, pond_loop *loop, void *user_data);
+
+/* Complete: takes `error` over (NULL for success or where the code's own text says enough). The loop
+ * is locked and `link` is in no list. Once only. */
+void pondi_op_complete(pond_op *op, int status, pond_error *error);
+
+/* Give the submitter its reference, if it asked for one. Call before anything can complete. */
+void pondi_op_hand_out(pond_op *op, pond_op **out);
+
+#endif

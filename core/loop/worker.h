@@ -1,0 +1,29 @@
+/* A thread of its own for blocking work: one job at a time, in order. */
+#ifndef PONDI_LOOP_WORKER_H
+#define PONDI_LOOP_WORKER_H
+
+#include "millpond/types.h"
+
+typedef struct pondi_worker pondi_worker;
+
+/* A job is embedded in what it is about; `run` is called on the worker's thread and may free it. */
+typedef struct pondi_job {
+    struct pondi_job *next;
+    void (*run)(struct pondi_job *job);
+} pondi_job;
+
+/* Start a thread. Errors: POND_ENOMEM, POND_ERESOURCES if the system refuses one. */
+int pondi_worker_new(pondi_worker **out, pond_error **err);
+
+/* Queue a job. Any thread. */
+void pondi_worker_submit(pondi_worker *worker, pondi_job *job);
+
+/* Let the thread end after the jobs queued so far, and return at once. Any thread, the worker's own
+ * too. The worker must not be used any more. */
+void pondi_worker_finish(pondi_worker *worker);
+
+/* Run one job on a short-lived thread of its own. At most a fixed number run at once: beyond it
+ * POND_ERESOURCES. */
+int pondi_thread_run(pondi_job *job, pond_error **err);
+
+#endif

@@ -1,0 +1,30 @@
+/* From the one way to write a statement to each dialect's own. */
+#ifndef PONDI_SQL_CONVERT_H
+#define PONDI_SQL_CONVERT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "millpond/types.h"
+
+/* What the converter learned about a statement on the way. */
+typedef struct pondi_sql_info {
+    size_t placeholders;
+    uint32_t statements; /* non-empty statements, told apart by `;` outside literals */
+    char verb[16];       /* first keyword, upper-case ("SELECT", "CREATE"); "" if there is none */
+} pondi_sql_info;
+
+/* Append the native form of `sql` to `out` and fill `info`. The rules are those of
+ * pond_sql_convert() in the public header. Linear in `size`. Returns POND_OK; POND_ESYNTAX for
+ * something unterminated, with the position (1-based, in characters) of its start; POND_ENOMEM. */
+int pondi_sql_convert(pond_dialect dialect, const char *sql, size_t size, pondi_buffer *out,
+                      pondi_sql_info *info, pond_error **err);
+
+/* The 1-based character of the caller's `sql` that became character `native_position` of the
+ * native statement, so that a server's error position can be told in the caller's terms; 0 if
+ * out of range. */
+uint32_t pondi_sql_caller_position(pond_dialect dialect, const char *sql, size_t size,
+                                   uint32_t native_position);
+
+#endif
