@@ -7,6 +7,7 @@
 #define PONDI_DRIVER_DRIVER_H
 
 #include "base/buffer.h"
+#include "driver/config.h"
 #include "driver/conn.h"
 #include "driver/result.h"
 
@@ -67,8 +68,5 @@ struct pondi_driver {
 /* Find a driver by name or alias; NULL and POND_ENOTBUILT with the known names in the message. Any
  * thread. */
 const pondi_driver *pondi_driver_find(const char *name, pond_error **err);
-
-/* Add one "key: what is wrong" to the problems of a config. */
-void pondi_config_problem(pondi_buffer *problems, const char *format, ...) PONDI_PRINTF(2, 3);
 
 #endif

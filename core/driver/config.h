@@ -1,0 +1,36 @@
+/* Where a database is and how to use it: a driver's name and its settings as text. */
+#ifndef PONDI_DRIVER_CONFIG_H
+#define PONDI_DRIVER_CONFIG_H
+
+#include "base/buffer.h"
+#include "millpond/millpond.h"
+
+struct pondi_driver;
+
+/* The driver that the config was made for. */
+const struct pondi_driver *pondi_config_driver(const pond_config *config);
+
+/* The text of a setting, NULL if it is unset. Valid until the setting changes. */
+const char *pondi_config_get(const pond_config *config, const char *key);
+
+/* The value of a setting that pond_config_check() found right, or `fallback` if it is unset.
+ * Durations are written in seconds and returned in milliseconds, -1 for "no limit" (0). */
+int64_t pondi_config_ms(const pond_config *config, const char *key, int64_t fallback_ms);
+uint64_t pondi_config_count(const pond_config *config, const char *key, uint64_t fallback);
+int pondi_config_flag(const pond_config *config, const char *key, int fallback);
+
+/* A copy that no later pond_config_set() on the original reaches. */
+int pondi_config_copy(const pond_config *config, pond_config **out, pond_error **err);
+
+/* True if both name the same database with the same settings, the password included. */
+int pondi_config_equal(const pond_config *a, const pond_config *b);
+
+/* Checks for pondi_driver_option.check: each appends what is wrong, or nothing. */
+void pondi_check_flag(const char *key, const char *value, pondi_buffer *problem);
+void pondi_check_count(const char *key, const char *value, pondi_buffer *problem);
+void pondi_check_seconds(const char *key, const char *value, pondi_buffer *problem);
+
+/* Add one "key: what is wrong" to the problems of a config. */
+void pondi_config_problem(pondi_buffer *problems, const char *format, ...) PONDI_PRINTF(2, 3);
+
+#endif
