@@ -1,5 +1,12 @@
 # What can be chosen, and the compiler flags that follow from it.
+option(POND_DRIVER_POSTGRES "PostgreSQL, through libpq" ON)
+option(POND_DRIVER_MYSQL "MySQL and MariaDB" OFF)
+option(POND_DRIVER_SQLITE "SQLite" ON)
+option(POND_BUILD_SHARED "Build libmillpond.so" ON)
+option(POND_BUILD_PYTHON "Build the Python module" OFF)
+option(POND_BUILD_EXAMPLES "Build the C examples" OFF)
 option(POND_BUILD_TESTS "Build the C tests" OFF)
+option(POND_BUILD_FUZZERS "Build the fuzzers; needs clang" OFF)
 option(POND_DEVELOPMENT "Warnings are errors" OFF)
 option(POND_FAULT_INJECTION "Let tests make allocation N fail" OFF)
 set(POND_SANITIZE "" CACHE STRING "Sanitizers for -fsanitize=, such as address,undefined")

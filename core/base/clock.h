@@ -15,13 +15,18 @@ static inline int64_t pondi_now_ns(void)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-/* The instant `timeout_ms` from now; PONDI_NEVER for a negative timeout or one past the end of time. */
+/* The instant `timeout_ms` after `start_ns`; PONDI_NEVER for a negative timeout or one past the end
+ * of time. */
+static inline int64_t pondi_deadline_from_ns(int64_t start_ns, int64_t timeout_ms)
+{
+    if (timeout_ms < 0 || timeout_ms > (INT64_MAX - start_ns) / PONDI_NS_PER_MS)
+        return PONDI_NEVER;
+    return start_ns + timeout_ms * PONDI_NS_PER_MS;
+}
+
 static inline int64_t pondi_deadline_ns(int64_t timeout_ms)
 {
-    int64_t now = pondi_now_ns();
-    if (timeout_ms < 0 || timeout_ms > (INT64_MAX - now) / PONDI_NS_PER_MS)
-        return PONDI_NEVER;
-    return now + timeout_ms * PONDI_NS_PER_MS;
+    return timeout_ms < 0 ? PONDI_NEVER : pondi_deadline_from_ns(pondi_now_ns(), timeout_ms);
 }
 
 /* Whole milliseconds until `deadline_ns`, rounded up, at least 0; -1 for PONDI_NEVER. */

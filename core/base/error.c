@@ -45,12 +45,31 @@ int pondi_error_is_shared(const pond_error *error)
     return error == &out_of_memory;
 }
 
+/* Failures that left nothing behind and may not come again. A driver overrides it where it knows
+ * better. */
+static int usually_retryable(int code)
+{
+    switch (code) {
+    case POND_ECONNECT:
+    case POND_EACQUIRE:
+    case POND_ECONNLOST:
+    case POND_EDEADLOCK:
+    case POND_ESERIALIZATION:
+    case POND_ERESOURCES:
+    case POND_EBUSY:
+        return 1;
+    default:
+        return 0;
+    }
+}
+
 static pond_error *error_newv(int code, const char *format, va_list arguments)
 {
     pond_error *error = pondi_calloc(1, sizeof(*error));
     if (!error)
         return &out_of_memory;
     error->code = code;
+    error->retryable = usually_retryable(code);
     va_list again;
     va_copy(again, arguments);
     int size = vsnprintf(NULL, 0, format, arguments);

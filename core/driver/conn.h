@@ -29,11 +29,18 @@ typedef struct pondi_conn {
     pond_loop *loop;       /* NULL while attached to none */
     pondi_list queue;      /* requests that wait for the current one */
     pondi_request *current;
-    pondi_timer *timer;    /* deadline or grace period of the current request */
+    pondi_timer *timer;    /* deadlines, and the grace period of a stopped request */
+    int64_t timer_ns;      /* when it fires, at the latest by the first deadline */
+    int64_t grace_ns;      /* end of the grace period */
     pondi_statement_cache statements;
     int64_t last_used_ns;
-    void (*idle)(struct pondi_conn *conn, void *owner); /* no request is left, or it broke */
+    void (*settled)(void *owner); /* if set: called once, at a safe point, when no request is left */
+    void (*lost)(void *owner);    /* if set: called at a safe point when the connection broke */
     void *owner;
+    pondi_message message;   /* for those calls, and for being freed */
+    int message_sent;
+    int advancing;           /* the queue is being worked on further up the stack */
+    int dying;               /* code of pondi_conn_destroy() while a thread still runs inline */
     /* driver */
     int in_transaction;        /* as the server or library reports it */
     int transaction_failed;    /* open, but only a rollback is possible */
@@ -50,16 +57,21 @@ int pondi_conn_new(const pondi_driver *driver, pond_config *config, void *shared
 void pondi_conn_submit(pondi_conn *conn, pondi_request *request);
 
 /* Run a request in the calling thread, where the driver can and nothing else is running; the loop is
- * unlocked meanwhile. Returns 0 if it must be submitted instead. Otherwise it has completed. */
+ * unlocked meanwhile. Returns 0 if it must be submitted instead. Otherwise it has completed, and the
+ * connection may be gone. */
 int pondi_conn_run_inline(pondi_conn *conn, pondi_request *request);
 
-/* Stop the current request early; `code` is POND_ETIMEDOUT or POND_ECANCELLED. */
-void pondi_conn_stop(pondi_conn *conn, int code);
+/* End a request of this connection early: at once if it waits, else by stopping it. */
+void pondi_conn_cancel(pondi_conn *conn, pondi_request *request);
+
+/* The same for all requests. The connection is idle soon after, or broken. */
+void pondi_conn_cancel_all(pondi_conn *conn);
 
 /* True if nothing runs or waits. */
 int pondi_conn_is_idle(const pondi_conn *conn);
 
-/* End all requests with `code`, close and free the connection. Never blocks. */
+/* End all requests with `code`, close the connection and free it at the loop's next safe point. Never
+ * blocks. A detached connection is freed at once, by whoever owns it. */
 void pondi_conn_destroy(pondi_conn *conn, int code, const char *why);
 
 /* Take the connection from its loop, or give it to one. Only while idle. */
@@ -73,7 +85,8 @@ int pondi_conn_attach(pondi_conn *conn, pond_loop *loop, pond_error **err);
  * After a stop, an error that means "cancelled" becomes the stop's own code. */
 void pondi_conn_finish(pondi_conn *conn, pond_result *result, pond_error *error);
 
-/* The connection cannot be used any more. The driver still finishes the current request itself. */
+/* The connection cannot be used any more. The driver still finishes the current request itself; the
+ * waiting ones fail after it. Also for a connection that dies while idle. */
 void pondi_conn_broken(pondi_conn *conn);
 
 #endif

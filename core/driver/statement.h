@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include "base/counter.h"
 #include "base/list.h"
 #include "millpond/types.h"
 #include "sql/convert.h"
@@ -27,9 +28,9 @@ typedef struct pondi_statement_cache {
     size_t bucket_count; /* a power of two */
     pondi_statement **buckets;
     pondi_list recency;
-    uint64_t hits;
-    uint64_t misses;
-    uint64_t evictions;
+    pondi_counter hits; /* read by any thread */
+    pondi_counter misses;
+    pondi_counter evictions;
     void (*evicted)(void *owner, void *prepared); /* frees what the driver prepared */
     void *owner;
 } pondi_statement_cache;

@@ -16,12 +16,20 @@
  * and lock it. The first caller becomes the loop's thread. */
 int pondi_loop_enter(pond_loop *loop, pond_error **err);
 
-/* Apply pending changes of watchers and timers, then unlock: polling the loop's descriptor is enough
- * from here on. */
+/* Run what was deferred, apply pending changes of watchers and timers, then unlock: polling the
+ * loop's descriptor is enough from here on. */
 void pondi_loop_leave(pond_loop *loop);
 
-/* Lock without the check, for the calls that any thread may make. */
-void pondi_loop_lock(pond_loop *loop);
+/* Lock without the check, for the calls that any thread may make; ended by pondi_loop_leave() too.
+ * False, and not locked, in a forked child. */
+int pondi_loop_lock(pond_loop *loop);
+
+/* The loop of the calling thread, made on first use and closed with the thread. Not a reference. */
+pond_loop *pondi_loop_private(pond_error **err);
+
+/* Keep the struct in memory, for what points to it; unlike a handle this does not keep it open. */
+void pondi_loop_hold(pond_loop *loop);
+void pondi_loop_unhold(pond_loop *loop);
 
 /* True once the loop is closed; its lock must be held. */
 int pondi_loop_closed(const pond_loop *loop);
@@ -33,12 +41,17 @@ typedef struct pondi_message {
     void (*run)(struct pondi_message *message);
 } pondi_message;
 
-/* Send a message and wake the host. Any thread, whatever locks it holds. Messages run in order. */
+/* Send a message and wake the host. Any thread that holds no pool's lock. Messages run in order; those
+ * to a closed loop run at once. */
 void pondi_loop_post(pond_loop *loop, pondi_message *message);
 
 /* The same, and if nobody is inside the loop, run its messages here: for a loop whose host may be
  * gone or asleep. The caller must hold no lock. */
 void pondi_loop_post_now(pond_loop *loop, pondi_message *message);
+
+/* Run a message at the next safe point of a loop that is locked here: no frame of a driver or of the
+ * event library is then on the stack. */
+void pondi_loop_defer(pond_loop *loop, pondi_message *message);
 
 /* Something to tear down when the loop closes: embedded, added and removed with the loop locked.
  * `closing` must stop all use of the loop's watchers and timers, and is called without the list

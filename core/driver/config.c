@@ -1,0 +1,357 @@
+#include "driver/config.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/refcount.h"
+#include "driver/driver.h"
+
+typedef struct setting {
+    struct setting *next; /* in the order of keys */
+    char *key;
+    char *value;
+} setting;
+
+struct pond_config {
+    pondi_refcount refs;
+    const pondi_driver *driver;
+    setting *settings;
+    int frozen; /* a pool's own copy */
+};
+
+/* ---- Checks of single values ------------------------------------------------------------- */
+
+void pondi_config_problem(pondi_buffer *problems, const char *format, ...)
+{
+    char text[512];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    if (problems->size)
+        pondi_buffer_append_text(problems, "; ");
+    pondi_buffer_append_text(problems, text);
+}
+
+static int parse_count(const char *value, uint64_t *out)
+{
+    char *end;
+    errno = 0;
+    *out = strtoull(value, &end, 10);
+    return value[0] >= '0' && value[0] <= '9' && *end == '\0' && !errno;
+}
+
+static int parse_seconds(const char *value, double *out)
+{
+    char *end;
+    *out = strtod(value, &end);
+    return end != value && *end == '\0' && isfinite(*out) && *out >= 0 && *out <= 1e9;
+}
+
+static int parse_flag(const char *value, int *out)
+{
+    static const char *const yes[] = {"1", "true", "yes", "on"};
+    static const char *const no[] = {"0", "false", "no", "off"};
+    for (size_t i = 0; i < sizeof(yes) / sizeof(yes[0]); i++) {
+        *out = strcasecmp(value, yes[i]) == 0;
+        if (*out || strcasecmp(value, no[i]) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+void pondi_check_count(const char *key, const char *value, pondi_buffer *problem)
+{
+    uint64_t count;
+    if (!parse_count(value, &count))
+        pondi_config_problem(problem, "%s must be a whole number, not \"%s\"", key, value);
+}
+
+void pondi_check_seconds(const char *key, const char *value, pondi_buffer *problem)
+{
+    double seconds;
+    if (!parse_seconds(value, &seconds))
+        pondi_config_problem(problem, "%s must be a number of seconds from 0 to 1e9, not \"%s\"",
+                             key, value);
+}
+
+void pondi_check_flag(const char *key, const char *value, pondi_buffer *problem)
+{
+    int flag;
+    if (!parse_flag(value, &flag))
+        pondi_config_problem(problem, "%s must be true or false, not \"%s\"", key, value);
+}
+
+static void check_port(const char *key, const char *value, pondi_buffer *problem)
+{
+    uint64_t port;
+    if (!parse_count(value, &port) || port < 1 || port > 65535)
+        pondi_config_problem(problem, "%s must be a whole number from 1 to 65535, not \"%s\"", key,
+                             value);
+}
+
+static const pondi_driver_option common_options[] = {
+    {"database", NULL},
+    {"host", NULL},
+    {"port", check_port},
+    {"user", NULL},
+    {"password", NULL},
+    {"alias", NULL},
+    {"env", NULL},
+    {"connection_acquisition_timeout", pondi_check_seconds},
+    {"connection_creation_timeout", pondi_check_seconds},
+    {"pool_creation_timeout", pondi_check_seconds},
+    {"query_execution_timeout", pondi_check_seconds},
+    {"pool_min_size", pondi_check_count},
+    {"pool_max_size", pondi_check_count},
+    {"statement_cache_size", pondi_check_count},
+    {NULL, NULL},
+};
+
+static const pondi_driver_option *find_option(const pondi_driver_option *options, const char *key)
+{
+    for (; options && options->key; options++) {
+        if (strcmp(options->key, key) == 0)
+            return options;
+    }
+    return NULL;
+}
+
+static const pondi_driver_option *option_of(const pond_config *config, const char *key)
+{
+    const pondi_driver_option *option = find_option(common_options, key);
+    return option ? option : find_option(config->driver->options, key);
+}
+
+/* ---- Create and destroy ------------------------------------------------------------------ */
+
+int pond_config_new(const char *driver_name, pond_config **out, pond_error **err)
+{
+    *out = NULL;
+    const pondi_driver *driver = pondi_driver_find(driver_name, err);
+    if (!driver)
+        return POND_ENOTBUILT;
+    pond_config *config = pondi_calloc(1, sizeof(*config));
+    if (!config)
+        return pondi_error_nomem(err);
+    pondi_refcount_init(&config->refs);
+    config->driver = driver;
+    *out = config;
+    return POND_OK;
+}
+
+pond_config *pond_config_retain(pond_config *config)
+{
+    if (config)
+        pondi_refcount_take(&config->refs);
+    return config;
+}
+
+/* Passwords do not stay behind in freed memory. */
+static void free_setting(setting *old)
+{
+    if (old->value)
+        explicit_bzero(old->value, strlen(old->value));
+    pondi_free(old->value);
+    pondi_free(old->key);
+    pondi_free(old);
+}
+
+void pond_config_release(pond_config *config)
+{
+    if (!config || !pondi_refcount_drop(&config->refs))
+        return;
+    while (config->settings) {
+        setting *next = config->settings->next;
+        free_setting(config->settings);
+        config->settings = next;
+    }
+    pondi_free(config);
+}
+
+/* ---- Settings ---------------------------------------------------------------------------- */
+
+static setting **place_of(pond_config *config, const char *key)
+{
+    setting **link = &config->settings;
+    while (*link && strcmp((*link)->key, key) < 0)
+        link = &(*link)->next;
+    return link;
+}
+
+static int insert(setting **place, const char *key, const char *value, pond_error **err)
+{
+    setting *added = pondi_calloc(1, sizeof(*added));
+    if (!added)
+        return pondi_error_nomem(err);
+    added->key = pondi_strdup(key);
+    added->value = pondi_strdup(value);
+    if (!added->key || !added->value) {
+        free_setting(added);
+        return pondi_error_nomem(err);
+    }
+    added->next = *place;
+    *place = added;
+    return POND_OK;
+}
+
+int pond_config_set(pond_config *config, const char *key, const char *value, pond_error **err)
+{
+    if (!key || !option_of(config, key))
+        return pondi_error_set(err, POND_EINVAL, "the driver \"%s\" has no setting \"%s\"",
+                               config->driver->name, key ? key : "");
+    if (config->frozen)
+        return pondi_error_set(err, POND_EMISUSE, "the config of an open pool cannot be changed");
+    setting **place = place_of(config, key);
+    setting *old = *place && strcmp((*place)->key, key) == 0 ? *place : NULL;
+    setting **after = old ? &old->next : place;
+    int code = value ? insert(after, key, value, err) : POND_OK;
+    if (!code && old) {
+        *place = old->next;
+        free_setting(old);
+    }
+    return code;
+}
+
+const char *pondi_config_get(const pond_config *config, const char *key)
+{
+    for (const setting *at = config->settings; at; at = at->next) {
+        if (strcmp(at->key, key) == 0)
+            return at->value;
+    }
+    return NULL;
+}
+
+const char *pond_config_get(const pond_config *config, const char *key)
+{
+    return strcmp(key, "password") == 0 ? NULL : pondi_config_get(config, key);
+}
+
+const char *pond_config_driver(const pond_config *config)
+{
+    return config->driver->name;
+}
+
+const pondi_driver *pondi_config_driver(const pond_config *config)
+{
+    return config->driver;
+}
+
+int64_t pondi_config_ms(const pond_config *config, const char *key, int64_t fallback_ms)
+{
+    const char *value = pondi_config_get(config, key);
+    double seconds;
+    if (!value || !parse_seconds(value, &seconds))
+        return fallback_ms;
+    return seconds > 0 ? (int64_t)ceil(seconds * 1000) : -1;
+}
+
+uint64_t pondi_config_count(const pond_config *config, const char *key, uint64_t fallback)
+{
+    const char *value = pondi_config_get(config, key);
+    uint64_t count;
+    return value && parse_count(value, &count) ? count : fallback;
+}
+
+int pondi_config_flag(const pond_config *config, const char *key, int fallback)
+{
+    const char *value = pondi_config_get(config, key);
+    int flag;
+    return value && parse_flag(value, &flag) ? flag : fallback;
+}
+
+int pondi_config_copy(const pond_config *config, pond_config **out, pond_error **err)
+{
+    pond_config *copy = NULL;
+    int code = pond_config_new(config->driver->name, &copy, err);
+    for (const setting *at = config->settings; at && !code; at = at->next)
+        code = pond_config_set(copy, at->key, at->value, err);
+    if (code) {
+        pond_config_release(copy);
+        copy = NULL;
+    } else {
+        copy->frozen = 1;
+    }
+    *out = copy;
+    return code;
+}
+
+/* ---- Whole configs ----------------------------------------------------------------------- */
+
+int pondi_config_equal(const pond_config *a, const pond_config *b)
+{
+    const setting *x = a->settings;
+    const setting *y = b->settings;
+    while (x && y && strcmp(x->key, y->key) == 0 && strcmp(x->value, y->value) == 0) {
+        x = x->next;
+        y = y->next;
+    }
+    return a->driver == b->driver && !x && !y;
+}
+
+static void check_pool_sizes(const pond_config *config, pondi_buffer *problems)
+{
+    uint64_t smallest = pondi_config_count(config, "pool_min_size", 0);
+    uint64_t biggest = pondi_config_count(config, "pool_max_size", UINT32_MAX);
+    if (biggest < 1 || biggest > UINT32_MAX)
+        pondi_config_problem(problems, "pool_max_size must be at least 1");
+    else if (smallest > biggest)
+        pondi_config_problem(problems, "pool_min_size (%llu) is more than pool_max_size (%llu)",
+                             (unsigned long long)smallest, (unsigned long long)biggest);
+}
+
+int pond_config_check(const pond_config *config, pond_error **err)
+{
+    pondi_buffer problems;
+    pondi_buffer_init(&problems);
+    const char *database = pondi_config_get(config, "database");
+    if (!database || !*database)
+        pondi_config_problem(&problems, "database is missing: name the database%s",
+                             config->driver->dialect == POND_DIALECT_SQLITE ? " file" : "");
+    for (const setting *at = config->settings; at; at = at->next) {
+        const pondi_driver_option *option = option_of(config, at->key);
+        if (option && option->check)
+            option->check(at->key, at->value, &problems);
+    }
+    check_pool_sizes(config, &problems);
+    if (config->driver->check_config)
+        config->driver->check_config(config, &problems);
+    int code = POND_OK;
+    if (problems.failed)
+        code = pondi_error_nomem(err);
+    else if (problems.size)
+        code = pondi_error_set(err, POND_EINVAL, "the config for %s is not right: %s",
+                               config->driver->name, problems.data);
+    pondi_buffer_free(&problems);
+    return code;
+}
+
+/* Lengths go in, so that no two different configs read the same. */
+static void append_sized(pondi_buffer *text, const char *part)
+{
+    pondi_buffer_appendf(text, "%zu:%s,", strlen(part), part);
+}
+
+int pond_config_hash(const pond_config *config, char out[33], pond_error **err)
+{
+    pondi_buffer text;
+    pondi_buffer_init(&text);
+    append_sized(&text, config->driver->name);
+    for (const setting *at = config->settings; at; at = at->next) {
+        if (strcmp(at->key, "password") == 0)
+            continue;
+        append_sized(&text, at->key);
+        append_sized(&text, at->value);
+    }
+    int code = text.failed ? pondi_error_nomem(err) : POND_OK;
+    out[0] = '\0';
+    if (!code)
+        pondi_md5_hex(text.data, text.size, out);
+    pondi_buffer_free(&text);
+    return code;
+}

@@ -1,0 +1,176 @@
+#include "driver/request.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/buffer.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "driver/conn.h"
+#include "sql/comment.h"
+
+enum { DEEPEST_ARRAY = 16 };
+
+static void cancel(pond_op *op)
+{
+    pondi_conn_cancel(PONDI_CONTAINER(op, pondi_request, op)->conn, (pondi_request *)op);
+}
+
+static void destroy(pond_op *op)
+{
+    pondi_free(op);
+}
+
+static const pondi_op_class request_class = {cancel, destroy};
+
+/* ---- Deep copies of values --------------------------------------------------------------- */
+
+/* What a set of values needs beyond itself, or where its copies go. */
+typedef struct space {
+    size_t values; /* of nested arrays */
+    size_t bytes;
+    pond_value *next_value;
+    char *next_byte;
+} space;
+
+static int holds_text(uint32_t type)
+{
+    return type == POND_TYPE_TEXT || type == POND_TYPE_BYTES || type == POND_TYPE_DECIMAL ||
+           type == POND_TYPE_JSON;
+}
+
+static int add_size(size_t *total, size_t more, pond_error **err)
+{
+    if (more > SIZE_MAX / 4 - *total)
+        return pondi_error_set(err, POND_ERANGE, "the parameters are too big for memory");
+    *total += more;
+    return POND_OK;
+}
+
+static int measure(const pond_value *values, size_t count, int depth, space *needed,
+                   pond_error **err)
+{
+    if (depth > DEEPEST_ARRAY)
+        return pondi_error_set(err, POND_ERANGE, "arrays nest at most %d deep", DEEPEST_ARRAY);
+    int code = POND_OK;
+    for (size_t i = 0; i < count && !code; i++) {
+        const pond_value *value = &values[i];
+        if (holds_text(value->type)) {
+            code = add_size(&needed->bytes, value->as.text.size, err);
+        } else if (value->type == POND_TYPE_ARRAY) {
+            if (value->as.array.count > SIZE_MAX / 4 / sizeof(*value))
+                return pondi_error_set(err, POND_ERANGE, "an array is too big for memory");
+            code = add_size(&needed->values, value->as.array.count, err);
+            if (!code)
+                code = measure(value->as.array.items, value->as.array.count, depth + 1, needed,
+                               err);
+        } else if (value->type > POND_TYPE_ARRAY) {
+            return pondi_error_set(err, POND_EINVAL, "parameter %zu has the unknown type %u", i + 1,
+                                   (unsigned)value->type);
+        }
+    }
+    return code;
+}
+
+static void copy_values(pond_value *to, const pond_value *from, size_t count, space *room)
+{
+    for (size_t i = 0; i < count; i++) {
+        to[i] = from[i];
+        if (holds_text(from[i].type)) {
+            to[i].as.text.data = room->next_byte;
+            if (from[i].as.text.size)
+                memcpy(room->next_byte, from[i].as.text.data, from[i].as.text.size);
+            room->next_byte += from[i].as.text.size;
+        } else if (from[i].type == POND_TYPE_ARRAY) {
+            pond_value *items = room->next_value;
+            room->next_value += from[i].as.array.count;
+            to[i].as.array.items = items;
+            copy_values(items, from[i].as.array.items, from[i].as.array.count, room);
+        }
+    }
+}
+
+/* ---- Requests ---------------------------------------------------------------------------- */
+
+static int build(size_t value_count, const space *needed, size_t sql_size,
+                 const pondi_buffer *comment, pondi_request **out, pond_error **err)
+{
+    size_t total = 0;
+    if (value_count > SIZE_MAX / 8 / sizeof(pond_value) ||
+        needed->values > SIZE_MAX / 8 / sizeof(pond_value))
+        return pondi_error_set(err, POND_ERANGE, "the parameters are too big for memory");
+    int code = add_size(&total, sizeof(pondi_request), err);
+    if (!code)
+        code = add_size(&total, (value_count + needed->values) * sizeof(pond_value), err);
+    if (!code)
+        code = add_size(&total, needed->bytes, err);
+    if (!code)
+        code = add_size(&total, sql_size, err);
+    if (!code)
+        code = add_size(&total, comment->size + 2, err);
+    if (code)
+        return code;
+    pondi_request *request = pondi_malloc(total);
+    if (!request)
+        return pondi_error_nomem(err);
+    memset(request, 0, sizeof(*request));
+    *out = request;
+    return POND_OK;
+}
+
+static char *put_sql(pondi_request *request, char *at, const char *sql, size_t sql_size,
+                     const pondi_buffer *comment)
+{
+    request->sql = at;
+    if (sql_size)
+        memcpy(at, sql, sql_size);
+    at += sql_size;
+    if (comment->size) {
+        *at++ = '\n'; /* ends a `--` comment, which would swallow the tags */
+        memcpy(at, comment->data, comment->size);
+        at += comment->size;
+    }
+    *at = '\0';
+    request->sql_size = (size_t)(at - request->sql);
+    return at + 1;
+}
+
+int pondi_request_new(pondi_request_kind kind, pond_loop *loop, const char *sql, size_t sql_size,
+                      const pond_value *params, size_t row_count, size_t column_count,
+                      const pond_tag *tags, size_t tag_count, void *user_data, pondi_request **out,
+                      pond_error **err)
+{
+    *out = NULL;
+    pondi_request *request = NULL;
+    space room = {0};
+    pondi_buffer comment;
+    pondi_buffer_init(&comment);
+    if (column_count && row_count > SIZE_MAX / column_count)
+        return pondi_error_set(err, POND_ERANGE, "there are too many parameters");
+    size_t value_count = row_count * column_count;
+    int code = measure(params, value_count, 0, &room, err);
+    if (code)
+        return code;
+    if (tag_count)
+        pondi_sql_comment(tags, tag_count, &comment);
+    code = comment.failed ? pondi_error_nomem(err)
+                          : build(value_count, &room, sql_size, &comment, &request, err);
+    if (code)
+        goto done;
+    pondi_op_init(&request->op, &request_class, loop, user_data);
+    request->kind = kind;
+    request->row_count = row_count;
+    request->column_count = column_count;
+    request->timeout_ms = -1;
+    request->deadline_ns = PONDI_NEVER;
+    pond_value *values = (pond_value *)(void *)(request + 1);
+    request->params = values;
+    room.next_value = values + value_count;
+    room.next_byte = put_sql(request, (char *)(values + value_count + room.values), sql, sql_size,
+                             &comment);
+    copy_values(values, params, value_count, &room);
+    *out = request;
+done:
+    pondi_buffer_free(&comment);
+    return code;
+}

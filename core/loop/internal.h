@@ -1,0 +1,58 @@
+/* What only the files of this folder may know about a loop. */
+#ifndef PONDI_LOOP_INTERNAL_H
+#define PONDI_LOOP_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <uv.h>
+
+#include "base/refcount.h"
+#include "loop/loop.h"
+#include "loop/op.h"
+
+typedef struct pondi_waker pondi_waker;
+
+struct pond_loop {
+    pondi_refcount refs;  /* public handles; with the last the loop closes */
+    pondi_refcount holds; /* all who point here, one for `refs`; with the last it is freed */
+    uint32_t process;     /* generation of the process that made it */
+    pthread_mutex_t lock; /* guards all below but `inbox` */
+    pthread_t owner;
+    int owned;
+    atomic_int closed;
+    int driven;   /* inside a call after which the host asks for completions */
+    int fresh;    /* something completed that the host was not told of */
+    int sleeping; /* its thread waits for the descriptor, unlocked */
+    int ending;   /* closed while sleeping: the sleeper does the work */
+    uv_loop_t uv;
+    uv_async_t wake;
+    uv_poll_t alarm_poll;
+    int alarm;         /* timerfd: makes the backend descriptor readable at the next deadline */
+    int64_t alarm_ns;  /* what it is set to, PONDI_NEVER if to nothing */
+    int watchers_changed;
+    int timers_changed;
+    pondi_list completions;
+    pondi_list clients;
+    _Atomic(pondi_message *) inbox; /* newest first */
+    pondi_message *deferred;
+    pondi_message **deferred_tail;
+    pondi_waker *waker; /* of hosts that cannot poll; or NULL */
+};
+
+/* Do what is ready: I/O, timers, messages. Locked. */
+void pondi_loop_turn(pond_loop *loop);
+
+/* Make the descriptor tell everything that is to come, then unlock. */
+void pondi_loop_unlock(pond_loop *loop);
+
+/* Wait, unlocked, until something is ready or `deadline_ns` has passed; POND_EAGAIN when it has, or
+ * when a signal came; POND_ECLOSED when the loop was closed. Locked before and after. */
+int pondi_loop_sleep(pond_loop *loop, int64_t deadline_ns, pond_error **err);
+
+/* The thread that tells a host of readiness, see pond_loop_set_wake(). */
+int pondi_waker_new(int fd, void (*wake)(void *data), void *data, pondi_waker **out,
+                    pond_error **err);
+void pondi_waker_arm(pondi_waker *waker);
+void pondi_waker_free(pondi_waker *waker);
+
+#endif

@@ -1,0 +1,440 @@
+#include "loop/loop.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/process.h"
+#include "loop/internal.h"
+
+/* ---- Create and destroy ------------------------------------------------------------------ */
+
+static void on_wake(uv_async_t *handle)
+{
+    (void)handle; /* the turn that saw it takes the inbox anyway */
+}
+
+static void on_alarm(uv_poll_t *handle, int status, int events)
+{
+    (void)status;
+    (void)events;
+    pond_loop *loop = handle->data;
+    uint64_t expirations;
+    if (read(loop->alarm, &expirations, sizeof(expirations)) < 0) {
+        /* nothing was due after all */
+    }
+    loop->alarm_ns = PONDI_NEVER;
+    loop->timers_changed = 1;
+}
+
+static int start_uv(pond_loop *loop, pond_error **err)
+{
+    int code = uv_loop_init(&loop->uv);
+    if (code)
+        return pondi_error_set(err, POND_ERESOURCES, "cannot make an event loop: %s",
+                               uv_strerror(code));
+    code = uv_async_init(&loop->uv, &loop->wake, on_wake);
+    if (code)
+        goto failed;
+    loop->alarm = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    if (loop->alarm < 0) {
+        code = uv_translate_sys_error(errno);
+        goto failed_async;
+    }
+    code = uv_poll_init(&loop->uv, &loop->alarm_poll, loop->alarm);
+    if (code)
+        goto failed_alarm;
+    loop->alarm_poll.data = loop;
+    uv_poll_start(&loop->alarm_poll, UV_READABLE, on_alarm);
+    uv_run(&loop->uv, UV_RUN_NOWAIT); /* registers the descriptors */
+    return POND_OK;
+
+failed_alarm:
+    close(loop->alarm);
+failed_async:
+    uv_close((uv_handle_t *)&loop->wake, NULL);
+    uv_run(&loop->uv, UV_RUN_DEFAULT);
+failed:
+    uv_loop_close(&loop->uv);
+    return pondi_error_set(err, POND_ERESOURCES, "cannot make an event loop: %s",
+                           uv_strerror(code));
+}
+
+int pond_loop_new(pond_loop **out, pond_error **err)
+{
+    *out = NULL;
+    pond_loop *loop = pondi_calloc(1, sizeof(*loop));
+    if (!loop)
+        return pondi_error_nomem(err);
+    int code = start_uv(loop, err);
+    if (code) {
+        pondi_free(loop);
+        return code;
+    }
+    pondi_refcount_init(&loop->refs);
+    pondi_refcount_init(&loop->holds);
+    loop->process = pondi_process_generation();
+    pthread_mutex_init(&loop->lock, NULL);
+    loop->alarm_ns = PONDI_NEVER;
+    pondi_list_init(&loop->completions);
+    pondi_list_init(&loop->clients);
+    loop->deferred_tail = &loop->deferred;
+    *out = loop;
+    return POND_OK;
+}
+
+pond_loop *pond_loop_retain(pond_loop *loop)
+{
+    if (loop)
+        pondi_refcount_take(&loop->refs);
+    return loop;
+}
+
+void pond_loop_release(pond_loop *loop)
+{
+    if (!loop || !pondi_refcount_drop(&loop->refs))
+        return;
+    pond_loop_close(loop);
+    pondi_loop_unhold(loop);
+}
+
+void pondi_loop_hold(pond_loop *loop)
+{
+    pondi_refcount_take(&loop->holds);
+}
+
+void pondi_loop_unhold(pond_loop *loop)
+{
+    if (!pondi_refcount_drop(&loop->holds) || loop->process != pondi_process_generation())
+        return; /* a child's copy of the lock may be held by a thread that it does not have */
+    pthread_mutex_destroy(&loop->lock);
+    pondi_free(loop);
+}
+
+/* ---- Close ------------------------------------------------------------------------------- */
+
+static void close_handle(uv_handle_t *handle, void *data)
+{
+    (void)data;
+    if (!uv_is_closing(handle))
+        uv_close(handle, NULL);
+}
+
+static int run_messages(pond_loop *loop);
+
+static void close_clients(pond_loop *loop)
+{
+    pondi_list *node;
+    while ((node = pondi_list_pop_front(&loop->clients))) {
+        pondi_loop_client *client = PONDI_CONTAINER(node, pondi_loop_client, link);
+        client->closing(client);
+    }
+}
+
+/* Locked. Completions that nobody took are moved to `untaken`, to be released without the lock. */
+static void tear_down(pond_loop *loop, pondi_list *untaken)
+{
+    run_messages(loop);
+    close_clients(loop);
+    while (run_messages(loop))
+        ;
+    loop->closed = 1;
+    uv_walk(&loop->uv, close_handle, NULL);
+    uv_run(&loop->uv, UV_RUN_DEFAULT); /* only closing handles are left: ends at once */
+    uv_loop_close(&loop->uv);
+    close(loop->alarm);
+    pondi_list *node;
+    while ((node = pondi_list_pop_front(&loop->completions)))
+        pondi_list_push_back(untaken, node);
+}
+
+void pond_loop_close(pond_loop *loop)
+{
+    if (!loop || !pondi_loop_lock(loop))
+        return;
+    pondi_waker_free(loop->waker);
+    loop->waker = NULL;
+    pondi_list untaken;
+    pondi_list_init(&untaken);
+    if (loop->sleeping && !loop->ending) {
+        loop->ending = 1;
+        uv_async_send(&loop->wake);
+    } else if (!loop->closed && !loop->sleeping) {
+        tear_down(loop, &untaken);
+    }
+    pondi_loop_unlock(loop);
+    pondi_list *node;
+    while ((node = pondi_list_pop_front(&untaken)))
+        pond_op_release(PONDI_CONTAINER(node, pond_op, link));
+}
+
+int pondi_loop_closed(const pond_loop *loop)
+{
+    return loop->closed;
+}
+
+/* ---- Messages ---------------------------------------------------------------------------- */
+
+/* Returns whether there were any. */
+static int run_messages(pond_loop *loop)
+{
+    int ran = 0;
+    for (;;) {
+        while (loop->deferred) {
+            pondi_message *message = loop->deferred;
+            loop->deferred = message->next;
+            if (!loop->deferred)
+                loop->deferred_tail = &loop->deferred;
+            message->run(message);
+            ran = 1;
+        }
+        if (!atomic_load_explicit(&loop->inbox, memory_order_relaxed))
+            return ran;
+        pondi_message *newest = atomic_exchange(&loop->inbox, NULL);
+        pondi_message *oldest = NULL;
+        while (newest) {
+            pondi_message *next = newest->next;
+            newest->next = oldest;
+            oldest = newest;
+            newest = next;
+        }
+        while (oldest) {
+            pondi_message *next = oldest->next;
+            oldest->run(oldest);
+            oldest = next;
+        }
+        ran = 1;
+    }
+}
+
+static void drain_here(pond_loop *loop)
+{
+    if (pthread_mutex_trylock(&loop->lock) == 0)
+        pondi_loop_unlock(loop); /* whoever unlocks looks at the inbox */
+}
+
+static void push(pond_loop *loop, pondi_message *message)
+{
+    pondi_message *head = atomic_load_explicit(&loop->inbox, memory_order_relaxed);
+    do
+        message->next = head;
+    while (!atomic_compare_exchange_weak(&loop->inbox, &head, message));
+}
+
+void pondi_loop_post(pond_loop *loop, pondi_message *message)
+{
+    push(loop, message);
+    if (atomic_load(&loop->closed))
+        drain_here(loop);
+    else
+        uv_async_send(&loop->wake);
+}
+
+void pondi_loop_post_now(pond_loop *loop, pondi_message *message)
+{
+    push(loop, message);
+    drain_here(loop);
+}
+
+void pondi_loop_defer(pond_loop *loop, pondi_message *message)
+{
+    message->next = NULL;
+    *loop->deferred_tail = message;
+    loop->deferred_tail = &message->next;
+}
+
+void pondi_loop_add_client(pond_loop *loop, pondi_loop_client *client)
+{
+    pondi_list_push_back(&loop->clients, &client->link);
+}
+
+void pondi_loop_remove_client(pondi_loop_client *client)
+{
+    pondi_list_remove(&client->link);
+}
+
+/* ---- Lock and unlock --------------------------------------------------------------------- */
+
+int pondi_loop_lock(pond_loop *loop)
+{
+    if (loop->process != pondi_process_generation())
+        return 0;
+    pthread_mutex_lock(&loop->lock);
+    return 1;
+}
+
+int pondi_loop_enter(pond_loop *loop, pond_error **err)
+{
+    if (!pondi_loop_lock(loop))
+        return pondi_error_set(err, POND_EMISUSE,
+                               "this was made before the process forked: make it anew in the child");
+    if (loop->closed || loop->ending) {
+        pondi_loop_unlock(loop);
+        return pondi_error_set(err, POND_ECLOSED, "the event loop of this object is closed");
+    }
+    if (!loop->owned) {
+        loop->owner = pthread_self();
+        loop->owned = 1;
+    } else if (!pthread_equal(loop->owner, pthread_self())) {
+        pondi_loop_unlock(loop);
+        return pondi_error_set(err, POND_EMISUSE,
+                               "this belongs to another thread: acquire a connection in each "
+                               "thread and use it only there");
+    }
+    return POND_OK;
+}
+
+void pondi_loop_leave(pond_loop *loop)
+{
+    pondi_loop_unlock(loop);
+}
+
+static void set_alarm(pond_loop *loop)
+{
+    int left_ms = uv_backend_timeout(&loop->uv);
+    loop->timers_changed = 0;
+    if (left_ms < 0)
+        return;
+    int64_t due_ns = pondi_now_ns() + (int64_t)left_ms * PONDI_NS_PER_MS;
+    if (due_ns >= loop->alarm_ns)
+        return;
+    /* libuv counts whole milliseconds from its own last look at the clock: one more is never early */
+    int64_t at_ns = due_ns + PONDI_NS_PER_MS;
+    struct itimerspec when = {.it_value = {.tv_sec = (time_t)(at_ns / 1000000000),
+                                           .tv_nsec = (long)(at_ns % 1000000000)}};
+    if (timerfd_settime(loop->alarm, TFD_TIMER_ABSTIME, &when, NULL) == 0)
+        loop->alarm_ns = at_ns;
+}
+
+/* After this, whatever happens next makes the descriptor readable. */
+static void settle(pond_loop *loop)
+{
+    run_messages(loop);
+    if (loop->closed)
+        return;
+    while (loop->watchers_changed) {
+        loop->watchers_changed = 0;
+        uv_run(&loop->uv, UV_RUN_NOWAIT);
+        run_messages(loop);
+    }
+    if (loop->timers_changed)
+        set_alarm(loop);
+    if (loop->fresh && !loop->driven)
+        uv_async_send(&loop->wake);
+    loop->fresh = 0;
+    if (loop->waker && loop->driven)
+        pondi_waker_arm(loop->waker);
+}
+
+void pondi_loop_unlock(pond_loop *loop)
+{
+    /* A message posted while we held the lock could not be run by its sender: run it here. */
+    do {
+        settle(loop);
+        pthread_mutex_unlock(&loop->lock);
+    } while (atomic_load(&loop->inbox) && pthread_mutex_trylock(&loop->lock) == 0);
+}
+
+/* ---- Run --------------------------------------------------------------------------------- */
+
+void pondi_loop_turn(pond_loop *loop)
+{
+    uv_run(&loop->uv, UV_RUN_NOWAIT);
+    run_messages(loop);
+}
+
+int pondi_loop_sleep(pond_loop *loop, int64_t deadline_ns, pond_error **err)
+{
+    int64_t left_ms = pondi_remaining_ms(deadline_ns);
+    if (left_ms == 0)
+        return POND_EAGAIN;
+    struct pollfd descriptor = {.fd = uv_backend_fd(&loop->uv), .events = POLLIN};
+    int driven = loop->driven;
+    loop->driven = 0; /* another thread that completes something now must wake us */
+    loop->fresh = 0;
+    loop->sleeping = 1;
+    pondi_loop_unlock(loop);
+    int ready = poll(&descriptor, 1, left_ms > INT32_MAX ? INT32_MAX : (int)left_ms);
+    int interrupted = ready < 0 && errno == EINTR;
+    pthread_mutex_lock(&loop->lock);
+    loop->sleeping = 0;
+    loop->driven = driven;
+    if (!loop->ending)
+        return interrupted ? POND_EAGAIN : POND_OK;
+    pondi_loop_unlock(loop);
+    pond_loop_close(loop);
+    pthread_mutex_lock(&loop->lock);
+    return pondi_error_set(err, POND_ECLOSED, "the event loop was closed meanwhile");
+}
+
+int pond_loop_fd(const pond_loop *loop)
+{
+    return uv_backend_fd(&loop->uv);
+}
+
+int pond_loop_timeout_ms(pond_loop *loop)
+{
+    if (pondi_loop_enter(loop, NULL))
+        return -1;
+    int left_ms = pondi_list_empty(&loop->completions) ? uv_backend_timeout(&loop->uv) : 0;
+    pondi_loop_leave(loop);
+    return left_ms;
+}
+
+int pond_loop_run_nowait(pond_loop *loop, pond_error **err)
+{
+    int code = pondi_loop_enter(loop, err);
+    if (code)
+        return code;
+    loop->driven = 1;
+    pondi_loop_turn(loop);
+    pondi_loop_leave(loop);
+    return POND_OK;
+}
+
+int pond_loop_run(pond_loop *loop, int64_t timeout_ms, pond_error **err)
+{
+    int code = pondi_loop_enter(loop, err);
+    if (code)
+        return code;
+    int64_t deadline_ns = pondi_deadline_ns(timeout_ms);
+    loop->driven = 1;
+    while (!code && pondi_list_empty(&loop->completions)) {
+        pondi_loop_turn(loop);
+        if (!pondi_list_empty(&loop->completions))
+            break;
+        code = pondi_loop_sleep(loop, deadline_ns, err);
+    }
+    pondi_loop_leave(loop);
+    return code;
+}
+
+pond_op *pond_loop_next(pond_loop *loop)
+{
+    if (pondi_loop_enter(loop, NULL))
+        return NULL;
+    pondi_list *node = pondi_list_pop_front(&loop->completions);
+    loop->driven = node != NULL; /* told of all there is: later completions must wake the host */
+    pondi_loop_leave(loop);
+    return node ? PONDI_CONTAINER(node, pond_op, link) : NULL;
+}
+
+int pond_loop_set_wake(pond_loop *loop, void (*wake)(void *data), void *data, pond_error **err)
+{
+    int code = pondi_loop_enter(loop, err);
+    if (code)
+        return code;
+    pondi_waker_free(loop->waker);
+    loop->waker = NULL;
+    if (wake)
+        code = pondi_waker_new(uv_backend_fd(&loop->uv), wake, data, &loop->waker, err);
+    if (loop->waker)
+        pondi_waker_arm(loop->waker);
+    pondi_loop_leave(loop);
+    return code;
+}

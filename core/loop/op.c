@@ -1,0 +1,137 @@
+#include "loop/op.h"
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "loop/internal.h"
+
+void pondi_op_init(pond_op *op, const pondi_op_class *class, pond_loop *loop, void *user_data)
+{
+    pondi_refcount_init(&op->refs);
+    op->class = class;
+    op->status = POND_PENDING;
+    op->loop = loop;
+    op->user_data = user_data;
+    op->error = NULL;
+    op->result = NULL;
+    op->connection = NULL;
+    op->intercept = NULL;
+    pondi_list_init(&op->link);
+    pondi_loop_hold(loop);
+}
+
+void pondi_op_hand_out(pond_op *op, pond_op **out)
+{
+    if (out)
+        *out = pond_op_retain(op);
+}
+
+void pondi_op_complete(pond_op *op, int status, pond_error *error)
+{
+    op->status = status;
+    op->error = error;
+    if (op->intercept) {
+        op->intercept(op);
+        return;
+    }
+    pondi_list_push_back(&op->loop->completions, &op->link);
+    op->loop->fresh = 1;
+}
+
+pond_op *pond_op_retain(pond_op *op)
+{
+    if (op)
+        pondi_refcount_take(&op->refs);
+    return op;
+}
+
+void pond_op_release(pond_op *op)
+{
+    if (!op || !pondi_refcount_drop(&op->refs))
+        return;
+    if (op->connection) {
+        pond_connection_give_back(op->connection, NULL);
+        pond_connection_release(op->connection);
+    }
+    pond_result_release(op->result);
+    pond_error_free(op->error);
+    pond_loop *loop = op->loop;
+    op->class->destroy(op);
+    pondi_loop_unhold(loop);
+}
+
+void *pond_op_user_data(const pond_op *op)
+{
+    return op->user_data;
+}
+
+int pond_op_status(const pond_op *op)
+{
+    return op->status;
+}
+
+pond_result *pond_op_take_result(pond_op *op)
+{
+    pond_result *result = op->result;
+    op->result = NULL;
+    return result;
+}
+
+pond_connection *pond_op_take_connection(pond_op *op)
+{
+    pond_connection *connection = op->connection;
+    op->connection = NULL;
+    return connection;
+}
+
+pond_error *pond_op_take_error(pond_op *op)
+{
+    if (op->status < 0 && !op->error)
+        return pondi_error_new(op->status, "%s", pond_error_text(op->status));
+    pond_error *error = op->error;
+    op->error = NULL;
+    return error;
+}
+
+void pond_op_cancel(pond_op *op)
+{
+    if (pondi_loop_enter(op->loop, NULL))
+        return;
+    if (op->status == POND_PENDING)
+        op->class->cancel(op);
+    pondi_loop_leave(op->loop);
+}
+
+/* Locked: run until the operation has completed. */
+static int run_until_complete(pond_op *op, int64_t deadline_ns, pond_error **err)
+{
+    int code = POND_OK;
+    while (op->status == POND_PENDING && !code) {
+        pondi_loop_turn(op->loop);
+        if (op->status == POND_PENDING)
+            code = pondi_loop_sleep(op->loop, deadline_ns, err);
+    }
+    return op->status == POND_PENDING ? code : POND_OK;
+}
+
+int pond_op_wait(pond_op *op, int64_t timeout_ms, pond_error **err)
+{
+    pond_loop *loop = op->loop;
+    if (op->status != POND_PENDING && pondi_list_empty(&op->link))
+        return op->status; /* the host has seen it already, even if the loop is closed by now */
+    int code = pondi_loop_enter(loop, err);
+    if (code)
+        return code;
+    loop->driven = 1;
+    code = run_until_complete(op, pondi_deadline_ns(timeout_ms), err);
+    int taken = !code && !pondi_list_empty(&op->link);
+    if (taken)
+        pondi_list_remove(&op->link);
+    loop->driven = 0;
+    loop->fresh = !pondi_list_empty(&loop->completions);
+    pondi_loop_leave(loop);
+    if (code)
+        return code;
+    if (taken)
+        pond_op_release(op); /* the reference of the queue */
+    return op->status;
+}

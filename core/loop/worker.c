@@ -1,0 +1,126 @@
+#include "loop/worker.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+
+enum { SHORT_LIVED_LIMIT = 64 };
+
+struct pondi_worker {
+    pthread_mutex_t lock; /* guards all below */
+    pthread_cond_t changed;
+    pondi_job *first;
+    pondi_job **last;
+    int finishing;
+};
+
+static atomic_int short_lived;
+
+/* Signals are for the host's threads. */
+static int start_thread(void *(*main)(void *), void *data, pond_error **err)
+{
+    sigset_t all;
+    sigset_t old;
+    pthread_t thread;
+    pthread_attr_t attributes;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    pthread_attr_init(&attributes);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    int code = pthread_create(&thread, &attributes, main, data);
+    pthread_attr_destroy(&attributes);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    if (code)
+        return pondi_error_set(err, POND_ERESOURCES, "cannot start a thread: %s", strerror(code));
+    return POND_OK;
+}
+
+static pondi_job *next_job(pondi_worker *worker)
+{
+    pthread_mutex_lock(&worker->lock);
+    while (!worker->first && !worker->finishing)
+        pthread_cond_wait(&worker->changed, &worker->lock);
+    pondi_job *job = worker->first;
+    if (job) {
+        worker->first = job->next;
+        if (!worker->first)
+            worker->last = &worker->first;
+    }
+    pthread_mutex_unlock(&worker->lock);
+    return job;
+}
+
+static void *worker_main(void *data)
+{
+    pondi_worker *worker = data;
+    pondi_job *job;
+    while ((job = next_job(worker)))
+        job->run(job);
+    pthread_cond_destroy(&worker->changed);
+    pthread_mutex_destroy(&worker->lock);
+    pondi_free(worker);
+    return NULL;
+}
+
+int pondi_worker_new(pondi_worker **out, pond_error **err)
+{
+    *out = NULL;
+    pondi_worker *worker = pondi_calloc(1, sizeof(*worker));
+    if (!worker)
+        return pondi_error_nomem(err);
+    pthread_mutex_init(&worker->lock, NULL);
+    pthread_cond_init(&worker->changed, NULL);
+    worker->last = &worker->first;
+    int code = start_thread(worker_main, worker, err);
+    if (code) {
+        pthread_cond_destroy(&worker->changed);
+        pthread_mutex_destroy(&worker->lock);
+        pondi_free(worker);
+        return code;
+    }
+    *out = worker;
+    return POND_OK;
+}
+
+void pondi_worker_submit(pondi_worker *worker, pondi_job *job)
+{
+    job->next = NULL;
+    pthread_mutex_lock(&worker->lock);
+    *worker->last = job;
+    worker->last = &job->next;
+    pthread_cond_signal(&worker->changed);
+    pthread_mutex_unlock(&worker->lock);
+}
+
+void pondi_worker_finish(pondi_worker *worker)
+{
+    pthread_mutex_lock(&worker->lock);
+    worker->finishing = 1;
+    pthread_cond_signal(&worker->changed);
+    pthread_mutex_unlock(&worker->lock);
+}
+
+static void *short_lived_main(void *data)
+{
+    pondi_job *job = data;
+    job->run(job);
+    atomic_fetch_sub(&short_lived, 1);
+    return NULL;
+}
+
+int pondi_thread_run(pondi_job *job, pond_error **err)
+{
+    if (atomic_fetch_add(&short_lived, 1) >= SHORT_LIVED_LIMIT) {
+        atomic_fetch_sub(&short_lived, 1);
+        return pondi_error_set(err, POND_ERESOURCES, "%d helper threads are busy already",
+                               SHORT_LIVED_LIMIT);
+    }
+    int code = start_thread(short_lived_main, job, err);
+    if (code)
+        atomic_fetch_sub(&short_lived, 1);
+    return code;
+}
