@@ -212,7 +212,7 @@ static int run_messages(pond_loop *loop)
     }
 }
 
-static void drain_here(pond_loop *loop)
+void pondi_loop_poke(pond_loop *loop)
 {
     if (pthread_mutex_trylock(&loop->lock) == 0)
         pondi_loop_unlock(loop); /* whoever unlocks looks at the inbox */
@@ -230,16 +230,11 @@ void pondi_loop_post(pond_loop *loop, pondi_message *message)
 {
     push(loop, message);
     if (atomic_load(&loop->closed))
-        drain_here(loop);
+        pondi_loop_poke(loop);
     else
         uv_async_send(&loop->wake);
 }
 
-void pondi_loop_post_now(pond_loop *loop, pondi_message *message)
-{
-    push(loop, message);
-    drain_here(loop);
-}
 
 void pondi_loop_defer(pond_loop *loop, pondi_message *message)
 {

@@ -45,9 +45,9 @@ typedef struct pondi_message {
  * to a closed loop run at once. */
 void pondi_loop_post(pond_loop *loop, pondi_message *message);
 
-/* The same, and if nobody is inside the loop, run its messages here: for a loop whose host may be
- * gone or asleep. The caller must hold no lock. */
-void pondi_loop_post_now(pond_loop *loop, pondi_message *message);
+/* If nobody is inside the loop, run its messages here, since its host may be gone or asleep. The
+ * caller may be inside another loop, but must hold no pool's lock. */
+void pondi_loop_poke(pond_loop *loop);
 
 /* Run a message at the next safe point of a loop that is locked here: no frame of a driver or of the
  * event library is then on the stack. */

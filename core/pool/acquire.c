@@ -1,0 +1,359 @@
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "pool/pool.h"
+
+static void cancel(pond_op *op);
+static void destroy(pond_op *op);
+
+static const pondi_op_class acquire_class = {cancel, destroy};
+
+static pondi_acquire *waiter_at(pondi_list *node)
+{
+    return (pondi_acquire *)(void *)PONDI_CONTAINER(node, pond_op, link);
+}
+
+/* ---- Create and destroy ------------------------------------------------------------------ */
+
+static int acquire_new(pond_pool *pool, pondi_branch *branch, int64_t timeout_ms, void *user_data,
+                       pondi_acquire **out, pond_error **err)
+{
+    pondi_acquire *acquire = pondi_calloc(1, sizeof(*acquire));
+    *out = acquire;
+    if (!acquire)
+        return pondi_error_nomem(err);
+    pondi_op_init(&acquire->op, &acquire_class, branch->loop, user_data);
+    acquire->pool = pond_pool_retain(pool);
+    acquire->branch = branch;
+    pondi_branch_retain(branch);
+    if (timeout_ms == POND_TIMEOUT_DEFAULT)
+        timeout_ms = pondi_config_ms(pool->config, "connection_acquisition_timeout", 10000);
+    acquire->timeout_ms = timeout_ms;
+    acquire->deadline_ns = pondi_deadline_ns(timeout_ms);
+    return POND_OK;
+}
+
+static void destroy(pond_op *op)
+{
+    pondi_acquire *acquire = (pondi_acquire *)op;
+    pond_pool *pool = acquire->pool;
+    pondi_branch *branch = acquire->branch;
+    pondi_free(acquire);
+    pondi_branch_release(branch);
+    pond_pool_release(pool);
+}
+
+/* Out of the queue; the connection that is being opened goes to someone else. Pool locked. */
+static void leave_queue(pondi_acquire *acquire)
+{
+    pondi_list_remove(&acquire->op.link);
+    if (acquire->opening)
+        acquire->opening->opener = NULL;
+    acquire->opening = NULL;
+}
+
+static void cancel(pond_op *op)
+{
+    pondi_acquire *acquire = (pondi_acquire *)op;
+    pthread_mutex_lock(&acquire->pool->lock);
+    leave_queue(acquire);
+    pthread_mutex_unlock(&acquire->pool->lock);
+    pondi_acquire_fail(acquire, pondi_error_new(POND_ECANCELLED, "the acquire was cancelled"));
+}
+
+/* ---- Outcomes ---------------------------------------------------------------------------- */
+
+void pondi_acquire_fail(pondi_acquire *acquire, pond_error *error)
+{
+    pondi_op_complete(&acquire->op, error->code, error);
+}
+
+void pondi_acquire_grant(pondi_acquire *acquire, pondi_slot *slot)
+{
+    pond_error *error = NULL;
+    pond_connection *lease = NULL;
+    if (pondi_slot_lease(slot, &lease, &error)) {
+        pondi_acquire_fail(acquire, error ? error : pondi_error_new(POND_ENOMEM, "out of memory"));
+        return;
+    }
+    acquire->op.connection = lease;
+    pondi_op_complete(&acquire->op, POND_OK, NULL);
+}
+
+static pond_error *closed_error(void)
+{
+    return pondi_error_new(POND_ECLOSED, "the pool was closed: open it again for new connections");
+}
+
+/* ---- One try ----------------------------------------------------------------------------- */
+
+/* Idle connections that the server has closed meanwhile are of no use. */
+static int drop_if_dead(pondi_slot *slot)
+{
+    if (!slot->branch || slot->conn->state == PONDI_CONN_READY)
+        return 0;
+    pondi_slot_destroy(slot, "the server closed it");
+    return 1;
+}
+
+/* An idle slot that is on this loop now; `queue` is non-zero if others wait and come first. */
+static int take_here(pond_pool *pool, pondi_branch *branch, int *closing, pondi_slot **out,
+                     pond_error **err)
+{
+    for (;;) {
+        pondi_slot *slot = NULL;
+        pthread_mutex_lock(&pool->lock);
+        *closing = pool->closing;
+        if (!*closing && pondi_list_empty(&pool->waiters))
+            slot = pondi_slot_take_idle(pool, branch, 0);
+        pthread_mutex_unlock(&pool->lock);
+        *out = slot;
+        if (!slot)
+            return POND_OK;
+        if (drop_if_dead(slot))
+            continue;
+        int code = pondi_slot_arrive(slot, branch, err);
+        if (code)
+            *out = NULL;
+        return code;
+    }
+}
+
+/* Pool locked: the waiter gets in line, at its end or (again) at its front. */
+static void get_in_line(pond_pool *pool, pondi_acquire *acquire, int in_front)
+{
+    if (in_front)
+        pondi_list_push_front(&pool->waiters, &acquire->op.link);
+    else
+        pondi_list_push_back(&pool->waiters, &acquire->op.link);
+}
+
+/* Nothing is idle here: fetch from another loop, open, or wait. */
+static void find_or_wait(pondi_acquire *acquire, int in_front)
+{
+    pond_pool *pool = acquire->pool;
+    pondi_slot *slot = NULL;
+    pthread_mutex_lock(&pool->lock);
+    if (in_front || pondi_list_empty(&pool->waiters))
+        slot = pondi_slot_take_idle(pool, acquire->branch, 1);
+    pond_loop *from = slot && slot->branch ? slot->branch->loop : NULL;
+    if (!slot)
+        get_in_line(pool, acquire, in_front);
+    if (from)
+        pondi_loop_hold(from);
+    pthread_mutex_unlock(&pool->lock);
+    pondi_branch_aim(acquire->branch, acquire->deadline_ns);
+    if (slot)
+        pondi_slot_fetch(slot, from, acquire);
+    else
+        pondi_acquire_pump(pool, acquire->branch);
+    if (from)
+        pondi_loop_unhold(from);
+}
+
+void pondi_acquire_again(pondi_acquire *acquire)
+{
+    pthread_mutex_lock(&acquire->pool->lock);
+    int closing = acquire->pool->closing;
+    pthread_mutex_unlock(&acquire->pool->lock);
+    if (closing)
+        pondi_acquire_fail(acquire, closed_error());
+    else if (!acquire->branch->timer)
+        pondi_acquire_fail(acquire,
+                           pondi_error_new(POND_ECLOSED, "the event loop was closed"));
+    else
+        find_or_wait(acquire, 1);
+}
+
+/* ---- Opening for those who wait ---------------------------------------------------------- */
+
+static pondi_acquire *without_opening(pond_pool *pool)
+{
+    for (pondi_list *node = pool->waiters.next; node != &pool->waiters; node = node->next) {
+        pondi_acquire *waiter = waiter_at(node);
+        if (!waiter->opening)
+            return waiter;
+    }
+    return NULL;
+}
+
+/* Pool locked: reserve a place for one waiter of `here`; or tell another loop that there is room. */
+static pondi_slot *reserve(pond_pool *pool, pondi_branch *here, pondi_acquire **unlucky)
+{
+    pondi_acquire *waiter = pool->closing ? NULL : without_opening(pool);
+    if (!waiter || pool->size >= pool->max_size)
+        return NULL;
+    if (waiter->branch != here) {
+        pondi_branch_tell(pool, waiter->branch, PONDI_BRANCH_PUMP);
+        return NULL;
+    }
+    pondi_slot *slot = pondi_slot_new(pool, here);
+    if (!slot) {
+        leave_queue(waiter);
+        *unlucky = waiter;
+        return NULL;
+    }
+    slot->opener = waiter;
+    waiter->opening = slot;
+    return slot;
+}
+
+void pondi_acquire_pump(pond_pool *pool, pondi_branch *here)
+{
+    for (;;) {
+        pondi_acquire *unlucky = NULL;
+        pthread_mutex_lock(&pool->lock);
+        pondi_slot *slot = reserve(pool, here, &unlucky);
+        pthread_mutex_unlock(&pool->lock);
+        if (slot)
+            pondi_slot_open(slot);
+        else if (unlucky)
+            pondi_acquire_fail(unlucky, pondi_error_new(POND_ENOMEM, "out of memory"));
+        else
+            return;
+    }
+}
+
+/* ---- Deadlines --------------------------------------------------------------------------- */
+
+static pondi_acquire *take_expired(pondi_branch *branch, int64_t now_ns, int64_t *next_ns)
+{
+    pond_pool *pool = branch->pool;
+    *next_ns = PONDI_NEVER;
+    for (pondi_list *node = pool->waiters.next; node != &pool->waiters; node = node->next) {
+        pondi_acquire *waiter = waiter_at(node);
+        if (waiter->branch != branch)
+            continue;
+        if (waiter->deadline_ns <= now_ns) {
+            leave_queue(waiter);
+            return waiter;
+        }
+        if (waiter->deadline_ns < *next_ns)
+            *next_ns = waiter->deadline_ns;
+    }
+    return NULL;
+}
+
+static pond_error *timeout_error(const pondi_acquire *acquire, uint32_t in_use, uint32_t max_size)
+{
+    return pondi_error_new(POND_EACQUIRE,
+                           "no connection became free within %.3g s: %u of at most %u are in use; "
+                           "release them sooner, or raise pool_max_size",
+                           (double)acquire->timeout_ms / 1000, in_use, max_size);
+}
+
+int64_t pondi_acquire_expire(pondi_branch *branch, const pond_error *error)
+{
+    pond_pool *pool = branch->pool;
+    int64_t now_ns = error ? PONDI_NEVER : pondi_now_ns();
+    for (;;) {
+        int64_t next_ns;
+        pthread_mutex_lock(&pool->lock);
+        pondi_acquire *waiter = take_expired(branch, now_ns, &next_ns);
+        uint32_t in_use = pool->size - pool->idle;
+        if (waiter && !error)
+            pool->timeouts++;
+        pthread_mutex_unlock(&pool->lock);
+        if (!waiter)
+            return next_ns;
+        pondi_acquire_fail(waiter, error ? pondi_error_copy(error)
+                                         : timeout_error(waiter, in_use, pool->max_size));
+    }
+}
+
+/* ---- Public ------------------------------------------------------------------------------ */
+
+int pond_pool_try_acquire(pond_pool *pool, pond_loop *loop, pond_connection **out,
+                          pond_error **err)
+{
+    *out = NULL;
+    int code = pondi_pool_check_process(pool, err);
+    if (!code)
+        code = pondi_loop_enter(loop, err);
+    if (code)
+        return code;
+    pondi_branch *branch;
+    pondi_slot *slot = NULL;
+    int closing = 0;
+    code = pondi_branch_get(pool, loop, &branch, err);
+    if (!code)
+        code = take_here(pool, branch, &closing, &slot, err);
+    if (slot)
+        code = pondi_slot_lease(slot, out, err);
+    else if (!code && closing)
+        code = pondi_error_move(err, closed_error());
+    else if (!code)
+        code = POND_EAGAIN;
+    pondi_loop_leave(loop);
+    return code;
+}
+
+static int submit(pond_pool *pool, pond_loop *loop, int64_t timeout_ms, void *user_data,
+                  pond_op **op, pond_error **err)
+{
+    pondi_branch *branch;
+    pondi_acquire *acquire;
+    pondi_slot *slot = NULL;
+    int closing = 0;
+    int code = pondi_branch_get(pool, loop, &branch, err);
+    if (!code)
+        code = acquire_new(pool, branch, timeout_ms, user_data, &acquire, err);
+    if (code)
+        return code;
+    code = take_here(pool, branch, &closing, &slot, err);
+    if (code || closing) {
+        pond_op_release(&acquire->op);
+        return code ? code : pondi_error_move(err, closed_error());
+    }
+    pondi_op_hand_out(&acquire->op, op);
+    if (slot)
+        pondi_acquire_grant(acquire, slot);
+    else
+        find_or_wait(acquire, 0);
+    return POND_OK;
+}
+
+int pond_pool_acquire(pond_pool *pool, pond_loop *loop, int64_t timeout_ms, void *user_data,
+                      pond_op **op, pond_error **err)
+{
+    if (op)
+        *op = NULL;
+    int code = pondi_pool_check_process(pool, err);
+    if (!code)
+        code = pondi_loop_enter(loop, err);
+    if (code)
+        return code;
+    code = submit(pool, loop, timeout_ms, user_data, op, err);
+    pondi_loop_leave(loop);
+    return code;
+}
+
+static int wait_for(pond_op *op, pond_connection **out, pond_error **err)
+{
+    int code;
+    do
+        code = pond_op_wait(op, -1, err);
+    while (code == POND_EAGAIN);
+    if (!code)
+        *out = pond_op_take_connection(op);
+    else if (err && !*err)
+        *err = pond_op_take_error(op);
+    pond_op_release(op);
+    return code;
+}
+
+int pond_pool_acquire_wait(pond_pool *pool, pond_loop *loop, int64_t timeout_ms,
+                           pond_connection **out, pond_error **err)
+{
+    *out = NULL;
+    if (!loop)
+        loop = pondi_loop_private(err);
+    if (!loop)
+        return POND_ERESOURCES;
+    int code = pond_pool_try_acquire(pool, loop, out, err);
+    if (code != POND_EAGAIN)
+        return code;
+    pond_op *op = NULL;
+    code = pond_pool_acquire(pool, loop, timeout_ms, NULL, &op, err);
+    return code ? code : wait_for(op, out, err);
+}

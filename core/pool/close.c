@@ -1,0 +1,203 @@
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "pool/pool.h"
+
+enum { DEFAULT_MS = 60000, FORCE_MS = 1000 };
+
+typedef struct closer {
+    pond_op op; /* first; its link is in pool->closers while it waits */
+    pond_pool *pool;
+    pondi_branch *branch;
+    int64_t deadline_ns; /* of the next stage */
+    int forced;
+    int done; /* its message is on the way */
+    pondi_message message;
+} closer;
+
+static closer *closer_at(pondi_list *node)
+{
+    return (closer *)(void *)PONDI_CONTAINER(node, pond_op, link);
+}
+
+static void complete(closer *at, int code, pond_error *error)
+{
+    pthread_mutex_lock(&at->pool->lock);
+    pondi_list_remove(&at->op.link);
+    pthread_mutex_unlock(&at->pool->lock);
+    pondi_op_complete(&at->op, code, error);
+}
+
+static void cancel(pond_op *op)
+{
+    complete((closer *)op, POND_ECANCELLED,
+             pondi_error_new(POND_ECANCELLED, "waiting for the pool to close was cancelled; it "
+                                              "goes on closing"));
+}
+
+static void destroy(pond_op *op)
+{
+    closer *at = (closer *)op;
+    pond_pool *pool = at->pool;
+    pondi_branch *branch = at->branch;
+    pondi_free(at);
+    pondi_branch_release(branch);
+    pond_pool_release(pool);
+}
+
+static const pondi_op_class closer_class = {cancel, destroy};
+
+static void on_done(pondi_message *message)
+{
+    closer *at = PONDI_CONTAINER(message, closer, message);
+    if (at->op.status == POND_PENDING)
+        complete(at, POND_OK, NULL);
+    pond_op_release(&at->op);
+}
+
+static closer *next_undone(pond_pool *pool)
+{
+    if (!pool->closing || pool->size)
+        return NULL;
+    for (pondi_list *node = pool->closers.next; node != &pool->closers; node = node->next) {
+        if (!closer_at(node)->done)
+            return closer_at(node);
+    }
+    return NULL;
+}
+
+void pondi_close_check(pond_pool *pool)
+{
+    for (;;) {
+        pthread_mutex_lock(&pool->lock);
+        closer *at = next_undone(pool);
+        if (at) {
+            at->done = 1;
+            pond_op_retain(&at->op);
+        }
+        pthread_mutex_unlock(&pool->lock);
+        if (!at)
+            return;
+        pondi_loop_post(at->op.loop, &at->message);
+    }
+}
+
+/* ---- Deadlines --------------------------------------------------------------------------- */
+
+/* First end the leases by force; what is left a little later is closed outright. */
+static int64_t next_stage(pond_pool *pool, pondi_branch *branch, int64_t now_ns, int *tasks)
+{
+    int64_t next_ns = PONDI_NEVER;
+    *tasks = 0;
+    for (pondi_list *node = pool->closers.next; node != &pool->closers; node = node->next) {
+        closer *at = closer_at(node);
+        if (at->branch != branch)
+            continue;
+        if (at->deadline_ns <= now_ns) {
+            *tasks |= at->forced ? PONDI_BRANCH_KILL : PONDI_BRANCH_FORCE;
+            at->deadline_ns = at->forced ? PONDI_NEVER : pondi_deadline_from_ns(now_ns, FORCE_MS);
+            at->forced = 1;
+        }
+        if (at->deadline_ns < next_ns)
+            next_ns = at->deadline_ns;
+    }
+    return next_ns;
+}
+
+int64_t pondi_close_expire(pondi_branch *branch)
+{
+    pond_pool *pool = branch->pool;
+    int tasks;
+    pthread_mutex_lock(&pool->lock);
+    int64_t next_ns = next_stage(pool, branch, pondi_now_ns(), &tasks);
+    pthread_mutex_unlock(&pool->lock);
+    if (tasks)
+        pondi_branch_tell_all(pool, tasks);
+    return next_ns;
+}
+
+void pondi_close_abandon(pondi_branch *branch)
+{
+    pond_pool *pool = branch->pool;
+    for (;;) {
+        closer *found = NULL;
+        pthread_mutex_lock(&pool->lock);
+        for (pondi_list *node = pool->closers.next; node != &pool->closers && !found;
+             node = node->next) {
+            if (closer_at(node)->branch == branch)
+                found = closer_at(node);
+        }
+        pthread_mutex_unlock(&pool->lock);
+        if (!found)
+            return;
+        complete(found, POND_ECLOSED,
+                 pondi_error_new(POND_ECLOSED, "the event loop was closed before the pool was"));
+    }
+}
+
+/* ---- Public ------------------------------------------------------------------------------ */
+
+static int submit(pond_pool *pool, pond_loop *loop, int64_t timeout_ms, void *user_data,
+                  pond_op **op, pond_error **err)
+{
+    pondi_branch *branch;
+    int code = pondi_branch_get(pool, loop, &branch, err);
+    if (code)
+        return code;
+    closer *at = pondi_calloc(1, sizeof(*at));
+    if (!at)
+        return pondi_error_nomem(err);
+    pondi_op_init(&at->op, &closer_class, loop, user_data);
+    at->pool = pond_pool_retain(pool);
+    at->branch = branch;
+    pondi_branch_retain(branch);
+    at->message.run = on_done;
+    at->deadline_ns = pondi_deadline_ns(timeout_ms == POND_TIMEOUT_DEFAULT ? DEFAULT_MS
+                                                                           : timeout_ms);
+    pondi_op_hand_out(&at->op, op);
+    pthread_mutex_lock(&pool->lock);
+    pool->closing = 1;
+    pondi_list_push_back(&pool->closers, &at->op.link);
+    pthread_mutex_unlock(&pool->lock);
+    pondi_branch_aim(branch, at->deadline_ns);
+    return POND_OK;
+}
+
+int pond_pool_close(pond_pool *pool, pond_loop *loop, int64_t timeout_ms, void *user_data,
+                    pond_op **op, pond_error **err)
+{
+    if (op)
+        *op = NULL;
+    int code = pondi_pool_check_process(pool, err);
+    if (!code)
+        code = pondi_loop_enter(loop, err);
+    if (code)
+        return code;
+    code = submit(pool, loop, timeout_ms, user_data, op, err);
+    if (!code) {
+        pondi_pool_unregister(pool);
+        pondi_pool_close_detached(pool, "the pool was closed");
+        pondi_branch_tell_all(pool, PONDI_BRANCH_CLOSE);
+        pondi_close_check(pool);
+    }
+    pondi_loop_leave(loop);
+    return code;
+}
+
+int pond_pool_close_wait(pond_pool *pool, int64_t timeout_ms, pond_error **err)
+{
+    pond_loop *loop = pondi_loop_private(err);
+    if (!loop)
+        return POND_ERESOURCES;
+    pond_op *op = NULL;
+    int code = pond_pool_close(pool, loop, timeout_ms, NULL, &op, err);
+    if (code)
+        return code;
+    do
+        code = pond_op_wait(op, -1, err);
+    while (code == POND_EAGAIN);
+    if (code && err && !*err)
+        *err = pond_op_take_error(op);
+    pond_op_release(op);
+    return code;
+}

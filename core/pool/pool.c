@@ -1,0 +1,265 @@
+#include "pool/pool.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/process.h"
+#include "millpond/millpond.h"
+
+static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER; /* guards `pools` */
+static pondi_list pools = {&pools, &pools};
+static uint32_t registry_process;
+
+/* A forked child begins with no pools; its parent may have held the lock at that moment. */
+static void lock_registry(void)
+{
+    uint32_t process = pondi_process_generation();
+    if (registry_process != process) {
+        if (registry_process) {
+            pthread_mutex_init(&registry_lock, NULL);
+            pondi_list_init(&pools);
+        }
+        registry_process = process;
+    }
+    pthread_mutex_lock(&registry_lock);
+}
+
+/* ---- Sizes ------------------------------------------------------------------------------- */
+
+/* Connections wait for the server more than they compute here: a few for each core. */
+static void choose_sizes(pond_pool *pool)
+{
+    long online = sysconf(_SC_NPROCESSORS_ONLN);
+    uint64_t cores = online > 0 ? (uint64_t)online : 1;
+    uint64_t smallest = cores / 2 > 3 ? cores / 2 : 3;
+    uint64_t biggest = cores * 4 > 20 ? cores * 4 : 20;
+    biggest = pondi_config_count(pool->config, "pool_max_size", biggest);
+    smallest = pondi_config_count(pool->config, "pool_min_size", smallest);
+    pool->max_size = (uint32_t)biggest;
+    pool->min_size = (uint32_t)(smallest < biggest ? smallest : biggest);
+}
+
+/* ---- Create and destroy ------------------------------------------------------------------ */
+
+static int pool_new(pond_config *config, pond_pool **out, pond_error **err)
+{
+    pond_pool *pool = pondi_calloc(1, sizeof(*pool));
+    if (!pool)
+        return pondi_error_nomem(err);
+    int code = pondi_config_copy(config, &pool->config, err);
+    if (!code)
+        code = pond_config_hash(config, pool->hash, err);
+    if (code) {
+        pond_config_release(pool->config);
+        pondi_free(pool);
+        return code;
+    }
+    pondi_refcount_init(&pool->refs);
+    pondi_refcount_init(&pool->holds);
+    pool->process = pondi_process_generation();
+    pool->driver = pondi_config_driver(config);
+    pthread_mutex_init(&pool->lock, NULL);
+    pondi_list_init(&pool->link);
+    pondi_list_init(&pool->branches);
+    pondi_list_init(&pool->detached);
+    pondi_list_init(&pool->waiters);
+    pondi_list_init(&pool->closers);
+    choose_sizes(pool);
+    *out = pool;
+    return POND_OK;
+}
+
+/* Registered pools are not references: one may be at its end. */
+static int retain_if_alive(pond_pool *pool)
+{
+    uint_fast32_t count = atomic_load(&pool->refs.count);
+    while (count) {
+        if (atomic_compare_exchange_weak(&pool->refs.count, &count, count + 1))
+            return 1;
+    }
+    return 0;
+}
+
+static pond_pool *find(const pond_config *config)
+{
+    for (pondi_list *node = pools.next; node != &pools; node = node->next) {
+        pond_pool *pool = PONDI_CONTAINER(node, pond_pool, link);
+        if (pondi_config_equal(pool->config, config) && retain_if_alive(pool))
+            return pool;
+    }
+    return NULL;
+}
+
+int pond_pool_open(pond_config *config, pond_pool **out, pond_error **err)
+{
+    *out = NULL;
+    int code = pond_config_check(config, err);
+    if (code)
+        return code;
+    lock_registry();
+    *out = find(config);
+    if (!*out) {
+        code = pool_new(config, out, err);
+        if (!code)
+            pondi_list_push_back(&pools, &(*out)->link);
+    }
+    pthread_mutex_unlock(&registry_lock);
+    return code;
+}
+
+void pondi_pool_unregister(pond_pool *pool)
+{
+    lock_registry();
+    pondi_list_remove(&pool->link);
+    pthread_mutex_unlock(&registry_lock);
+}
+
+size_t pond_pool_list(pond_pool **out, size_t capacity)
+{
+    size_t count = 0;
+    lock_registry();
+    for (pondi_list *node = pools.next; node != &pools; node = node->next) {
+        pond_pool *pool = PONDI_CONTAINER(node, pond_pool, link);
+        if (count >= capacity)
+            count++;
+        else if (retain_if_alive(pool))
+            out[count++] = pool;
+    }
+    pthread_mutex_unlock(&registry_lock);
+    return count;
+}
+
+int pondi_pool_check_process(const pond_pool *pool, pond_error **err)
+{
+    if (pool->process == pondi_process_generation())
+        return POND_OK;
+    return pondi_error_set(err, POND_EMISUSE,
+                           "this pool was opened before the process forked: open it anew in the "
+                           "child");
+}
+
+pond_pool *pond_pool_retain(pond_pool *pool)
+{
+    if (pool)
+        pondi_refcount_take(&pool->refs);
+    return pool;
+}
+
+void pondi_pool_close_detached(pond_pool *pool, const char *why)
+{
+    for (;;) {
+        pthread_mutex_lock(&pool->lock);
+        pondi_slot *slot = NULL;
+        if (!pondi_list_empty(&pool->detached)) {
+            slot = PONDI_CONTAINER(pool->detached.next, pondi_slot, link);
+            pondi_list_remove(&slot->link);
+        }
+        pthread_mutex_unlock(&pool->lock);
+        if (!slot)
+            return;
+        pondi_slot_destroy(slot, why);
+    }
+}
+
+void pond_pool_release(pond_pool *pool)
+{
+    if (!pool || !pondi_refcount_drop(&pool->refs))
+        return;
+    if (pool->process != pondi_process_generation())
+        return;
+    pondi_pool_unregister(pool);
+    pthread_mutex_lock(&pool->lock);
+    pool->closing = 1;
+    pthread_mutex_unlock(&pool->lock);
+    pondi_pool_close_detached(pool, "the pool ended");
+    pondi_branch_tell_all(pool, PONDI_BRANCH_CLOSE | PONDI_BRANCH_END);
+    pondi_pool_unhold(pool);
+}
+
+void pondi_pool_hold(pond_pool *pool)
+{
+    pondi_refcount_take(&pool->holds);
+}
+
+void pondi_pool_unhold(pond_pool *pool)
+{
+    if (!pondi_refcount_drop(&pool->holds))
+        return;
+    if (pool->shared_opened && pool->driver->shared_close)
+        pool->driver->shared_close(pool->shared);
+    pond_config_release(pool->config);
+    pthread_mutex_destroy(&pool->lock);
+    pondi_free(pool);
+}
+
+/* ---- Status ------------------------------------------------------------------------------ */
+
+static void add_statements(pond_pool_status *status, const pondi_list *slots)
+{
+    for (const pondi_list *node = slots->next; node != slots; node = node->next) {
+        const pondi_slot *slot = PONDI_CONTAINER(node, pondi_slot, link);
+        if (!slot->conn)
+            continue;
+        status->statement_hits += pondi_counter_read(&slot->conn->statements.hits);
+        status->statement_misses += pondi_counter_read(&slot->conn->statements.misses);
+        status->statement_evictions += pondi_counter_read(&slot->conn->statements.evictions);
+    }
+}
+
+static uint32_t count_waiters(const pond_pool *pool)
+{
+    uint32_t count = 0;
+    for (const pondi_list *node = pool->waiters.next; node != &pool->waiters; node = node->next)
+        count++;
+    return count;
+}
+
+static void read_counts(const pond_pool *pool, pond_pool_status *status)
+{
+    status->min_size = pool->min_size;
+    status->max_size = pool->max_size;
+    status->size = pool->size;
+    status->idle = pool->idle;
+    status->in_use = pool->size - pool->idle;
+    status->waiting = count_waiters(pool);
+    status->closed = (uint32_t)pool->closing;
+    status->acquired = pool->acquired;
+    status->released = pool->released;
+    status->timeouts = pool->timeouts;
+    status->errors = pool->errors;
+    status->created = pool->created;
+    status->destroyed = pool->destroyed;
+    status->peak_active = pool->peak_active;
+    status->statement_hits = pool->statement_hits;
+    status->statement_misses = pool->statement_misses;
+    status->statement_evictions = pool->statement_evictions;
+    add_statements(status, &pool->detached);
+    for (const pondi_list *node = pool->branches.next; node != &pool->branches; node = node->next)
+        add_statements(status, &PONDI_CONTAINER(node, pondi_branch, link)->slots);
+}
+
+int pond_pool_get_status(pond_pool *pool, pond_pool_status *out, pond_error **err)
+{
+    if (out->struct_size < sizeof(out->struct_size))
+        return pondi_error_set(err, POND_EINVAL,
+                               "struct_size is %u: set it to sizeof(pond_pool_status)",
+                               (unsigned)out->struct_size);
+    int code = pondi_pool_check_process(pool, err);
+    if (code)
+        return code;
+    pond_pool_status status = {0};
+    pthread_mutex_lock(&pool->lock);
+    read_counts(pool, &status);
+    pthread_mutex_unlock(&pool->lock);
+    size_t size = out->struct_size < sizeof(status) ? out->struct_size : sizeof(status);
+    status.struct_size = (uint32_t)size;
+    memcpy(out, &status, size);
+    return POND_OK;
+}
+
+const char *pond_pool_hash(const pond_pool *pool)
+{
+    return pool->hash;
+}

@@ -1,0 +1,192 @@
+/* The connections of one config, shared by all loops of the process.
+ *
+ * Locks: a loop's, then its pool's. A slot's connection is touched only with the lock of the loop that
+ * it is attached to; lists and counts only with the pool's lock. A slot that changes loops is detached
+ * on the old one, sent as a message, and attached on the new one.
+ */
+#ifndef PONDI_POOL_POOL_H
+#define PONDI_POOL_POOL_H
+
+#include <pthread.h>
+
+#include "base/list.h"
+#include "base/refcount.h"
+#include "driver/driver.h"
+#include "loop/loop.h"
+#include "loop/op.h"
+#include "loop/timer.h"
+
+struct pond_pool {
+    pondi_refcount refs;  /* public handles, leases and operations; with the last the pool ends */
+    pondi_refcount holds; /* who points here, one for `refs`; with the last it is freed */
+    uint32_t process;
+    pond_config *config; /* a frozen copy */
+    const pondi_driver *driver;
+    char hash[33];
+    uint32_t min_size;
+    uint32_t max_size;
+    pondi_list link; /* in the registry, which has a lock of its own */
+
+    pthread_mutex_t lock; /* guards all below */
+    int closing;
+    int shared_opened;
+    void *shared;        /* the driver's, for all connections */
+    pondi_list branches; /* one for each loop in use */
+    pondi_list detached; /* idle slots on no loop */
+    pondi_list waiters;  /* acquire operations, oldest first */
+    pondi_list closers;  /* close operations */
+    uint32_t size;
+    uint32_t idle;
+    uint64_t acquired;
+    uint64_t released;
+    uint64_t timeouts;
+    uint64_t errors;
+    uint64_t created;
+    uint64_t destroyed;
+    uint64_t peak_active;
+    uint64_t statement_hits; /* of connections that are gone */
+    uint64_t statement_misses;
+    uint64_t statement_evictions;
+};
+
+/* A pool's presence on one loop. */
+typedef struct pondi_branch {
+    pondi_loop_client client;
+    pondi_list link; /* in pool->branches */
+    pondi_refcount refs; /* the loop's, messages' and operations' */
+    pond_pool *pool;     /* holds it */
+    pond_loop *loop;     /* holds it */
+    pondi_timer *timer;  /* deadlines of waiters and closers; NULL once the loop is closed */
+    int64_t timer_ns;    /* when it fires at the latest */
+    pondi_list slots;    /* all that are attached here */
+    pondi_list idle;     /* those that are ready, last used first */
+    pondi_message message;
+    int message_sent; /* pool's lock */
+    int tasks;        /* pool's lock: what the message asks for */
+    int told;         /* pool's lock: of pondi_branch_tell_all() */
+} pondi_branch;
+
+enum {
+    PONDI_BRANCH_PUMP = 1,  /* open connections for waiters */
+    PONDI_BRANCH_CLOSE = 2, /* fail waiters, close idle connections */
+    PONDI_BRANCH_FORCE = 4, /* end leases: commit what is idle, cancel what runs */
+    PONDI_BRANCH_KILL = 8,  /* close every connection now */
+    PONDI_BRANCH_END = 16   /* the last reference is gone: let go of the loop */
+};
+
+typedef enum pondi_slot_state {
+    PONDI_SLOT_OPENING,
+    PONDI_SLOT_IDLE,
+    PONDI_SLOT_LEASED,
+    PONDI_SLOT_CLEANING, /* between two leases, or before the end */
+    PONDI_SLOT_MOVING    /* between two loops */
+} pondi_slot_state;
+
+typedef struct pondi_acquire {
+    pond_op op; /* first; its link is in pool->waiters while it waits */
+    pond_pool *pool;
+    pondi_branch *branch;
+    int64_t timeout_ms;
+    int64_t deadline_ns;
+    struct pondi_slot *opening; /* a connection that is being opened on its behalf; pool's lock */
+} pondi_acquire;
+
+/* One place in the pool, and the physical connection in it. */
+typedef struct pondi_slot {
+    pondi_list link;      /* in branch->slots or pool->detached; none while between loops */
+    pondi_list idle_link; /* in branch->idle */
+    pond_pool *pool;      /* holds it */
+    pondi_branch *branch; /* NULL while on no loop */
+    pondi_conn *conn;     /* NULL if it broke between loops */
+    pondi_slot_state state;
+    pond_connection *lease;
+    pondi_acquire *opener; /* whose wait made it open, while it waits; pool's lock */
+    pondi_acquire *target; /* where it is moving to; holds a reference */
+    int leaving;           /* the message is on its way to the loop that it leaves */
+    pondi_message message;
+} pondi_slot;
+
+/* A lease. */
+struct pond_connection {
+    pondi_refcount refs;
+    pond_pool *pool;  /* a reference */
+    pond_loop *loop;  /* holds it */
+    pondi_slot *slot; /* NULL once the lease ended; guarded by the loop's lock */
+    uint64_t id;
+};
+
+/* ---- pool.c ---- */
+void pondi_pool_hold(pond_pool *pool);
+void pondi_pool_unhold(pond_pool *pool);
+int pondi_pool_check_process(const pond_pool *pool, pond_error **err);
+/* Close the idle connections that are on no loop. */
+void pondi_pool_close_detached(pond_pool *pool, const char *why);
+/* Forget the pool in the registry, so that the next opening makes a new one. */
+void pondi_pool_unregister(pond_pool *pool);
+
+/* ---- branch.c ---- */
+/* Find or make; the loop is locked. Not a reference. */
+int pondi_branch_get(pond_pool *pool, pond_loop *loop, pondi_branch **out, pond_error **err);
+void pondi_branch_retain(pondi_branch *branch);
+void pondi_branch_release(pondi_branch *branch);
+/* Have all branches do `tasks`, each with its loop locked. Call without the pool's lock; a loop that is
+ * locked by the caller does its share when it is left. */
+void pondi_branch_tell_all(pond_pool *pool, int tasks);
+/* Send one branch its tasks. Call with the pool's lock, which is released meanwhile. */
+void pondi_branch_tell(pond_pool *pool, pondi_branch *branch, int tasks);
+/* Fire at `deadline_ns` or before; loop locked. */
+void pondi_branch_aim(pondi_branch *branch, int64_t deadline_ns);
+
+/* ---- slot.c: every change of a slot's state ---- */
+/* Reserve a place; pool locked, and it has room. NULL when memory is out. */
+pondi_slot *pondi_slot_new(pond_pool *pool, pondi_branch *branch);
+/* Begin to connect; loop locked, pool not. */
+void pondi_slot_open(pondi_slot *slot);
+/* Take an idle slot of this branch, else a detached one, else (`any`) another branch's; pool locked. It
+ * is MOVING after that. */
+pondi_slot *pondi_slot_take_idle(pond_pool *pool, pondi_branch *branch, int any);
+/* Make a slot that was taken usable here; loop locked. It was destroyed if that fails. */
+int pondi_slot_arrive(pondi_slot *slot, pondi_branch *branch, pond_error **err);
+/* Lease it out; loop locked. The slot goes back where it came from if that fails. */
+int pondi_slot_lease(pondi_slot *slot, pond_connection **out, pond_error **err);
+/* Send it to the loop of a waiter, which is out of the queue already. Its own loop is locked, or it
+ * has none. */
+void pondi_slot_send(pondi_slot *slot, pondi_acquire *target);
+/* Ask the loop that it is on (`from`; NULL for none) to send it. The target's loop is locked. */
+void pondi_slot_fetch(pondi_slot *slot, pond_loop *from, pondi_acquire *target);
+/* Give a clean connection to the next waiter, or keep it; loop locked. */
+void pondi_slot_offer(pondi_slot *slot);
+/* A lease ended: clean up what it left, then offer; loop locked. */
+void pondi_slot_return(pondi_slot *slot);
+/* End a lease by force: commit or cancel, then close; loop locked. */
+void pondi_slot_force(pondi_slot *slot);
+/* Close the connection and free the slot; loop locked, or on no loop. */
+void pondi_slot_destroy(pondi_slot *slot, const char *why);
+
+/* ---- acquire.c ---- */
+/* Give a waiter, out of the queue, its connection; loop locked. */
+void pondi_acquire_grant(pondi_acquire *acquire, pondi_slot *slot);
+/* Try again for a waiter whose connection got lost on the way; loop locked. */
+void pondi_acquire_again(pondi_acquire *acquire);
+/* End it with an error; loop locked, and it is in no queue. */
+void pondi_acquire_fail(pondi_acquire *acquire, pond_error *error);
+/* Open connections for waiters while there is room. `here` is locked, or NULL. */
+void pondi_acquire_pump(pond_pool *pool, pondi_branch *here);
+/* Fail the waiters of a branch whose time is over, or all of them with `error` (a copy each); returns
+ * the next deadline. */
+int64_t pondi_acquire_expire(pondi_branch *branch, const pond_error *error);
+
+/* ---- close.c ---- */
+/* To be called when a slot went: complete the closers if it was the last. Any lock but the pool's. */
+void pondi_close_check(pond_pool *pool);
+int64_t pondi_close_expire(pondi_branch *branch);
+/* The loop of these closers is going away. */
+void pondi_close_abandon(pondi_branch *branch);
+
+/* ---- lease.c ---- */
+int pondi_lease_new(pondi_slot *slot, pond_connection **out, pond_error **err);
+/* Enter the lease's loop and find the connection; the loop is locked on success. */
+int pondi_lease_enter(pond_connection *lease, pondi_conn **out, pond_error **err);
+void pondi_lease_leave(pond_connection *lease);
+
+#endif
