@@ -67,6 +67,7 @@ static int pool_new(pond_config *config, pond_pool **out, pond_error **err)
     pondi_list_init(&pool->waiters);
     pondi_list_init(&pool->closers);
     choose_sizes(pool);
+    pool->query_timeout_ms = pondi_config_ms(config, "query_execution_timeout", 60000);
     *out = pool;
     return POND_OK;
 }

@@ -25,6 +25,7 @@ struct pond_pool {
     char hash[33];
     uint32_t min_size;
     uint32_t max_size;
+    int64_t query_timeout_ms;
     pondi_list link; /* in the registry, which has a lock of its own */
 
     pthread_mutex_t lock; /* guards all below */

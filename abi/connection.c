@@ -1,0 +1,266 @@
+/* Statements and transactions on a leased connection. */
+#include <string.h>
+
+#include "base/error.h"
+#include "millpond/millpond.h"
+#include "pool/pool.h"
+
+/* What one call asks for, before it becomes a request. */
+typedef struct call {
+    pondi_request_kind kind;
+    pond_transaction_verb verb;
+    const char *sql;
+    size_t sql_size;
+    const pond_value *params;
+    size_t row_count;
+    size_t column_count;
+    pond_execute_options options;
+} call;
+
+static int read_options(const pond_execute_options *given, pond_execute_options *options,
+                        pond_error **err)
+{
+    *options = (pond_execute_options){.timeout_ms = POND_TIMEOUT_DEFAULT};
+    if (!given)
+        return POND_OK;
+    if (given->struct_size < sizeof(given->struct_size))
+        return pondi_error_set(err, POND_EINVAL,
+                               "struct_size is %u: set it to sizeof(pond_execute_options)",
+                               (unsigned)given->struct_size);
+    size_t size = given->struct_size;
+    memcpy(options, given, size < sizeof(*options) ? size : sizeof(*options));
+    if (options->flags)
+        return pondi_error_set(err, POND_EINVAL, "flags is %#x: no flag is defined",
+                               (unsigned)options->flags);
+    if (options->tag_count && !options->tags)
+        return pondi_error_set(err, POND_EINVAL, "tag_count is %llu but tags is NULL",
+                               (unsigned long long)options->tag_count);
+    return POND_OK;
+}
+
+static int resolve_timeout(const pond_pool *pool, int64_t timeout_ms, int64_t *out,
+                           pond_error **err)
+{
+    if (timeout_ms == POND_TIMEOUT_NONE)
+        *out = -1;
+    else if (timeout_ms == POND_TIMEOUT_DEFAULT)
+        *out = pool->query_timeout_ms;
+    else if (timeout_ms > 0)
+        *out = timeout_ms;
+    else
+        return pondi_error_set(err, POND_EINVAL, "a timeout of %lld ms is not positive",
+                               (long long)timeout_ms);
+    return POND_OK;
+}
+
+static int make_request(pond_connection *lease, const call *wanted, void *user_data,
+                        pondi_request **out, pond_error **err)
+{
+    int64_t timeout_ms;
+    int code = resolve_timeout(lease->pool, wanted->options.timeout_ms, &timeout_ms, err);
+    if (!code)
+        code = pondi_request_new(wanted->kind, lease->loop, wanted->sql, wanted->sql_size,
+                                 wanted->params, wanted->row_count, wanted->column_count,
+                                 wanted->options.tags, (size_t)wanted->options.tag_count,
+                                 user_data, out, err);
+    if (code)
+        return code;
+    (*out)->timeout_ms = timeout_ms;
+    (*out)->verb = wanted->verb;
+    return POND_OK;
+}
+
+static int submit(pond_connection *lease, const call *wanted, void *user_data, pond_op **op,
+                  pond_error **err)
+{
+    pondi_conn *conn;
+    pondi_request *request;
+    if (op)
+        *op = NULL;
+    int code = pondi_lease_enter(lease, &conn, err);
+    if (code)
+        return code;
+    code = make_request(lease, wanted, user_data, &request, err);
+    if (!code) {
+        pondi_op_hand_out(&request->op, op);
+        pondi_conn_submit(conn, request);
+    }
+    pondi_lease_leave(lease);
+    return code;
+}
+
+/* The blocking call keeps the operation to itself. */
+static void keep(pond_op *op)
+{
+    (void)op;
+}
+
+static int finish(pond_op *op, pond_result **out, pond_error **err)
+{
+    int code = op->status;
+    if (!code && out)
+        *out = pond_op_take_result(op);
+    else if (code && err)
+        *err = pond_op_take_error(op);
+    pond_op_release(op);
+    return code;
+}
+
+static int submit_and_wait(pond_connection *lease, const call *wanted, pond_result **out,
+                           pond_error **err)
+{
+    pondi_conn *conn;
+    pondi_request *request;
+    if (out)
+        *out = NULL;
+    int code = pondi_lease_enter(lease, &conn, err);
+    if (code)
+        return code;
+    code = make_request(lease, wanted, NULL, &request, err);
+    if (code) {
+        pondi_lease_leave(lease);
+        return code;
+    }
+    pond_op *op = &request->op;
+    op->intercept = keep;
+    if (!pondi_conn_run_inline(conn, request))
+        pondi_conn_submit(conn, request);
+    pondi_lease_leave(lease);
+    while ((code = pond_op_wait(op, -1, err)) == POND_EAGAIN)
+        ;
+    if (op->status != POND_PENDING)
+        return finish(op, out, err);
+    pond_op_cancel(op); /* the loop was closed under us: it ends the operation, which ends itself */
+    return code;
+}
+
+/* ---- Execute ----------------------------------------------------------------------------- */
+
+static int execute_call(const char *sql, size_t sql_size, const pond_value *params,
+                        size_t param_count, const pond_execute_options *options, call *out,
+                        pond_error **err)
+{
+    *out = (call){.kind = PONDI_REQUEST_EXECUTE,
+                  .sql = sql,
+                  .sql_size = sql_size,
+                  .params = params,
+                  .row_count = 1,
+                  .column_count = param_count};
+    return read_options(options, &out->options, err);
+}
+
+int pond_connection_execute(pond_connection *lease, const char *sql, size_t sql_size,
+                            const pond_value *params, size_t param_count,
+                            const pond_execute_options *options, void *user_data, pond_op **op,
+                            pond_error **err)
+{
+    call wanted;
+    int code = execute_call(sql, sql_size, params, param_count, options, &wanted, err);
+    return code ? code : submit(lease, &wanted, user_data, op, err);
+}
+
+int pond_connection_execute_wait(pond_connection *lease, const char *sql, size_t sql_size,
+                                 const pond_value *params, size_t param_count,
+                                 const pond_execute_options *options, pond_result **out,
+                                 pond_error **err)
+{
+    call wanted;
+    int code = execute_call(sql, sql_size, params, param_count, options, &wanted, err);
+    return code ? code : submit_and_wait(lease, &wanted, out, err);
+}
+
+static int many_call(const char *sql, size_t sql_size, const pond_value *params, size_t row_count,
+                     size_t column_count, const pond_execute_options *options, call *out,
+                     pond_error **err)
+{
+    *out = (call){.kind = PONDI_REQUEST_EXECUTE_MANY,
+                  .sql = sql,
+                  .sql_size = sql_size,
+                  .params = params,
+                  .row_count = row_count,
+                  .column_count = column_count};
+    return read_options(options, &out->options, err);
+}
+
+int pond_connection_execute_many(pond_connection *lease, const char *sql, size_t sql_size,
+                                 const pond_value *params, size_t row_count, size_t column_count,
+                                 const pond_execute_options *options, void *user_data,
+                                 pond_op **op, pond_error **err)
+{
+    call wanted;
+    int code = many_call(sql, sql_size, params, row_count, column_count, options, &wanted, err);
+    return code ? code : submit(lease, &wanted, user_data, op, err);
+}
+
+int pond_connection_execute_many_wait(pond_connection *lease, const char *sql, size_t sql_size,
+                                      const pond_value *params, size_t row_count,
+                                      size_t column_count, const pond_execute_options *options,
+                                      pond_result **out, pond_error **err)
+{
+    call wanted;
+    int code = many_call(sql, sql_size, params, row_count, column_count, options, &wanted, err);
+    return code ? code : submit_and_wait(lease, &wanted, out, err);
+}
+
+/* ---- Transactions ------------------------------------------------------------------------ */
+
+static int transaction_call(pond_transaction_verb verb, int64_t timeout_ms, call *out,
+                            pond_error **err)
+{
+    *out = (call){.kind = PONDI_REQUEST_TRANSACTION,
+                  .verb = verb,
+                  .sql = "",
+                  .options = {.timeout_ms = timeout_ms}};
+    if (verb == POND_BEGIN || verb == POND_COMMIT || verb == POND_ROLLBACK)
+        return POND_OK;
+    return pondi_error_set(err, POND_EINVAL, "%d is no pond_transaction_verb", (int)verb);
+}
+
+int pond_connection_transaction(pond_connection *lease, pond_transaction_verb verb,
+                                int64_t timeout_ms, void *user_data, pond_op **op,
+                                pond_error **err)
+{
+    call wanted;
+    int code = transaction_call(verb, timeout_ms, &wanted, err);
+    return code ? code : submit(lease, &wanted, user_data, op, err);
+}
+
+int pond_connection_transaction_wait(pond_connection *lease, pond_transaction_verb verb,
+                                     int64_t timeout_ms, pond_error **err)
+{
+    call wanted;
+    int code = transaction_call(verb, timeout_ms, &wanted, err);
+    return code ? code : submit_and_wait(lease, &wanted, NULL, err);
+}
+
+int pond_connection_in_transaction(pond_connection *lease, int *out, pond_error **err)
+{
+    pondi_conn *conn;
+    *out = 0;
+    int code = pondi_lease_enter(lease, &conn, err);
+    if (code)
+        return code;
+    *out = conn->in_transaction;
+    pondi_lease_leave(lease);
+    return POND_OK;
+}
+
+/* ---- Versions ---------------------------------------------------------------------------- */
+
+const char *pond_connection_server_version(pond_connection *lease)
+{
+    pondi_conn *conn;
+    if (pondi_lease_enter(lease, &conn, NULL))
+        return NULL;
+    pondi_lease_leave(lease);
+    return conn->server_version;
+}
+
+const char *pond_connection_driver_version(pond_connection *lease)
+{
+    pondi_conn *conn;
+    if (pondi_lease_enter(lease, &conn, NULL))
+        return NULL;
+    pondi_lease_leave(lease);
+    return conn->driver_version;
+}

@@ -1,0 +1,49 @@
+/* What a statement returned. */
+#include "driver/result.h"
+#include "base/error.h"
+
+pond_result *pond_result_retain(pond_result *result)
+{
+    if (result)
+        pondi_refcount_take(&result->refs);
+    return result;
+}
+
+void pond_result_release(pond_result *result)
+{
+    if (result && pondi_refcount_drop(&result->refs))
+        result->class->destroy(result);
+}
+
+size_t pond_result_row_count(const pond_result *result)
+{
+    return result->row_count;
+}
+
+size_t pond_result_column_count(const pond_result *result)
+{
+    return result->column_count;
+}
+
+int64_t pond_result_affected(const pond_result *result)
+{
+    return result->affected;
+}
+
+int64_t pond_result_last_insert_id(const pond_result *result)
+{
+    return result->last_insert_id;
+}
+
+const char *pond_result_column_name(const pond_result *result, size_t column)
+{
+    return column < result->column_count ? result->class->column_name(result, column) : NULL;
+}
+
+int pond_result_row(pond_result *result, size_t row, pond_value *values, pond_error **err)
+{
+    if (row >= result->row_count)
+        return pondi_error_set(err, POND_EINVAL, "row %zu does not exist: the result has %zu", row,
+                               result->row_count);
+    return result->class->row(result, row, values, err);
+}

@@ -1,0 +1,132 @@
+/* The main job in C, with the public header alone: open a pool, lease a connection, work in a
+ * transaction, give the connection back, close the pool.
+ *
+ *     quickstart DRIVER DATABASE [KEY=VALUE ...]
+ *     quickstart sqlite /tmp/quickstart.db
+ *     quickstart postgres shop host=localhost user=me password=secret
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <millpond/millpond.h>
+
+static pond_error *error;
+
+/* Every failure ends the program with its whole story. */
+static void check(int code, const char *what)
+{
+    if (code == POND_OK)
+        return;
+    fprintf(stderr, "%s failed: %s (%s%s%s)\n", what,
+            error ? pond_error_message(error) : pond_error_text(code), pond_error_name(code),
+            error && *pond_error_sqlstate(error) ? ", SQLSTATE " : "",
+            error ? pond_error_sqlstate(error) : "");
+    pond_error_free(error);
+    exit(1);
+}
+
+static pond_config *read_arguments(int count, char **arguments)
+{
+    pond_config *config = NULL;
+    check(pond_config_new(arguments[1], &config, &error), "choosing the driver");
+    check(pond_config_set(config, "database", arguments[2], &error), "naming the database");
+    for (int i = 3; i < count; i++) {
+        char *value = strchr(arguments[i], '=');
+        if (!value) {
+            fprintf(stderr, "\"%s\" is not KEY=VALUE\n", arguments[i]);
+            exit(2);
+        }
+        *value++ = '\0';
+        check(pond_config_set(config, arguments[i], value, &error), "a setting");
+    }
+    return config;
+}
+
+static pond_value text(const char *value)
+{
+    pond_value cell = {.type = POND_TYPE_TEXT};
+    cell.as.text.data = value;
+    cell.as.text.size = strlen(value);
+    return cell;
+}
+
+static pond_value integer(int64_t value)
+{
+    pond_value cell = {.type = POND_TYPE_INT64};
+    cell.as.integer = value;
+    return cell;
+}
+
+static pond_result *execute(pond_connection *connection, const char *sql, const pond_value *params,
+                            size_t param_count)
+{
+    pond_result *result = NULL;
+    check(pond_connection_execute_wait(connection, sql, strlen(sql), params, param_count, NULL,
+                                       &result, &error),
+          sql);
+    return result;
+}
+
+static void add_users(pond_connection *connection)
+{
+    const pond_value rows[] = {integer(1), text("Ada"), integer(2), text("Grace")};
+    const char *insert = "INSERT INTO quickstart_users (id, name) VALUES (?, ?)";
+    pond_result *result = NULL;
+    check(pond_connection_execute_many_wait(connection, insert, strlen(insert), rows, 2, 2, NULL,
+                                            &result, &error),
+          insert);
+    printf("inserted %lld rows in one call\n", (long long)pond_result_affected(result));
+    pond_result_release(result);
+}
+
+static void show_user(pond_connection *connection, int64_t id)
+{
+    const pond_value key = integer(id);
+    pond_value row[2];
+    pond_result *result =
+        execute(connection, "SELECT id, name FROM quickstart_users WHERE id = ?", &key, 1);
+    for (size_t i = 0; i < pond_result_row_count(result); i++) {
+        check(pond_result_row(result, i, row, &error), "reading a row");
+        printf("user %lld is %.*s\n", (long long)row[0].as.integer, (int)row[1].as.text.size,
+               row[1].as.text.data);
+    }
+    pond_result_release(result);
+}
+
+static void work(pond_connection *connection)
+{
+    printf("connected to %s\n", pond_connection_server_version(connection));
+    pond_result_release(execute(connection, "DROP TABLE IF EXISTS quickstart_users", NULL, 0));
+    pond_result_release(execute(
+        connection, "CREATE TABLE quickstart_users (id integer PRIMARY KEY, name text)", NULL, 0));
+    check(pond_connection_transaction_wait(connection, POND_BEGIN, POND_TIMEOUT_DEFAULT, &error),
+          "begin");
+    add_users(connection);
+    check(pond_connection_transaction_wait(connection, POND_COMMIT, POND_TIMEOUT_DEFAULT, &error),
+          "commit");
+    printf("committed\n");
+    show_user(connection, 2);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 3) {
+        fprintf(stderr, "usage: %s DRIVER DATABASE [KEY=VALUE ...]\n", argv[0]);
+        return 2;
+    }
+    pond_config *config = read_arguments(argc, argv);
+    pond_pool *pool = NULL;
+    pond_connection *connection = NULL;
+    check(pond_pool_open(config, &pool, &error), "opening the pool");
+    check(pond_pool_acquire_wait(pool, NULL, POND_TIMEOUT_DEFAULT, &connection, &error),
+          "acquiring a connection");
+    work(connection);
+    check(pond_connection_give_back(connection, &error), "giving the connection back");
+    pond_connection_release(connection);
+    check(pond_pool_close_wait(pool, 30000, &error), "closing the pool");
+    printf("pool closed\n");
+    pond_pool_release(pool);
+    pond_config_release(config);
+    return 0;
+}

@@ -1,0 +1,136 @@
+"""The main job through the C interface alone, with ctypes: what any language with an FFI can do.
+
+    python3 quickstart.py LIBRARY DRIVER DATABASE [KEY=VALUE ...]
+    python3 quickstart.py build/lib/libmillpond.so.0 sqlite /tmp/quickstart.db
+"""
+
+import ctypes as c
+import sys
+
+
+class Text(c.Structure):
+    _fields_ = [("data", c.c_char_p), ("size", c.c_size_t)]
+
+
+class Payload(c.Union):
+    """The members of pond_value.as that this example uses."""
+
+    _fields_ = [("integer", c.c_int64), ("real", c.c_double), ("text", Text)]
+
+
+class Value(c.Structure):
+    """struct pond_value"""
+
+    _fields_ = [("type", c.c_uint32), ("aux", c.c_int32), ("payload", Payload)]
+
+
+INT64, TEXT = 2, 5
+BEGIN, COMMIT = 1, 2
+DEFAULT_TIMEOUT = -1
+Handle = c.c_void_p
+
+
+def value(of: int | str) -> Value:
+    if isinstance(of, int):
+        return Value(INT64, 0, Payload(integer=of))
+    data = of.encode()
+    return Value(TEXT, 0, Payload(text=Text(data, len(data))))
+
+
+class Library:
+    """Calls functions of libmillpond; a negative answer becomes an exception."""
+
+    def __init__(self, path: str) -> None:
+        self._library = c.CDLL(path)
+
+    def call(self, name: str, *arguments: object) -> None:
+        """Call a function whose last parameter is a pond_error **."""
+        error = Handle()
+        code = self._library[name](*arguments, c.byref(error))
+        if code < 0:
+            message = self._text("pond_error_message", error) if error else ""
+            self._library.pond_error_free(error)
+            raise RuntimeError(f"{name}: {message}")
+
+    def _text(self, name: str, *arguments: object) -> str:
+        function = self._library[name]
+        function.restype = c.c_char_p
+        return function(*arguments).decode()
+
+    def version_of(self, connection: Handle) -> str:
+        return self._text("pond_connection_server_version", connection)
+
+    def release(self, noun: str, handle: Handle) -> None:
+        self._library[f"pond_{noun}_release"](handle)
+
+    def row_count(self, result: Handle) -> int:
+        function = self._library.pond_result_row_count
+        function.restype = c.c_size_t
+        return function(result)
+
+
+def execute(lib: Library, connection: Handle, sql: str, *params: int | str) -> list[Value]:
+    """Execute a statement of at most two columns, and return its first row."""
+    result = Handle()
+    text = sql.encode()
+    values = (Value * len(params))(*(value(p) for p in params))
+    lib.call(
+        "pond_connection_execute_wait",
+        connection,
+        text,
+        c.c_size_t(len(text)),
+        values,
+        c.c_size_t(len(params)),
+        None,
+        c.byref(result),
+    )
+    row = (Value * 2)()
+    if lib.row_count(result):
+        lib.call("pond_result_row", result, c.c_size_t(0), row)
+        if row[1].type == TEXT:
+            # the text lives as long as the result: copy it
+            data = row[1].payload.text
+            row[1].payload.text = Text(c.string_at(data.data, data.size), data.size)
+    lib.release("result", result)
+    return list(row)
+
+
+def work(lib: Library, connection: Handle) -> None:
+    print("connected to", lib.version_of(connection))
+    execute(lib, connection, "DROP TABLE IF EXISTS quickstart_users")
+    execute(
+        lib, connection, "CREATE TABLE quickstart_users (id integer PRIMARY KEY, name text)"
+    )
+    timeout = c.c_int64(DEFAULT_TIMEOUT)
+    lib.call("pond_connection_transaction_wait", connection, BEGIN, timeout)
+    execute(lib, connection, "INSERT INTO quickstart_users VALUES (?, ?)", 1, "Ada")
+    lib.call("pond_connection_transaction_wait", connection, COMMIT, timeout)
+    print("committed")
+    row = execute(lib, connection, "SELECT id, name FROM quickstart_users WHERE id = ?", 1)
+    print("user", row[0].payload.integer, "is", row[1].payload.text.data.decode())
+
+
+def main(library: str, driver: str, database: str, *settings: str) -> None:
+    lib = Library(library)
+    config, pool, connection = Handle(), Handle(), Handle()
+    lib.call("pond_config_new", driver.encode(), c.byref(config))
+    for setting in (f"database={database}", *settings):
+        key, _, text = setting.partition("=")
+        lib.call("pond_config_set", config, key.encode(), text.encode())
+    lib.call("pond_pool_open", config, c.byref(pool))
+    lib.call(
+        "pond_pool_acquire_wait", pool, None, c.c_int64(DEFAULT_TIMEOUT), c.byref(connection)
+    )
+    work(lib, connection)
+    lib.call("pond_connection_give_back", connection)
+    lib.release("connection", connection)
+    lib.call("pond_pool_close_wait", pool, c.c_int64(30_000))
+    print("pool closed")
+    lib.release("pool", pool)
+    lib.release("config", config)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 4:
+        sys.exit(__doc__)
+    main(*sys.argv[1:])
