@@ -1,0 +1,198 @@
+#include "sql/convert.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "sql/tokenizer.h"
+
+/* ---- Counting statements ----------------------------------------------------------------- */
+
+/* Bodies of triggers and routines contain semicolons: CREATE ... TRIGGER ... BEGIN ...; ...; END. */
+typedef struct counter {
+    int seen;        /* a token of the current statement that is no space or comment */
+    size_t words;    /* of the current statement */
+    int creates;     /* it begins with CREATE */
+    int has_body;    /* ... TRIGGER, PROCEDURE, FUNCTION or EVENT */
+    size_t depth;    /* open BEGIN and CASE */
+    int after_end;   /* the last word was END */
+} counter;
+
+static int is_any(const pondi_token *token, const char *const *words)
+{
+    for (; *words; words++) {
+        if (pondi_token_is_word(token, *words))
+            return 1;
+    }
+    return 0;
+}
+
+static void count_word(counter *at, const pondi_token *token, pondi_sql_info *info)
+{
+    static const char *const routines[] = {"TRIGGER", "PROCEDURE", "FUNCTION", "EVENT", NULL};
+    static const char *const blocks[] = {"IF", "LOOP", "WHILE", "REPEAT", NULL};
+    enum { HEAD = 12 }; /* words before the kind of thing: OR REPLACE, DEFINER = ..., TEMPORARY */
+    at->words++;
+    if (at->words == 1) {
+        at->creates = pondi_token_is_word(token, "CREATE");
+        size_t size = token->size < sizeof(info->verb) - 1 ? token->size : sizeof(info->verb) - 1;
+        if (info->statements == 0) {
+            for (size_t i = 0; i < size; i++) {
+                char c = token->text[i];
+                info->verb[i] = c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
+            }
+            info->verb[size] = '\0';
+        }
+    }
+    if (at->creates && at->words <= HEAD && is_any(token, routines))
+        at->has_body = 1;
+    int is_case = pondi_token_is_word(token, "CASE");
+    int is_end = pondi_token_is_word(token, "END");
+    if (!at->has_body)
+        return;
+    if (is_end && at->depth)
+        at->depth--;
+    else if (pondi_token_is_word(token, "BEGIN") || (is_case && !at->after_end))
+        at->depth++;
+    else if (at->after_end && is_any(token, blocks))
+        at->depth++; /* END IF closed what never counted as open */
+    at->after_end = is_end;
+}
+
+static void count_token(counter *at, const pondi_token *token, pondi_sql_info *info)
+{
+    switch (token->kind) {
+    case PONDI_TOKEN_SPACE:
+    case PONDI_TOKEN_COMMENT:
+        return;
+    case PONDI_TOKEN_SEMICOLON:
+        at->after_end = 0;
+        if (at->depth)
+            return;
+        info->statements += (uint32_t)at->seen;
+        *at = (counter){0};
+        return;
+    case PONDI_TOKEN_WORD:
+        at->seen = 1;
+        count_word(at, token, info);
+        return;
+    case PONDI_TOKEN_PLACEHOLDER:
+        info->placeholders++;
+        break;
+    default:
+        break;
+    }
+    at->after_end = 0;
+    at->seen = 1;
+}
+
+/* ---- Writing ----------------------------------------------------------------------------- */
+
+static int joins_words(unsigned char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           c == '_' || c == '$' || c >= 0x80;
+}
+
+/* `$1` and `?` must not grow together with a word or number beside them. */
+static void write_placeholder(const pondi_tokenizer *at, size_t number, pondi_buffer *out)
+{
+    if (out->size && joins_words((unsigned char)out->data[out->size - 1]))
+        pondi_buffer_append_char(out, ' ');
+    if (at->dialect == POND_DIALECT_POSTGRES)
+        pondi_buffer_appendf(out, "$%zu", number);
+    else
+        pondi_buffer_append_char(out, '?');
+    if (at->position < at->size && joins_words((unsigned char)at->sql[at->position]))
+        pondi_buffer_append_char(out, ' ');
+}
+
+static void write_bracketed(const pondi_tokenizer *at, const pondi_token *token, pondi_buffer *out)
+{
+    char quote = at->dialect == POND_DIALECT_MYSQL ? '`' : '"';
+    pondi_buffer_append_char(out, quote);
+    pondi_buffer_append(out, token->text + 1, token->size - 2); /* its letters need no escape */
+    pondi_buffer_append_char(out, quote);
+}
+
+static void write_token(const pondi_tokenizer *at, const pondi_token *token, size_t placeholders,
+                        pondi_buffer *out)
+{
+    switch (token->kind) {
+    case PONDI_TOKEN_PLACEHOLDER:
+        write_placeholder(at, placeholders, out);
+        break;
+    case PONDI_TOKEN_QUESTION:
+        pondi_buffer_append_char(out, '?');
+        break;
+    case PONDI_TOKEN_BRACKETED:
+        write_bracketed(at, token, out);
+        break;
+    default:
+        pondi_buffer_append(out, token->text, token->size);
+        break;
+    }
+}
+
+int pondi_sql_convert(pond_dialect dialect, const char *sql, size_t size, pondi_buffer *out,
+                      pondi_sql_info *info, pond_error **err)
+{
+    pondi_tokenizer tokenizer;
+    pondi_token token;
+    counter count = {0};
+    memset(info, 0, sizeof(*info));
+    pondi_tokenizer_init(&tokenizer, dialect, sql, size);
+    pondi_buffer_reserve(out, size + size / 8);
+    for (;;) {
+        int code = pondi_tokenizer_next(&tokenizer, &token, err);
+        if (code)
+            return code;
+        if (token.kind == PONDI_TOKEN_END)
+            break;
+        count_token(&count, &token, info);
+        write_token(&tokenizer, &token, info->placeholders, out);
+    }
+    info->statements += (uint32_t)count.seen;
+    return out->failed ? pondi_error_nomem(err) : POND_OK;
+}
+
+/* ---- Positions --------------------------------------------------------------------------- */
+
+static int is_verbatim(pondi_token_kind kind)
+{
+    return kind != PONDI_TOKEN_PLACEHOLDER && kind != PONDI_TOKEN_QUESTION &&
+           kind != PONDI_TOKEN_BRACKETED;
+}
+
+uint32_t pondi_sql_caller_position(pond_dialect dialect, const char *sql, size_t size,
+                                   uint32_t native_position)
+{
+    pondi_tokenizer tokenizer;
+    pondi_token token;
+    pondi_buffer piece;
+    size_t placeholders = 0;
+    size_t native = 1; /* characters, of what comes next */
+    size_t caller = 1;
+    size_t found = 0;
+    if (native_position == 0)
+        return 0;
+    pondi_tokenizer_init(&tokenizer, dialect, sql, size);
+    pondi_buffer_init(&piece);
+    while (!found && pondi_tokenizer_next(&tokenizer, &token, NULL) == POND_OK &&
+           token.kind != PONDI_TOKEN_END) {
+        size_t before = piece.size;
+        placeholders += token.kind == PONDI_TOKEN_PLACEHOLDER;
+        write_token(&tokenizer, &token, placeholders, &piece);
+        if (piece.failed)
+            break;
+        size_t written = pondi_count_characters(piece.data + before, piece.size - before);
+        if (native_position < native + written)
+            found = caller + (is_verbatim(token.kind) ? native_position - native : 0);
+        native += written;
+        caller += pondi_count_characters(token.text, token.size);
+    }
+    if (!found && native_position == native)
+        found = caller; /* the end of the statement */
+    pondi_buffer_free(&piece);
+    return (uint32_t)found;
+}
