@@ -1,0 +1,287 @@
+#include "base/calendar.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- Days -------------------------------------------------------------------------------- */
+
+typedef struct civil {
+    int year;
+    int month;
+    int day;
+} civil;
+
+/* Count from 1 March of year 0, so that the leap day ends a year; 400 years are 146097 days. */
+static int64_t days_from_civil(civil date)
+{
+    int64_t year = date.month <= 2 ? date.year - 1 : date.year;
+    int64_t era = (year >= 0 ? year : year - 399) / 400;
+    int64_t year_of_era = year - era * 400;
+    int64_t month = (date.month + 9) % 12;
+    int64_t day_of_year = (153 * month + 2) / 5 + date.day - 1;
+    int64_t day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    return era * 146097 + day_of_era - 719468;
+}
+
+static civil civil_from_days(int64_t days)
+{
+    days += 719468;
+    int64_t era = (days >= 0 ? days : days - 146096) / 146097;
+    int64_t day_of_era = days - era * 146097;
+    int64_t year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+    int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    int64_t month = (5 * day_of_year + 2) / 153;
+    civil date;
+    date.day = (int)(day_of_year - (153 * month + 2) / 5 + 1);
+    date.month = (int)(month < 10 ? month + 3 : month - 9);
+    date.year = (int)(year_of_era + era * 400 + (date.month <= 2));
+    return date;
+}
+
+static int days_in_month(int year, int month)
+{
+    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    int leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    return days[month - 1] + (month == 2 && leap);
+}
+
+/* ---- Format ------------------------------------------------------------------------------ */
+
+static int64_t floor_days(int64_t us)
+{
+    int64_t days = us / PONDI_US_PER_DAY;
+    return us % PONDI_US_PER_DAY < 0 ? days - 1 : days;
+}
+
+static size_t put(char *out, size_t room, const char *format, int a, int b, int c)
+{
+    int size = snprintf(out, room, format, a, b, c);
+    return size > 0 && (size_t)size < room ? (size_t)size : 0;
+}
+
+size_t pondi_format_date(int64_t days, char out[PONDI_TIME_TEXT])
+{
+    if (days < PONDI_FIRST_DAY || days > PONDI_LAST_DAY)
+        return 0;
+    civil date = civil_from_days(days);
+    return put(out, PONDI_TIME_TEXT, "%04d-%02d-%02d", date.year, date.month, date.day);
+}
+
+static size_t put_time(int64_t us, char *out, size_t room)
+{
+    int seconds = (int)(us / 1000000);
+    int fraction = (int)(us % 1000000);
+    size_t size = put(out, room, "%02d:%02d:%02d", seconds / 3600, seconds / 60 % 60, seconds % 60);
+    if (fraction)
+        size += put(out + size, room - size, ".%06d", fraction, 0, 0);
+    return size;
+}
+
+size_t pondi_format_time(int64_t us, char out[PONDI_TIME_TEXT])
+{
+    if (us < 0 || us > PONDI_US_PER_DAY)
+        return 0;
+    return put_time(us, out, PONDI_TIME_TEXT);
+}
+
+size_t pondi_format_timestamp(int64_t us, char out[PONDI_TIME_TEXT])
+{
+    int64_t days = floor_days(us);
+    size_t size = pondi_format_date(days, out);
+    if (!size)
+        return 0;
+    out[size++] = ' ';
+    return size + put_time(us - days * PONDI_US_PER_DAY, out + size, PONDI_TIME_TEXT - size);
+}
+
+size_t pondi_format_timestamptz(int64_t us, char out[PONDI_TIME_TEXT])
+{
+    size_t size = pondi_format_timestamp(us, out);
+    if (!size)
+        return 0;
+    memcpy(out + size, "+00:00", 7);
+    return size + 6;
+}
+
+size_t pondi_format_uuid(const uint8_t uuid[16], char out[PONDI_UUID_TEXT])
+{
+    static const char digits[] = "0123456789abcdef";
+    size_t size = 0;
+    for (size_t i = 0; i < 16; i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10)
+            out[size++] = '-';
+        out[size++] = digits[uuid[i] >> 4];
+        out[size++] = digits[uuid[i] & 15];
+    }
+    out[size] = '\0';
+    return size;
+}
+
+size_t pondi_format_interval(int32_t months, int64_t days, int64_t us, char *out, size_t room)
+{
+    uint64_t size_us = us < 0 ? 0 - (uint64_t)us : (uint64_t)us;
+    int size = snprintf(out, room, "P%dM%lldDT%s%llu.%06uS", (int)months, (long long)days,
+                        us < 0 ? "-" : "", (unsigned long long)(size_us / 1000000),
+                        (unsigned)(size_us % 1000000));
+    return size > 0 && (size_t)size < room ? (size_t)size : 0;
+}
+
+/* ---- Parse ------------------------------------------------------------------------------- */
+
+typedef struct reader {
+    const char *at;
+    const char *end;
+} reader;
+
+/* Exactly `digits` digits. */
+static int read_number(reader *in, int digits, int *out)
+{
+    *out = 0;
+    for (int i = 0; i < digits; i++, in->at++) {
+        if (in->at >= in->end || *in->at < '0' || *in->at > '9')
+            return 0;
+        *out = *out * 10 + (*in->at - '0');
+    }
+    return 1;
+}
+
+static int read_char(reader *in, char c)
+{
+    if (in->at >= in->end || *in->at != c)
+        return 0;
+    in->at++;
+    return 1;
+}
+
+static int read_date(reader *in, int64_t *days)
+{
+    civil date;
+    if (!read_number(in, 4, &date.year) || !read_char(in, '-') ||
+        !read_number(in, 2, &date.month) || !read_char(in, '-') || !read_number(in, 2, &date.day))
+        return 0;
+    if (date.year < 1 || date.month < 1 || date.month > 12 || date.day < 1 ||
+        date.day > days_in_month(date.year, date.month))
+        return 0;
+    *days = days_from_civil(date);
+    return 1;
+}
+
+/* Up to six digits; more would be lost. */
+static int read_fraction(reader *in, int *us)
+{
+    int scale = 100000;
+    *us = 0;
+    if (in->at >= in->end || *in->at < '0' || *in->at > '9')
+        return 0;
+    for (; in->at < in->end && *in->at >= '0' && *in->at <= '9'; in->at++, scale /= 10) {
+        if (scale == 0)
+            return 0;
+        *us += (*in->at - '0') * scale;
+    }
+    return 1;
+}
+
+static int read_time(reader *in, int64_t *us)
+{
+    int hour;
+    int minute;
+    int second = 0;
+    int fraction = 0;
+    if (!read_number(in, 2, &hour) || !read_char(in, ':') || !read_number(in, 2, &minute))
+        return 0;
+    if (read_char(in, ':')) {
+        if (!read_number(in, 2, &second) || (read_char(in, '.') && !read_fraction(in, &fraction)))
+            return 0;
+    }
+    if (hour > 23 || minute > 59 || second > 59)
+        return 0;
+    *us = ((hour * 60 + minute) * 60 + second) * INT64_C(1000000) + fraction;
+    return 1;
+}
+
+static int read_zone(reader *in, int64_t *us)
+{
+    int hour;
+    int minute = 0;
+    *us = 0;
+    if (read_char(in, 'Z'))
+        return 1;
+    int west = read_char(in, '-');
+    if (!west && !read_char(in, '+'))
+        return 0;
+    if (!read_number(in, 2, &hour))
+        return 0;
+    int colon = read_char(in, ':');
+    if ((colon || in->at < in->end) && !read_number(in, 2, &minute))
+        return 0;
+    if (hour > 23 || minute > 59)
+        return 0;
+    *us = (hour * 60 + minute) * INT64_C(60000000) * (west ? -1 : 1);
+    return 1;
+}
+
+int pondi_parse_date(const char *text, size_t size, int64_t *days)
+{
+    reader in = {text, text + size};
+    return read_date(&in, days) && in.at == in.end;
+}
+
+int pondi_parse_time(const char *text, size_t size, int64_t *us)
+{
+    reader in = {text, text + size};
+    return read_time(&in, us) && in.at == in.end;
+}
+
+int pondi_parse_timestamp(const char *text, size_t size, int64_t *us, int *zoned)
+{
+    reader in = {text, text + size};
+    int64_t days;
+    int64_t time = 0;
+    int64_t offset = 0;
+    *zoned = 0;
+    if (!read_date(&in, &days))
+        return 0;
+    if (in.at < in.end) {
+        if (!read_char(&in, ' ') && !read_char(&in, 'T'))
+            return 0;
+        if (!read_time(&in, &time))
+            return 0;
+    }
+    if (in.at < in.end) {
+        if (!read_zone(&in, &offset) || in.at != in.end)
+            return 0;
+        *zoned = 1;
+    }
+    *us = days * PONDI_US_PER_DAY + time - offset;
+    return 1;
+}
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
+int pondi_parse_uuid(const char *text, size_t size, uint8_t out[16])
+{
+    if (size != 36)
+        return 0;
+    size_t at = 0;
+    for (size_t i = 0; i < 16; i++) {
+        if ((i == 4 || i == 6 || i == 8 || i == 10) && text[at++] != '-')
+            return 0;
+        int high = hex_digit(text[at]);
+        int low = hex_digit(text[at + 1]);
+        if (high < 0 || low < 0)
+            return 0;
+        out[i] = (uint8_t)(high << 4 | low);
+        at += 2;
+    }
+    return 1;
+}

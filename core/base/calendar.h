@@ -1,0 +1,32 @@
+/* Dates and times as ISO 8601 text and back; the proleptic Gregorian calendar, years 1 to 9999. */
+#ifndef PONDI_BASE_CALENDAR_H
+#define PONDI_BASE_CALENDAR_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define PONDI_US_PER_DAY INT64_C(86400000000)
+#define PONDI_FIRST_DAY (-719162) /* 0001-01-01, in days since 1970-01-01 */
+#define PONDI_LAST_DAY 2932896    /* 9999-12-31 */
+
+enum { PONDI_TIME_TEXT = 40, PONDI_UUID_TEXT = 37 }; /* bytes that any text below fits in */
+
+/* Each writes text and a NUL, and returns its length; 0 if the value has no such text. Timestamps
+ * look like "2026-01-02 03:04:05.000006"; the fraction is left out if it is zero. A zone is "+00:00"
+ * (`offset` in seconds east). */
+size_t pondi_format_date(int64_t days, char out[PONDI_TIME_TEXT]);
+size_t pondi_format_time(int64_t us, char out[PONDI_TIME_TEXT]);
+size_t pondi_format_timestamp(int64_t us, char out[PONDI_TIME_TEXT]);
+size_t pondi_format_timestamptz(int64_t us, char out[PONDI_TIME_TEXT]);
+size_t pondi_format_uuid(const uint8_t uuid[16], char out[PONDI_UUID_TEXT]);
+/* ISO 8601, "P1M2DT3.5S". */
+size_t pondi_format_interval(int32_t months, int64_t days, int64_t us, char *out, size_t room);
+
+/* Each reads the whole text and returns 1, or 0 if it is nothing of the kind. A timestamp may have
+ * `T` or a space in its middle, and no time at all; with a zone it is moved to UTC, and *zoned set. */
+int pondi_parse_date(const char *text, size_t size, int64_t *days);
+int pondi_parse_time(const char *text, size_t size, int64_t *us);
+int pondi_parse_timestamp(const char *text, size_t size, int64_t *us, int *zoned);
+int pondi_parse_uuid(const char *text, size_t size, uint8_t out[16]);
+
+#endif
