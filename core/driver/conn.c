@@ -66,21 +66,20 @@ int pondi_conn_new(const pondi_driver *driver, pond_config *config, void *shared
     return POND_OK;
 }
 
-static void free_conn(pondi_conn *conn)
+void pondi_conn_dispose(pondi_conn *conn)
 {
-    pond_config *config = conn->config;
-    pondi_statement_cache statements = conn->statements;
-    conn->driver->destroy(conn);
-    pondi_free(statements.buckets);
-    pond_config_release(config);
+    pondi_statement_cache_free(&conn->statements);
+    pond_config_release(conn->config);
 }
 
 static void on_message(pondi_message *message)
 {
     pondi_conn *conn = PONDI_CONTAINER(message, pondi_conn, message);
     conn->message_sent = 0;
+    if (conn->dying && conn->current)
+        return; /* a thread still runs inline: it comes by here again */
     if (conn->dying) {
-        free_conn(conn);
+        conn->driver->destroy(conn);
         return;
     }
     void *owner = conn->owner;
@@ -134,17 +133,8 @@ void pondi_conn_destroy(pondi_conn *conn, int code, const char *why)
     conn->current = NULL;
     if (request)
         complete(request, code, pondi_error_new(code, "%s", why));
-    else
-        pondi_statement_cache_clear(&conn->statements);
-    while (conn->statements.count) {
-        /* a request was running: its statement may be in use, so the driver closes all at once */
-        pondi_list *node = conn->statements.recency.next;
-        pondi_statement *statement = PONDI_CONTAINER(node, pondi_statement, recency);
-        statement->prepared = NULL;
-        pondi_statement_cache_remove(&conn->statements, statement);
-    }
     if (!conn->loop)
-        free_conn(conn);
+        conn->driver->destroy(conn);
     else
         send_message(conn);
 }

@@ -85,6 +85,10 @@ int pondi_conn_attach(pondi_conn *conn, pond_loop *loop, pond_error **err);
  * After a stop, an error that means "cancelled" becomes the stop's own code. */
 void pondi_conn_finish(pondi_conn *conn, pond_result *result, pond_error *error);
 
+/* Drop the statements (statement_free is called for those prepared) and what else the common part
+ * holds: the last thing before a driver frees its struct. Any thread. */
+void pondi_conn_dispose(pondi_conn *conn);
+
 /* The connection cannot be used any more. The driver still finishes the current request itself; the
  * waiting ones fail after it. Also for a connection that dies while idle. */
 void pondi_conn_broken(pondi_conn *conn);

@@ -60,8 +60,8 @@ struct pondi_driver {
     void (*statement_free)(pondi_conn *conn, void *prepared);
 
     /* Close at once and free the struct, whatever state it is in; the current request, if any, was
-     * already completed and must not be touched. Must not block: what needs time happens later,
-     * out of sight. All statements were freed before, unless a request was running. */
+     * already completed and must not be touched unless the driver holds a reference. Must not block:
+     * what needs time happens later, out of sight. Before the struct goes, pondi_conn_dispose(). */
     void (*destroy)(pondi_conn *conn);
 };
 

@@ -1,0 +1,310 @@
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "drivers/sqlite/sqlite.h"
+
+/* ---- Prepared statements ----------------------------------------------------------------- */
+
+void pondi_sqlite_statement_free(pondi_sqlite_statement *statement)
+{
+    sqlite3_finalize(statement->stmt);
+    pondi_free(statement->kinds);
+    pondi_free(statement);
+}
+
+/* Read what the columns are declared as; again after SQLite prepared anew for a changed schema. */
+static int read_kinds(pondi_sqlite_statement *statement)
+{
+    int count = sqlite3_column_count(statement->stmt);
+    uint8_t *kinds = pondi_realloc(statement->kinds, (size_t)count + 1);
+    if (!kinds)
+        return SQLITE_NOMEM;
+    for (int i = 0; i < count; i++)
+        kinds[i] = pondi_sqlite_declared_type(sqlite3_column_decltype(statement->stmt, i));
+    statement->kinds = kinds;
+    statement->column_count = count;
+    statement->reprepared =
+        sqlite3_stmt_status(statement->stmt, SQLITE_STMTSTATUS_REPREPARE, 0);
+    return SQLITE_OK;
+}
+
+static int is_stale(const pondi_sqlite_statement *statement)
+{
+    return sqlite3_stmt_status(statement->stmt, SQLITE_STMTSTATUS_REPREPARE, 0) !=
+           statement->reprepared;
+}
+
+static int prepare(pondi_sqlite_conn *conn, pondi_statement *at)
+{
+    if (at->prepared)
+        return SQLITE_OK;
+    pondi_sqlite_statement *statement = pondi_calloc(1, sizeof(*statement));
+    if (!statement)
+        return SQLITE_NOMEM;
+    if (at->native_size > INT32_MAX - 1) {
+        pondi_free(statement);
+        return SQLITE_TOOBIG;
+    }
+    int code = sqlite3_prepare_v3(conn->db, at->native, (int)at->native_size + 1,
+                                  SQLITE_PREPARE_PERSISTENT, &statement->stmt, NULL);
+    if (code == SQLITE_OK && statement->stmt)
+        code = read_kinds(statement);
+    if (code != SQLITE_OK || !statement->stmt) {
+        pondi_sqlite_statement_free(statement);
+        return code ? code : SQLITE_ERROR;
+    }
+    at->prepared = statement;
+    return SQLITE_OK;
+}
+
+/* `:name`, `@name` and `$1` are parameters to SQLite, but not to us. */
+static int check_parameters(const pondi_sqlite_statement *statement, size_t count,
+                            pond_error **err)
+{
+    if ((size_t)sqlite3_bind_parameter_count(statement->stmt) == count)
+        return POND_OK;
+    return pondi_error_set(err, POND_EPARAMS,
+                           "the statement has parameters that are not written as ?, such as "
+                           ":name, @name or $1: write ? for each");
+}
+
+/* ---- One execution ----------------------------------------------------------------------- */
+
+static int bind_all(const pondi_sqlite_statement *statement, const pond_value *params, size_t count,
+                    pond_error **err)
+{
+    int code = POND_OK;
+    for (size_t i = 0; i < count && !code; i++)
+        code = pondi_sqlite_bind(statement->stmt, (int)i + 1, &params[i], err);
+    return code;
+}
+
+static pondi_row_set *new_rows(const pondi_sqlite_statement *statement)
+{
+    pondi_row_set *set = pondi_row_set_new((size_t)statement->column_count);
+    if (!set)
+        return NULL;
+    for (int i = 0; i < statement->column_count; i++) {
+        const char *name = sqlite3_column_name(statement->stmt, i);
+        if (!name || pondi_row_set_name(set, (size_t)i, name)) {
+            pond_result_release(&set->base);
+            return NULL;
+        }
+    }
+    return set;
+}
+
+/* The columns of a set that is shared by several executions must not change under it. */
+static int match_columns(pondi_sqlite_statement *statement, pondi_row_set **set)
+{
+    if (is_stale(statement)) {
+        if (read_kinds(statement))
+            return SQLITE_NOMEM;
+        if (*set && (*set)->base.column_count != (size_t)statement->column_count) {
+            if ((*set)->base.row_count)
+                return SQLITE_SCHEMA;
+            pond_result_release(&(*set)->base);
+            *set = NULL;
+        }
+    }
+    if (!*set)
+        *set = new_rows(statement);
+    return *set ? SQLITE_OK : SQLITE_NOMEM;
+}
+
+static int step_all(pondi_sqlite_statement *statement, pondi_row_set **set)
+{
+    int code;
+    while ((code = sqlite3_step(statement->stmt)) == SQLITE_ROW) {
+        if (!*set || is_stale(statement)) {
+            code = match_columns(statement, set);
+            if (code)
+                return code;
+        }
+        if (pondi_sqlite_read_row(statement, *set))
+            return SQLITE_NOMEM;
+    }
+    if (code != SQLITE_DONE)
+        return code;
+    return *set ? SQLITE_OK : match_columns(statement, set);
+}
+
+static int touches_rows(const char *verb)
+{
+    static const char *const verbs[] = {"INSERT", "UPDATE", "DELETE", "REPLACE", "WITH"};
+    for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+        if (strcmp(verb, verbs[i]) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+/* Bind, step to the end, and leave the statement ready for the next time. */
+static int execute_row(pondi_sqlite_conn *conn, pondi_request *request, const pond_value *params,
+                       pondi_row_set **set, pond_error **err)
+{
+    pondi_sqlite_statement *statement = request->statement->prepared;
+    int writes = !sqlite3_stmt_readonly(statement->stmt);
+    int code = bind_all(statement, params, request->column_count, err);
+    int sqlite = SQLITE_OK;
+    if (!code && writes) {
+        sqlite = pondi_sqlite_writers_enter(conn);
+        sqlite3_set_last_insert_rowid(conn->db, 0);
+    }
+    if (!code && !sqlite)
+        sqlite = step_all(statement, set);
+    if (sqlite)
+        code = pondi_error_move(err, pondi_sqlite_error(conn, request, sqlite));
+    sqlite3_reset(statement->stmt);
+    sqlite3_clear_bindings(statement->stmt);
+    if (code)
+        return code;
+    pond_result *result = &(*set)->base;
+    if (writes && touches_rows(request->statement->info.verb)) {
+        result->affected += sqlite3_changes64(conn->db);
+        result->last_insert_id = sqlite3_last_insert_rowid(conn->db);
+    } else if (!writes) {
+        result->affected = (int64_t)result->row_count;
+    }
+    return POND_OK;
+}
+
+static int run(pondi_sqlite_conn *conn, const char *sql)
+{
+    return sqlite3_exec(conn->db, sql, NULL, NULL, NULL);
+}
+
+/* Ours alone, whatever was asked to stop: cleaning up must not fail for that. */
+static void run_undisturbed(pondi_sqlite_conn *conn, const char *sql)
+{
+    int stop = atomic_exchange(&conn->stop, 0);
+    int64_t deadline_ns = conn->deadline_ns;
+    conn->deadline_ns = INT64_MAX;
+    run(conn, sql);
+    conn->deadline_ns = deadline_ns;
+    atomic_fetch_or(&conn->stop, stop);
+}
+
+/* ---- Requests ---------------------------------------------------------------------------- */
+
+static int ready_statement(pondi_sqlite_conn *conn, pondi_request *request, pond_error **err)
+{
+    int sqlite = prepare(conn, request->statement);
+    if (sqlite)
+        return pondi_error_move(err, pondi_sqlite_error(conn, request, sqlite));
+    return check_parameters(request->statement->prepared, request->column_count, err);
+}
+
+static int execute(pondi_sqlite_conn *conn, pondi_request *request, pond_result **result,
+                   pond_error **err)
+{
+    pondi_row_set *set = NULL;
+    int code = ready_statement(conn, request, err);
+    if (code)
+        return code;
+    set = new_rows(request->statement->prepared);
+    if (!set)
+        return pondi_error_nomem(err);
+    set->base.affected = 0;
+    code = execute_row(conn, request, request->params, &set, err);
+    if (!code)
+        *result = &set->base;
+    else if (set)
+        pond_result_release(&set->base);
+    return code;
+}
+
+static int execute_rows(pondi_sqlite_conn *conn, pondi_request *request, pondi_row_set **set,
+                        pond_error **err)
+{
+    for (size_t row = 0; row < request->row_count; row++) {
+        const pond_value *params = request->params + row * request->column_count;
+        int code = execute_row(conn, request, params, set, err);
+        if (code) {
+            if (err && *err)
+                pondi_error_prefix(*err, "row %zu: ", row);
+            return code;
+        }
+    }
+    return POND_OK;
+}
+
+static int begin(pondi_sqlite_conn *conn)
+{
+    int sqlite = conn->shared->flags & SQLITE_OPEN_READONLY ? SQLITE_OK
+                                                            : pondi_sqlite_writers_enter(conn);
+    if (sqlite)
+        return sqlite;
+    return run(conn, conn->shared->flags & SQLITE_OPEN_READONLY ? "BEGIN" : "BEGIN IMMEDIATE");
+}
+
+/* All rows or none: in a transaction of its own, or behind a savepoint of the open one. */
+static int execute_many(pondi_sqlite_conn *conn, pondi_request *request, pond_result **result,
+                        pond_error **err)
+{
+    int owns = sqlite3_get_autocommit(conn->db);
+    pondi_row_set *set = NULL;
+    int code = ready_statement(conn, request, err);
+    if (code)
+        return code;
+    int sqlite = owns ? begin(conn) : run(conn, "SAVEPOINT millpond_many");
+    if (sqlite)
+        return pondi_error_move(err, pondi_sqlite_error(conn, NULL, sqlite));
+    set = new_rows(request->statement->prepared);
+    if (set)
+        set->base.affected = 0;
+    code = set ? execute_rows(conn, request, &set, err) : pondi_error_nomem(err);
+    if (!code) {
+        sqlite = run(conn, owns ? "COMMIT" : "RELEASE millpond_many");
+        if (sqlite)
+            code = pondi_error_move(err, pondi_sqlite_error(conn, NULL, sqlite));
+    }
+    if (code && !sqlite3_get_autocommit(conn->db))
+        run_undisturbed(conn, owns ? "ROLLBACK" : "ROLLBACK TO millpond_many; RELEASE millpond_many");
+    if (!code)
+        *result = &set->base;
+    else if (set)
+        pond_result_release(&set->base);
+    return code;
+}
+
+static int transact(pondi_sqlite_conn *conn, pondi_request *request, pond_error **err)
+{
+    int sqlite;
+    if (request->verb == POND_BEGIN)
+        sqlite = begin(conn);
+    else
+        sqlite = run(conn, request->verb == POND_COMMIT ? "COMMIT" : "ROLLBACK");
+    return sqlite ? pondi_error_move(err, pondi_sqlite_error(conn, NULL, sqlite)) : POND_OK;
+}
+
+void pondi_sqlite_perform(pondi_sqlite_conn *conn, pondi_request *request, pond_result **result,
+                          pond_error **error)
+{
+    int code = POND_OK;
+    *result = NULL;
+    *error = NULL;
+    switch (request->kind) {
+    case PONDI_REQUEST_CONNECT:
+        code = pondi_sqlite_connect(conn, error);
+        break;
+    case PONDI_REQUEST_EXECUTE:
+        code = execute(conn, request, result, error);
+        break;
+    case PONDI_REQUEST_EXECUTE_MANY:
+        code = execute_many(conn, request, result, error);
+        break;
+    case PONDI_REQUEST_TRANSACTION:
+        code = transact(conn, request, error);
+        break;
+    case PONDI_REQUEST_PING:
+        break; /* nothing can be between us and a file */
+    }
+    if (code && !*error)
+        *error = pondi_error_new(code, "%s", pond_error_text(code));
+    int open = conn->db && !sqlite3_get_autocommit(conn->db);
+    conn->base.in_transaction = open;
+    if (!open)
+        pondi_sqlite_writers_leave(conn);
+}

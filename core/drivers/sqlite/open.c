@@ -1,0 +1,191 @@
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "drivers/sqlite/sqlite.h"
+
+/* Looks at the flag and the clock every so many steps of SQLite's machine: a few microseconds. */
+enum { STEPS_BETWEEN_LOOKS = 1000 };
+
+int pondi_sqlite_must_stop(const pondi_sqlite_conn *conn)
+{
+    if (atomic_load_explicit(&conn->stop, memory_order_relaxed))
+        return 1;
+    return conn->deadline_ns != PONDI_NEVER && pondi_now_ns() >= conn->deadline_ns;
+}
+
+static int on_progress(void *data)
+{
+    return pondi_sqlite_must_stop(data);
+}
+
+/* Another process writes: try again soon, for as long as the settings and the request allow. */
+static int on_busy(void *data, int attempts)
+{
+    static const int waits_us[] = {100, 300, 1000, 3000, 5000};
+    enum { KINDS = sizeof(waits_us) / sizeof(waits_us[0]) };
+    pondi_sqlite_conn *conn = data;
+    if (attempts == 0)
+        conn->busy_until_ns = pondi_deadline_ns(conn->busy_ms);
+    if (pondi_sqlite_must_stop(conn) || pondi_now_ns() >= conn->busy_until_ns)
+        return 0;
+    usleep((useconds_t)waits_us[attempts < KINDS ? attempts : KINDS - 1]);
+    return 1;
+}
+
+/* ---- What the pool shares ---------------------------------------------------------------- */
+
+void pondi_sqlite_check_config(const pond_config *config, pondi_buffer *problems)
+{
+    const char *database = pondi_config_get(config, "database");
+    if (database && strncmp(database, "file:", 5) == 0 && !pondi_config_flag(config, "uri", 0))
+        pondi_config_problem(problems, "database is a file: URI: set uri to true to allow it");
+}
+
+static int in_memory(const char *database)
+{
+    return strcmp(database, ":memory:") == 0;
+}
+
+static int open_anchor(pondi_sqlite_shared *shared, pond_error **err)
+{
+    int code = sqlite3_open_v2(shared->path, &shared->anchor, shared->flags, NULL);
+    if (code == SQLITE_OK)
+        return POND_OK;
+    return pondi_error_set(err, POND_ECONNECT, "cannot make a database in memory: %s",
+                           sqlite3_errstr(code));
+}
+
+static char *memory_path(void)
+{
+    static atomic_uint_fast64_t last;
+    char path[64];
+    snprintf(path, sizeof(path), "file:/millpond-%llu?vfs=memdb",
+             (unsigned long long)(atomic_fetch_add(&last, 1) + 1));
+    return pondi_strdup(path);
+}
+
+int pondi_sqlite_shared_open(pond_config *config, void **out, pond_error **err)
+{
+    const char *database = pondi_config_get(config, "database");
+    pondi_sqlite_shared *shared = pondi_calloc(1, sizeof(*shared));
+    if (!shared)
+        return pondi_error_nomem(err);
+    pondi_sqlite_writers_init(&shared->writers);
+    shared->memory = in_memory(database);
+    shared->flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+    shared->flags |= pondi_config_flag(config, "read_only", 0)
+                         ? SQLITE_OPEN_READONLY
+                         : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+    if (shared->memory || pondi_config_flag(config, "uri", 0))
+        shared->flags |= SQLITE_OPEN_URI;
+    shared->path = shared->memory ? memory_path() : pondi_strdup(database);
+    int code = shared->path ? POND_OK : pondi_error_nomem(err);
+    if (!code && shared->memory)
+        code = open_anchor(shared, err);
+    if (code) {
+        pondi_sqlite_shared_close(shared);
+        return code;
+    }
+    *out = shared;
+    return POND_OK;
+}
+
+void pondi_sqlite_shared_close(void *data)
+{
+    pondi_sqlite_shared *shared = data;
+    sqlite3_close_v2(shared->anchor);
+    pondi_sqlite_writers_destroy(&shared->writers);
+    pondi_free(shared->path);
+    pondi_free(shared);
+}
+
+/* ---- Connect ----------------------------------------------------------------------------- */
+
+/* SQLite only says "unable to open database file": find out why. */
+static int explain(const pondi_sqlite_shared *shared, int code, pond_error **err)
+{
+    const char *path = shared->path;
+    const char *slash = strrchr(path, '/');
+    struct stat info;
+    if (stat(path, &info) == 0 && S_ISDIR(info.st_mode))
+        return pondi_error_set(err, POND_ECONNECT,
+                               "cannot open the database \"%s\": this is a folder, name a file",
+                               path);
+    if (slash && slash != path && !(shared->flags & SQLITE_OPEN_URI)) {
+        char *folder = pondi_memdup(path, (size_t)(slash - path));
+        if (!folder)
+            return pondi_error_nomem(err);
+        int missing = stat(folder, &info) != 0 && errno == ENOENT;
+        if (missing)
+            pondi_error_set(err, POND_ECONNECT,
+                            "cannot open the database \"%s\": the folder \"%s\" does not exist, "
+                            "make it first",
+                            path, folder);
+        pondi_free(folder);
+        if (missing)
+            return POND_ECONNECT;
+    }
+    if (shared->flags & SQLITE_OPEN_READONLY && stat(path, &info) != 0 && errno == ENOENT)
+        return pondi_error_set(err, POND_ECONNECT,
+                               "cannot open the database \"%s\": it does not exist, and read_only "
+                               "does not make it",
+                               path);
+    return pondi_error_set(err, POND_ECONNECT, "cannot open the database \"%s\": %s (%s)", path,
+                           sqlite3_errstr(code), strerror(errno));
+}
+
+static int run(pondi_sqlite_conn *conn, const char *sql)
+{
+    return sqlite3_exec(conn->db, sql, NULL, NULL, NULL);
+}
+
+static int set_up(pondi_sqlite_conn *conn)
+{
+    int read_only = conn->shared->flags & SQLITE_OPEN_READONLY;
+    sqlite3_db_config(conn->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    sqlite3_db_config(conn->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+    sqlite3_db_config(conn->db, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, NULL);
+    sqlite3_db_config(conn->db, SQLITE_DBCONFIG_ENABLE_FKEY, 1, NULL);
+    sqlite3_db_config(conn->db, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
+    sqlite3_db_config(conn->db, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
+    if (!pondi_config_flag(conn->base.config, "attach", 0))
+        sqlite3_limit(conn->db, SQLITE_LIMIT_ATTACHED, 0);
+    sqlite3_busy_handler(conn->db, on_busy, conn);
+    sqlite3_progress_handler(conn->db, STEPS_BETWEEN_LOOKS, on_progress, conn);
+    if (conn->shared->memory || read_only)
+        return run(conn, "SELECT count(*) FROM sqlite_schema");
+    int code = pondi_sqlite_writers_enter(conn);
+    if (!code)
+        code = run(conn, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL");
+    pondi_sqlite_writers_leave(conn);
+    return code;
+}
+
+int pondi_sqlite_connect(pondi_sqlite_conn *conn, pond_error **err)
+{
+    pondi_sqlite_shared *shared = conn->shared;
+    conn->busy_ms = pondi_config_ms(conn->base.config, "busy_timeout", 30000);
+    int code = sqlite3_open_v2(shared->path, &conn->db, shared->flags, NULL);
+    if (code != SQLITE_OK)
+        return code == SQLITE_NOMEM ? pondi_error_nomem(err) : explain(shared, code, err);
+    code = set_up(conn);
+    if (code != SQLITE_OK) {
+        pond_error *error = pondi_sqlite_error(conn, NULL, code);
+        pondi_error_prefix(error, "cannot open the database \"%s\": ", shared->path);
+        if (error->code != POND_ETIMEDOUT && error->code != POND_ECANCELLED &&
+            !pondi_error_is_shared(error))
+            error->code = POND_ECONNECT;
+        return pondi_error_move(err, error);
+    }
+    snprintf(conn->base.server_version, sizeof(conn->base.server_version), "SQLite %s",
+             sqlite3_libversion());
+    snprintf(conn->base.driver_version, sizeof(conn->base.driver_version), "sqlite3 %s",
+             sqlite3_libversion());
+    return POND_OK;
+}

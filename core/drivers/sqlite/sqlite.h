@@ -1,0 +1,100 @@
+/* What the files of the SQLite driver share.
+ *
+ * One request at a time is worked on, either by the connection's worker thread or, for blocking calls,
+ * by the caller's own. Only `stop` and the writer lock are touched by others meanwhile.
+ */
+#ifndef PONDI_SQLITE_SQLITE_H
+#define PONDI_SQLITE_SQLITE_H
+
+#include <pthread.h>
+#include <sqlite3.h>
+#include <stdatomic.h>
+
+#include "driver/driver.h"
+#include "loop/worker.h"
+
+/* ---- writer_lock.c: SQLite has one writer; ours wait their turn, first come first served ---- */
+
+typedef struct pondi_sqlite_turn {
+    pondi_list link;
+    pthread_cond_t ready;
+    int granted;
+} pondi_sqlite_turn;
+
+typedef struct pondi_sqlite_writers {
+    pthread_mutex_t lock;
+    pondi_list turns;
+    int busy;
+} pondi_sqlite_writers;
+
+/* What the connections of one pool share. */
+typedef struct pondi_sqlite_shared {
+    pondi_sqlite_writers writers;
+    char *path; /* as given to SQLite */
+    int flags;  /* for sqlite3_open_v2 */
+    int memory; /* one database in memory, which lives as long as `anchor` */
+    sqlite3 *anchor;
+} pondi_sqlite_shared;
+
+typedef struct pondi_sqlite_conn {
+    pondi_conn base; /* first */
+    pondi_sqlite_shared *shared;
+    sqlite3 *db;
+    int64_t busy_ms;       /* how long to wait for other writers; -1: no limit */
+    int64_t busy_until_ns;
+
+    pondi_worker *worker; /* started by the first asynchronous request */
+    pondi_job job;
+    pondi_message message;
+    pond_loop *job_loop;
+    pondi_request *job_request; /* with a reference while the worker has it */
+    pond_result *result;
+    pond_error *error;
+    int abandoned; /* destroyed meanwhile: the message frees it; loop locked */
+
+    atomic_int stop;      /* end the current request early */
+    int64_t deadline_ns;  /* of an inline request: nobody else watches it */
+    int holds_writers;
+    pondi_sqlite_turn turn;
+} pondi_sqlite_conn;
+
+/* A prepared statement and what its columns are declared as. */
+typedef struct pondi_sqlite_statement {
+    sqlite3_stmt *stmt;
+    int reprepared; /* SQLite's count when `kinds` was read */
+    int column_count;
+    uint8_t *kinds; /* a pond_type for each column, POND_TYPE_NULL for "as stored" */
+} pondi_sqlite_statement;
+
+void pondi_sqlite_writers_init(pondi_sqlite_writers *writers);
+void pondi_sqlite_writers_destroy(pondi_sqlite_writers *writers);
+/* Wait for the turn to write; SQLITE_OK, SQLITE_INTERRUPT or SQLITE_BUSY. */
+int pondi_sqlite_writers_enter(pondi_sqlite_conn *conn);
+void pondi_sqlite_writers_leave(pondi_sqlite_conn *conn);
+/* Let a waiting connection look at its `stop`. */
+void pondi_sqlite_writers_wake(pondi_sqlite_conn *conn);
+
+/* ---- open.c ---- */
+void pondi_sqlite_check_config(const pond_config *config, pondi_buffer *problems);
+int pondi_sqlite_shared_open(pond_config *config, void **shared, pond_error **err);
+void pondi_sqlite_shared_close(void *shared);
+int pondi_sqlite_connect(pondi_sqlite_conn *conn, pond_error **err);
+/* True if the current request must end: it was stopped, or its time is over. */
+int pondi_sqlite_must_stop(const pondi_sqlite_conn *conn);
+
+/* ---- execute.c ---- */
+/* Do a request in this thread. */
+void pondi_sqlite_perform(pondi_sqlite_conn *conn, pondi_request *request, pond_result **result,
+                          pond_error **error);
+void pondi_sqlite_statement_free(pondi_sqlite_statement *statement);
+
+/* ---- values.c ---- */
+int pondi_sqlite_bind(sqlite3_stmt *stmt, int index, const pond_value *value, pond_error **err);
+int pondi_sqlite_read_row(pondi_sqlite_statement *statement, pondi_row_set *set);
+uint8_t pondi_sqlite_declared_type(const char *declared);
+
+/* ---- errors.c ---- */
+/* The error that the database reports now, for the request if there is one. */
+pond_error *pondi_sqlite_error(pondi_sqlite_conn *conn, const pondi_request *request, int code);
+
+#endif

@@ -1,0 +1,260 @@
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/calendar.h"
+#include "base/error.h"
+#include "drivers/sqlite/sqlite.h"
+#include "driver/json.h"
+
+/* ---- Parameters -------------------------------------------------------------------------- */
+
+static int bind_text(sqlite3_stmt *stmt, int index, const char *text, size_t size)
+{
+    return sqlite3_bind_text64(stmt, index, size ? text : "", size, SQLITE_STATIC, SQLITE_UTF8);
+}
+
+static int bind_copy(sqlite3_stmt *stmt, int index, const char *text, size_t size)
+{
+    return sqlite3_bind_text64(stmt, index, text, size, SQLITE_TRANSIENT, SQLITE_UTF8);
+}
+
+/* Text that is formatted here; 0 bytes stand for "cannot be written". */
+static size_t format(const pond_value *value, char *out, size_t room)
+{
+    switch (value->type) {
+    case POND_TYPE_DATE:
+        return pondi_format_date(value->as.integer, out);
+    case POND_TYPE_TIME:
+        return pondi_format_time(value->as.integer, out);
+    case POND_TYPE_TIMESTAMP:
+        return pondi_format_timestamp(value->as.integer, out);
+    case POND_TYPE_TIMESTAMPTZ:
+        return pondi_format_timestamptz(value->as.integer, out);
+    case POND_TYPE_UUID:
+        return pondi_format_uuid(value->as.uuid, out);
+    default:
+        return pondi_format_interval(value->aux, value->as.interval.days,
+                                     value->as.interval.microseconds, out, room);
+    }
+}
+
+static int bind_array(sqlite3_stmt *stmt, int index, const pond_value *value, pond_error **err)
+{
+    pondi_buffer json;
+    pondi_buffer_init(&json);
+    int code = pondi_json_write(value, &json, err);
+    if (code == POND_OK && bind_copy(stmt, index, json.data, json.size) != SQLITE_OK)
+        code = pondi_error_nomem(err);
+    pondi_buffer_free(&json);
+    return code;
+}
+
+static int check_bind(int sqlite, int index, pond_error **err)
+{
+    if (sqlite == SQLITE_OK)
+        return POND_OK;
+    if (sqlite == SQLITE_TOOBIG)
+        return pondi_error_set(err, POND_ERANGE,
+                               "parameter %d is bigger than SQLite's limit of 1,000,000,000 bytes",
+                               index);
+    if (sqlite == SQLITE_NOMEM)
+        return pondi_error_nomem(err);
+    return pondi_error_set(err, POND_EPARAMS, "parameter %d cannot be bound: %s", index,
+                           sqlite3_errstr(sqlite));
+}
+
+int pondi_sqlite_bind(sqlite3_stmt *stmt, int index, const pond_value *value, pond_error **err)
+{
+    char text[128];
+    size_t size;
+    switch (value->type) {
+    case POND_TYPE_NULL:
+        return check_bind(sqlite3_bind_null(stmt, index), index, err);
+    case POND_TYPE_BOOL:
+        return check_bind(sqlite3_bind_int(stmt, index, value->as.integer != 0), index, err);
+    case POND_TYPE_INT64:
+        return check_bind(sqlite3_bind_int64(stmt, index, value->as.integer), index, err);
+    case POND_TYPE_DOUBLE:
+        if (isnan(value->as.real)) /* SQLite would store NULL without a word */
+            return pondi_error_set(err, POND_ERANGE,
+                                   "parameter %d is not a number, which SQLite cannot store: pass "
+                                   "NULL instead",
+                                   index);
+        return check_bind(sqlite3_bind_double(stmt, index, value->as.real), index, err);
+    case POND_TYPE_DECIMAL:
+    case POND_TYPE_TEXT:
+    case POND_TYPE_JSON:
+        return check_bind(bind_text(stmt, index, value->as.text.data, value->as.text.size), index,
+                          err);
+    case POND_TYPE_BYTES:
+        if (value->as.text.size == 0)
+            return check_bind(sqlite3_bind_zeroblob(stmt, index, 0), index, err);
+        return check_bind(sqlite3_bind_blob64(stmt, index, value->as.text.data,
+                                              value->as.text.size, SQLITE_STATIC),
+                          index, err);
+    case POND_TYPE_ARRAY:
+        return bind_array(stmt, index, value, err);
+    default:
+        size = format(value, text, sizeof(text));
+        if (!size)
+            return pondi_error_set(err, POND_ERANGE,
+                                   "parameter %d is a date or time outside the years 1 to 9999",
+                                   index);
+        return check_bind(bind_copy(stmt, index, text, size), index, err);
+    }
+}
+
+/* ---- Declared types ---------------------------------------------------------------------- */
+
+typedef struct declaration {
+    const char *prefix;
+    uint8_t type;
+} declaration;
+
+uint8_t pondi_sqlite_declared_type(const char *declared)
+{
+    /* the first that matches counts */
+    static const declaration declarations[] = {
+        {"bool", POND_TYPE_BOOL},
+        {"timestamp with time zone", POND_TYPE_TIMESTAMPTZ},
+        {"timestamptz", POND_TYPE_TIMESTAMPTZ},
+        {"timestamp", POND_TYPE_TIMESTAMP},
+        {"datetime", POND_TYPE_TIMESTAMP},
+        {"date", POND_TYPE_DATE},
+        {"time", POND_TYPE_TIME},
+        {"decimal", POND_TYPE_DECIMAL},
+        {"numeric", POND_TYPE_DECIMAL},
+        {"uuid", POND_TYPE_UUID},
+        {"json", POND_TYPE_JSON},
+    };
+    if (!declared)
+        return POND_TYPE_NULL;
+    for (size_t i = 0; i < sizeof(declarations) / sizeof(declarations[0]); i++) {
+        if (strncasecmp(declared, declarations[i].prefix, strlen(declarations[i].prefix)) == 0)
+            return declarations[i].type;
+    }
+    return POND_TYPE_NULL;
+}
+
+/* ---- Cells ------------------------------------------------------------------------------- */
+
+/* A value of a declared type, where what is stored is one; else 0, and it stays as stored. */
+static int read_declared_text(pond_value *cell, uint8_t declared, const char *text, size_t size)
+{
+    int zoned = 0;
+    switch (declared) {
+    case POND_TYPE_DATE:
+        if (!pondi_parse_date(text, size, &cell->as.integer))
+            return 0;
+        break;
+    case POND_TYPE_TIME:
+        if (!pondi_parse_time(text, size, &cell->as.integer))
+            return 0;
+        break;
+    case POND_TYPE_TIMESTAMP:
+    case POND_TYPE_TIMESTAMPTZ:
+        if (!pondi_parse_timestamp(text, size, &cell->as.integer, &zoned))
+            return 0;
+        declared = zoned ? POND_TYPE_TIMESTAMPTZ : POND_TYPE_TIMESTAMP;
+        break;
+    case POND_TYPE_UUID:
+        if (!pondi_parse_uuid(text, size, cell->as.uuid))
+            return 0;
+        break;
+    default:
+        return 0;
+    }
+    cell->type = declared;
+    return 1;
+}
+
+static int is_decimal(const char *text, size_t size)
+{
+    size_t digits = 0;
+    for (size_t i = 0; i < size; i++) {
+        char c = text[i];
+        if (c >= '0' && c <= '9')
+            digits++;
+        else if (c != '.' && c != '-' && c != '+' && c != 'e' && c != 'E')
+            return 0;
+    }
+    return digits > 0;
+}
+
+static int read_text(pondi_row_set *set, pond_value *cell, uint8_t declared, const char *text,
+                     size_t size)
+{
+    if (declared != POND_TYPE_NULL && read_declared_text(cell, declared, text, size))
+        return POND_OK;
+    pond_type type = POND_TYPE_TEXT;
+    if (declared == POND_TYPE_JSON || (declared == POND_TYPE_DECIMAL && is_decimal(text, size)))
+        type = (pond_type)declared;
+    return pondi_row_set_text(set, cell, type, text, size);
+}
+
+static int read_integer(pondi_row_set *set, pond_value *cell, uint8_t declared, int64_t value)
+{
+    if (declared == POND_TYPE_DECIMAL) {
+        char text[32];
+        int size = snprintf(text, sizeof(text), "%lld", (long long)value);
+        return pondi_row_set_text(set, cell, POND_TYPE_DECIMAL, text, (size_t)size);
+    }
+    cell->type = declared == POND_TYPE_BOOL && (value == 0 || value == 1) ? POND_TYPE_BOOL
+                                                                         : POND_TYPE_INT64;
+    cell->as.integer = value;
+    return POND_OK;
+}
+
+/* The shortest text that reads back as the same number. */
+static int read_real(pondi_row_set *set, pond_value *cell, uint8_t declared, double value)
+{
+    if (declared == POND_TYPE_DECIMAL && isfinite(value)) {
+        char text[40];
+        int size = snprintf(text, sizeof(text), "%.15g", value);
+        if (strtod(text, NULL) != value)
+            size = snprintf(text, sizeof(text), "%.17g", value);
+        return pondi_row_set_text(set, cell, POND_TYPE_DECIMAL, text, (size_t)size);
+    }
+    cell->type = POND_TYPE_DOUBLE;
+    cell->as.real = value;
+    return POND_OK;
+}
+
+static int read_cell(pondi_sqlite_statement *statement, int column, pondi_row_set *set,
+                     pond_value *cell)
+{
+    sqlite3_stmt *stmt = statement->stmt;
+    uint8_t declared = statement->kinds[column];
+    const void *data;
+    switch (sqlite3_column_type(stmt, column)) {
+    case SQLITE_INTEGER:
+        return read_integer(set, cell, declared, sqlite3_column_int64(stmt, column));
+    case SQLITE_FLOAT:
+        return read_real(set, cell, declared, sqlite3_column_double(stmt, column));
+    case SQLITE_TEXT:
+        data = sqlite3_column_text(stmt, column);
+        if (!data)
+            return POND_ENOMEM;
+        return read_text(set, cell, declared, data, (size_t)sqlite3_column_bytes(stmt, column));
+    case SQLITE_BLOB:
+        data = sqlite3_column_blob(stmt, column);
+        return pondi_row_set_text(set, cell, POND_TYPE_BYTES, data ? data : "",
+                                  (size_t)sqlite3_column_bytes(stmt, column));
+    default:
+        return POND_OK; /* cells begin as NULL */
+    }
+}
+
+int pondi_sqlite_read_row(pondi_sqlite_statement *statement, pondi_row_set *set)
+{
+    pond_value *cells = pondi_row_set_add(set);
+    if (!cells)
+        return POND_ENOMEM;
+    int code = POND_OK;
+    for (int i = 0; i < statement->column_count && !code; i++)
+        code = read_cell(statement, i, set, &cells[i]);
+    return code;
+}
