@@ -36,6 +36,7 @@ static int open_conn(pond_config *config, void *shared, pondi_conn **out, pond_e
     if (!conn)
         return pondi_error_nomem(err);
     conn->shared = shared;
+    pondi_refcount_take(&conn->shared->refs);
     conn->job.run = run_job;
     conn->message.run = on_done;
     conn->deadline_ns = PONDI_NEVER;
@@ -53,6 +54,7 @@ static void free_conn(pondi_sqlite_conn *conn)
     sqlite3_close_v2(conn->db);
     pondi_sqlite_writers_leave(conn);
     pthread_cond_destroy(&conn->turn.ready);
+    pondi_sqlite_shared_close(conn->shared);
     pondi_free(conn);
 }
 

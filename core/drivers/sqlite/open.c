@@ -76,6 +76,7 @@ int pondi_sqlite_shared_open(pond_config *config, void **out, pond_error **err)
     pondi_sqlite_shared *shared = pondi_calloc(1, sizeof(*shared));
     if (!shared)
         return pondi_error_nomem(err);
+    pondi_refcount_init(&shared->refs);
     pondi_sqlite_writers_init(&shared->writers);
     shared->memory = in_memory(database);
     shared->flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
@@ -99,6 +100,8 @@ int pondi_sqlite_shared_open(pond_config *config, void **out, pond_error **err)
 void pondi_sqlite_shared_close(void *data)
 {
     pondi_sqlite_shared *shared = data;
+    if (!pondi_refcount_drop(&shared->refs))
+        return;
     sqlite3_close_v2(shared->anchor);
     pondi_sqlite_writers_destroy(&shared->writers);
     pondi_free(shared->path);

@@ -10,6 +10,7 @@
 #include <sqlite3.h>
 #include <stdatomic.h>
 
+#include "base/refcount.h"
 #include "driver/driver.h"
 #include "loop/worker.h"
 
@@ -29,6 +30,7 @@ typedef struct pondi_sqlite_writers {
 
 /* What the connections of one pool share. */
 typedef struct pondi_sqlite_shared {
+    pondi_refcount refs; /* the pool's, and each connection's: workers close when they get to it */
     pondi_sqlite_writers writers;
     char *path; /* as given to SQLite */
     int flags;  /* for sqlite3_open_v2 */

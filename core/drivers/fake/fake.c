@@ -1,0 +1,279 @@
+/* A database without a database: the statement is the script. See README.md beside this file. */
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "driver/driver.h"
+
+typedef struct fake_shared {
+    atomic_llong connects_to_fail;
+} fake_shared;
+
+typedef struct fake_conn {
+    pondi_conn base; /* first */
+    fake_shared *shared;
+    pondi_timer *delay;
+    int hangs; /* deaf to cancel */
+} fake_conn;
+
+static const pondi_driver_option options[] = {
+    {"connect_delay", pondi_check_seconds},
+    {"connect_failures", pondi_check_count},
+    {"connect_error", NULL},
+    {"fail_commit", pondi_check_flag},
+    {NULL, NULL},
+};
+
+/* ---- Create and destroy ------------------------------------------------------------------ */
+
+static int shared_open(pond_config *config, void **out, pond_error **err)
+{
+    fake_shared *shared = pondi_calloc(1, sizeof(*shared));
+    if (!shared)
+        return pondi_error_nomem(err);
+    atomic_init(&shared->connects_to_fail,
+                (long long)pondi_config_count(config, "connect_failures", 0));
+    *out = shared;
+    return POND_OK;
+}
+
+static void after_delay(void *data);
+
+static int open_conn(pond_config *config, void *shared, pondi_conn **out, pond_error **err)
+{
+    (void)config;
+    fake_conn *conn = pondi_calloc(1, sizeof(*conn));
+    if (!conn)
+        return pondi_error_nomem(err);
+    conn->shared = shared;
+    *out = &conn->base;
+    return POND_OK;
+}
+
+static void detach(pondi_conn *base)
+{
+    fake_conn *conn = (fake_conn *)base;
+    pondi_timer_free(conn->delay);
+    conn->delay = NULL;
+}
+
+static int attach(pondi_conn *base, pond_error **err)
+{
+    (void)base;
+    (void)err;
+    return POND_OK;
+}
+
+static void destroy(pondi_conn *base)
+{
+    detach(base);
+    pondi_conn_dispose(base);
+    pondi_free(base);
+}
+
+static void statement_free(pondi_conn *base, void *prepared)
+{
+    (void)base;
+    (void)prepared;
+}
+
+/* ---- Script ------------------------------------------------------------------------------ */
+
+static int code_of(const char *name)
+{
+#define POND_X(code, number, cls, parent, builtin, text)                                           \
+    if (strcasecmp(name, "E" #code) == 0)                                                          \
+        return number;
+    POND_ERROR_MAP(POND_X)
+#undef POND_X
+    return POND_EOPERATIONAL;
+}
+
+static void finish_with(pondi_conn *base, int code, const char *text)
+{
+    pondi_conn_finish(base, NULL, pondi_error_new(code, "%s", text));
+}
+
+static void echo(pondi_conn *base, const pondi_request *request)
+{
+    pondi_row_set *set = pondi_row_set_new(request->column_count);
+    pond_value *cells = set && request->column_count ? pondi_row_set_add(set) : NULL;
+    int failed = !cells;
+    for (size_t i = 0; i < request->column_count && !failed; i++) {
+        const pond_value *from = &request->params[i];
+        cells[i] = *from;
+        if (from->type == POND_TYPE_TEXT || from->type == POND_TYPE_BYTES)
+            failed = pondi_row_set_text(set, &cells[i], (pond_type)from->type, from->as.text.data,
+                                        from->as.text.size) != POND_OK;
+        else if (from->type == POND_TYPE_ARRAY || from->type == POND_TYPE_DECIMAL ||
+                 from->type == POND_TYPE_JSON)
+            cells[i].type = POND_TYPE_NULL;
+    }
+    if (!failed) {
+        pondi_conn_finish(base, &set->base, NULL);
+        return;
+    }
+    if (set)
+        pond_result_release(&set->base);
+    finish_with(base, set ? POND_EPARAMS : POND_ENOMEM, "ECHO needs parameters, and memory");
+}
+
+static void rows(pondi_conn *base, unsigned long count, unsigned long columns)
+{
+    pondi_row_set *set = pondi_row_set_new(columns);
+    int failed = !set;
+    for (unsigned long row = 0; row < count && !failed; row++) {
+        pond_value *cells = pondi_row_set_add(set);
+        failed = !cells;
+        for (unsigned long i = 0; i < columns && !failed; i++) {
+            cells[i].type = POND_TYPE_INT64;
+            cells[i].as.integer = (int64_t)(row * columns + i);
+        }
+    }
+    if (!failed) {
+        pondi_conn_finish(base, &set->base, NULL);
+        return;
+    }
+    if (set)
+        pond_result_release(&set->base);
+    finish_with(base, POND_ENOMEM, "out of memory");
+}
+
+static void fail(pondi_conn *base, const char *arguments)
+{
+    char name[32] = "";
+    char sqlstate[6] = "";
+    char text[200] = "failed as told";
+    sscanf(arguments, "%31s %5s %199[^\n]", name, sqlstate, text);
+    pond_error *error = pondi_error_new(code_of(name), "%s", text);
+    pondi_error_set_sqlstate(error, sqlstate);
+    pondi_conn_finish(base, NULL, error);
+}
+
+static void wait_for(pondi_conn *base, int64_t ms)
+{
+    fake_conn *conn = (fake_conn *)base;
+    pond_error *error = NULL;
+    if (!conn->delay && pondi_timer_new(base->loop, after_delay, conn, &conn->delay, &error)) {
+        pondi_conn_finish(base, NULL, error);
+        return;
+    }
+    pondi_timer_start(conn->delay, pondi_deadline_ns(ms));
+}
+
+static void run_script(pondi_conn *base, pondi_request *request)
+{
+    fake_conn *conn = (fake_conn *)base;
+    const char *script = request->statement->native;
+    const char *verb = request->statement->info.verb;
+    const char *arguments = script + strcspn(script, " ");
+    unsigned long first = 0;
+    unsigned long second = 0;
+    sscanf(arguments, "%lu %lu", &first, &second);
+    if (strcmp(verb, "ECHO") == 0) {
+        echo(base, request);
+    } else if (strcmp(verb, "ROWS") == 0) {
+        rows(base, first, second);
+    } else if (strcmp(verb, "FAIL") == 0) {
+        fail(base, arguments);
+    } else if (strcmp(verb, "SLEEP") == 0) {
+        wait_for(base, (int64_t)first);
+    } else if (strcmp(verb, "HANG") == 0) {
+        conn->hangs = 1;
+    } else if (strcmp(verb, "DROP") == 0) {
+        pondi_conn_broken(base);
+        finish_with(base, POND_EUNKNOWN, "the connection was dropped as told");
+    } else {
+        finish_with(base, POND_ESYNTAX, "the fake driver knows no such command");
+    }
+}
+
+static void transact(pondi_conn *base, pond_transaction_verb verb)
+{
+    if (verb == POND_COMMIT && pondi_config_flag(base->config, "fail_commit", 0)) {
+        base->in_transaction = 0;
+        finish_with(base, POND_ESERIALIZATION, "the commit failed as told");
+        return;
+    }
+    base->in_transaction = verb == POND_BEGIN;
+    pondi_conn_finish(base, NULL, NULL);
+}
+
+/* ---- Requests ---------------------------------------------------------------------------- */
+
+static void connected(pondi_conn *base)
+{
+    fake_conn *conn = (fake_conn *)base;
+    if (atomic_fetch_sub(&conn->shared->connects_to_fail, 1) > 0) {
+        const char *name = pondi_config_get(base->config, "connect_error");
+        finish_with(base, name ? code_of(name) : POND_ECONNECT, "cannot connect, as told");
+        return;
+    }
+    snprintf(base->server_version, sizeof(base->server_version), "fake 1");
+    snprintf(base->driver_version, sizeof(base->driver_version), "fake 1");
+    pondi_conn_finish(base, NULL, NULL);
+}
+
+static void after_delay(void *data)
+{
+    fake_conn *conn = data;
+    pondi_request *request = conn->base.current;
+    if (!request)
+        return;
+    if (request->kind == PONDI_REQUEST_CONNECT)
+        connected(&conn->base);
+    else
+        pondi_conn_finish(&conn->base, NULL, NULL);
+}
+
+static void start(pondi_conn *base, pondi_request *request)
+{
+    switch (request->kind) {
+    case PONDI_REQUEST_CONNECT: {
+        int64_t delay_ms = pondi_config_ms(base->config, "connect_delay", 0);
+        wait_for(base, delay_ms > 0 ? delay_ms : 0);
+        break;
+    }
+    case PONDI_REQUEST_EXECUTE:
+    case PONDI_REQUEST_EXECUTE_MANY:
+        run_script(base, request);
+        break;
+    case PONDI_REQUEST_TRANSACTION:
+        transact(base, request->verb);
+        break;
+    case PONDI_REQUEST_PING:
+        pondi_conn_finish(base, NULL, NULL);
+        break;
+    }
+}
+
+static void cancel(pondi_conn *base, pondi_request *request)
+{
+    (void)request;
+    fake_conn *conn = (fake_conn *)base;
+    if (conn->hangs)
+        return;
+    if (conn->delay)
+        pondi_timer_stop(conn->delay);
+    finish_with(base, POND_ECANCELLED, "stopped");
+}
+
+const pondi_driver pondi_fake_driver = {
+    .name = "fake",
+    .dialect = POND_DIALECT_SQLITE,
+    .options = options,
+    .shared_open = shared_open,
+    .shared_close = pondi_free,
+    .open = open_conn,
+    .start = start,
+    .cancel = cancel,
+    .detach = detach,
+    .attach = attach,
+    .statement_free = statement_free,
+    .destroy = destroy,
+};
