@@ -1,0 +1,57 @@
+/* A cancel travels on a connection of its own and may arrive after the statement has ended. So a
+ * request that was cancelled ends only when the cancel is over, and what it might still hit is an
+ * empty statement of ours. */
+#include "base/error.h"
+#include "base/log.h"
+#include "drivers/postgres/postgres.h"
+
+static void send_cancel(pg_task *task)
+{
+    char problem[256];
+    if (!PQcancel(task->cancel, problem, sizeof(problem)))
+        pondi_log(POND_LOG_WARNING, "postgres", "a statement could not be cancelled: %s", problem);
+}
+
+static int was_cancelled(const pg_conn *conn)
+{
+    return conn->error && conn->error->code == POND_ECANCELLED;
+}
+
+static void settle(pg_conn *conn)
+{
+    conn->phase = PG_SETTLING;
+    if (!PQsendQuery(conn->pg, "")) {
+        pondi_postgres_lost(conn);
+        return;
+    }
+    pondi_postgres_flush(conn);
+}
+
+static void cancel_done(pg_conn *conn, pg_task *task)
+{
+    (void)task;
+    if (!conn->held)
+        return; /* the statement still runs: its answer will tell */
+    conn->held = 0;
+    if (was_cancelled(conn) || conn->base.state == PONDI_CONN_BROKEN)
+        pondi_postgres_finish(conn);
+    else
+        settle(conn);
+}
+
+void pondi_postgres_cancel(pg_conn *conn)
+{
+    if (conn->phase == PG_RESOLVING || conn->phase == PG_CONNECTING) {
+        pondi_conn_broken(&conn->base);
+        pondi_postgres_fail(conn, pondi_error_new(POND_ECANCELLED, "stopped while connecting"));
+        pondi_postgres_finish(conn);
+        return;
+    }
+    pg_task *task = conn->task ? NULL : pondi_postgres_task_new(conn);
+    if (!task)
+        return; /* the grace period will close the connection */
+    task->cancel = PQgetCancel(conn->pg);
+    task->work = send_cancel;
+    task->done = cancel_done;
+    pondi_postgres_task_run(task, NULL);
+}

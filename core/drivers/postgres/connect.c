@@ -1,0 +1,270 @@
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "driver/sqlstate.h"
+#include "drivers/postgres/postgres.h"
+
+/* Settings that go to libpq as they are. */
+static const char *const passed_on[] = {
+    "user",          "password",       "sslmode",          "sslrootcert",
+    "sslcert",       "sslkey",         "sslcrl",           "ssl_min_protocol_version",
+    "passfile",      "options",        "channel_binding",  "target_session_attrs",
+    "keepalives",    "keepalives_idle", "keepalives_interval", "keepalives_count",
+    "tcp_user_timeout", "requirepeer", "krbsrvname",
+};
+
+enum { PASSED_ON = sizeof(passed_on) / sizeof(passed_on[0]), MOST_KEYWORDS = PASSED_ON + 12 };
+
+typedef struct keywords {
+    const char *names[MOST_KEYWORDS];
+    const char *values[MOST_KEYWORDS];
+    int count;
+} keywords;
+
+static void put(keywords *to, const char *name, const char *value)
+{
+    if (!value)
+        return;
+    to->names[to->count] = name;
+    to->values[to->count] = value;
+    to->count++;
+    to->names[to->count] = NULL;
+    to->values[to->count] = NULL;
+}
+
+/* ---- Watching ---------------------------------------------------------------------------- */
+
+static void on_ready(void *data, int events);
+
+int pondi_postgres_watch(pg_conn *conn, int events, pond_error **err)
+{
+    int fd = PQsocket(conn->pg);
+    if (fd != conn->fd || !conn->watcher) { /* libpq may change its socket while it connects */
+        pondi_watcher_free(conn->watcher);
+        conn->watcher = NULL;
+        conn->fd = fd;
+        int code = pondi_watcher_new(conn->base.loop, fd, on_ready, conn, &conn->watcher, err);
+        if (code)
+            return code;
+    }
+    int code = pondi_watcher_set(conn->watcher, events);
+    return code ? pondi_error_set(err, code, "cannot watch the connection's socket") : POND_OK;
+}
+
+
+static void on_ready(void *data, int events)
+{
+    pondi_postgres_on_ready(data, events);
+}
+
+/* ---- Failure ----------------------------------------------------------------------------- */
+
+static int code_of_failure(const pg_conn *conn)
+{
+    const char *said = PQerrorMessage(conn->pg);
+    if (strstr(said, "password authentication failed") || strstr(said, "no password supplied") ||
+        strstr(said, "pg_hba.conf") || strstr(said, "authentication failed"))
+        return POND_EAUTH;
+    if (strstr(said, "too many clients") || strstr(said, "remaining connection slots"))
+        return POND_ERESOURCES;
+    return POND_ECONNECT;
+}
+
+static void connect_failed(pg_conn *conn)
+{
+    const pond_config *config = conn->base.config;
+    const char *host = pondi_config_get(config, "host");
+    const char *port = pondi_config_get(config, "port");
+    int code = conn->pg ? code_of_failure(conn) : POND_ENOMEM;
+    pond_error *error = pondi_postgres_connection_error(conn, code, "PostgreSQL refused");
+    pondi_error_prefix(error, "cannot connect to database \"%s\" at %s:%s: ",
+                       pondi_config_get(config, "database"), host ? host : "the default host",
+                       port ? port : "5432");
+    pondi_conn_broken(&conn->base);
+    pondi_postgres_fail(conn, error);
+    pondi_postgres_finish(conn);
+}
+
+/* ---- Steps ------------------------------------------------------------------------------- */
+
+static void connected(pg_conn *conn)
+{
+    int version = PQserverVersion(conn->pg);
+    int library = PQlibVersion();
+    const char *text = PQparameterStatus(conn->pg, "server_version");
+    pond_error *error = NULL;
+    snprintf(conn->base.server_version, sizeof(conn->base.server_version), "PostgreSQL %s",
+             text ? text : "?");
+    snprintf(conn->base.driver_version, sizeof(conn->base.driver_version), "libpq %d.%d",
+             library / 10000, library % 10000);
+    PQsetnonblocking(conn->pg, 1);
+    if (version < 100000)
+        pondi_postgres_fail(conn, pondi_error_new(POND_ENOTSUPPORTED,
+                                                  "PostgreSQL %s is too old: 10 is the oldest "
+                                                  "that is supported",
+                                                  text ? text : "?"));
+    else if (pondi_postgres_watch(conn, PONDI_READABLE, &error))
+        pondi_postgres_fail(conn, error);
+    if (conn->error)
+        pondi_conn_broken(&conn->base);
+    pondi_postgres_finish(conn);
+}
+
+void pondi_postgres_connect_step(pg_conn *conn)
+{
+    pond_error *error = NULL;
+    int events = PONDI_READABLE;
+    switch (PQconnectPoll(conn->pg)) {
+    case PGRES_POLLING_OK:
+        connected(conn);
+        return;
+    case PGRES_POLLING_FAILED:
+        connect_failed(conn);
+        return;
+    case PGRES_POLLING_WRITING:
+        events = PONDI_WRITABLE;
+        break;
+    default:
+        break;
+    }
+    if (pondi_postgres_watch(conn, events, &error)) {
+        pondi_conn_broken(&conn->base);
+        pondi_postgres_fail(conn, error);
+        pondi_postgres_finish(conn);
+    }
+}
+
+static void begin(pg_conn *conn, const char *hosts, const char *addresses, const char *ports)
+{
+    const pond_config *config = conn->base.config;
+    const char *name = pondi_config_get(config, "application_name");
+    const char *gss = pondi_config_get(config, "gssencmode");
+    keywords words = {.count = 0};
+    put(&words, "host", hosts);
+    put(&words, "hostaddr", addresses);
+    put(&words, "port", ports);
+    put(&words, "dbname", pondi_config_get(config, "database"));
+    put(&words, "client_encoding", "UTF8");
+    put(&words, "application_name", name ? name : "millpond");
+    put(&words, "gssencmode", gss ? gss : "disable"); /* asking for it costs a round trip */
+    for (int i = 0; i < PASSED_ON; i++)
+        put(&words, passed_on[i], pondi_config_get(config, passed_on[i]));
+    conn->phase = PG_CONNECTING;
+    conn->pg = PQconnectStartParams(words.names, words.values, 0);
+    if (!conn->pg || PQstatus(conn->pg) == CONNECTION_BAD) {
+        connect_failed(conn);
+        return;
+    }
+    PQsetNoticeReceiver(conn->pg, pondi_postgres_notice, NULL);
+    pond_error *error = NULL;
+    if (pondi_postgres_watch(conn, PONDI_WRITABLE, &error)) {
+        pondi_conn_broken(&conn->base);
+        pondi_postgres_fail(conn, error);
+        pondi_postgres_finish(conn);
+    }
+}
+
+/* ---- Names to addresses, off the loop ---------------------------------------------------- */
+
+static void append_entry(pg_task *task, const char *host, const char *address, const char *port)
+{
+    const char *comma = task->hosts.size || task->addresses.size || task->ports.size ? "," : "";
+    pondi_buffer_appendf(&task->hosts, "%s%s", comma, host);
+    pondi_buffer_appendf(&task->addresses, "%s%s", comma, address);
+    pondi_buffer_appendf(&task->ports, "%s%s", comma, port);
+}
+
+static int needs_lookup(const char *host)
+{
+    unsigned char address[sizeof(struct in6_addr)];
+    return host[0] && host[0] != '/' && host[0] != '@' && inet_pton(AF_INET, host, address) != 1 &&
+           inet_pton(AF_INET6, host, address) != 1;
+}
+
+/* One entry for each address, so that libpq tries them all. */
+static void look_up(pg_task *task, const char *host, const char *port)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+    struct addrinfo *found = NULL;
+    char text[INET6_ADDRSTRLEN + 16];
+    if (!needs_lookup(host) || getaddrinfo(host, NULL, &hints, &found) != 0) {
+        append_entry(task, host, "", port); /* libpq will say what is wrong with it */
+        return;
+    }
+    for (struct addrinfo *at = found; at; at = at->ai_next) {
+        if (getnameinfo(at->ai_addr, at->ai_addrlen, text, sizeof(text), NULL, 0,
+                        NI_NUMERICHOST) == 0)
+            append_entry(task, host, text, port);
+    }
+    freeaddrinfo(found);
+}
+
+/* Cut the next part off a comma-separated list; the last one is repeated. */
+static const char *next_part(char **list, const char *last)
+{
+    return *list ? strsep(list, ",") : last;
+}
+
+static void resolve(pg_task *task)
+{
+    char *hosts = task->host;
+    char *ports = task->port;
+    const char *port = "";
+    while (hosts) {
+        const char *host = strsep(&hosts, ",");
+        port = next_part(&ports, port);
+        look_up(task, host, port);
+    }
+}
+
+static void resolved(pg_conn *conn, pg_task *task)
+{
+    if (task->hosts.failed || task->addresses.failed || task->ports.failed) {
+        pondi_conn_broken(&conn->base);
+        pondi_postgres_fail(conn, pondi_error_new(POND_ENOMEM, "out of memory"));
+        pondi_postgres_finish(conn);
+        return;
+    }
+    begin(conn, task->hosts.data, task->addresses.data, task->ports.data);
+}
+
+static int any_needs_lookup(const char *hosts)
+{
+    return hosts && (strchr(hosts, ',') || needs_lookup(hosts));
+}
+
+void pondi_postgres_connect(pg_conn *conn)
+{
+    const char *host = pondi_config_get(conn->base.config, "host");
+    const char *port = pondi_config_get(conn->base.config, "port");
+    if (!any_needs_lookup(host)) {
+        begin(conn, host, NULL, port);
+        return;
+    }
+    pond_error *error = NULL;
+    conn->phase = PG_RESOLVING;
+    pg_task *task = pondi_postgres_task_new(conn);
+    int code = task ? POND_OK : pondi_error_nomem(&error);
+    if (task) {
+        task->host = pondi_strdup(host);
+        task->port = pondi_strdup(port ? port : "5432");
+        task->work = resolve;
+        task->done = resolved;
+        if (!task->host || !task->port) {
+            task->free(task);
+            code = pondi_error_nomem(&error);
+        } else {
+            code = pondi_postgres_task_run(task, &error);
+        }
+    }
+    if (code) {
+        pondi_conn_broken(&conn->base);
+        pondi_postgres_fail(conn, error);
+        pondi_postgres_finish(conn);
+    }
+}

@@ -1,0 +1,431 @@
+/* Binary values of the server. A hostile one may send any bytes: every length is checked. */
+#include <string.h>
+
+#include "base/calendar.h"
+#include "drivers/postgres/postgres.h"
+
+#define EPOCH_DAYS 10957 /* 2000-01-01, from 1970-01-01 */
+#define EPOCH_US (EPOCH_DAYS * PONDI_US_PER_DAY)
+
+static uint64_t read_bits(const char *data, int bytes)
+{
+    uint64_t bits = 0;
+    for (int i = 0; i < bytes; i++)
+        bits = bits << 8 | (unsigned char)data[i];
+    return bits;
+}
+
+static int32_t read_int32(const char *data)
+{
+    uint32_t bits;
+    memcpy(&bits, data, 4);
+    return (int32_t)__builtin_bswap32(bits);
+}
+
+static int64_t read_int64(const char *data)
+{
+    uint64_t bits;
+    memcpy(&bits, data, 8);
+    return (int64_t)__builtin_bswap64(bits);
+}
+
+static int integer(pond_value *out, pond_type type, int64_t value)
+{
+    out->type = (uint32_t)type;
+    out->as.integer = value;
+    return POND_OK;
+}
+
+static int text(pond_value *out, pond_type type, const char *data, size_t size)
+{
+    out->type = (uint32_t)type;
+    out->as.text.data = data;
+    out->as.text.size = size;
+    return POND_OK;
+}
+
+#define DECODER(name)                                                                              \
+    static int decode_##name(const char *data, int size, pondi_arena *arena, pond_value *out)
+
+#define EXPECT(condition)                                                                          \
+    do {                                                                                           \
+        (void)arena;                                                                               \
+        if (!(condition))                                                                          \
+            return POND_EDATA;                                                                     \
+    } while (0)
+
+DECODER(bool)
+{
+    EXPECT(size == 1);
+    return integer(out, POND_TYPE_BOOL, data[0] != 0);
+}
+
+DECODER(int2)
+{
+    EXPECT(size == 2);
+    return integer(out, POND_TYPE_INT64, (int16_t)read_bits(data, 2));
+}
+
+DECODER(int4)
+{
+    EXPECT(size == 4);
+    return integer(out, POND_TYPE_INT64, read_int32(data));
+}
+
+DECODER(int8)
+{
+    EXPECT(size == 8);
+    return integer(out, POND_TYPE_INT64, read_int64(data));
+}
+
+DECODER(oid)
+{
+    EXPECT(size == 4);
+    return integer(out, POND_TYPE_INT64, (uint32_t)read_int32(data));
+}
+
+DECODER(float4)
+{
+    EXPECT(size == 4);
+    uint32_t bits = (uint32_t)read_int32(data);
+    float value;
+    memcpy(&value, &bits, sizeof(value));
+    out->type = POND_TYPE_DOUBLE;
+    out->as.real = (double)value;
+    return POND_OK;
+}
+
+DECODER(float8)
+{
+    EXPECT(size == 8);
+    int64_t bits = read_int64(data);
+    out->type = POND_TYPE_DOUBLE;
+    memcpy(&out->as.real, &bits, sizeof(bits));
+    return POND_OK;
+}
+
+DECODER(text)
+{
+    EXPECT(size >= 0);
+    return text(out, POND_TYPE_TEXT, data, (size_t)size);
+}
+
+DECODER(bytea)
+{
+    EXPECT(size >= 0);
+    return text(out, POND_TYPE_BYTES, data, (size_t)size);
+}
+
+DECODER(json)
+{
+    EXPECT(size >= 0);
+    return text(out, POND_TYPE_JSON, data, (size_t)size);
+}
+
+DECODER(jsonb)
+{
+    EXPECT(size >= 1 && data[0] == 1);
+    return text(out, POND_TYPE_JSON, data + 1, (size_t)size - 1);
+}
+
+DECODER(uuid)
+{
+    EXPECT(size == 16);
+    out->type = POND_TYPE_UUID;
+    memcpy(out->as.uuid, data, 16);
+    return POND_OK;
+}
+
+DECODER(date)
+{
+    EXPECT(size == 4);
+    int32_t days = read_int32(data);
+    if (days == INT32_MAX)
+        return integer(out, POND_TYPE_DATE, POND_TIME_INFINITY);
+    if (days == INT32_MIN)
+        return integer(out, POND_TYPE_DATE, POND_TIME_NEG_INFINITY);
+    return integer(out, POND_TYPE_DATE, (int64_t)days + EPOCH_DAYS);
+}
+
+DECODER(time)
+{
+    EXPECT(size == 8);
+    return integer(out, POND_TYPE_TIME, read_int64(data));
+}
+
+DECODER(timetz)
+{
+    EXPECT(size == 12);
+    integer(out, POND_TYPE_TIME, read_int64(data));
+    int32_t west = read_int32(data + 8);
+    EXPECT(west > -86400 && west < 86400);
+    out->aux = -west;
+    return POND_OK;
+}
+
+static int timestamp(pond_value *out, pond_type type, int64_t us)
+{
+    int64_t shifted;
+    if (us == INT64_MAX || us == INT64_MIN)
+        return integer(out, type, us);
+    if (__builtin_add_overflow(us, EPOCH_US, &shifted))
+        return POND_EDATA;
+    return integer(out, type, shifted);
+}
+
+DECODER(timestamp)
+{
+    EXPECT(size == 8);
+    return timestamp(out, POND_TYPE_TIMESTAMP, read_int64(data));
+}
+
+DECODER(timestamptz)
+{
+    EXPECT(size == 8);
+    return timestamp(out, POND_TYPE_TIMESTAMPTZ, read_int64(data));
+}
+
+DECODER(interval)
+{
+    EXPECT(size == 16);
+    out->type = POND_TYPE_INTERVAL;
+    out->as.interval.microseconds = read_int64(data);
+    out->as.interval.days = read_int32(data + 8);
+    out->aux = read_int32(data + 12);
+    return POND_OK;
+}
+
+/* ---- numeric: digits to base 10,000 ------------------------------------------------------ */
+
+enum { NUMERIC_NEGATIVE = 0x4000, NUMERIC_NAN = 0xC000, NUMERIC_INF = 0xD000,
+       NUMERIC_NEG_INF = 0xF000, LONGEST_SCALE = 0x3fff };
+
+static int put_group(char *to, unsigned group)
+{
+    if (group > 9999)
+        return 0;
+    to[0] = (char)('0' + group / 1000);
+    to[1] = (char)('0' + group / 100 % 10);
+    to[2] = (char)('0' + group / 10 % 10);
+    to[3] = (char)('0' + group % 10);
+    return 1;
+}
+
+/* The group that counts 10,000 to the power of `weight`; 0 where none was sent. */
+static unsigned group_at(const char *groups, int count, int first_weight, int weight)
+{
+    int index = first_weight - weight;
+    return index >= 0 && index < count ? (unsigned)read_bits(groups + 2 * index, 2) : 0;
+}
+
+static int write_numeric(const char *groups, int count, int weight, int scale, int negative,
+                         char *to, size_t *size)
+{
+    char *at = to;
+    if (negative)
+        *at++ = '-';
+    char *integer_start = at;
+    for (int i = weight; i >= 0; i--, at += 4) {
+        if (!put_group(at, group_at(groups, count, weight, i)))
+            return POND_EDATA;
+    }
+    char *first = integer_start;
+    while (first < at - 1 && *first == '0')
+        first++;
+    memmove(integer_start, first, (size_t)(at - first));
+    at -= first - integer_start;
+    if (at == integer_start)
+        *at++ = '0';
+    if (scale) {
+        *at++ = '.';
+        char *fraction = at;
+        for (int i = -1; at < fraction + scale; i--, at += 4) {
+            if (!put_group(at, group_at(groups, count, weight, i)))
+                return POND_EDATA;
+        }
+        at = fraction + scale;
+    }
+    *size = (size_t)(at - to);
+    return POND_OK;
+}
+
+DECODER(numeric)
+{
+    EXPECT(size >= 8);
+    int count = (int)read_bits(data, 2);
+    int weight = (int16_t)read_bits(data + 2, 2);
+    int sign = (int)read_bits(data + 4, 2);
+    int scale = (int)read_bits(data + 6, 2);
+    if (sign == NUMERIC_NAN)
+        return text(out, POND_TYPE_DECIMAL, "NaN", 3);
+    if (sign == NUMERIC_INF)
+        return text(out, POND_TYPE_DECIMAL, "Infinity", 8);
+    if (sign == NUMERIC_NEG_INF)
+        return text(out, POND_TYPE_DECIMAL, "-Infinity", 9);
+    EXPECT((sign == 0 || sign == NUMERIC_NEGATIVE) && size == 8 + 2 * count &&
+           scale <= LONGEST_SCALE);
+    size_t room = (weight >= 0 ? 4 * ((size_t)weight + 1) : 0) + (size_t)scale + 16;
+    char *digits = pondi_arena_alloc(arena, room);
+    if (!digits)
+        return POND_ENOMEM;
+    size_t length;
+    int code = write_numeric(data + 8, count, weight, scale, sign == NUMERIC_NEGATIVE, digits,
+                             &length);
+    return code ? code : text(out, POND_TYPE_DECIMAL, digits, length);
+}
+
+/* ---- Arrays ------------------------------------------------------------------------------ */
+
+enum { MOST_DIMENSIONS = 6 };
+
+typedef struct array_reader {
+    const char *at;
+    const char *end;
+    pondi_arena *arena;
+    pg_decoder decoder;
+    int dimensions;
+    int sizes[MOST_DIMENSIONS];
+} array_reader;
+
+static int read_element(array_reader *in, pond_value *out)
+{
+    if (in->end - in->at < 4)
+        return POND_EDATA;
+    int size = read_int32(in->at);
+    in->at += 4;
+    memset(out, 0, sizeof(*out));
+    if (size == -1)
+        return POND_OK;
+    if (size < 0 || in->end - in->at < size)
+        return POND_EDATA;
+    const char *data = in->at;
+    in->at += size;
+    return in->decoder(data, size, in->arena, out);
+}
+
+static int read_dimension(array_reader *in, int dimension, pond_value *out)
+{
+    int count = in->sizes[dimension];
+    /* each element has at least a length: a count that promises more is a lie */
+    if (count < 0 || count > (in->end - in->at) / 4)
+        return POND_EDATA;
+    pond_value *items = pondi_arena_alloc(in->arena, (size_t)count * sizeof(*items));
+    if (!items)
+        return POND_ENOMEM;
+    for (int i = 0; i < count; i++) {
+        int code = dimension + 1 < in->dimensions ? read_dimension(in, dimension + 1, &items[i])
+                                                  : read_element(in, &items[i]);
+        if (code)
+            return code;
+    }
+    out->type = POND_TYPE_ARRAY;
+    out->aux = 0;
+    out->as.array.items = items;
+    out->as.array.count = (size_t)count;
+    return POND_OK;
+}
+
+DECODER(array)
+{
+    EXPECT(size >= 12);
+    array_reader in = {.at = data + 12, .end = data + size, .arena = arena};
+    in.dimensions = read_int32(data);
+    in.decoder = pondi_postgres_binary_decoder((Oid)read_int32(data + 8));
+    EXPECT(in.dimensions >= 0 && in.dimensions <= MOST_DIMENSIONS && in.decoder &&
+           in.decoder != decode_array && size >= 12 + 8 * in.dimensions);
+    for (int i = 0; i < in.dimensions; i++, in.at += 8)
+        in.sizes[i] = read_int32(in.at);
+    if (in.dimensions == 0) {
+        out->type = POND_TYPE_ARRAY;
+        out->as.array.items = NULL;
+        out->as.array.count = 0;
+        return POND_OK;
+    }
+    return read_dimension(&in, 0, out);
+}
+
+/* ---- Types ------------------------------------------------------------------------------- */
+
+typedef struct array_type {
+    Oid array;
+    Oid element;
+} array_type;
+
+static const array_type array_types[] = {
+    {1000, OID_BOOL},        {1001, OID_BYTEA},   {1002, OID_CHAR},      {1003, OID_NAME},
+    {1016, OID_INT8},        {1005, OID_INT2},    {1007, OID_INT4},      {1009, OID_TEXT},
+    {1028, OID_OID},         {199, OID_JSON},     {1021, OID_FLOAT4},    {1022, OID_FLOAT8},
+    {1014, OID_BPCHAR},      {1015, OID_VARCHAR}, {1182, OID_DATE},      {1183, OID_TIME},
+    {1115, OID_TIMESTAMP},   {1185, OID_TIMESTAMPTZ}, {1187, OID_INTERVAL}, {1270, OID_TIMETZ},
+    {1231, OID_NUMERIC},     {2951, OID_UUID},    {3807, OID_JSONB},
+};
+
+Oid pondi_postgres_element_type(Oid array)
+{
+    for (size_t i = 0; i < sizeof(array_types) / sizeof(array_types[0]); i++) {
+        if (array_types[i].array == array)
+            return array_types[i].element;
+    }
+    return 0;
+}
+
+static pg_decoder scalar_decoder(Oid type)
+{
+    switch (type) {
+    case OID_BOOL:
+        return decode_bool;
+    case OID_INT2:
+        return decode_int2;
+    case OID_INT4:
+        return decode_int4;
+    case OID_INT8:
+        return decode_int8;
+    case OID_OID:
+        return decode_oid;
+    case OID_FLOAT4:
+        return decode_float4;
+    case OID_FLOAT8:
+        return decode_float8;
+    case OID_NUMERIC:
+        return decode_numeric;
+    case OID_TEXT:
+    case OID_VARCHAR:
+    case OID_BPCHAR:
+    case OID_NAME:
+    case OID_CHAR:
+    case OID_UNKNOWN:
+    case OID_XML:
+    case OID_VOID:
+        return decode_text;
+    case OID_BYTEA:
+        return decode_bytea;
+    case OID_JSON:
+        return decode_json;
+    case OID_JSONB:
+        return decode_jsonb;
+    case OID_UUID:
+        return decode_uuid;
+    case OID_DATE:
+        return decode_date;
+    case OID_TIME:
+        return decode_time;
+    case OID_TIMETZ:
+        return decode_timetz;
+    case OID_TIMESTAMP:
+        return decode_timestamp;
+    case OID_TIMESTAMPTZ:
+        return decode_timestamptz;
+    case OID_INTERVAL:
+        return decode_interval;
+    default:
+        return NULL;
+    }
+}
+
+pg_decoder pondi_postgres_binary_decoder(Oid type)
+{
+    pg_decoder scalar = scalar_decoder(type);
+    if (scalar)
+        return scalar;
+    return pondi_postgres_element_type(type) ? decode_array : NULL;
+}

@@ -1,0 +1,376 @@
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "drivers/postgres/postgres.h"
+
+static const char *const aliases[] = {"postgresql", NULL};
+
+static const pondi_driver_option options[] = {
+    {"application_name", NULL},
+    {"channel_binding", NULL},
+    {"gssencmode", NULL},
+    {"keepalives", pondi_check_flag},
+    {"keepalives_count", pondi_check_count},
+    {"keepalives_idle", pondi_check_count},
+    {"keepalives_interval", pondi_check_count},
+    {"krbsrvname", NULL},
+    {"options", NULL},
+    {"passfile", NULL},
+    {"prepared_statements", pondi_check_flag},
+    {"requirepeer", NULL},
+    {"ssl_min_protocol_version", NULL},
+    {"sslcert", NULL},
+    {"sslcrl", NULL},
+    {"sslkey", NULL},
+    {"sslmode", NULL},
+    {"sslrootcert", NULL},
+    {"target_session_attrs", NULL},
+    {"tcp_user_timeout", pondi_check_count},
+    {NULL, NULL},
+};
+
+/* ---- Create and destroy ------------------------------------------------------------------ */
+
+static int open_conn(pond_config *config, void *shared, pondi_conn **out, pond_error **err)
+{
+    (void)shared;
+    pg_conn *conn = pondi_calloc(1, sizeof(*conn));
+    if (!conn)
+        return pondi_error_nomem(err);
+    conn->fd = -1;
+    conn->unnamed = !pondi_config_flag(config, "prepared_statements", 1);
+    *out = &conn->base;
+    return POND_OK;
+}
+
+static void statement_free(pondi_conn *base, void *prepared)
+{
+    pondi_postgres_statement_free(pg_of(base), prepared);
+}
+
+static void clear_outcome(pg_conn *conn)
+{
+    pondi_postgres_result_free(conn->result);
+    pond_error_free(conn->error);
+    conn->result = NULL;
+    conn->error = NULL;
+}
+
+static void destroy(pondi_conn *base)
+{
+    pg_conn *conn = pg_of(base);
+    if (conn->task)
+        conn->task->conn = NULL; /* it frees itself when its thread is done */
+    pondi_watcher_free(conn->watcher);
+    clear_outcome(conn);
+    pondi_conn_dispose(base);
+    if (conn->preparing)
+        pondi_postgres_statement_free(conn, conn->preparing);
+    PQfinish(conn->pg);
+    pondi_buffer_free(&conn->closing);
+    pondi_buffer_free(&conn->scratch);
+    pondi_free(conn->values);
+    pondi_free(conn->lengths);
+    pondi_free(conn->formats);
+    pondi_free(conn);
+}
+
+/* ---- The end of a request ---------------------------------------------------------------- */
+
+void pondi_postgres_fail(pg_conn *conn, pond_error *error)
+{
+    if (conn->error)
+        pond_error_free(error);
+    else
+        conn->error = error;
+}
+
+static void note_transaction(pg_conn *conn)
+{
+    PGTransactionStatusType status = conn->pg ? PQtransactionStatus(conn->pg) : PQTRANS_UNKNOWN;
+    conn->base.in_transaction = status == PQTRANS_INTRANS || status == PQTRANS_INERROR;
+    conn->base.transaction_failed = status == PQTRANS_INERROR;
+}
+
+void pondi_postgres_finish(pg_conn *conn)
+{
+    conn->phase = PG_IDLE;
+    if (conn->task && conn->base.current && conn->base.current->kind != PONDI_REQUEST_CONNECT) {
+        conn->held = 1; /* the cancel must not hit the next statement */
+        return;
+    }
+    pg_result *result = conn->result;
+    pond_error *error = conn->error;
+    conn->result = NULL;
+    conn->error = NULL;
+    if (conn->base.state != PONDI_CONN_BROKEN)
+        note_transaction(conn);
+    if (error) {
+        pondi_postgres_result_free(result);
+        result = NULL;
+    }
+    pondi_conn_finish(&conn->base, result ? pondi_postgres_result_base(result) : NULL, error);
+}
+
+/* ---- Lost connections -------------------------------------------------------------------- */
+
+static int only_reads(const pondi_request *request)
+{
+    static const char *const verbs[] = {"SELECT", "SHOW", "EXPLAIN", "VALUES", "TABLE"};
+    for (size_t i = 0; request->statement && i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+        if (strcmp(request->statement->info.verb, verbs[i]) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+/* Whether something may have been done for good without our hearing of it. */
+static int outcome_unknown(const pg_conn *conn, const pondi_request *request)
+{
+    if (!conn->sent)
+        return 0;
+    if (request->kind == PONDI_REQUEST_TRANSACTION)
+        return request->verb == POND_COMMIT;
+    if (request->kind != PONDI_REQUEST_EXECUTE && request->kind != PONDI_REQUEST_EXECUTE_MANY)
+        return 0;
+    if (request->statement && strcmp(request->statement->info.verb, "COMMIT") == 0)
+        return 1;
+    return !conn->base.in_transaction && !only_reads(request);
+}
+
+static pond_error *lost_error(pg_conn *conn, const pondi_request *request)
+{
+    int unknown = outcome_unknown(conn, request);
+    const char *what =
+        unknown ? "the connection was lost after the statement was sent, so it is unknown whether "
+                  "it took effect"
+        : conn->sent ? "the connection was lost; nothing of this statement or its transaction "
+                       "took effect"
+                     : "the connection was lost before the statement was sent";
+    pond_error *error =
+        pondi_postgres_connection_error(conn, unknown ? POND_EUNKNOWN : POND_ECONNLOST, what);
+    if (conn->error && !pondi_error_is_shared(error)) { /* the server's own farewell */
+        pondi_error_set_sqlstate(error, conn->error->sqlstate);
+        pondi_error_set_text(error, &error->detail, pond_error_message(conn->error));
+    }
+    if (!pondi_error_is_shared(error))
+        error->retryable = !conn->sent && !conn->base.in_transaction;
+    return error;
+}
+
+void pondi_postgres_lost(pg_conn *conn)
+{
+    pondi_request *request = conn->base.current;
+    pond_error *error = request ? lost_error(conn, request) : NULL;
+    pondi_watcher_free(conn->watcher);
+    conn->watcher = NULL;
+    pondi_conn_broken(&conn->base);
+    if (!request || conn->held)
+        pond_error_free(error); /* idle, or its outcome is known already */
+    else {
+        pond_error_free(conn->error);
+        conn->error = error;
+        pondi_postgres_finish(conn);
+    }
+}
+
+/* ---- Commands ---------------------------------------------------------------------------- */
+
+void pondi_postgres_command(pg_conn *conn, const char *sql)
+{
+    conn->phase = PG_COMMAND;
+    if (!PQsendQuery(conn->pg, sql))
+        pondi_postgres_lost(conn);
+    else
+        pondi_postgres_flush(conn);
+}
+
+static void take_command(pg_conn *conn, PGresult *res)
+{
+    const pondi_request *request = conn->base.current;
+    ExecStatusType status = PQresultStatus(res);
+    if (status == PGRES_FATAL_ERROR)
+        pondi_postgres_fail(conn, pondi_postgres_error(conn, res));
+    else if (request->kind == PONDI_REQUEST_TRANSACTION && request->verb == POND_COMMIT &&
+             strcmp(PQcmdStatus(res), "ROLLBACK") == 0)
+        pondi_postgres_fail(conn,
+                            pondi_error_new(POND_ETRANSACTION,
+                                            "the transaction had failed before, so the server "
+                                            "rolled it back instead of committing"));
+    PQclear(res);
+}
+
+static void start_transaction_verb(pg_conn *conn, pond_transaction_verb verb)
+{
+    static const char *const commands[] = {
+        [POND_BEGIN] = "BEGIN", [POND_COMMIT] = "COMMIT", [POND_ROLLBACK] = "ROLLBACK"};
+    pondi_postgres_command(conn, commands[verb]);
+}
+
+/* ---- The socket -------------------------------------------------------------------------- */
+
+void pondi_postgres_flush(pg_conn *conn)
+{
+    int left = PQflush(conn->pg);
+    if (left < 0) {
+        if (PQstatus(conn->pg) == CONNECTION_BAD || !conn->sent) {
+            pondi_postgres_lost(conn);
+            return;
+        }
+        left = 0; /* what the server said before it hung up can still be read */
+    }
+    conn->sent = 1;
+    pond_error *error = NULL;
+    if (pondi_postgres_watch(conn, left > 0 ? PONDI_READABLE | PONDI_WRITABLE : PONDI_READABLE,
+                             &error)) {
+        pond_error_free(error);
+        pondi_postgres_lost(conn);
+    }
+}
+
+static void take(pg_conn *conn, PGresult *res)
+{
+    switch (conn->phase) {
+    case PG_PREPARING:
+        pondi_postgres_take_prepared(conn, res);
+        break;
+    case PG_EXECUTING:
+        pondi_postgres_take_result(conn, res);
+        break;
+    case PG_MANY:
+        pondi_postgres_many_take(conn, res);
+        break;
+    case PG_COMMAND:
+        take_command(conn, res);
+        break;
+    default: /* of a settling statement, or unasked for: nobody waits for it */
+        PQclear(res);
+        break;
+    }
+}
+
+/* All results of a command were taken. In a pipeline this comes between commands and means nothing. */
+static void no_more(pg_conn *conn)
+{
+    if (conn->phase == PG_EXECUTING)
+        pondi_postgres_executed(conn);
+    else if (conn->phase == PG_COMMAND || conn->phase == PG_SETTLING)
+        pondi_postgres_finish(conn);
+}
+
+static int waits_for_results(const pg_conn *conn)
+{
+    if (!conn->base.current || conn->held)
+        return 0;
+    if (conn->phase == PG_MANY)
+        return conn->many.synced || conn->many.answered < conn->many.sent;
+    return conn->phase >= PG_PREPARING;
+}
+
+static void take_results(pg_conn *conn)
+{
+    while (waits_for_results(conn) && !PQisBusy(conn->pg)) {
+        PGresult *res = PQgetResult(conn->pg);
+        if (res)
+            take(conn, res);
+        else if (PQstatus(conn->pg) == CONNECTION_BAD)
+            pondi_postgres_lost(conn);
+        else
+            no_more(conn);
+    }
+}
+
+/* LISTEN is not offered: what other sessions notify is dropped. */
+static void drop_notifications(pg_conn *conn)
+{
+    PGnotify *notification;
+    while ((notification = PQnotifies(conn->pg)))
+        PQfreemem(notification);
+}
+
+void pondi_postgres_on_ready(pg_conn *conn, int events)
+{
+    if (conn->phase == PG_CONNECTING) {
+        pondi_postgres_connect_step(conn);
+        return;
+    }
+    if (conn->base.state == PONDI_CONN_BROKEN) { /* given up: only waits to be closed */
+        pondi_watcher_free(conn->watcher);
+        conn->watcher = NULL;
+        return;
+    }
+    if (events > 0 && events & PONDI_WRITABLE) {
+        if (conn->phase == PG_MANY)
+            pondi_postgres_many_send(conn);
+        else
+            pondi_postgres_flush(conn);
+    }
+    if (conn->base.state == PONDI_CONN_BROKEN)
+        return;
+    if (events < 0 || events & PONDI_READABLE) {
+        int alive = PQconsumeInput(conn->pg);
+        take_results(conn);
+        if (conn->base.state == PONDI_CONN_BROKEN)
+            return;
+        drop_notifications(conn);
+        if (!alive || PQstatus(conn->pg) == CONNECTION_BAD)
+            pondi_postgres_lost(conn);
+    }
+}
+
+/* ---- Requests ---------------------------------------------------------------------------- */
+
+static void start(pondi_conn *base, pondi_request *request)
+{
+    pg_conn *conn = pg_of(base);
+    conn->sent = 0;
+    conn->retried = 0;
+    switch (request->kind) {
+    case PONDI_REQUEST_CONNECT:
+        pondi_postgres_connect(conn);
+        break;
+    case PONDI_REQUEST_EXECUTE:
+    case PONDI_REQUEST_EXECUTE_MANY:
+        pondi_postgres_execute(conn);
+        break;
+    case PONDI_REQUEST_TRANSACTION:
+        start_transaction_verb(conn, request->verb);
+        break;
+    case PONDI_REQUEST_PING:
+        pondi_postgres_command(conn, "");
+        break;
+    }
+}
+
+static void cancel(pondi_conn *base, pondi_request *request)
+{
+    (void)request;
+    pondi_postgres_cancel(pg_of(base));
+}
+
+static void detach(pondi_conn *base)
+{
+    pg_conn *conn = pg_of(base);
+    pondi_watcher_free(conn->watcher);
+    conn->watcher = NULL;
+}
+
+static int attach(pondi_conn *base, pond_error **err)
+{
+    return pondi_postgres_watch(pg_of(base), PONDI_READABLE, err);
+}
+
+const pondi_driver pondi_postgres_driver = {
+    .name = "postgres",
+    .aliases = aliases,
+    .dialect = POND_DIALECT_POSTGRES,
+    .options = options,
+    .open = open_conn,
+    .start = start,
+    .cancel = cancel,
+    .detach = detach,
+    .attach = attach,
+    .statement_free = statement_free,
+    .destroy = destroy,
+};

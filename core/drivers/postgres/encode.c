@@ -1,0 +1,477 @@
+/* Parameters in the form that the server inferred, or as text for it to parse. */
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/calendar.h"
+#include "base/error.h"
+#include "driver/json.h"
+#include "drivers/postgres/postgres.h"
+
+#define EPOCH_DAYS 10957 /* 2000-01-01, from 1970-01-01 */
+#define EPOCH_US (EPOCH_DAYS * PONDI_US_PER_DAY)
+
+enum { BIGGEST = 0x3fffffff }; /* PostgreSQL's own limit for one value: 1 GB */
+
+/* One parameter on its way. */
+typedef struct encoder {
+    pg_conn *conn;
+    pondi_buffer *out; /* the connection's scratch */
+    const pond_value *value;
+    size_t number; /* from 1 */
+    Oid type;      /* 0: for the server to infer from text */
+    int format;    /* 1: binary */
+} encoder;
+
+static const char *type_name(uint32_t type)
+{
+    static const char *const names[] = {"null",  "a bool",   "an integer",  "a float",
+                                        "a decimal", "text", "bytes",       "a date",
+                                        "a time", "a timestamp", "a timestamp with zone",
+                                        "an interval", "a UUID", "JSON",    "an array"};
+    return type < sizeof(names) / sizeof(names[0]) ? names[type] : "unknown";
+}
+
+static int mismatch(const encoder *at, const char *wanted, pond_error **err)
+{
+    return pondi_error_set(err, POND_EPARAMS, "parameter %zu is %s, but the statement wants %s",
+                           at->number, type_name(at->value->type), wanted);
+}
+
+static int out_of_range(const encoder *at, const char *wanted, pond_error **err)
+{
+    return pondi_error_set(err, POND_ERANGE, "parameter %zu does not fit into %s", at->number,
+                           wanted);
+}
+
+/* ---- Binary ------------------------------------------------------------------------------ */
+
+static int put_number(encoder *at, uint64_t bits, int bytes)
+{
+    char big_endian[8];
+    for (int i = 0; i < bytes; i++)
+        big_endian[i] = (char)(bits >> (8 * (bytes - 1 - i)));
+    pondi_buffer_append(at->out, big_endian, (size_t)bytes);
+    at->format = 1;
+    return POND_OK;
+}
+
+static int put_integer(encoder *at, int64_t value, pond_error **err)
+{
+    switch (at->type) {
+    case OID_INT2:
+        if (value < INT16_MIN || value > INT16_MAX)
+            return out_of_range(at, "a smallint (2 bytes)", err);
+        return put_number(at, (uint64_t)value, 2);
+    case OID_INT4:
+        if (value < INT32_MIN || value > INT32_MAX)
+            return out_of_range(at, "an integer (4 bytes)", err);
+        return put_number(at, (uint64_t)value, 4);
+    case OID_OID:
+        if (value < 0 || value > UINT32_MAX)
+            return out_of_range(at, "an oid (4 bytes, unsigned)", err);
+        return put_number(at, (uint64_t)value, 4);
+    default:
+        return put_number(at, (uint64_t)value, 8);
+    }
+}
+
+static int put_double(encoder *at, double value)
+{
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof(bits));
+    return put_number(at, bits, 8);
+}
+
+static int put_float(encoder *at, double value, pond_error **err)
+{
+    float single = (float)value;
+    uint32_t bits;
+    if (isinf(single) && !isinf(value))
+        return out_of_range(at, "a real (4 bytes)", err);
+    memcpy(&bits, &single, sizeof(bits));
+    return put_number(at, bits, 4);
+}
+
+static int put_date(encoder *at, int64_t days, pond_error **err)
+{
+    if (days == POND_TIME_INFINITY)
+        return put_number(at, INT32_MAX, 4);
+    if (days == POND_TIME_NEG_INFINITY)
+        return put_number(at, (uint32_t)INT32_MIN, 4);
+    if (days < INT32_MIN + EPOCH_DAYS + 1 || days > INT32_MAX - 1)
+        return out_of_range(at, "a date", err);
+    return put_number(at, (uint64_t)(days - EPOCH_DAYS), 4);
+}
+
+static int put_timestamp(encoder *at, int64_t us, pond_error **err)
+{
+    if (us == POND_TIME_INFINITY || us == POND_TIME_NEG_INFINITY)
+        return put_number(at, (uint64_t)us, 8);
+    if (us < INT64_MIN + EPOCH_US + 1)
+        return out_of_range(at, "a timestamp", err);
+    return put_number(at, (uint64_t)(us - EPOCH_US), 8);
+}
+
+static int put_interval(encoder *at, pond_error **err)
+{
+    const pond_value *value = at->value;
+    if (value->as.interval.days < INT32_MIN || value->as.interval.days > INT32_MAX)
+        return out_of_range(at, "an interval", err);
+    put_number(at, (uint64_t)value->as.interval.microseconds, 8);
+    put_number(at, (uint64_t)value->as.interval.days, 4);
+    return put_number(at, (uint64_t)value->aux, 4);
+}
+
+/* ---- Text -------------------------------------------------------------------------------- */
+
+static int put_raw(encoder *at, const char *data, size_t size, pond_error **err)
+{
+    if (size > BIGGEST)
+        return pondi_error_set(err, POND_ERANGE,
+                               "parameter %zu has %zu bytes: PostgreSQL takes at most 1 GB",
+                               at->number, size);
+    pondi_buffer_append(at->out, data, size);
+    return POND_OK;
+}
+
+/* Text goes without its length, ended by a NUL. */
+static int put_text(encoder *at, const char *text, size_t size, pond_error **err)
+{
+    const char *nul = size ? memchr(text, '\0', size) : NULL;
+    if (nul)
+        return pondi_error_set(err, POND_EDATA,
+                               "parameter %zu has a NUL character at position %zu, which "
+                               "PostgreSQL cannot store in text: remove it, or pass bytes",
+                               at->number, (size_t)(nul - text) + 1);
+    return put_raw(at, text, size, err);
+}
+
+static void put_double_text(encoder *at, double value)
+{
+    if (isnan(value))
+        pondi_buffer_append_text(at->out, "NaN");
+    else if (isinf(value))
+        pondi_buffer_append_text(at->out, value < 0 ? "-Infinity" : "Infinity");
+    else
+        pondi_buffer_appendf(at->out, "%.17g", value);
+}
+
+static int put_time_text(encoder *at, pond_error **err)
+{
+    const pond_value *value = at->value;
+    char text[64];
+    size_t size = 0;
+    if (value->type != POND_TYPE_TIME && (value->as.integer == POND_TIME_INFINITY ||
+                                          value->as.integer == POND_TIME_NEG_INFINITY)) {
+        pondi_buffer_append_text(at->out, value->as.integer < 0 ? "-infinity" : "infinity");
+        return POND_OK;
+    }
+    if (value->type == POND_TYPE_DATE)
+        size = pondi_format_date(value->as.integer, text);
+    else if (value->type == POND_TYPE_TIME)
+        size = pondi_format_time(value->as.integer, text);
+    else if (value->type == POND_TYPE_TIMESTAMP)
+        size = pondi_format_timestamp(value->as.integer, text);
+    else
+        size = pondi_format_timestamptz(value->as.integer, text);
+    if (!size)
+        return out_of_range(at, "the years 1 to 9999", err);
+    pondi_buffer_append(at->out, text, size);
+    if (value->type == POND_TYPE_TIME && value->aux)
+        pondi_buffer_appendf(at->out, "%c%02d:%02d:%02d", value->aux < 0 ? '-' : '+',
+                             abs(value->aux) / 3600, abs(value->aux) / 60 % 60,
+                             abs(value->aux) % 60);
+    return POND_OK;
+}
+
+static void put_bytes_text(encoder *at, const unsigned char *data, size_t size)
+{
+    static const char digits[] = "0123456789abcdef";
+    pondi_buffer_append_text(at->out, "\\x");
+    for (size_t i = 0; i < size; i++) {
+        pondi_buffer_append_char(at->out, digits[data[i] >> 4]);
+        pondi_buffer_append_char(at->out, digits[data[i] & 15]);
+    }
+}
+
+static int put_as_text(encoder *at, pond_error **err);
+
+static int put_element(encoder *at, const pond_value *value, pond_error **err)
+{
+    encoder element = *at;
+    pondi_buffer text;
+    element.value = value;
+    if (value->type == POND_TYPE_NULL) {
+        pondi_buffer_append_text(at->out, "NULL");
+        return POND_OK;
+    }
+    if (value->type == POND_TYPE_ARRAY)
+        return put_as_text(&element, err);
+    pondi_buffer_init(&text);
+    element.out = &text;
+    int code = put_as_text(&element, err);
+    if (!code) {
+        pondi_buffer_append_char(at->out, '"');
+        for (size_t i = 0; i < text.size; i++) {
+            if (text.data[i] == '"' || text.data[i] == '\\')
+                pondi_buffer_append_char(at->out, '\\');
+            pondi_buffer_append_char(at->out, text.data[i]);
+        }
+        pondi_buffer_append_char(at->out, '"');
+        at->out->failed |= text.failed;
+    }
+    pondi_buffer_free(&text);
+    return code;
+}
+
+static int put_array(encoder *at, pond_error **err)
+{
+    const pond_value *value = at->value;
+    pondi_buffer_append_char(at->out, '{');
+    for (size_t i = 0; i < value->as.array.count; i++) {
+        if (i)
+            pondi_buffer_append_char(at->out, ',');
+        int code = put_element(at, &value->as.array.items[i], err);
+        if (code)
+            return code;
+    }
+    pondi_buffer_append_char(at->out, '}');
+    return POND_OK;
+}
+
+static int put_as_text(encoder *at, pond_error **err)
+{
+    const pond_value *value = at->value;
+    char text[128];
+    size_t size;
+    switch (value->type) {
+    case POND_TYPE_BOOL:
+        pondi_buffer_append_text(at->out, value->as.integer ? "true" : "false");
+        return POND_OK;
+    case POND_TYPE_INT64:
+        pondi_buffer_appendf(at->out, "%lld", (long long)value->as.integer);
+        return POND_OK;
+    case POND_TYPE_DOUBLE:
+        put_double_text(at, value->as.real);
+        return POND_OK;
+    case POND_TYPE_TEXT:
+    case POND_TYPE_DECIMAL:
+    case POND_TYPE_JSON:
+        return put_text(at, value->as.text.data, value->as.text.size, err);
+    case POND_TYPE_BYTES:
+        put_bytes_text(at, (const unsigned char *)value->as.text.data, value->as.text.size);
+        return POND_OK;
+    case POND_TYPE_UUID:
+        size = pondi_format_uuid(value->as.uuid, text);
+        return put_raw(at, text, size, err);
+    case POND_TYPE_INTERVAL:
+        size = pondi_format_interval(value->aux, value->as.interval.days,
+                                     value->as.interval.microseconds, text, sizeof(text));
+        return put_raw(at, text, size, err);
+    case POND_TYPE_ARRAY:
+        return put_array(at, err);
+    default:
+        return put_time_text(at, err);
+    }
+}
+
+/* ---- By what the statement wants --------------------------------------------------------- */
+
+static int for_bool(encoder *at, pond_error **err)
+{
+    const pond_value *value = at->value;
+    if (value->type == POND_TYPE_BOOL || (value->type == POND_TYPE_INT64 &&
+                                          (value->as.integer == 0 || value->as.integer == 1)))
+        return put_number(at, value->as.integer != 0, 1);
+    if (value->type == POND_TYPE_TEXT)
+        return put_as_text(at, err);
+    return mismatch(at, "a bool", err);
+}
+
+static int for_integer(encoder *at, pond_error **err)
+{
+    const pond_value *value = at->value;
+    if (value->type == POND_TYPE_INT64)
+        return put_integer(at, value->as.integer, err);
+    if (value->type == POND_TYPE_BOOL)
+        return put_integer(at, value->as.integer != 0, err);
+    if (value->type == POND_TYPE_TEXT || value->type == POND_TYPE_DECIMAL ||
+        value->type == POND_TYPE_DOUBLE)
+        return put_as_text(at, err);
+    return mismatch(at, "an integer", err);
+}
+
+static int for_float(encoder *at, pond_error **err)
+{
+    const pond_value *value = at->value;
+    double number;
+    if (value->type == POND_TYPE_DOUBLE)
+        number = value->as.real;
+    else if (value->type == POND_TYPE_INT64)
+        number = (double)value->as.integer;
+    else if (value->type == POND_TYPE_TEXT || value->type == POND_TYPE_DECIMAL)
+        return put_as_text(at, err);
+    else
+        return mismatch(at, "a float", err);
+    return at->type == OID_FLOAT8 ? put_double(at, number) : put_float(at, number, err);
+}
+
+static int for_text(encoder *at, pond_error **err)
+{
+    if (at->value->type == POND_TYPE_BYTES)
+        return mismatch(at, "text: decode the bytes first", err);
+    return put_as_text(at, err);
+}
+
+static int for_bytes(encoder *at, pond_error **err)
+{
+    if (at->value->type != POND_TYPE_BYTES)
+        return mismatch(at, "bytes", err);
+    at->format = 1;
+    return put_raw(at, at->value->as.text.data, at->value->as.text.size, err);
+}
+
+static int for_json(encoder *at, pond_error **err)
+{
+    if (at->value->type == POND_TYPE_BYTES)
+        return mismatch(at, "JSON", err);
+    if (at->value->type == POND_TYPE_TEXT || at->value->type == POND_TYPE_JSON)
+        return put_as_text(at, err);
+    return pondi_json_write(at->value, at->out, err);
+}
+
+static int for_time(encoder *at, pond_error **err)
+{
+    const pond_value *value = at->value;
+    if (at->type == OID_DATE && value->type == POND_TYPE_DATE)
+        return put_date(at, value->as.integer, err);
+    if (at->type == OID_TIMESTAMP && value->type == POND_TYPE_TIMESTAMP)
+        return put_timestamp(at, value->as.integer, err);
+    if (at->type == OID_TIMESTAMPTZ && value->type == POND_TYPE_TIMESTAMPTZ)
+        return put_timestamp(at, value->as.integer, err);
+    if (at->type == OID_TIME && value->type == POND_TYPE_TIME && !value->aux)
+        return put_number(at, (uint64_t)value->as.integer, 8);
+    if (at->type == OID_INTERVAL && value->type == POND_TYPE_INTERVAL)
+        return put_interval(at, err);
+    if (value->type == POND_TYPE_BYTES || value->type == POND_TYPE_ARRAY ||
+        value->type == POND_TYPE_BOOL || value->type == POND_TYPE_DOUBLE)
+        return mismatch(at, "a date or time", err);
+    return put_as_text(at, err);
+}
+
+static int for_uuid(encoder *at, pond_error **err)
+{
+    if (at->value->type == POND_TYPE_UUID) {
+        at->format = 1;
+        return put_raw(at, (const char *)at->value->as.uuid, 16, err);
+    }
+    return at->value->type == POND_TYPE_TEXT ? put_as_text(at, err) : mismatch(at, "a UUID", err);
+}
+
+static int encode(encoder *at, pond_error **err)
+{
+    switch (at->type) {
+    case OID_BOOL:
+        return for_bool(at, err);
+    case OID_INT2:
+    case OID_INT4:
+    case OID_INT8:
+    case OID_OID:
+        return for_integer(at, err);
+    case OID_FLOAT4:
+    case OID_FLOAT8:
+        return for_float(at, err);
+    case OID_TEXT:
+    case OID_VARCHAR:
+    case OID_BPCHAR:
+    case OID_NAME:
+        return for_text(at, err);
+    case OID_BYTEA:
+        return for_bytes(at, err);
+    case OID_JSON:
+    case OID_JSONB:
+        return for_json(at, err);
+    case OID_DATE:
+    case OID_TIME:
+    case OID_TIMETZ:
+    case OID_TIMESTAMP:
+    case OID_TIMESTAMPTZ:
+    case OID_INTERVAL:
+        return for_time(at, err);
+    case OID_UUID:
+        return for_uuid(at, err);
+    default:
+        return put_as_text(at, err);
+    }
+}
+
+/* ---- All of them ------------------------------------------------------------------------- */
+
+static int make_room(pg_conn *conn, size_t count, pond_error **err)
+{
+    if (count <= (size_t)conn->capacity)
+        return POND_OK;
+    const char **values = pondi_realloc(conn->values, count * sizeof(*values));
+    if (values)
+        conn->values = values;
+    int *lengths = pondi_realloc(conn->lengths, count * sizeof(*lengths));
+    if (lengths)
+        conn->lengths = lengths;
+    int *formats = pondi_realloc(conn->formats, count * sizeof(*formats));
+    if (formats)
+        conn->formats = formats;
+    if (!values || !lengths || !formats)
+        return pondi_error_nomem(err);
+    conn->capacity = (int)count;
+    return POND_OK;
+}
+
+static int encode_one(pg_conn *conn, const pond_value *value, size_t index, Oid type,
+                      pond_error **err)
+{
+    pondi_buffer *scratch = &conn->scratch;
+    encoder at = {conn, scratch, value, index + 1, type, 0};
+    size_t start = scratch->size;
+    if (value->type == POND_TYPE_NULL) {
+        conn->lengths[index] = -1;
+        conn->formats[index] = 0;
+        return POND_OK;
+    }
+    int code = encode(&at, err);
+    if (code)
+        return code;
+    if (scratch->size - start > BIGGEST)
+        return out_of_range(&at, "PostgreSQL's limit of 1 GB", err);
+    conn->lengths[index] = (int)(scratch->size - start);
+    conn->formats[index] = at.format;
+    pondi_buffer_append_char(scratch, '\0');
+    return POND_OK;
+}
+
+int pondi_postgres_encode(pg_conn *conn, const pond_value *params, size_t count, const Oid *types,
+                          pond_error **err)
+{
+    enum { KEPT = 1 << 20 }; /* a huge parameter does not pin its memory */
+    if (conn->scratch.capacity > KEPT)
+        pondi_buffer_free(&conn->scratch);
+    conn->scratch.size = 0;
+    conn->scratch.failed = 0;
+    int code = make_room(conn, count, err);
+    for (size_t i = 0; i < count && !code; i++)
+        code = encode_one(conn, &params[i], i, types ? types[i] : 0, err);
+    if (!code && conn->scratch.failed)
+        code = pondi_error_nomem(err);
+    if (code)
+        return code;
+    const char *at = conn->scratch.data;
+    for (size_t i = 0; i < count; i++) {
+        conn->values[i] = conn->lengths[i] < 0 ? NULL : at;
+        if (conn->lengths[i] >= 0)
+            at += conn->lengths[i] + 1;
+    }
+    return POND_OK;
+}

@@ -1,0 +1,64 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "driver/sqlstate.h"
+#include "drivers/postgres/postgres.h"
+
+static void set_position(const pg_conn *conn, const PGresult *res, pond_error *error)
+{
+    const char *position = PQresultErrorField(res, PG_DIAG_STATEMENT_POSITION);
+    const pondi_request *request = conn->base.current;
+    if (!position || !request || !request->statement)
+        return;
+    const pondi_statement *statement = request->statement;
+    error->position =
+        pondi_sql_caller_position(POND_DIALECT_POSTGRES, statement->sql, statement->sql_size,
+                                  (uint32_t)strtoul(position, NULL, 10));
+}
+
+pond_error *pondi_postgres_error(pg_conn *conn, const PGresult *res)
+{
+    const char *sqlstate = PQresultErrorField(res, PG_DIAG_SQLSTATE);
+    const char *message = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
+    if (!sqlstate || !message)
+        return pondi_postgres_connection_error(conn, POND_ECONNLOST, "the connection failed");
+    pond_error *error = pondi_error_new(pondi_sqlstate_code(sqlstate), "%s", message);
+    if (pondi_error_is_shared(error))
+        return error;
+    pondi_error_set_sqlstate(error, sqlstate);
+    pondi_error_set_text(error, &error->detail, PQresultErrorField(res, PG_DIAG_MESSAGE_DETAIL));
+    pondi_error_set_text(error, &error->hint, PQresultErrorField(res, PG_DIAG_MESSAGE_HINT));
+    pondi_error_set_text(error, &error->constraint,
+                         PQresultErrorField(res, PG_DIAG_CONSTRAINT_NAME));
+    set_position(conn, res, error);
+    return error;
+}
+
+pond_error *pondi_postgres_connection_error(pg_conn *conn, int code, const char *what)
+{
+    const char *said = conn->pg ? PQerrorMessage(conn->pg) : "";
+    size_t size = strlen(said);
+    while (size && said[size - 1] == '\n')
+        size--;
+    pond_error *error = pondi_error_new(code, "%s%s%.*s", what, size ? ": " : "", (int)size, said);
+    return error;
+}
+
+static pond_log_level level_of(const char *severity)
+{
+    if (!severity || strncmp(severity, "DEBUG", 5) == 0)
+        return POND_LOG_DEBUG;
+    return strcmp(severity, "WARNING") == 0 ? POND_LOG_WARNING : POND_LOG_INFO;
+}
+
+void pondi_postgres_notice(void *data, const PGresult *res)
+{
+    (void)data;
+    const char *message = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
+    if (message)
+        pondi_log(level_of(PQresultErrorField(res, PG_DIAG_SEVERITY_NONLOCALIZED)), "postgres",
+                  "%s", message);
+}

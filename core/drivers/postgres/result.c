@@ -1,0 +1,181 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "driver/result.h"
+#include "drivers/postgres/postgres.h"
+
+/* The rows of one execution, or of many: libpq's own results, decoded when asked for. */
+struct pg_result {
+    pond_result base; /* first */
+    pondi_arena arena;
+    PGresult *first; /* has the columns */
+    PGresult **parts;
+    size_t *ends; /* number of rows up to the end of each part */
+    size_t part_count;
+    size_t part_capacity;
+    size_t last_part; /* where the last row was found */
+    pg_decoder *decoders;
+};
+
+static int row(pond_result *base, size_t index, pond_value *values, pond_error **err);
+static const char *column_name(const pond_result *base, size_t column);
+static void destroy(pond_result *base);
+
+static const pondi_result_class result_class = {row, column_name, destroy};
+
+pg_result *pondi_postgres_result_new(void)
+{
+    pg_result *result = pondi_calloc(1, sizeof(*result));
+    if (!result)
+        return NULL;
+    pondi_result_init(&result->base, &result_class);
+    result->base.affected = 0;
+    pondi_arena_init(&result->arena);
+    return result;
+}
+
+static void destroy(pond_result *base)
+{
+    pg_result *result = (pg_result *)base;
+    for (size_t i = 0; i < result->part_count; i++)
+        PQclear(result->parts[i]);
+    if (!result->part_count)
+        PQclear(result->first);
+    pondi_arena_free(&result->arena);
+    pondi_free(result->parts);
+    pondi_free(result->ends);
+    pondi_free(result->decoders);
+    pondi_free(result);
+}
+
+void pondi_postgres_result_free(pg_result *result)
+{
+    if (result)
+        pond_result_release(&result->base);
+}
+
+pond_result *pondi_postgres_result_base(pg_result *result)
+{
+    return &result->base;
+}
+
+/* ---- Fill -------------------------------------------------------------------------------- */
+
+static pg_decoder decoder_of(const PGresult *res, int column)
+{
+    Oid type = PQftype(res, column);
+    pg_decoder binary = PQfformat(res, column) == 1 ? pondi_postgres_binary_decoder(type) : NULL;
+    return binary ? binary : pondi_postgres_text_decoder(type);
+}
+
+static int read_columns(pg_result *result, PGresult *res)
+{
+    int count = PQnfields(res);
+    result->decoders = pondi_malloc(sizeof(pg_decoder) * (size_t)(count ? count : 1));
+    if (!result->decoders)
+        return POND_ENOMEM;
+    for (int i = 0; i < count; i++)
+        result->decoders[i] = decoder_of(res, i);
+    result->first = res;
+    result->base.column_count = (size_t)count;
+    return POND_OK;
+}
+
+static int make_room(pg_result *result)
+{
+    if (result->part_count < result->part_capacity)
+        return POND_OK;
+    size_t capacity = result->part_capacity ? result->part_capacity * 2 : 1;
+    PGresult **parts = pondi_realloc(result->parts, capacity * sizeof(*parts));
+    if (!parts)
+        return POND_ENOMEM;
+    result->parts = parts;
+    size_t *ends = pondi_realloc(result->ends, capacity * sizeof(*ends));
+    if (!ends)
+        return POND_ENOMEM;
+    result->ends = ends;
+    result->part_capacity = capacity;
+    return POND_OK;
+}
+
+int pondi_postgres_result_add(pg_result *result, PGresult *res)
+{
+    const char *touched = PQcmdTuples(res);
+    result->base.affected += *touched ? strtoll(touched, NULL, 10) : 0;
+    int rows = PQntuples(res);
+    if (!PQnfields(res)) {
+        PQclear(res);
+        return POND_OK;
+    }
+    if (rows == 0 && result->first) {
+        PQclear(res);
+        return POND_OK;
+    }
+    int code = result->decoders ? POND_OK : read_columns(result, res);
+    if (!code)
+        code = make_room(result);
+    if (code) {
+        if (result->first == res)
+            result->first = NULL;
+        PQclear(res);
+        return code;
+    }
+    result->base.row_count += (size_t)rows;
+    result->parts[result->part_count] = res;
+    result->ends[result->part_count] = result->base.row_count;
+    result->part_count++;
+    return POND_OK;
+}
+
+/* ---- Read -------------------------------------------------------------------------------- */
+
+static size_t start_of(const pg_result *result, size_t part)
+{
+    return part ? result->ends[part - 1] : 0;
+}
+
+/* Rows are mostly read in order: begin where the last one was. */
+static size_t find_part(pg_result *result, size_t index)
+{
+    size_t part = result->last_part;
+    if (index < start_of(result, part))
+        part = 0;
+    while (index >= result->ends[part])
+        part++;
+    result->last_part = part;
+    return part;
+}
+
+static int row(pond_result *base, size_t index, pond_value *values, pond_error **err)
+{
+    pg_result *result = (pg_result *)base;
+    size_t part = find_part(result, index);
+    PGresult *res = result->parts[part];
+    int tuple = (int)(index - start_of(result, part));
+    for (size_t i = 0; i < base->column_count; i++) {
+        int column = (int)i;
+        values[i].type = POND_TYPE_NULL;
+        values[i].aux = 0;
+        if (PQgetisnull(res, tuple, column))
+            continue;
+        int code = result->decoders[i](PQgetvalue(res, tuple, column),
+                                       PQgetlength(res, tuple, column), &result->arena, &values[i]);
+        if (code == POND_ENOMEM)
+            return pondi_error_nomem(err);
+        if (code)
+            return pondi_error_set(err, POND_EDATA,
+                                   "column \"%s\" of row %zu cannot be read: the server sent no "
+                                   "value of type %u that fits",
+                                   PQfname(res, column), index, (unsigned)PQftype(res, column));
+    }
+    return POND_OK;
+}
+
+static const char *column_name(const pond_result *base, size_t column)
+{
+    const pg_result *result = (const pg_result *)base;
+    const char *name = PQfname(result->first, (int)column);
+    return name ? name : "";
+}
