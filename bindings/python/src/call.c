@@ -1,0 +1,289 @@
+/* Arguments of execute(sql, params, timeout, tags) and executemany(sql, param_list, timeout, tags). */
+#include "native.h"
+
+typedef struct arguments {
+    PyObject *sql;
+    PyObject *params;
+    PyObject *timeout;
+    PyObject *tags;
+} arguments;
+
+static PyObject **slot_of(native_state *state, arguments *to, PyObject *name, int many)
+{
+    const char *params_name = many ? "param_list" : "params";
+    if (PyUnicode_CompareWithASCIIString(name, "sql") == 0)
+        return &to->sql;
+    if (PyUnicode_CompareWithASCIIString(name, params_name) == 0)
+        return &to->params;
+    if (name == state->str_timeout || PyUnicode_Compare(name, state->str_timeout) == 0)
+        return &to->timeout;
+    if (name == state->str_tags || PyUnicode_Compare(name, state->str_tags) == 0)
+        return &to->tags;
+    return NULL;
+}
+
+static int unpack(native_state *state, arguments *to, int many, PyObject *const *args,
+                  Py_ssize_t count, PyObject *keywords)
+{
+    PyObject **slots[] = {&to->sql, &to->params, &to->timeout, &to->tags};
+    const char *name = many ? "executemany" : "execute";
+    *to = (arguments){0};
+    if (count > 4) {
+        PyErr_Format(PyExc_TypeError, "%s() takes at most 4 arguments (%zd given)", name, count);
+        return -1;
+    }
+    for (Py_ssize_t i = 0; i < count; i++)
+        *slots[i] = args[i];
+    for (Py_ssize_t i = 0; keywords && i < PyTuple_GET_SIZE(keywords); i++) {
+        PyObject *key = PyTuple_GET_ITEM(keywords, i);
+        PyObject **slot = slot_of(state, to, key, many);
+        if (!slot || *slot) {
+            PyErr_Format(PyExc_TypeError, "%s() got %s argument %R", name,
+                         slot ? "twice the" : "an unexpected", key);
+            return -1;
+        }
+        *slot = args[count + i];
+    }
+    if (!to->sql) {
+        PyErr_Format(PyExc_TypeError, "%s() needs the argument sql", name);
+        return -1;
+    }
+    return 0;
+}
+
+/* ---- SQL, timeout, tags ------------------------------------------------------------------ */
+
+static int read_sql(native_state *state, native_call *call, PyObject *sql)
+{
+    if (!PyUnicode_Check(sql)) {
+        native_raise_text(state, POND_EPARAMS, "sql must be a str, not %.100s",
+                          Py_TYPE(sql)->tp_name);
+        return -1;
+    }
+    call->sql = PyUnicode_AsUTF8AndSize(sql, &call->sql_size);
+    if (call->sql)
+        return 0;
+    if (PyErr_ExceptionMatches(PyExc_UnicodeError)) {
+        PyErr_Clear();
+        native_raise_text(state, POND_ESYNTAX,
+                          "sql contains a lone surrogate, which is no character");
+    }
+    return -1;
+}
+
+static int hold(native_call *call, PyObject *object)
+{
+    if (!call->held && !(call->held = PyList_New(0)))
+        return -1;
+    return PyList_Append(call->held, object);
+}
+
+/* Text of a tag's key or value, kept alive in call->held. */
+static const char *tag_text(native_call *call, PyObject *object)
+{
+    PyObject *text = PyObject_Str(object);
+    if (!text)
+        return NULL;
+    const char *utf8 = hold(call, text) ? NULL : PyUnicode_AsUTF8(text);
+    Py_DECREF(text);
+    return utf8;
+}
+
+static int read_tags(native_state *state, native_call *call, PyObject *tags)
+{
+    if (!tags || tags == Py_None || (PyDict_Check(tags) && PyDict_GET_SIZE(tags) == 0))
+        return 0;
+    if (!PyDict_Check(tags)) {
+        native_raise_text(state, POND_EPARAMS, "tags must be a dict, not %.100s",
+                          Py_TYPE(tags)->tp_name);
+        return -1;
+    }
+    Py_ssize_t position = 0;
+    size_t count = 0;
+    PyObject *key;
+    PyObject *value;
+    call->tags = PyMem_New(pond_tag, (size_t)PyDict_GET_SIZE(tags));
+    if (!call->tags) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    PyObject *items = PyDict_Copy(tags); /* str() of a value may change the original */
+    if (!items || hold(call, items)) {
+        Py_XDECREF(items);
+        return -1;
+    }
+    Py_DECREF(items);
+    while (PyDict_Next(items, &position, &key, &value)) {
+        call->tags[count].key = tag_text(call, key);
+        call->tags[count].value = tag_text(call, value);
+        if (!call->tags[count].key || !call->tags[count].value)
+            return -1;
+        count++;
+    }
+    call->options.tags = call->tags;
+    call->options.tag_count = count;
+    call->options_given = &call->options;
+    return 0;
+}
+
+static int read_options(native_state *state, native_call *call, const arguments *given)
+{
+    call->options = (pond_execute_options){.struct_size = sizeof(call->options),
+                                           .timeout_ms = POND_TIMEOUT_DEFAULT};
+    if (given->timeout && given->timeout != Py_None) {
+        if (native_timeout(state, given->timeout, &call->options.timeout_ms))
+            return -1;
+        call->options_given = &call->options;
+    }
+    return read_tags(state, call, given->tags);
+}
+
+/* ---- Parameters -------------------------------------------------------------------------- */
+
+static int is_row(PyObject *object)
+{
+    return PyTuple_Check(object) || PyList_Check(object);
+}
+
+static int read_row(native_state *state, native_call *call, PyObject *row, pond_value *values)
+{
+    for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(row); i++) {
+        if (native_to_value(state, PySequence_Fast_GET_ITEM(row, i), i + 1, &values[i],
+                            &call->held))
+            return -1;
+    }
+    return 0;
+}
+
+static int read_params(native_state *state, native_call *call, PyObject *params)
+{
+    call->values = call->few;
+    call->row_count = 1;
+    if (!params || params == Py_None)
+        return 0;
+    if (!is_row(params)) {
+        native_raise_text(state, POND_EPARAMS,
+                          "params must be a tuple or list, not %.100s: write (value,) for one",
+                          Py_TYPE(params)->tp_name);
+        return -1;
+    }
+    size_t count = (size_t)PySequence_Fast_GET_SIZE(params);
+    if (count > NATIVE_FEW) {
+        call->values = PyMem_New(pond_value, count);
+        if (!call->values) {
+            PyErr_NoMemory();
+            return -1;
+        }
+    }
+    call->column_count = count;
+    return read_row(state, call, params, call->values);
+}
+
+/* Say which row was wrong; the message of a parameter's error says which parameter. */
+static void name_row(Py_ssize_t row)
+{
+    PyObject *type;
+    PyObject *value;
+    PyObject *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyErr_NormalizeException(&type, &value, &traceback);
+    PyObject *text = value ? PyUnicode_FromFormat("row %zd: %S", row, value) : NULL;
+    PyObject *args = text ? PyTuple_Pack(1, text) : NULL;
+    if (!args || PyObject_SetAttrString(value, "args", args))
+        PyErr_Clear();
+    Py_XDECREF(text);
+    Py_XDECREF(args);
+    PyErr_Restore(type, value, traceback);
+}
+
+static int check_row(native_state *state, PyObject *row, Py_ssize_t index, Py_ssize_t columns)
+{
+    if (!is_row(row)) {
+        native_raise_text(state, POND_EPARAMS,
+                          "row %zd of param_list must be a tuple or list, not %.100s", index,
+                          Py_TYPE(row)->tp_name);
+        return -1;
+    }
+    if (PySequence_Fast_GET_SIZE(row) != columns) {
+        native_raise_text(state, POND_EPARAMS, "row %zd has %zd parameters, but row 0 has %zd",
+                          index, PySequence_Fast_GET_SIZE(row), columns);
+        return -1;
+    }
+    return 0;
+}
+
+static int read_rows(native_state *state, native_call *call, PyObject *rows)
+{
+    PyObject *list = PySequence_Fast(rows, "param_list must be a list of tuples");
+    if (!list) {
+        if (PyErr_ExceptionMatches(PyExc_TypeError)) {
+            PyErr_Clear();
+            native_raise_text(state, POND_EPARAMS, "param_list must be a list of tuples, not %.100s",
+                              Py_TYPE(rows)->tp_name);
+        }
+        return -1;
+    }
+    Py_ssize_t count = PySequence_Fast_GET_SIZE(list);
+    PyObject *first = count ? PySequence_Fast_GET_ITEM(list, 0) : NULL;
+    Py_ssize_t columns = first && is_row(first) ? PySequence_Fast_GET_SIZE(first) : 0;
+    int failed = hold(call, list);
+    call->row_count = (size_t)count;
+    call->column_count = (size_t)columns;
+    if (!failed && columns && (size_t)count > PY_SSIZE_T_MAX / sizeof(pond_value) / (size_t)columns)
+        failed = -1;
+    if (!failed) {
+        call->values = PyMem_New(pond_value, (size_t)(count * columns + 1));
+        if (!call->values) {
+            PyErr_NoMemory();
+            failed = -1;
+        }
+    }
+    for (Py_ssize_t i = 0; i < count && !failed; i++) {
+        PyObject *row = PySequence_Fast_GET_ITEM(list, i);
+        failed = check_row(state, row, i, columns);
+        if (!failed && read_row(state, call, row, call->values + i * columns)) {
+            name_row(i);
+            failed = -1;
+        }
+    }
+    Py_DECREF(list);
+    return failed;
+}
+
+/* ---- The whole --------------------------------------------------------------------------- */
+
+int native_call_read(native_state *state, native_call *call, int many, PyObject *const *args,
+                     Py_ssize_t count, PyObject *keywords)
+{
+    arguments given;
+    call->values = call->few;
+    call->row_count = 0;
+    call->column_count = 0;
+    call->options_given = NULL;
+    call->tags = NULL;
+    call->held = NULL;
+    if (unpack(state, &given, many, args, count, keywords))
+        return -1;
+    int failed = read_sql(state, call, given.sql) || read_options(state, call, &given);
+    if (!failed && many && !given.params) {
+        PyErr_SetString(PyExc_TypeError, "executemany() needs the argument param_list");
+        failed = 1;
+    }
+    if (!failed)
+        failed = many ? read_rows(state, call, given.params)
+                      : read_params(state, call, given.params);
+    if (failed)
+        native_call_free(call);
+    return failed ? -1 : 0;
+}
+
+void native_call_free(native_call *call)
+{
+    if (call->values != call->few)
+        PyMem_Free(call->values);
+    PyMem_Free(call->tags);
+    Py_XDECREF(call->held);
+    call->values = call->few;
+    call->tags = NULL;
+    call->held = NULL;
+}

@@ -1,0 +1,437 @@
+#include <structmember.h>
+
+#include "native.h"
+
+/* ---- Create and destroy ------------------------------------------------------------------ */
+
+PyObject *native_connection_new(native_pool *pool, native_loop *loop, pond_connection *lease)
+{
+    PyTypeObject *type = loop ? pool->connection_type : pool->sync_connection_type;
+    native_connection *self = (native_connection *)type->tp_alloc(type, 0);
+    if (!self) {
+        pond_connection_give_back(lease, NULL);
+        pond_connection_release(lease);
+        return NULL;
+    }
+    self->state = pool->state;
+    self->lease = lease;
+    self->loop = (native_loop *)Py_XNewRef((PyObject *)loop);
+    self->runs_inline = pool->runs_inline;
+    return (PyObject *)self;
+}
+
+int native_connection_release(native_connection *self)
+{
+    pond_error *error = NULL;
+    if (self->closed)
+        return 0; /* close() gave its place back already */
+    int code = pond_connection_give_back(self->lease, &error);
+    if (!code)
+        return 0;
+    native_raise(self->state, code, error);
+    return -1;
+}
+
+static int connection_traverse(PyObject *object, visitproc visit, void *arg)
+{
+    native_connection *self = (native_connection *)object;
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(self->loop);
+    return 0;
+}
+
+static void connection_dealloc(PyObject *object)
+{
+    native_connection *self = (native_connection *)object;
+    PyTypeObject *type = Py_TYPE(object);
+    PyObject_GC_UnTrack(object);
+    if (self->weakrefs)
+        PyObject_ClearWeakRefs(object);
+    pond_connection_release(self->lease);
+    Py_CLEAR(self->loop);
+    type->tp_free(object);
+    Py_DECREF(type);
+}
+
+/* ---- Submit ------------------------------------------------------------------------------ */
+
+/* The event loop that the connection was acquired on must be the running one. */
+static int check_loop(native_connection *self)
+{
+    native_loop *running = native_running_loop(self->state);
+    if (running == self->loop)
+        return 0;
+    if (running)
+        native_raise_text(self->state, POND_EMISUSE,
+                          "this connection belongs to another event loop: acquire one in each "
+                          "event loop and use it only there");
+    return -1;
+}
+
+static PyObject *submitted(native_op *op, int code, pond_error *error)
+{
+    if (code) {
+        native_state *state = op->state;
+        op->status = NATIVE_CANCELLED;
+        Py_DECREF(op);
+        return native_raise(state, code, error);
+    }
+    native_op_submitted(op);
+    return (PyObject *)op;
+}
+
+static PyObject *connection_execute(PyObject *object, PyObject *const *args, Py_ssize_t count,
+                                    PyObject *keywords)
+{
+    native_connection *self = (native_connection *)object;
+    native_call call;
+    pond_error *error = NULL;
+    if (check_loop(self) || native_call_read(self->state, &call, 0, args, count, keywords))
+        return NULL;
+    native_op *op = native_op_new(self->state, self->loop, NATIVE_OP_RESULT);
+    int code = op ? pond_connection_execute(self->lease, call.sql, (size_t)call.sql_size,
+                                            call.values, call.column_count, call.options_given, op,
+                                            &op->op, &error)
+                  : POND_OK;
+    native_call_free(&call);
+    return op ? submitted(op, code, error) : NULL;
+}
+
+static PyObject *connection_executemany(PyObject *object, PyObject *const *args, Py_ssize_t count,
+                                        PyObject *keywords)
+{
+    native_connection *self = (native_connection *)object;
+    native_call call;
+    pond_error *error = NULL;
+    if (check_loop(self) || native_call_read(self->state, &call, 1, args, count, keywords))
+        return NULL;
+    native_op *op = native_op_new(self->state, self->loop, NATIVE_OP_RESULT);
+    int code = op ? pond_connection_execute_many(self->lease, call.sql, (size_t)call.sql_size,
+                                                 call.values, call.row_count, call.column_count,
+                                                 call.options_given, op, &op->op, &error)
+                  : POND_OK;
+    native_call_free(&call);
+    return op ? submitted(op, code, error) : NULL;
+}
+
+static PyObject *transaction(PyObject *object, pond_transaction_verb verb)
+{
+    native_connection *self = (native_connection *)object;
+    pond_error *error = NULL;
+    if (check_loop(self))
+        return NULL;
+    native_op *op = native_op_new(self->state, self->loop, NATIVE_OP_NONE);
+    if (!op)
+        return NULL;
+    int code = pond_connection_transaction(self->lease, verb, POND_TIMEOUT_DEFAULT, op, &op->op,
+                                           &error);
+    return submitted(op, code, error);
+}
+
+static PyObject *connection_begin(PyObject *object, PyObject *unused)
+{
+    (void)unused;
+    return transaction(object, POND_BEGIN);
+}
+
+static PyObject *connection_commit(PyObject *object, PyObject *unused)
+{
+    (void)unused;
+    return transaction(object, POND_COMMIT);
+}
+
+static PyObject *connection_rollback(PyObject *object, PyObject *unused)
+{
+    (void)unused;
+    return transaction(object, POND_ROLLBACK);
+}
+
+/* ---- Answers that need no waiting -------------------------------------------------------- */
+
+static PyObject *in_transaction(native_connection *self)
+{
+    pond_error *error = NULL;
+    int open;
+    int code = pond_connection_in_transaction(self->lease, &open, &error);
+    return code ? native_raise(self->state, code, error) : PyBool_FromLong(open);
+}
+
+static PyObject *version_details(native_connection *self)
+{
+    const char *server = pond_connection_server_version(self->lease);
+    const char *driver = pond_connection_driver_version(self->lease);
+    if (!server || !driver) {
+        PyObject *why = in_transaction(self); /* the same check, which says what is wrong */
+        Py_XDECREF(why);
+        return why ? native_raise_text(self->state, POND_ESTALE, "the connection is gone") : NULL;
+    }
+    return Py_BuildValue("{s:s,s:s}", "db_server_version", server, "db_driver", driver);
+}
+
+static int close_lease(native_connection *self)
+{
+    pond_error *error = NULL;
+    int code = pond_connection_close(self->lease, &error);
+    if (code) {
+        native_raise(self->state, code, error);
+        return -1;
+    }
+    self->closed = 1;
+    return 0;
+}
+
+static PyObject *connection_in_transaction(PyObject *object, PyObject *unused)
+{
+    (void)unused;
+    native_connection *self = (native_connection *)object;
+    return check_loop(self) ? NULL : native_op_ready(self->state, in_transaction(self));
+}
+
+static PyObject *connection_version(PyObject *object, PyObject *unused)
+{
+    (void)unused;
+    native_connection *self = (native_connection *)object;
+    return check_loop(self) ? NULL : native_op_ready(self->state, version_details(self));
+}
+
+static PyObject *connection_close(PyObject *object, PyObject *unused)
+{
+    (void)unused;
+    native_connection *self = (native_connection *)object;
+    return close_lease(self) ? NULL : Py_NewRef(self->state->ready_none);
+}
+
+static PyObject *connection_release(PyObject *object, PyObject *unused)
+{
+    (void)unused;
+    native_connection *self = (native_connection *)object;
+    if (native_connection_release(self))
+        return NULL;
+    if (pond_log_pending())
+        native_drain_log(self->state);
+    return Py_NewRef(self->loop ? self->state->ready_none : Py_None);
+}
+
+static PyObject *connection_id(PyObject *object, void *unused)
+{
+    (void)unused;
+    return PyLong_FromUnsignedLongLong(pond_connection_id(((native_connection *)object)->lease));
+}
+
+/* ---- Types ------------------------------------------------------------------------------- */
+
+#define FAST(function) (PyCFunction)(void (*)(void))function, METH_FASTCALL | METH_KEYWORDS
+
+static PyMethodDef connection_methods[] = {
+    {"execute", FAST(connection_execute), "execute(sql, params=None, timeout=None, tags=None)"},
+    {"executemany", FAST(connection_executemany),
+     "executemany(sql, param_list, timeout=None, tags=None)"},
+    {"begin_transaction", connection_begin, METH_NOARGS, "Begin a transaction."},
+    {"commit_transaction", connection_commit, METH_NOARGS, "Commit the transaction."},
+    {"rollback_transaction", connection_rollback, METH_NOARGS, "Roll the transaction back."},
+    {"in_transaction", connection_in_transaction, METH_NOARGS, "True while one is open."},
+    {"get_version_details", connection_version, METH_NOARGS, "Versions of server and driver."},
+    {"close", connection_close, METH_NOARGS, "Close the connection instead of giving it back."},
+    {"_release", connection_release, METH_NOARGS, "Give it back to its pool."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef connection_attributes[] = {
+    {"id", connection_id, NULL, "A number that no two open connections share; 0 once released.",
+     NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyMemberDef connection_members[] = {
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(native_connection, weakrefs), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyType_Slot connection_slots[] = {
+    {Py_tp_methods, connection_methods},
+    {Py_tp_getset, connection_attributes},
+    {Py_tp_members, connection_members},
+    {Py_tp_traverse, connection_traverse},
+    {Py_tp_dealloc, connection_dealloc},
+    {0, NULL},
+};
+
+PyType_Spec native_connection_spec = {
+    .name = "millpond._native.Connection",
+    .basicsize = sizeof(native_connection),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE |
+             Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .slots = connection_slots,
+};
+
+/* ---- Synchronous ------------------------------------------------------------------------- */
+
+/* Wait for an operation; a signal's handler may raise, which calls the work off. */
+static int wait_for(pond_op *op)
+{
+    int stopped = 0;
+    for (;;) {
+        pond_error *error = NULL;
+        int code;
+        Py_BEGIN_ALLOW_THREADS
+            code = pond_op_wait(op, -1, &error);
+        Py_END_ALLOW_THREADS
+        pond_error_free(error);
+        if (code != POND_EAGAIN)
+            return stopped ? -1 : 0;
+        if (!stopped && PyErr_CheckSignals()) {
+            stopped = 1;
+            pond_op_cancel(op);
+        }
+    }
+}
+
+static PyObject *take_rows(native_connection *self, pond_op *op)
+{
+    PyObject *rows = NULL;
+    if (!wait_for(op)) {
+        int status = pond_op_status(op);
+        rows = status ? native_raise(self->state, status, pond_op_take_error(op))
+                      : native_rows(self->state, pond_op_take_result(op));
+    }
+    pond_op_release(op);
+    return rows;
+}
+
+/* In the caller's own thread, without an operation. */
+static PyObject *run_inline(native_connection *self, const native_call *call, int many)
+{
+    pond_connection *lease = self->lease;
+    pond_result *result = NULL;
+    pond_error *error = NULL;
+    int code;
+    Py_BEGIN_ALLOW_THREADS
+        code = many ? pond_connection_execute_many_wait(
+                          lease, call->sql, (size_t)call->sql_size, call->values, call->row_count,
+                          call->column_count, call->options_given, &result, &error)
+                    : pond_connection_execute_wait(lease, call->sql, (size_t)call->sql_size,
+                                                   call->values, call->column_count,
+                                                   call->options_given, &result, &error);
+    Py_END_ALLOW_THREADS
+    return code ? native_raise(self->state, code, error) : native_rows(self->state, result);
+}
+
+static PyObject *run_and_wait(native_connection *self, const native_call *call, int many)
+{
+    pond_op *op = NULL;
+    pond_error *error = NULL;
+    int code = many ? pond_connection_execute_many(self->lease, call->sql, (size_t)call->sql_size,
+                                                   call->values, call->row_count,
+                                                   call->column_count, call->options_given, NULL,
+                                                   &op, &error)
+                    : pond_connection_execute(self->lease, call->sql, (size_t)call->sql_size,
+                                              call->values, call->column_count,
+                                              call->options_given, NULL, &op, &error);
+    return code ? native_raise(self->state, code, error) : take_rows(self, op);
+}
+
+static PyObject *sync_run(PyObject *object, PyObject *const *args, Py_ssize_t count,
+                          PyObject *keywords, int many)
+{
+    native_connection *self = (native_connection *)object;
+    native_call call;
+    if (native_call_read(self->state, &call, many, args, count, keywords))
+        return NULL;
+    PyObject *rows = self->runs_inline ? run_inline(self, &call, many)
+                                       : run_and_wait(self, &call, many);
+    native_call_free(&call);
+    if (pond_log_pending())
+        native_drain_log(self->state);
+    return rows;
+}
+
+static PyObject *sync_execute(PyObject *object, PyObject *const *args, Py_ssize_t count,
+                              PyObject *keywords)
+{
+    return sync_run(object, args, count, keywords, 0);
+}
+
+static PyObject *sync_executemany(PyObject *object, PyObject *const *args, Py_ssize_t count,
+                                  PyObject *keywords)
+{
+    return sync_run(object, args, count, keywords, 1);
+}
+
+static PyObject *sync_transaction(PyObject *object, pond_transaction_verb verb)
+{
+    native_connection *self = (native_connection *)object;
+    pond_connection *lease = self->lease;
+    pond_error *error = NULL;
+    int code;
+    Py_BEGIN_ALLOW_THREADS
+        code = pond_connection_transaction_wait(lease, verb, POND_TIMEOUT_DEFAULT, &error);
+    Py_END_ALLOW_THREADS
+    return code ? native_raise(self->state, code, error) : Py_NewRef(Py_None);
+}
+
+static PyObject *sync_begin(PyObject *object, PyObject *unused)
+{
+    (void)unused;
+    return sync_transaction(object, POND_BEGIN);
+}
+
+static PyObject *sync_commit(PyObject *object, PyObject *unused)
+{
+    (void)unused;
+    return sync_transaction(object, POND_COMMIT);
+}
+
+static PyObject *sync_rollback(PyObject *object, PyObject *unused)
+{
+    (void)unused;
+    return sync_transaction(object, POND_ROLLBACK);
+}
+
+static PyObject *sync_in_transaction(PyObject *object, PyObject *unused)
+{
+    (void)unused;
+    return in_transaction((native_connection *)object);
+}
+
+static PyObject *sync_version(PyObject *object, PyObject *unused)
+{
+    (void)unused;
+    return version_details((native_connection *)object);
+}
+
+static PyObject *sync_close(PyObject *object, PyObject *unused)
+{
+    (void)unused;
+    return close_lease((native_connection *)object) ? NULL : Py_NewRef(Py_None);
+}
+
+static PyMethodDef sync_methods[] = {
+    {"execute", FAST(sync_execute), "execute(sql, params=None, timeout=None, tags=None)"},
+    {"executemany", FAST(sync_executemany),
+     "executemany(sql, param_list, timeout=None, tags=None)"},
+    {"begin_transaction", sync_begin, METH_NOARGS, "Begin a transaction."},
+    {"commit_transaction", sync_commit, METH_NOARGS, "Commit the transaction."},
+    {"rollback_transaction", sync_rollback, METH_NOARGS, "Roll the transaction back."},
+    {"in_transaction", sync_in_transaction, METH_NOARGS, "True while one is open."},
+    {"get_version_details", sync_version, METH_NOARGS, "Versions of server and driver."},
+    {"close", sync_close, METH_NOARGS, "Close the connection instead of giving it back."},
+    {"_release", connection_release, METH_NOARGS, "Give it back to its pool."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot sync_slots[] = {
+    {Py_tp_methods, sync_methods},
+    {Py_tp_getset, connection_attributes},
+    {Py_tp_members, connection_members},
+    {Py_tp_traverse, connection_traverse},
+    {Py_tp_dealloc, connection_dealloc},
+    {0, NULL},
+};
+
+PyType_Spec native_sync_connection_spec = {
+    .name = "millpond._native.SyncConnection",
+    .basicsize = sizeof(native_connection),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE |
+             Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .slots = sync_slots,
+};

@@ -1,0 +1,194 @@
+#include "native.h"
+
+/* ---- Log --------------------------------------------------------------------------------- */
+
+void native_drain_log(native_state *state)
+{
+    while (pond_log_pending()) {
+        pond_log *record = pond_log_next();
+        if (!record)
+            return;
+        const char *message = pond_log_message(record);
+        PyObject *done = PyObject_CallFunction(
+            state->write_log, "isN", pond_log_level_of(record), pond_log_area(record),
+            PyUnicode_DecodeUTF8(message, (Py_ssize_t)strlen(message), "replace"));
+        pond_log_free(record);
+        if (!done)
+            PyErr_WriteUnraisable(state->write_log);
+        Py_XDECREF(done);
+    }
+}
+
+/* ---- Drain ------------------------------------------------------------------------------- */
+
+/* Called by the event loop when the descriptor is readable: no task is current then, so that tasks can
+ * be woken from here. */
+static PyObject *loop_drain(PyObject *object, PyObject *unused)
+{
+    (void)unused;
+    native_loop *self = (native_loop *)object;
+    pond_error *error = NULL;
+    int code = pond_loop_run_nowait(self->loop, &error);
+    if (code)
+        return native_raise(self->state, code, error);
+    pond_op *op;
+    int failed = 0;
+    Py_INCREF(self);
+    while (!failed && (op = pond_loop_next(self->loop))) {
+        native_op *awaitable = pond_op_user_data(op);
+        native_op_settled(awaitable);
+        failed = native_op_completed(awaitable);
+        Py_DECREF(awaitable); /* the core's reference */
+        pond_op_release(op);
+    }
+    if (!failed && pond_log_pending())
+        native_drain_log(self->state);
+    Py_DECREF(self);
+    return failed ? NULL : Py_NewRef(Py_None);
+}
+
+static PyMethodDef loop_methods[] = {
+    {"drain", loop_drain, METH_NOARGS, "Do what is ready, and wake those who waited for it."},
+    {NULL, NULL, 0, NULL},
+};
+
+/* ---- Create and destroy ------------------------------------------------------------------ */
+
+static int loop_traverse(PyObject *object, visitproc visit, void *arg)
+{
+    native_loop *self = (native_loop *)object;
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(self->event_loop);
+    return 0;
+}
+
+static int loop_clear(PyObject *object)
+{
+    Py_CLEAR(((native_loop *)object)->event_loop);
+    return 0;
+}
+
+void native_loop_close(native_loop *self)
+{
+    pond_loop_close(self->loop);
+    while (self->pending) {
+        native_op *op = self->pending;
+        native_op_settled(op);
+        op->status = NATIVE_CANCELLED; /* nobody is left to be told */
+        Py_DECREF(op);
+    }
+}
+
+static void loop_dealloc(PyObject *object)
+{
+    PyTypeObject *type = Py_TYPE(object);
+    PyObject_GC_UnTrack(object);
+    native_loop *self = (native_loop *)object;
+    if (self->loop)
+        native_loop_close(self);
+    pond_loop_release(self->loop);
+    loop_clear(object);
+    type->tp_free(object);
+    Py_DECREF(type);
+}
+
+static PyType_Slot loop_slots[] = {
+    {Py_tp_methods, loop_methods},
+    {Py_tp_traverse, loop_traverse},
+    {Py_tp_clear, loop_clear},
+    {Py_tp_dealloc, loop_dealloc},
+    {0, NULL},
+};
+
+PyType_Spec native_loop_spec = {
+    .name = "millpond._native.Loop",
+    .basicsize = sizeof(native_loop),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .slots = loop_slots,
+};
+
+/* ---- One for each event loop ------------------------------------------------------------- */
+
+/* Event loops that were closed: their idle connections go back to the pools. */
+static int forget_closed(native_state *state)
+{
+    PyObject *keys = PyDict_Keys(state->loops);
+    if (!keys)
+        return -1;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(keys); i++) {
+        PyObject *key = PyList_GET_ITEM(keys, i);
+        PyObject *closed = PyObject_CallMethod(key, "is_closed", NULL);
+        if (!closed) {
+            Py_DECREF(keys);
+            return -1;
+        }
+        if (PyObject_IsTrue(closed)) {
+            native_loop *loop = (native_loop *)PyDict_GetItem(state->loops, key);
+            native_loop_close(loop);
+            if (state->last_event_loop == key) {
+                state->last_event_loop = NULL;
+                state->last_loop = NULL;
+            }
+            PyDict_DelItem(state->loops, key);
+        }
+        Py_DECREF(closed);
+    }
+    Py_DECREF(keys);
+    return 0;
+}
+
+static native_loop *make(native_state *state, PyObject *event_loop)
+{
+    pond_error *error = NULL;
+    if (forget_closed(state))
+        return NULL;
+    native_loop *self = (native_loop *)state->loop_type->tp_alloc(state->loop_type, 0);
+    if (!self)
+        return NULL;
+    self->state = state;
+    self->event_loop = Py_NewRef(event_loop);
+    int code = pond_loop_new(&self->loop, &error);
+    if (code) {
+        native_raise(state, code, error);
+        Py_DECREF(self);
+        return NULL;
+    }
+    PyObject *drain = PyObject_GetAttrString((PyObject *)self, "drain");
+    PyObject *done = drain ? PyObject_CallMethod(event_loop, "add_reader", "iO",
+                                                 pond_loop_fd(self->loop), drain)
+                           : NULL;
+    Py_XDECREF(drain);
+    if (!done || PyDict_SetItem(state->loops, event_loop, (PyObject *)self))
+        Py_CLEAR(self);
+    else
+        Py_DECREF(self); /* the dict has it */
+    Py_XDECREF(done);
+    return self;
+}
+
+native_loop *native_running_loop(native_state *state)
+{
+    PyObject *event_loop = PyObject_CallNoArgs(state->get_running_loop);
+    if (!event_loop)
+        return NULL;
+    if (event_loop == state->last_event_loop) {
+        Py_DECREF(event_loop);
+        return state->last_loop;
+    }
+    if (event_loop == Py_None) {
+        Py_DECREF(event_loop);
+        native_raise_text(state, POND_EMISUSE,
+                          "no event loop is running here: use sync_connection(), or call this "
+                          "from a coroutine");
+        return NULL;
+    }
+    native_loop *loop = (native_loop *)PyDict_GetItemWithError(state->loops, event_loop);
+    if (!loop && !PyErr_Occurred())
+        loop = make(state, event_loop);
+    if (loop) {
+        state->last_event_loop = loop->event_loop;
+        state->last_loop = loop;
+    }
+    Py_DECREF(event_loop);
+    return loop;
+}

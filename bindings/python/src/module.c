@@ -1,0 +1,179 @@
+#include "native.h"
+
+native_state *native_state_of(PyTypeObject *type)
+{
+    PyObject *module = PyType_GetModuleByDef(type, &native_module);
+    return module ? PyModule_GetState(module) : NULL;
+}
+
+static PyObject *import_from(const char *module_name, const char *name)
+{
+    PyObject *module = PyImport_ImportModule(module_name);
+    PyObject *object = module ? PyObject_GetAttrString(module, name) : NULL;
+    Py_XDECREF(module);
+    return object;
+}
+
+typedef struct import {
+    PyObject **to;
+    const char *module;
+    const char *name;
+} import;
+
+static int import_all(native_state *state)
+{
+    const import imports[] = {
+        {&state->get_running_loop, "asyncio", "_get_running_loop"},
+        {&state->cancelled_error, "asyncio", "CancelledError"},
+        {&state->invalid_state_error, "asyncio", "InvalidStateError"},
+        {&state->decimal_type, "decimal", "Decimal"},
+        {&state->uuid_type, "uuid", "UUID"},
+        {&state->interval_type, "millpond._values", "Interval"},
+        {&state->json_loads, "json", "loads"},
+        {&state->json_dumps, "millpond._values", "dump_json"},
+        {&state->write_log, "millpond._values", "write_log"},
+    };
+    for (size_t i = 0; i < sizeof(imports) / sizeof(imports[0]); i++) {
+        *imports[i].to = import_from(imports[i].module, imports[i].name);
+        if (!*imports[i].to)
+            return -1;
+    }
+    return 0;
+}
+
+static int make_constants(native_state *state)
+{
+    state->loops = PyDict_New();
+    state->empty_tuple = PyTuple_New(0);
+    state->str_int = PyUnicode_InternFromString("int");
+    state->str_params = PyUnicode_InternFromString("params");
+    state->str_timeout = PyUnicode_InternFromString("timeout");
+    state->str_tags = PyUnicode_InternFromString("tags");
+    state->str_context = PyUnicode_InternFromString("context");
+    return state->loops && state->empty_tuple && state->str_int && state->str_params &&
+                   state->str_timeout && state->str_tags && state->str_context
+               ? 0
+               : -1;
+}
+
+static int add_type(PyObject *module, PyType_Spec *spec, PyObject *base, PyTypeObject **out)
+{
+    *out = (PyTypeObject *)PyType_FromModuleAndSpec(module, spec, base);
+    return *out ? PyModule_AddType(module, *out) : -1;
+}
+
+/* isinstance(op, collections.abc.Coroutine) is what create_task() asks. */
+static int register_coroutine(native_state *state)
+{
+    PyObject *coroutine = import_from("collections.abc", "Coroutine");
+    PyObject *done = coroutine ? PyObject_CallMethod(coroutine, "register", "O", state->op_type)
+                               : NULL;
+    Py_XDECREF(coroutine);
+    Py_XDECREF(done);
+    return done ? 0 : -1;
+}
+
+static int add_types(PyObject *module, native_state *state)
+{
+    return add_type(module, &native_op_spec, NULL, &state->op_type) ||
+                   add_type(module, &native_loop_spec, NULL, &state->loop_type) ||
+                   add_type(module, &native_pool_spec, NULL, &state->pool_type) ||
+                   add_type(module, &native_acquire_spec, NULL, &state->acquire_type) ||
+                   add_type(module, &native_connection_spec, NULL, &state->connection_type) ||
+                   add_type(module, &native_sync_connection_spec, NULL,
+                            &state->sync_connection_type) ||
+                   add_type(module, &native_result_spec, (PyObject *)&PyList_Type,
+                            &state->result_type) ||
+                   register_coroutine(state)
+               ? -1
+               : 0;
+}
+
+static int module_exec(PyObject *module)
+{
+    native_state *state = PyModule_GetState(module);
+    if (native_init_values(module, state) || import_all(state) || make_constants(state) ||
+        native_add_errors(module, state) || add_types(module, state) ||
+        PyModule_AddFunctions(module, native_sql_methods) ||
+        PyModule_AddStringConstant(module, "version", pond_version()) ||
+        PyModule_AddIntMacro(module, POND_DIALECT_POSTGRES) ||
+        PyModule_AddIntMacro(module, POND_DIALECT_MYSQL) ||
+        PyModule_AddIntMacro(module, POND_DIALECT_SQLITE))
+        return -1;
+    state->ready_none = native_op_ready(state, Py_NewRef(Py_None));
+    return state->ready_none ? 0 : -1;
+}
+
+/* Every Python object of the state, for the garbage collector. */
+static void objects_of(native_state *state, PyObject ***out)
+{
+    PyObject **objects[] = {
+        (PyObject **)&state->op_type,         (PyObject **)&state->loop_type,
+        (PyObject **)&state->pool_type,       (PyObject **)&state->acquire_type,
+        (PyObject **)&state->connection_type, (PyObject **)&state->sync_connection_type,
+        (PyObject **)&state->result_type,     &state->errors,
+        &state->error_base,                   &state->loops,
+        &state->ready_none,                   &state->get_running_loop,
+        &state->cancelled_error,              &state->invalid_state_error,
+        &state->decimal_type,                 &state->uuid_type,
+        &state->interval_type,                &state->json_loads,
+        &state->json_dumps,                   &state->write_log,
+        &state->empty_tuple,                  &state->str_int,
+        &state->str_params,                   &state->str_timeout,
+        &state->str_tags,                     &state->str_context,
+        NULL,
+    };
+    memcpy(out, objects, sizeof(objects));
+}
+
+enum { OBJECT_COUNT = 27 };
+
+static int module_traverse(PyObject *module, visitproc visit, void *arg)
+{
+    PyObject **objects[OBJECT_COUNT];
+    objects_of(PyModule_GetState(module), objects);
+    for (int i = 0; objects[i]; i++)
+        Py_VISIT(*objects[i]);
+    return 0;
+}
+
+static int module_clear(PyObject *module)
+{
+    PyObject **objects[OBJECT_COUNT];
+    objects_of(PyModule_GetState(module), objects);
+    for (int i = 0; objects[i]; i++)
+        Py_CLEAR(*objects[i]);
+    return 0;
+}
+
+static void module_free(void *module)
+{
+    module_clear(module);
+}
+
+static PyModuleDef_Slot module_slots[] = {
+    {Py_mod_exec, module_exec},
+#if PY_VERSION_HEX >= 0x030C0000
+    {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED},
+#endif
+#if PY_VERSION_HEX >= 0x030D0000
+    {Py_mod_gil, Py_MOD_GIL_USED},
+#endif
+    {0, NULL},
+};
+
+struct PyModuleDef native_module = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "millpond._native",
+    .m_doc = "The C side of millpond. Use the classes of the package millpond instead.",
+    .m_size = sizeof(native_state),
+    .m_slots = module_slots,
+    .m_traverse = module_traverse,
+    .m_clear = module_clear,
+    .m_free = module_free,
+};
+
+PyMODINIT_FUNC PyInit__native(void)
+{
+    return PyModuleDef_Init(&native_module);
+}

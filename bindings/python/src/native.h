@@ -1,0 +1,181 @@
+/* What the files of the Python module share. Only the public C interface of millpond is used.
+ *
+ * All of this runs with the GIL held, except for the waits of the synchronous classes.
+ */
+#ifndef MILLPOND_NATIVE_H
+#define MILLPOND_NATIVE_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include <millpond/millpond.h>
+
+typedef struct native_state {
+    PyTypeObject *op_type;
+    PyTypeObject *loop_type;
+    PyTypeObject *pool_type;
+    PyTypeObject *acquire_type;
+    PyTypeObject *connection_type;
+    PyTypeObject *sync_connection_type;
+    PyTypeObject *result_type;
+    PyObject *errors;       /* dict: code -> exception class */
+    PyObject *error_base;   /* millpond.Error */
+    PyObject *loops;        /* dict: event loop -> Loop */
+    PyObject *last_event_loop; /* borrowed from `loops` */
+    struct native_loop *last_loop;
+    PyObject *ready_none;   /* an operation that has completed with None */
+    PyObject *get_running_loop;
+    PyObject *cancelled_error;
+    PyObject *invalid_state_error;
+    PyObject *decimal_type;
+    PyObject *uuid_type;
+    PyObject *interval_type; /* millpond._values.Interval */
+    PyObject *json_loads;
+    PyObject *json_dumps;
+    PyObject *write_log;
+    PyObject *empty_tuple;
+    PyObject *str_int;
+    PyObject *str_params;
+    PyObject *str_timeout;
+    PyObject *str_tags;
+    PyObject *str_context;
+} native_state;
+
+extern struct PyModuleDef native_module;
+
+native_state *native_state_of(PyTypeObject *type);
+
+/* ---- errors.c ---- */
+int native_add_errors(PyObject *module, native_state *state);
+/* Make the exception of an error, which is freed; NULL: the code's own text. New reference. */
+PyObject *native_exception(native_state *state, int code, pond_error *error);
+/* Raise it; returns NULL. */
+PyObject *native_raise(native_state *state, int code, pond_error *error);
+PyObject *native_raise_text(native_state *state, int code, const char *format, ...);
+
+/* ---- loop.c: one private loop for each event loop ---- */
+typedef struct native_loop {
+    PyObject_HEAD
+    native_state *state;
+    pond_loop *loop;
+    PyObject *event_loop;
+    struct native_op *pending; /* submitted and not completed, a reference each */
+} native_loop;
+
+extern PyType_Spec native_loop_spec;
+/* The loop for the running event loop; borrowed. Raises MisuseError where none runs. */
+native_loop *native_running_loop(native_state *state);
+/* Its event loop is gone: close it, and drop what was pending. */
+void native_loop_close(native_loop *self);
+/* Hand waiting log records to `logging`. */
+void native_drain_log(native_state *state);
+
+/* ---- op.c: an awaitable ---- */
+typedef enum native_op_kind {
+    NATIVE_OP_NONE,      /* completes with None */
+    NATIVE_OP_RESULT,    /* with rows */
+    NATIVE_OP_CONNECTION /* with a connection of `pool` */
+} native_op_kind;
+
+typedef struct native_op {
+    PyObject_HEAD
+    struct native_op *next; /* in the loop's pending ones */
+    struct native_op *previous;
+    native_state *state;
+    pond_op *op; /* NULL for one that was ready from the start */
+    native_loop *loop;
+    PyObject *pool; /* for a connection */
+    PyObject *value;
+    PyObject *exception;
+    PyObject *callback; /* the first one; most have no other */
+    PyObject *context;
+    PyObject *more; /* list of (callback, context), or NULL */
+    char kind;
+    char status; /* native_op_status */
+    char blocking;
+    char retrieved; /* somebody saw the exception */
+} native_op;
+
+enum { NATIVE_PENDING, NATIVE_DONE, NATIVE_CANCELLED };
+
+extern PyType_Spec native_op_spec;
+/* An operation to be submitted with itself as user data: see native_op_submitted(). */
+native_op *native_op_new(native_state *state, native_loop *loop, native_op_kind kind);
+/* The core has taken it: keeps it alive until it completes. */
+void native_op_submitted(native_op *op);
+/* Undo that: the caller gets the reference that was kept. */
+void native_op_settled(native_op *op);
+/* One that has completed with `value`, which is taken over. */
+PyObject *native_op_ready(native_state *state, PyObject *value);
+/* The core says that it is over. Raises only what must stop the event loop. */
+int native_op_completed(native_op *op);
+
+/* ---- pool.c ---- */
+typedef struct native_pool {
+    PyObject_HEAD
+    native_state *state;
+    pond_pool *pool;
+    PyTypeObject *connection_type; /* for what it lends */
+    PyTypeObject *sync_connection_type;
+    int runs_inline; /* blocking calls do the work in the caller's thread */
+} native_pool;
+
+extern PyType_Spec native_pool_spec;
+extern PyType_Spec native_acquire_spec;
+/* Seconds or None to milliseconds; -1 with an exception set for what is no timeout. */
+int native_timeout(native_state *state, PyObject *seconds, int64_t *out);
+
+/* ---- connection.c ---- */
+typedef struct native_connection {
+    PyObject_HEAD
+    native_state *state;
+    pond_connection *lease; /* NULL once given back */
+    native_loop *loop;      /* NULL for a synchronous one */
+    PyObject *weakrefs;
+    int runs_inline;
+    int closed;
+} native_connection;
+
+extern PyType_Spec native_connection_spec;
+/* Wrap a lease, which is taken over. */
+PyObject *native_connection_new(native_pool *pool, native_loop *loop, pond_connection *lease);
+/* Give it back; -1 with an exception set. */
+int native_connection_release(native_connection *self);
+
+/* ---- sync.c ---- */
+extern PyType_Spec native_sync_connection_spec;
+
+/* ---- call.c: the arguments of execute() and executemany() ---- */
+enum { NATIVE_FEW = 16 };
+
+typedef struct native_call {
+    const char *sql;
+    Py_ssize_t sql_size;
+    pond_value *values;
+    size_t row_count;
+    size_t column_count;
+    pond_execute_options options;
+    pond_execute_options *options_given; /* NULL for the defaults */
+    pond_tag *tags;
+    PyObject *held; /* list of what the values point into, or NULL */
+    pond_value few[NATIVE_FEW];
+} native_call;
+
+int native_call_read(native_state *state, native_call *call, int many, PyObject *const *args,
+                     Py_ssize_t count, PyObject *keywords);
+void native_call_free(native_call *call);
+
+/* ---- params.c, values.c, result.c ---- */
+int native_init_values(PyObject *module, native_state *state);
+/* Fill *out, which points into `object` or into something added to *held. */
+int native_to_value(native_state *state, PyObject *object, Py_ssize_t number, pond_value *out,
+                    PyObject **held);
+PyObject *native_from_value(native_state *state, const pond_value *value);
+extern PyType_Spec native_result_spec;
+/* All rows; `result` is released. */
+PyObject *native_rows(native_state *state, pond_result *result);
+
+/* ---- sql.c ---- */
+extern PyMethodDef native_sql_methods[];
+
+#endif

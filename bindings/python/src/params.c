@@ -1,0 +1,294 @@
+/* Python objects to values. */
+#include <datetime.h>
+#include <math.h>
+
+#include "native.h"
+#include "calendar.h"
+
+static int fail(native_state *state, int code, Py_ssize_t number, const char *what)
+{
+    native_raise_text(state, code, "parameter %zd %s", number, what);
+    return -1;
+}
+
+static int hold(PyObject **held, PyObject *object)
+{
+    if (!*held && !(*held = PyList_New(0)))
+        return -1;
+    return PyList_Append(*held, object);
+}
+
+static void set_text(pond_value *out, pond_type type, const char *data, Py_ssize_t size)
+{
+    out->type = (uint32_t)type;
+    out->as.text.data = data;
+    out->as.text.size = (size_t)size;
+}
+
+static void set_integer(pond_value *out, pond_type type, int64_t value)
+{
+    out->type = (uint32_t)type;
+    out->as.integer = value;
+}
+
+/* ---- Text and numbers -------------------------------------------------------------------- */
+
+static int from_str(native_state *state, PyObject *object, Py_ssize_t number, pond_type type,
+                    pond_value *out)
+{
+    Py_ssize_t size;
+    const char *text = PyUnicode_AsUTF8AndSize(object, &size);
+    if (text) {
+        set_text(out, type, text, size);
+        return 0;
+    }
+    if (!PyErr_ExceptionMatches(PyExc_UnicodeError))
+        return -1;
+    PyErr_Clear();
+    return fail(state, POND_EDATA, number,
+                "contains a lone surrogate, which is no character: remove it, or pass bytes");
+}
+
+static int from_int(native_state *state, PyObject *object, Py_ssize_t number, pond_value *out)
+{
+    int overflow;
+    long long value = PyLong_AsLongLongAndOverflow(object, &overflow);
+    if (value == -1 && PyErr_Occurred())
+        return -1;
+    if (overflow)
+        return fail(state, POND_ERANGE, number,
+                    "does not fit into 64 bits: pass a Decimal for more digits");
+    set_integer(out, POND_TYPE_INT64, value);
+    return 0;
+}
+
+/* Text that is made here and lives in `held`; `made` is taken over. */
+static int from_made_text(native_state *state, PyObject *made, Py_ssize_t number, pond_type type,
+                          pond_value *out, PyObject **held)
+{
+    if (!made)
+        return -1;
+    int failed = hold(held, made) || from_str(state, made, number, type, out);
+    Py_DECREF(made);
+    return failed ? -1 : 0;
+}
+
+static int from_buffer(native_state *state, PyObject *object, Py_ssize_t number, pond_value *out,
+                       PyObject **held)
+{
+    PyObject *bytes = PyBytes_FromObject(object); /* a copy: the buffer may be changed or freed */
+    (void)state;
+    (void)number;
+    if (!bytes || hold(held, bytes)) {
+        Py_XDECREF(bytes);
+        return -1;
+    }
+    set_text(out, POND_TYPE_BYTES, PyBytes_AS_STRING(bytes), PyBytes_GET_SIZE(bytes));
+    Py_DECREF(bytes);
+    return 0;
+}
+
+/* ---- Dates and times --------------------------------------------------------------------- */
+
+static int64_t time_us(int hour, int minute, int second, int microsecond)
+{
+    return ((hour * 60 + minute) * 60 + second) * INT64_C(1000000) + microsecond;
+}
+
+/* Seconds east of UTC; *aware tells whether there is a zone at all. */
+static int utc_offset(PyObject *object, int64_t *us, int *aware)
+{
+    PyObject *offset = PyObject_CallMethod(object, "utcoffset", NULL);
+    *aware = 0;
+    *us = 0;
+    if (!offset)
+        return -1;
+    if (PyDelta_Check(offset)) {
+        *aware = 1;
+        *us = (PyDateTime_DELTA_GET_DAYS(offset) * INT64_C(86400) +
+               PyDateTime_DELTA_GET_SECONDS(offset)) * 1000000 +
+              PyDateTime_DELTA_GET_MICROSECONDS(offset);
+    }
+    Py_DECREF(offset);
+    return 0;
+}
+
+static int from_datetime(PyObject *object, pond_value *out)
+{
+    int64_t offset = 0;
+    int aware = 0;
+    if (PyDateTime_DATE_GET_TZINFO(object) != Py_None && utc_offset(object, &offset, &aware))
+        return -1;
+    int64_t days = native_days(PyDateTime_GET_YEAR(object), PyDateTime_GET_MONTH(object),
+                               PyDateTime_GET_DAY(object));
+    int64_t us = days * NATIVE_US_PER_DAY +
+                 time_us(PyDateTime_DATE_GET_HOUR(object), PyDateTime_DATE_GET_MINUTE(object),
+                         PyDateTime_DATE_GET_SECOND(object),
+                         PyDateTime_DATE_GET_MICROSECOND(object));
+    set_integer(out, aware ? POND_TYPE_TIMESTAMPTZ : POND_TYPE_TIMESTAMP, us - offset);
+    return 0;
+}
+
+static int from_time(PyObject *object, pond_value *out)
+{
+    int64_t offset = 0;
+    int aware = 0;
+    if (PyDateTime_TIME_GET_TZINFO(object) != Py_None && utc_offset(object, &offset, &aware))
+        return -1;
+    set_integer(out, POND_TYPE_TIME,
+                time_us(PyDateTime_TIME_GET_HOUR(object), PyDateTime_TIME_GET_MINUTE(object),
+                        PyDateTime_TIME_GET_SECOND(object),
+                        PyDateTime_TIME_GET_MICROSECOND(object)));
+    out->aux = (int32_t)(offset / 1000000);
+    return 0;
+}
+
+static int from_timedelta(native_state *state, PyObject *object, pond_value *out)
+{
+    out->type = POND_TYPE_INTERVAL;
+    out->as.interval.days = PyDateTime_DELTA_GET_DAYS(object);
+    out->as.interval.microseconds = PyDateTime_DELTA_GET_SECONDS(object) * INT64_C(1000000) +
+                                    PyDateTime_DELTA_GET_MICROSECONDS(object);
+    if (PyObject_TypeCheck(object, (PyTypeObject *)state->interval_type)) {
+        PyObject *months = PyObject_GetAttrString(object, "months");
+        long count = months ? PyLong_AsLong(months) : -1;
+        Py_XDECREF(months);
+        if (count == -1 && PyErr_Occurred())
+            return -1;
+        out->aux = (int32_t)count;
+    }
+    return 0;
+}
+
+static int from_date(PyObject *object, pond_value *out)
+{
+    set_integer(out, POND_TYPE_DATE,
+                native_days(PyDateTime_GET_YEAR(object), PyDateTime_GET_MONTH(object),
+                            PyDateTime_GET_DAY(object)));
+    return 0;
+}
+
+/* ---- Compound ---------------------------------------------------------------------------- */
+
+static int from_uuid(PyObject *object, pond_value *out)
+{
+    PyObject *bytes = PyObject_GetAttrString(object, "bytes");
+    if (!bytes)
+        return -1;
+    int right = PyBytes_Check(bytes) && PyBytes_GET_SIZE(bytes) == 16;
+    if (right) {
+        out->type = POND_TYPE_UUID;
+        memcpy(out->as.uuid, PyBytes_AS_STRING(bytes), 16);
+    } else {
+        PyErr_SetString(PyExc_TypeError, "UUID.bytes is not 16 bytes");
+    }
+    Py_DECREF(bytes);
+    return right ? 0 : -1;
+}
+
+static int from_sequence(native_state *state, PyObject *object, Py_ssize_t number, pond_value *out,
+                         PyObject **held)
+{
+    Py_ssize_t count = PySequence_Fast_GET_SIZE(object);
+    PyObject *memory = PyBytes_FromStringAndSize(NULL, count * (Py_ssize_t)sizeof(pond_value) + 16);
+    if (!memory || hold(held, memory)) {
+        Py_XDECREF(memory);
+        return -1;
+    }
+    Py_DECREF(memory);
+    uintptr_t start = ((uintptr_t)PyBytes_AS_STRING(memory) + 15) & ~(uintptr_t)15;
+    pond_value *items = (pond_value *)start;
+    if (Py_EnterRecursiveCall(" in a nested list"))
+        return -1;
+    int failed = 0;
+    for (Py_ssize_t i = 0; i < count && i < PySequence_Fast_GET_SIZE(object) && !failed; i++)
+        failed = native_to_value(state, PySequence_Fast_GET_ITEM(object, i), number, &items[i],
+                                 held);
+    Py_LeaveRecursiveCall();
+    out->type = POND_TYPE_ARRAY;
+    out->as.array.items = items;
+    out->as.array.count = (size_t)count;
+    return failed;
+}
+
+static int from_dict(native_state *state, PyObject *object, Py_ssize_t number, pond_value *out,
+                     PyObject **held)
+{
+    PyObject *text = PyObject_CallOneArg(state->json_dumps, object);
+    if (!text && (PyErr_ExceptionMatches(PyExc_TypeError) ||
+                  PyErr_ExceptionMatches(PyExc_ValueError))) {
+        PyObject *type;
+        PyObject *value;
+        PyObject *traceback;
+        PyErr_Fetch(&type, &value, &traceback);
+        native_raise_text(state, POND_EPARAMS, "parameter %zd cannot be written as JSON: %S",
+                          number, value ? value : Py_None);
+        Py_XDECREF(type);
+        Py_XDECREF(value);
+        Py_XDECREF(traceback);
+    }
+    return from_made_text(state, text, number, POND_TYPE_JSON, out, held);
+}
+
+/* ---- Any --------------------------------------------------------------------------------- */
+
+static int from_special(native_state *state, PyObject *object, Py_ssize_t number, pond_value *out,
+                        PyObject **held)
+{
+    if (PyDateTime_Check(object))
+        return from_datetime(object, out);
+    if (PyDate_Check(object))
+        return from_date(object, out);
+    if (PyTime_Check(object))
+        return from_time(object, out);
+    if (PyDelta_Check(object))
+        return from_timedelta(state, object, out);
+    if (PyObject_TypeCheck(object, (PyTypeObject *)state->decimal_type))
+        return from_made_text(state, PyObject_Str(object), number, POND_TYPE_DECIMAL, out, held);
+    if (PyObject_TypeCheck(object, (PyTypeObject *)state->uuid_type))
+        return from_uuid(object, out);
+    if (PyDict_Check(object))
+        return from_dict(state, object, number, out, held);
+    if (PyList_Check(object) || PyTuple_Check(object))
+        return from_sequence(state, object, number, out, held);
+    if (PyByteArray_Check(object) || PyMemoryView_Check(object))
+        return from_buffer(state, object, number, out, held);
+    native_raise_text(state, POND_EPARAMS,
+                      "parameter %zd has the type %.100s, which no database takes: convert it to "
+                      "str, int, float, Decimal, bytes, a date or time, UUID, dict or list",
+                      number, Py_TYPE(object)->tp_name);
+    return -1;
+}
+
+int native_to_value(native_state *state, PyObject *object, Py_ssize_t number, pond_value *out,
+                    PyObject **held)
+{
+    out->type = POND_TYPE_NULL;
+    out->aux = 0;
+    if (object == Py_None)
+        return 0;
+    if (PyUnicode_Check(object))
+        return from_str(state, object, number, POND_TYPE_TEXT, out);
+    if (PyBool_Check(object)) {
+        set_integer(out, POND_TYPE_BOOL, object == Py_True);
+        return 0;
+    }
+    if (PyLong_Check(object))
+        return from_int(state, object, number, out);
+    if (PyFloat_Check(object)) {
+        out->type = POND_TYPE_DOUBLE;
+        out->as.real = PyFloat_AS_DOUBLE(object);
+        return 0;
+    }
+    if (PyBytes_Check(object)) {
+        set_text(out, POND_TYPE_BYTES, PyBytes_AS_STRING(object), PyBytes_GET_SIZE(object));
+        return 0;
+    }
+    return from_special(state, object, number, out, held);
+}
+
+int native_init_params(void)
+{
+    PyDateTime_IMPORT;
+    return PyDateTimeAPI ? 0 : -1;
+}

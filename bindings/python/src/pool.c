@@ -1,0 +1,383 @@
+#include <math.h>
+
+#include "native.h"
+
+/* ---- Arguments --------------------------------------------------------------------------- */
+
+int native_timeout(native_state *state, PyObject *seconds, int64_t *out)
+{
+    *out = POND_TIMEOUT_DEFAULT;
+    if (!seconds || seconds == Py_None)
+        return 0;
+    double number = PyFloat_AsDouble(seconds);
+    if (number == -1.0 && PyErr_Occurred())
+        return -1;
+    if (isnan(number) || number <= 0) {
+        native_raise_text(state, POND_EINVAL,
+                          "timeout must be a positive number of seconds or None, not %R", seconds);
+        return -1;
+    }
+    *out = number < 1e12 ? (int64_t)ceil(number * 1000) : POND_TIMEOUT_NONE;
+    return 0;
+}
+
+static int set_all(native_state *state, pond_config *config, PyObject *settings)
+{
+    Py_ssize_t position = 0;
+    PyObject *key;
+    PyObject *value;
+    while (PyDict_Next(settings, &position, &key, &value)) {
+        pond_error *error = NULL;
+        const char *name = PyUnicode_AsUTF8(key);
+        const char *text = name ? PyUnicode_AsUTF8(value) : NULL;
+        if (!text)
+            return -1;
+        if (strlen(text) != (size_t)PyUnicode_GET_LENGTH(value) && PyUnicode_IS_ASCII(value)) {
+            native_raise_text(state, POND_EINVAL, "%s contains a NUL character", name);
+            return -1;
+        }
+        int code = pond_config_set(config, name, text, &error);
+        if (code) {
+            native_raise(state, code, error);
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* ---- Create and destroy ------------------------------------------------------------------ */
+
+static PyObject *pool_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
+{
+    static char *names[] = {"driver", "settings", "connection", "sync_connection", NULL};
+    native_state *state = native_state_of(type);
+    const char *driver;
+    PyObject *settings;
+    PyTypeObject *connection;
+    PyTypeObject *sync_connection;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "sO!O!O!", names, &driver, &PyDict_Type,
+                                     &settings, &PyType_Type, &connection, &PyType_Type,
+                                     &sync_connection))
+        return NULL;
+    if (!PyType_IsSubtype(connection, state->connection_type) ||
+        !PyType_IsSubtype(sync_connection, state->sync_connection_type))
+        return PyErr_Format(PyExc_TypeError, "connection classes must derive from _native's");
+    native_pool *self = (native_pool *)type->tp_alloc(type, 0);
+    if (!self)
+        return NULL;
+    self->state = state;
+    self->connection_type = (PyTypeObject *)Py_NewRef((PyObject *)connection);
+    self->sync_connection_type = (PyTypeObject *)Py_NewRef((PyObject *)sync_connection);
+    pond_config *config = NULL;
+    pond_error *error = NULL;
+    int code = pond_config_new(driver, &config, &error);
+    if (!code && set_all(state, config, settings) == 0) {
+        self->runs_inline = strcmp(pond_config_driver(config), "sqlite") == 0;
+        code = pond_pool_open(config, &self->pool, &error);
+    }
+    pond_config_release(config);
+    if (code)
+        native_raise(state, code, error);
+    if (!self->pool)
+        Py_CLEAR(self);
+    return (PyObject *)self;
+}
+
+static int pool_traverse(PyObject *object, visitproc visit, void *arg)
+{
+    native_pool *self = (native_pool *)object;
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(self->connection_type);
+    Py_VISIT(self->sync_connection_type);
+    return 0;
+}
+
+static void pool_dealloc(PyObject *object)
+{
+    native_pool *self = (native_pool *)object;
+    PyTypeObject *type = Py_TYPE(object);
+    PyObject_GC_UnTrack(object);
+    pond_pool *pool = self->pool;
+    Py_BEGIN_ALLOW_THREADS /* closing files may take its time */
+        pond_pool_release(pool);
+    Py_END_ALLOW_THREADS
+    Py_CLEAR(self->connection_type);
+    Py_CLEAR(self->sync_connection_type);
+    type->tp_free(object);
+    Py_DECREF(type);
+}
+
+/* ---- Acquire ----------------------------------------------------------------------------- */
+
+/* An operation that has completed already where a connection is free. */
+static PyObject *acquire(native_pool *self, int64_t timeout_ms)
+{
+    native_state *state = self->state;
+    native_loop *loop = native_running_loop(state);
+    if (!loop)
+        return NULL;
+    pond_connection *lease = NULL;
+    pond_error *error = NULL;
+    int code = pond_pool_try_acquire(self->pool, loop->loop, &lease, &error);
+    if (!code)
+        return native_op_ready(state, native_connection_new(self, loop, lease));
+    if (code != POND_EAGAIN)
+        return native_raise(state, code, error);
+    pond_error_free(error);
+    error = NULL;
+    native_op *op = native_op_new(state, loop, NATIVE_OP_CONNECTION);
+    if (!op)
+        return NULL;
+    op->pool = Py_NewRef((PyObject *)self);
+    code = pond_pool_acquire(self->pool, loop->loop, timeout_ms, op, &op->op, &error);
+    if (code) {
+        op->status = NATIVE_CANCELLED;
+        Py_DECREF(op);
+        return native_raise(state, code, error);
+    }
+    native_op_submitted(op);
+    return (PyObject *)op;
+}
+
+static PyObject *pool_acquire(PyObject *object, PyObject *args, PyObject *keywords)
+{
+    static char *names[] = {"timeout", NULL};
+    native_pool *self = (native_pool *)object;
+    PyObject *seconds = NULL;
+    int64_t timeout_ms;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "|O", names, &seconds) ||
+        native_timeout(self->state, seconds, &timeout_ms))
+        return NULL;
+    return acquire(self, timeout_ms);
+}
+
+static PyObject *pool_acquire_sync(PyObject *object, PyObject *args, PyObject *keywords)
+{
+    static char *names[] = {"timeout", NULL};
+    native_pool *self = (native_pool *)object;
+    PyObject *seconds = NULL;
+    int64_t timeout_ms;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "|O", names, &seconds) ||
+        native_timeout(self->state, seconds, &timeout_ms))
+        return NULL;
+    pond_connection *lease = NULL;
+    pond_error *error = NULL;
+    pond_pool *pool = self->pool;
+    int code;
+    Py_BEGIN_ALLOW_THREADS
+        code = pond_pool_acquire_wait(pool, NULL, timeout_ms, &lease, &error);
+    Py_END_ALLOW_THREADS
+    return code ? native_raise(self->state, code, error)
+                : native_connection_new(self, NULL, lease);
+}
+
+/* ---- Close ------------------------------------------------------------------------------- */
+
+static PyObject *pool_close(PyObject *object, PyObject *args, PyObject *keywords)
+{
+    static char *names[] = {"timeout", NULL};
+    native_pool *self = (native_pool *)object;
+    native_state *state = self->state;
+    PyObject *seconds = NULL;
+    int64_t timeout_ms;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "|O", names, &seconds) ||
+        native_timeout(state, seconds, &timeout_ms))
+        return NULL;
+    native_loop *loop = native_running_loop(state);
+    native_op *op = loop ? native_op_new(state, loop, NATIVE_OP_NONE) : NULL;
+    if (!op)
+        return NULL;
+    pond_error *error = NULL;
+    int code = pond_pool_close(self->pool, loop->loop, timeout_ms, op, &op->op, &error);
+    if (code) {
+        op->status = NATIVE_CANCELLED;
+        Py_DECREF(op);
+        return native_raise(state, code, error);
+    }
+    native_op_submitted(op);
+    return (PyObject *)op;
+}
+
+static PyObject *pool_close_sync(PyObject *object, PyObject *args, PyObject *keywords)
+{
+    static char *names[] = {"timeout", NULL};
+    native_pool *self = (native_pool *)object;
+    PyObject *seconds = NULL;
+    int64_t timeout_ms;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "|O", names, &seconds) ||
+        native_timeout(self->state, seconds, &timeout_ms))
+        return NULL;
+    pond_error *error = NULL;
+    pond_pool *pool = self->pool;
+    int code;
+    Py_BEGIN_ALLOW_THREADS
+        code = pond_pool_close_wait(pool, timeout_ms, &error);
+    Py_END_ALLOW_THREADS
+    native_drain_log(self->state);
+    return code ? native_raise(self->state, code, error) : Py_NewRef(Py_None);
+}
+
+/* ---- Status ------------------------------------------------------------------------------ */
+
+static PyObject *pool_status(PyObject *object, PyObject *unused)
+{
+    (void)unused;
+    native_pool *self = (native_pool *)object;
+    pond_pool_status at = {.struct_size = sizeof(at)};
+    pond_error *error = NULL;
+    int code = pond_pool_get_status(self->pool, &at, &error);
+    if (code)
+        return native_raise(self->state, code, error);
+    typedef unsigned long long count;
+    return Py_BuildValue(
+        "{s:I,s:I,s:I,s:I,s:I,s:I,s:O,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K}", "min_size",
+        at.min_size, "max_size", at.max_size, "size", at.size, "in_use", at.in_use, "idle", at.idle,
+        "waiting", at.waiting, "closed", at.closed ? Py_True : Py_False, "total_acquired",
+        (count)at.acquired, "total_released", (count)at.released, "timeouts", (count)at.timeouts,
+        "errors", (count)at.errors, "created", (count)at.created, "destroyed", (count)at.destroyed,
+        "peak_active", (count)at.peak_active, "statement_hits", (count)at.statement_hits,
+        "statement_misses", (count)at.statement_misses, "statement_evictions",
+        (count)at.statement_evictions);
+}
+
+static PyObject *pool_hash(PyObject *object, void *unused)
+{
+    (void)unused;
+    return PyUnicode_FromString(pond_pool_hash(((native_pool *)object)->pool));
+}
+
+/* ---- async with -------------------------------------------------------------------------- */
+
+typedef struct native_acquire {
+    PyObject_HEAD
+    native_pool *pool;
+    native_op *op; /* has the connection, once entered */
+    int64_t timeout_ms;
+} native_acquire;
+
+static PyObject *pool_async_connection(PyObject *object, PyObject *args, PyObject *keywords)
+{
+    static char *names[] = {"timeout", NULL};
+    native_pool *self = (native_pool *)object;
+    PyTypeObject *type = self->state->acquire_type;
+    PyObject *seconds = NULL;
+    int64_t timeout_ms = POND_TIMEOUT_DEFAULT;
+    if ((PyTuple_GET_SIZE(args) || keywords) &&
+        (!PyArg_ParseTupleAndKeywords(args, keywords, "|O", names, &seconds) ||
+         native_timeout(self->state, seconds, &timeout_ms)))
+        return NULL;
+    native_acquire *manager = (native_acquire *)type->tp_alloc(type, 0);
+    if (!manager)
+        return NULL;
+    manager->pool = (native_pool *)Py_NewRef(object);
+    manager->timeout_ms = timeout_ms;
+    return (PyObject *)manager;
+}
+
+static PyObject *acquire_enter(PyObject *object, PyObject *unused)
+{
+    (void)unused;
+    native_acquire *self = (native_acquire *)object;
+    if (self->op)
+        return native_raise_text(self->pool->state, POND_EMISUSE,
+                                 "this async_connection() was entered before: call it again");
+    self->op = (native_op *)acquire(self->pool, self->timeout_ms);
+    return Py_XNewRef((PyObject *)self->op);
+}
+
+/* The connection that was acquired; borrowed. */
+static native_connection *acquired(native_acquire *self)
+{
+    PyObject *value = self->op ? self->op->value : NULL;
+    return (native_connection *)value;
+}
+
+static PyObject *acquire_exit(PyObject *object, PyObject *args)
+{
+    (void)args;
+    native_acquire *self = (native_acquire *)object;
+    native_state *state = self->pool->state;
+    native_connection *connection = acquired(self);
+    if (connection && native_connection_release(connection))
+        return NULL;
+    if (pond_log_pending())
+        native_drain_log(state);
+    return Py_NewRef(state->ready_none);
+}
+
+static int acquire_traverse(PyObject *object, visitproc visit, void *arg)
+{
+    native_acquire *self = (native_acquire *)object;
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(self->pool);
+    Py_VISIT(self->op);
+    return 0;
+}
+
+static void acquire_dealloc(PyObject *object)
+{
+    native_acquire *self = (native_acquire *)object;
+    PyTypeObject *type = Py_TYPE(object);
+    PyObject_GC_UnTrack(object);
+    Py_CLEAR(self->op);
+    Py_CLEAR(self->pool);
+    type->tp_free(object);
+    Py_DECREF(type);
+}
+
+static PyMethodDef acquire_methods[] = {
+    {"__aenter__", acquire_enter, METH_NOARGS, "Acquire."},
+    {"__aexit__", acquire_exit, METH_VARARGS, "Release."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot acquire_slots[] = {
+    {Py_tp_methods, acquire_methods},
+    {Py_tp_traverse, acquire_traverse},
+    {Py_tp_dealloc, acquire_dealloc},
+    {0, NULL},
+};
+
+PyType_Spec native_acquire_spec = {
+    .name = "millpond._native.Acquire",
+    .basicsize = sizeof(native_acquire),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .slots = acquire_slots,
+};
+
+/* ---- The type ---------------------------------------------------------------------------- */
+
+#define WITH_KEYWORDS(function) (PyCFunction)(void (*)(void))function, METH_VARARGS | METH_KEYWORDS
+
+static PyMethodDef pool_methods[] = {
+    {"acquire", WITH_KEYWORDS(pool_acquire), "acquire(timeout=None): await it for a connection."},
+    {"acquire_sync", WITH_KEYWORDS(pool_acquire_sync), "acquire_sync(timeout=None): blocks."},
+    {"async_connection", WITH_KEYWORDS(pool_async_connection),
+     "async_connection(timeout=None): for async with."},
+    {"close", WITH_KEYWORDS(pool_close), "close(timeout=None): await it."},
+    {"close_sync", WITH_KEYWORDS(pool_close_sync), "close_sync(timeout=None): blocks."},
+    {"status", pool_status, METH_NOARGS, "status() -> dict of counts."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef pool_attributes[] = {
+    {"hash", pool_hash, NULL, "The key of the pool in the library.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyType_Slot pool_slots[] = {
+    {Py_tp_doc, "Pool(driver, settings, connection, sync_connection)"},
+    {Py_tp_new, pool_new},
+    {Py_tp_methods, pool_methods},
+    {Py_tp_getset, pool_attributes},
+    {Py_tp_traverse, pool_traverse},
+    {Py_tp_dealloc, pool_dealloc},
+    {0, NULL},
+};
+
+PyType_Spec native_pool_spec = {
+    .name = "millpond._native.Pool",
+    .basicsize = sizeof(native_pool),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = pool_slots,
+};

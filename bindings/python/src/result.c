@@ -1,0 +1,169 @@
+/* A list of tuples that also knows its columns. */
+#include <structmember.h>
+
+#include "native.h"
+
+typedef struct native_result {
+    PyListObject list; /* first */
+    PyObject *columns; /* tuple of str */
+    long long rowcount;
+    PyObject *lastrowid; /* int, or None */
+} native_result;
+
+static int result_traverse(PyObject *object, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(object));
+    return PyList_Type.tp_traverse(object, visit, arg);
+}
+
+static void result_dealloc(PyObject *object)
+{
+    native_result *self = (native_result *)object;
+    PyTypeObject *type = Py_TYPE(object);
+    Py_CLEAR(self->columns);
+    Py_CLEAR(self->lastrowid);
+    PyList_Type.tp_dealloc(object);
+    Py_DECREF(type);
+}
+
+static PyMemberDef result_members[] = {
+    {"columns", T_OBJECT, offsetof(native_result, columns), READONLY,
+     "Names of the columns, tuple of str; empty for a statement without rows."},
+    {"rowcount", T_LONGLONG, offsetof(native_result, rowcount), READONLY,
+     "Rows that were written, or returned by a read; -1 if the database does not say."},
+    {"lastrowid", T_OBJECT, offsetof(native_result, lastrowid), READONLY,
+     "The id that an insert made, or None."},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyType_Slot result_slots[] = {
+    {Py_tp_doc, "Rows as tuples: a list, and what else the database told."},
+    {Py_tp_traverse, result_traverse},
+    {Py_tp_dealloc, result_dealloc},
+    {Py_tp_members, result_members},
+    {0, NULL},
+};
+
+PyType_Spec native_result_spec = {
+    .name = "millpond._native.Result",
+    .basicsize = sizeof(native_result),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .slots = result_slots,
+};
+
+/* ---- Fill -------------------------------------------------------------------------------- */
+
+static PyObject *read_columns(const pond_result *result)
+{
+    size_t count = pond_result_column_count(result);
+    PyObject *columns = PyTuple_New((Py_ssize_t)count);
+    for (size_t i = 0; columns && i < count; i++) {
+        const char *name = pond_result_column_name(result, i);
+        PyObject *text = PyUnicode_DecodeUTF8(name, (Py_ssize_t)strlen(name), "replace");
+        if (text)
+            PyTuple_SET_ITEM(columns, (Py_ssize_t)i, text);
+        else
+            Py_CLEAR(columns);
+    }
+    return columns;
+}
+
+/* Objects that can be part of a cycle; a tuple of others needs no garbage collector. */
+static int is_container(uint32_t type)
+{
+    return type == POND_TYPE_ARRAY || type == POND_TYPE_JSON;
+}
+
+static void name_cell(const pond_result *result, size_t row, size_t column)
+{
+    PyObject *type;
+    PyObject *value;
+    PyObject *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyErr_NormalizeException(&type, &value, &traceback);
+    PyObject *text = value ? PyUnicode_FromFormat("column \"%s\" of row %zu: %S",
+                                                  pond_result_column_name(result, column), row,
+                                                  value)
+                           : NULL;
+    PyObject *args = text ? PyTuple_Pack(1, text) : NULL;
+    if (!args || PyObject_SetAttrString(value, "args", args))
+        PyErr_Clear();
+    Py_XDECREF(text);
+    Py_XDECREF(args);
+    PyErr_Restore(type, value, traceback);
+}
+
+static PyObject *read_row(native_state *state, pond_result *result, size_t row, pond_value *values,
+                          size_t count)
+{
+    pond_error *error = NULL;
+    int code = pond_result_row(result, row, values, &error);
+    if (code)
+        return native_raise(state, code, error);
+    PyObject *tuple = PyTuple_New((Py_ssize_t)count);
+    int plain = 1;
+    for (size_t i = 0; tuple && i < count; i++) {
+        PyObject *item = native_from_value(state, &values[i]);
+        if (item) {
+            PyTuple_SET_ITEM(tuple, (Py_ssize_t)i, item);
+            plain &= !is_container(values[i].type);
+        } else {
+            name_cell(result, row, i);
+            Py_CLEAR(tuple);
+        }
+    }
+    if (tuple && plain && count)
+        PyObject_GC_UnTrack(tuple);
+    return tuple;
+}
+
+static int read_rows(native_state *state, native_result *self, pond_result *result)
+{
+    enum { FEW = 32 };
+    pond_value few[FEW];
+    size_t rows = pond_result_row_count(result);
+    size_t columns = pond_result_column_count(result);
+    pond_value *values = columns <= FEW ? few : PyMem_New(pond_value, columns);
+    if (!values) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    if (rows) {
+        self->list.ob_item = PyMem_New(PyObject *, rows);
+        if (!self->list.ob_item)
+            PyErr_NoMemory();
+        else
+            self->list.allocated = (Py_ssize_t)rows;
+    }
+    int failed = rows && !self->list.ob_item;
+    for (size_t i = 0; i < rows && !failed; i++) {
+        PyObject *row = read_row(state, result, i, values, columns);
+        failed = !row;
+        if (row) {
+            self->list.ob_item[i] = row;
+            Py_SET_SIZE(&self->list, (Py_ssize_t)i + 1);
+        }
+    }
+    if (values != few)
+        PyMem_Free(values);
+    return failed ? -1 : 0;
+}
+
+PyObject *native_rows(native_state *state, pond_result *result)
+{
+    if (!result)
+        return PyErr_NoMemory();
+    native_result *self = (native_result *)state->result_type->tp_alloc(state->result_type, 0);
+    if (!self) {
+        pond_result_release(result);
+        return NULL;
+    }
+    int64_t id = pond_result_last_insert_id(result);
+    self->rowcount = pond_result_affected(result);
+    self->lastrowid = id ? PyLong_FromLongLong(id) : Py_NewRef(Py_None);
+    self->columns = read_columns(result);
+    if (!self->lastrowid || !self->columns || read_rows(state, self, result))
+        Py_CLEAR(self);
+    pond_result_release(result);
+    return (PyObject *)self;
+}
