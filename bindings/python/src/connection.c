@@ -1,6 +1,6 @@
-#include <structmember.h>
-
 #include "native.h"
+
+#include <structmember.h>
 
 /* ---- Create and destroy ------------------------------------------------------------------ */
 

@@ -1,9 +1,9 @@
 /* The awaitable of every asynchronous call. It is a future to asyncio (so that tasks, gather() and
  * wait_for() take it as it is) and a coroutine (so that create_task() does). One that is done is
  * awaited without a turn of the event loop. */
-#include <structmember.h>
-
 #include "native.h"
+
+#include <structmember.h>
 
 /* ---- Create and destroy ------------------------------------------------------------------ */
 

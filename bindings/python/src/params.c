@@ -1,8 +1,9 @@
 /* Python objects to values. */
-#include <datetime.h>
 #include <math.h>
 
 #include "native.h"
+
+#include <datetime.h>
 #include "calendar.h"
 
 static int fail(native_state *state, int code, Py_ssize_t number, const char *what)

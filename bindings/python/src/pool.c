@@ -240,6 +240,24 @@ static PyObject *pool_status(PyObject *object, PyObject *unused)
         (count)at.statement_evictions);
 }
 
+static PyObject *pool_closed(PyObject *object, void *unused)
+{
+    (void)unused;
+    pond_pool_status at = {.struct_size = sizeof(at)};
+    pond_error *error = NULL;
+    int code = pond_pool_get_status(((native_pool *)object)->pool, &at, &error);
+    pond_error_free(error);
+    return PyBool_FromLong(code || at.closed); /* a forked child needs a new one, too */
+}
+
+static PyObject *pool_same_as(PyObject *object, PyObject *other)
+{
+    native_pool *self = (native_pool *)object;
+    if (!PyObject_TypeCheck(other, self->state->pool_type))
+        Py_RETURN_FALSE;
+    return PyBool_FromLong(self->pool == ((native_pool *)other)->pool);
+}
+
 static PyObject *pool_hash(PyObject *object, void *unused)
 {
     (void)unused;
@@ -356,11 +374,13 @@ static PyMethodDef pool_methods[] = {
      "async_connection(timeout=None): for async with."},
     {"close", WITH_KEYWORDS(pool_close), "close(timeout=None): await it."},
     {"close_sync", WITH_KEYWORDS(pool_close_sync), "close_sync(timeout=None): blocks."},
+    {"same_as", pool_same_as, METH_O, "True if both are one pool of the library."},
     {"status", pool_status, METH_NOARGS, "status() -> dict of counts."},
     {NULL, NULL, 0, NULL},
 };
 
 static PyGetSetDef pool_attributes[] = {
+    {"closed", pool_closed, NULL, "True once it closes, or in a forked child.", NULL},
     {"hash", pool_hash, NULL, "The key of the pool in the library.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };

@@ -1,7 +1,7 @@
 /* A list of tuples that also knows its columns. */
-#include <structmember.h>
-
 #include "native.h"
+
+#include <structmember.h>
 
 typedef struct native_result {
     PyListObject list; /* first */

@@ -1,7 +1,8 @@
 /* Values to Python objects. */
-#include <datetime.h>
 
 #include "native.h"
+
+#include <datetime.h>
 #include "calendar.h"
 
 /* ---- Dates and times --------------------------------------------------------------------- */

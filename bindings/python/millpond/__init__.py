@@ -1,0 +1,57 @@
+"""PostgreSQL, MySQL/MariaDB and SQLite through one pooled API, asynchronous and synchronous."""
+
+from . import exceptions
+from ._native import Result
+from ._native import version as __version__
+from ._values import Interval
+from .config import DatabaseConfig
+from .connection import (
+    AsyncConnection,
+    MysqlAsyncConnection,
+    MysqlSyncConnection,
+    PostgresAsyncConnection,
+    PostgresSyncConnection,
+    SqliteAsyncConnection,
+    SqliteSyncConnection,
+    SyncConnection,
+)
+from .database import (
+    ConnectionManager,
+    DatabaseFactory,
+    Mysqldatabase,
+    MysqlDatabase,
+    PostgresDatabase,
+    SqliteDatabase,
+    is_environment_async,
+)
+from .exceptions import *  # noqa: F403
+from .pool_manager import PoolManager
+from .sql import MysqlSqlGenerator, PostgresSqlGenerator, SqlGenerator, SqliteSqlGenerator
+
+__all__ = [
+    "AsyncConnection",
+    "ConnectionManager",
+    "DatabaseConfig",
+    "DatabaseFactory",
+    "Interval",
+    "MysqlAsyncConnection",
+    "MysqlDatabase",
+    "MysqlSqlGenerator",
+    "MysqlSyncConnection",
+    "Mysqldatabase",
+    "PoolManager",
+    "PostgresAsyncConnection",
+    "PostgresDatabase",
+    "PostgresSqlGenerator",
+    "PostgresSyncConnection",
+    "Result",
+    "SqlGenerator",
+    "SqliteAsyncConnection",
+    "SqliteDatabase",
+    "SqliteSqlGenerator",
+    "SqliteSyncConnection",
+    "SyncConnection",
+    "__version__",
+    "is_environment_async",
+]
+__all__ += exceptions.__all__

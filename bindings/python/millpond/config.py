@@ -1,0 +1,189 @@
+"""Where a database is and how to use it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from typing import Any, Mapping
+
+from .exceptions import ArgumentError
+
+_SECONDS = (
+    "connection_acquisition_timeout",
+    "connection_creation_timeout",
+    "pool_creation_timeout",
+    "query_execution_timeout",
+)
+_COUNTS = ("pool_min_size", "pool_max_size", "statement_cache_size")
+
+
+def _check_text(name: str, value: object) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    raise ArgumentError(f"{name} must be a str or None, not {type(value).__name__}")
+
+
+def _check_port(port: object) -> int | None:
+    if port is None:
+        return None
+    if isinstance(port, bool) or not isinstance(port, int):
+        raise ArgumentError(f"port must be an int from 1 to 65535, not {port!r}")
+    if not 1 <= port <= 65535:
+        raise ArgumentError(f"port must be from 1 to 65535, not {port}")
+    return port
+
+
+def _check_seconds(name: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ArgumentError(f"{name} must be a number of seconds, not {value!r}")
+    if not math.isfinite(value) or value < 0:
+        raise ArgumentError(f"{name} must be a number of seconds from 0 on, not {value!r}")
+    return float(value)
+
+
+def _check_count(name: str, value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ArgumentError(f"{name} must be an int from 0 on, not {value!r}")
+    return value
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+class DatabaseConfig:
+    """Configuration of one database.
+
+    Args:
+        database: name of the database; for SQLite a path, or ``":memory:"``. Required.
+        host: server's name, address, or folder of its socket. Default: the database's own.
+        port: int from 1 to 65535. Default: the database's own.
+        user, password: str. The password appears in no repr, log, error, metric or hash.
+        alias: a friendly name for the connection. Default: the database's name.
+        env: environment, such as ``"prod"``, ``"dev"`` or ``"test"``. Default: ``"prod"``.
+        connection_acquisition_timeout: seconds to wait for a pooled connection; 0: no limit.
+        connection_creation_timeout: seconds that connecting may take.
+        pool_creation_timeout: seconds that making a pool may take.
+        query_execution_timeout: seconds for a call without ``timeout=``; 0: no limit.
+        pool_min_size, pool_max_size: bounds of the pool; chosen from the number of cores if unset.
+        statement_cache_size: prepared statements that each connection keeps.
+        **options: settings of the driver, such as ``sslmode="verify-full"``; see the driver's page.
+
+    Raises:
+        ArgumentError: (a ValueError) a value is missing or out of range; the message names it.
+    """
+
+    def __init__(
+        self,
+        database: str,
+        host: str | None = None,
+        port: int | None = None,
+        user: str | None = None,
+        password: str | None = None,
+        alias: str | None = None,
+        env: str = "prod",
+        connection_acquisition_timeout: float = 10.0,
+        connection_creation_timeout: float = 15.0,
+        pool_creation_timeout: float = 30.0,
+        query_execution_timeout: float = 60.0,
+        pool_min_size: int | None = None,
+        pool_max_size: int | None = None,
+        statement_cache_size: int = 256,
+        **options: Any,
+    ) -> None:
+        if not isinstance(database, str) or not database:
+            raise ArgumentError("database is missing: name the database, or the file for SQLite")
+        self._database = database
+        self._host = _check_text("host", host)
+        self._port = _check_port(port)
+        self._user = _check_text("user", user)
+        self._password = _check_text("password", password)
+        self._alias = _check_text("alias", alias) or database
+        self._env = _check_text("env", env) or "prod"
+        given: dict[str, Any] = {
+            "connection_acquisition_timeout": connection_acquisition_timeout,
+            "connection_creation_timeout": connection_creation_timeout,
+            "pool_creation_timeout": pool_creation_timeout,
+            "query_execution_timeout": query_execution_timeout,
+        }
+        self._settings: dict[str, Any] = {
+            name: _check_seconds(name, value) for name, value in given.items()
+        }
+        sizes = {
+            "pool_min_size": pool_min_size,
+            "pool_max_size": pool_max_size,
+            "statement_cache_size": statement_cache_size,
+        }
+        for name, size in sizes.items():
+            if size is not None:
+                self._settings[name] = _check_count(name, size)
+        self._options: dict[str, Any] = {k: v for k, v in options.items() if v is not None}
+        if pool_max_size is not None and (pool_min_size or 0) > pool_max_size:
+            raise ArgumentError(
+                f"pool_min_size ({pool_min_size}) is more than pool_max_size ({pool_max_size})"
+            )
+
+    def config(self) -> dict[str, Any]:
+        """Host, port, database, user and password, by these names."""
+        return {
+            "host": self._host,
+            "port": self._port,
+            "database": self._database,
+            "user": self._user,
+            "password": self._password,
+        }
+
+    def database(self) -> str:
+        """Name of the database."""
+        return self._database
+
+    def alias(self) -> str:
+        """Friendly name of the connection."""
+        return self._alias
+
+    def host(self) -> str | None:
+        """The server's host, None for the default."""
+        return self._host
+
+    def port(self) -> int | None:
+        """The server's port, None for the default."""
+        return self._port
+
+    def env(self) -> str:
+        """The environment, such as ``"prod"``."""
+        return self._env
+
+    def hash(self) -> str:
+        """MD5 (32 hexadecimal digits) of all parameters except the password: the pool's key."""
+        key = {
+            "database": self._database,
+            "host": self._host,
+            "port": self._port,
+            "user": self._user,
+            "alias": self._alias,
+            "env": self._env,
+            **self._settings,
+            "options": {name: _as_text(value) for name, value in self._options.items()},
+        }
+        text = json.dumps(key, sort_keys=True)
+        return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+    def _native_settings(self) -> dict[str, str]:
+        """All that is set, as the library takes it."""
+        settings: Mapping[str, Any] = {
+            **self.config(),
+            "alias": self._alias,
+            "env": self._env,
+            **self._settings,
+            **self._options,
+        }
+        return {name: _as_text(value) for name, value in settings.items() if value is not None}
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}(database={self._database!r}, host={self._host!r}, "
+            f"port={self._port!r}, user={self._user!r}, alias={self._alias!r}, env={self._env!r})"
+        )

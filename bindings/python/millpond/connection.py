@@ -1,0 +1,196 @@
+"""Connections: what they can do, for all databases alike."""
+
+from __future__ import annotations
+
+import abc
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from . import _native
+from .sql import MysqlSqlGenerator, PostgresSqlGenerator, SqlGenerator, SqliteSqlGenerator
+
+Row = tuple[Any, ...]
+
+
+class AsyncConnection(abc.ABC):
+    """An asynchronous connection. Statements on one connection run one after another."""
+
+    __slots__ = ()
+
+    @property
+    @abc.abstractmethod
+    def parameter_converter(self) -> SqlGenerator:
+        """The generator of this database's SQL."""
+
+    @abc.abstractmethod
+    async def in_transaction(self) -> bool:
+        """True while a transaction is open, as the server or library reports it."""
+
+    @abc.abstractmethod
+    async def begin_transaction(self) -> None:
+        """Begin a transaction. Raises TransactionStateError if one is open."""
+
+    @abc.abstractmethod
+    async def commit_transaction(self) -> None:
+        """Commit. Raises TransactionStateError if none is open, UnknownOutcomeError if the connection
+        was lost before the answer came."""
+
+    @abc.abstractmethod
+    async def rollback_transaction(self) -> None:
+        """Roll back. Raises TransactionStateError if none is open."""
+
+    @abc.abstractmethod
+    async def close(self) -> None:
+        """Close the connection instead of giving it back to its pool. Closing twice is no error."""
+
+    @abc.abstractmethod
+    async def get_version_details(self) -> dict[str, str]:
+        """``{"db_server_version": …, "db_driver": …}``."""
+
+
+class SyncConnection(abc.ABC):
+    """A synchronous connection, for one thread."""
+
+    __slots__ = ()
+
+    @property
+    @abc.abstractmethod
+    def parameter_converter(self) -> SqlGenerator:
+        """The generator of this database's SQL."""
+
+    @abc.abstractmethod
+    def in_transaction(self) -> bool:
+        """True while a transaction is open, as the server or library reports it."""
+
+    @abc.abstractmethod
+    def begin_transaction(self) -> None:
+        """Begin a transaction. Raises TransactionStateError if one is open."""
+
+    @abc.abstractmethod
+    def commit_transaction(self) -> None:
+        """Commit. Raises TransactionStateError if none is open, UnknownOutcomeError if the connection
+        was lost before the answer came."""
+
+    @abc.abstractmethod
+    def rollback_transaction(self) -> None:
+        """Roll back. Raises TransactionStateError if none is open."""
+
+    @abc.abstractmethod
+    def close(self) -> None:
+        """Close the connection instead of giving it back to its pool. Closing twice is no error."""
+
+    @abc.abstractmethod
+    def get_version_details(self) -> dict[str, str]:
+        """``{"db_server_version": …, "db_driver": …}``."""
+
+
+class _NativeAsyncConnection(_native.Connection, AsyncConnection):
+    """A pooled connection of the library. ``execute`` and ``executemany`` are native methods:
+
+    execute(sql, params=None, timeout=None, tags=None) -> list of tuples
+        Args:
+            sql: one statement with ``?`` placeholders.
+            params: tuple or list, one value for each placeholder.
+            timeout: seconds for the whole call, the server's work included. None: the config's.
+            tags: dict, sent as a comment in the statement.
+        Returns a list of tuples with the attributes ``columns`` (tuple of str), ``rowcount`` (int) and
+        ``lastrowid`` (int or None).
+        Raises ParameterError and ValueRangeError before anything is sent, QueryTimeoutError after the
+        server's work was stopped, ConnectionLostError, UnknownOutcomeError, and what the database
+        answers.
+
+    executemany(sql, param_list, timeout=None, tags=None) -> list of tuples
+        The statement for each tuple of ``param_list``: all or nothing, in a transaction of its own
+        unless one is open. An error names the failing row, from 0.
+    """
+
+    __slots__ = ()
+    _generator: ClassVar[SqlGenerator]
+
+    @property
+    def parameter_converter(self) -> SqlGenerator:
+        return self._generator
+
+    # Natively these return awaitables at once; the abstract class only knows coroutines.
+    if not TYPE_CHECKING:
+        in_transaction = _native.Connection.in_transaction
+        begin_transaction = _native.Connection.begin_transaction
+        commit_transaction = _native.Connection.commit_transaction
+        rollback_transaction = _native.Connection.rollback_transaction
+        close = _native.Connection.close
+        get_version_details = _native.Connection.get_version_details
+
+
+class _NativeSyncConnection(_native.SyncConnection, SyncConnection):
+    """A pooled connection of the library, for one thread; ``execute`` and ``executemany`` are as in the
+    asynchronous class."""
+
+    __slots__ = ()
+    _generator: ClassVar[SqlGenerator]
+
+    @property
+    def parameter_converter(self) -> SqlGenerator:
+        return self._generator
+
+    if not TYPE_CHECKING:
+        in_transaction = _native.SyncConnection.in_transaction
+        begin_transaction = _native.SyncConnection.begin_transaction
+        commit_transaction = _native.SyncConnection.commit_transaction
+        rollback_transaction = _native.SyncConnection.rollback_transaction
+        close = _native.SyncConnection.close
+        get_version_details = _native.SyncConnection.get_version_details
+
+
+class PostgresAsyncConnection(_NativeAsyncConnection):
+    """A connection to PostgreSQL."""
+
+    __slots__ = ()
+    _generator = PostgresSqlGenerator()
+
+
+class MysqlAsyncConnection(_NativeAsyncConnection):
+    """A connection to MySQL or MariaDB."""
+
+    __slots__ = ()
+    _generator = MysqlSqlGenerator()
+
+
+class SqliteAsyncConnection(_NativeAsyncConnection):
+    """A connection to an SQLite database."""
+
+    __slots__ = ()
+    _generator = SqliteSqlGenerator()
+
+
+class PostgresSyncConnection(_NativeSyncConnection):
+    """A connection to PostgreSQL."""
+
+    __slots__ = ()
+    _generator = PostgresSqlGenerator()
+
+
+class MysqlSyncConnection(_NativeSyncConnection):
+    """A connection to MySQL or MariaDB."""
+
+    __slots__ = ()
+    _generator = MysqlSqlGenerator()
+
+
+class SqliteSyncConnection(_NativeSyncConnection):
+    """A connection to an SQLite database."""
+
+    __slots__ = ()
+    _generator = SqliteSqlGenerator()
+
+
+__all__ = [
+    "AsyncConnection",
+    "MysqlAsyncConnection",
+    "MysqlSyncConnection",
+    "PostgresAsyncConnection",
+    "PostgresSyncConnection",
+    "Row",
+    "SqliteAsyncConnection",
+    "SqliteSyncConnection",
+    "SyncConnection",
+]
+

@@ -1,0 +1,224 @@
+"""Databases: what a program opens, and gets connections from."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from typing import Any, AsyncContextManager, ClassVar, Iterator
+
+from . import _native
+from .config import DatabaseConfig
+from .connection import (
+    AsyncConnection,
+    MysqlAsyncConnection,
+    MysqlSyncConnection,
+    PostgresAsyncConnection,
+    PostgresSyncConnection,
+    SqliteAsyncConnection,
+    SqliteSyncConnection,
+    SyncConnection,
+)
+from .exceptions import ArgumentError
+from .pool_manager import PoolManager, _Entry
+
+
+class ConnectionManager(DatabaseConfig, PoolManager):
+    """Gives out connections of one database, pooled, asynchronous and synchronous.
+
+    Args:
+        config: the database's configuration; or the keyword arguments of DatabaseConfig.
+
+    Raises:
+        ArgumentError: the configuration is incomplete, or has what this database does not know.
+        DriverNotBuiltError: this build of millpond lacks the database's driver.
+    """
+
+    _driver: ClassVar[str]
+    _async_class: ClassVar[type[_native.Connection]]
+    _sync_class: ClassVar[type[_native.SyncConnection]]
+
+    def __init__(self, config: DatabaseConfig | None = None, **settings: Any) -> None:
+        if config is None:
+            super().__init__(**settings)
+        elif not isinstance(config, DatabaseConfig):
+            raise ArgumentError(f"config must be a DatabaseConfig, not {type(config).__name__}")
+        elif settings:
+            raise ArgumentError("give either a config or its settings, not both")
+        else:
+            self.__dict__.update(config.__dict__)
+        self._cached = threading.local()
+        self._native_pool: _native.Pool | None = None
+        self._pool()
+
+    def _pool(self) -> _native.Pool:
+        """The pool, made anew if it was closed."""
+        pool = self._native_pool
+        if pool is not None and not pool.closed:
+            return pool
+        pool = _native.Pool(
+            self._driver, self._native_settings(), self._async_class, self._sync_class
+        )
+        for entry in self._find(self.hash()):
+            if entry.driver == self._driver and entry.pool.same_as(pool):
+                self._native_pool = entry.pool
+                return entry.pool
+        self._remember(_Entry(pool, self, self._driver))
+        self._native_pool = pool
+        return pool
+
+    # ---- Asynchronous --------------------------------------------------------------------
+
+    async def get_async_connection(self, timeout: float | None = None) -> AsyncConnection:
+        """Acquire a connection of the pool; give it back with release_async_connection().
+
+        Args:
+            timeout: seconds to wait for a free one. None: ``connection_acquisition_timeout``.
+
+        Raises:
+            AcquireTimeoutError: (a TimeoutError) none became free in time.
+            ConnectFailedError, AuthenticationError: the database cannot be reached or refuses.
+            ClosedError: the pool is closing.
+        """
+        return await self._pool().acquire(timeout)
+
+    async def release_async_connection(self, async_conn: AsyncConnection) -> None:
+        """Give a connection back. An open transaction is rolled back, with a warning in the log.
+
+        Raises:
+            StaleConnectionError: it was given back before.
+        """
+        if not isinstance(async_conn, _native.Connection):
+            raise ArgumentError(f"{type(async_conn).__name__} is no connection of this pool")
+        async_conn._release()
+
+    def async_connection(self, timeout: float | None = None) -> AsyncContextManager[Any]:
+        """``async with db.async_connection() as conn:`` acquires, and releases at the end."""
+        return self._pool().async_connection(timeout) if timeout else self._pool().async_connection()
+
+    # ---- Synchronous ---------------------------------------------------------------------
+
+    def get_sync_connection(self) -> SyncConnection:
+        """The calling thread's connection, acquired from the pool at the first call and kept.
+
+        Raises:
+            As get_async_connection().
+        """
+        connection: SyncConnection | None = getattr(self._cached, "connection", None)
+        if connection is None or not connection.id:  # type: ignore[attr-defined]
+            connection = self._pool().acquire_sync()
+            self._cached.connection = connection
+        return connection
+
+    def release_sync_connection(self) -> None:
+        """Close the calling thread's connection; the next get_sync_connection() makes a new one."""
+        connection = getattr(self._cached, "connection", None)
+        self._cached.connection = None
+        if connection is not None:
+            connection.close()
+
+    @contextlib.contextmanager
+    def sync_connection(self, timeout: float | None = None) -> Iterator[Any]:
+        """``with db.sync_connection() as conn:`` acquires, and releases at the end."""
+        connection = self._pool().acquire_sync(timeout)
+        try:
+            yield connection
+        finally:
+            connection._release()
+
+    # ---- Diagnostics ---------------------------------------------------------------------
+
+    @staticmethod
+    def is_environment_async() -> bool:
+        """True where an event loop is running in the calling thread."""
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return False
+        return True
+
+    def get_pool_status(self) -> dict[str, Any]:
+        """The pool's state: initialized, alias, hash, env, sizes (min_size, max_size, size, in_use, idle,
+        waiting), closed, and metrics."""
+        status = self._pool().status()
+        sizes = ("min_size", "max_size", "size", "in_use", "idle", "waiting", "closed")
+        return {
+            "initialized": status["created"] > 0,
+            "alias": self.alias(),
+            "hash": self.hash(),
+            "env": self.env(),
+            **{name: status[name] for name in sizes},
+            "metrics": self.get_pool_metrics(self.hash()),
+        }
+
+
+class PostgresDatabase(ConnectionManager):
+    """A PostgreSQL database."""
+
+    _driver = "postgres"
+    _async_class = PostgresAsyncConnection
+    _sync_class = PostgresSyncConnection
+
+
+class MysqlDatabase(ConnectionManager):
+    """A MySQL or MariaDB database."""
+
+    _driver = "mysql"
+    _async_class = MysqlAsyncConnection
+    _sync_class = MysqlSyncConnection
+
+
+Mysqldatabase = MysqlDatabase
+
+
+class SqliteDatabase(ConnectionManager):
+    """An SQLite database: a file, or ``":memory:"``."""
+
+    _driver = "sqlite"
+    _async_class = SqliteAsyncConnection
+    _sync_class = SqliteSyncConnection
+
+
+class DatabaseFactory:
+    """Makes databases by name."""
+
+    _classes: ClassVar[dict[str, type[ConnectionManager]]] = {
+        "postgres": PostgresDatabase,
+        "postgresql": PostgresDatabase,
+        "mysql": MysqlDatabase,
+        "mariadb": MysqlDatabase,
+        "sqlite": SqliteDatabase,
+    }
+
+    @staticmethod
+    def create_database(db_type: str, db_config: DatabaseConfig) -> ConnectionManager:
+        """The database of a type, not yet connected.
+
+        Args:
+            db_type: ``"postgres"`` (or ``"postgresql"``), ``"mysql"`` (or ``"mariadb"``), ``"sqlite"``.
+            db_config: where it is.
+
+        Raises:
+            ArgumentError: (a ValueError) there is no such type, or the config does not fit it.
+            DriverNotBuiltError: this build of millpond lacks the driver.
+        """
+        known = DatabaseFactory._classes
+        if not isinstance(db_type, str) or db_type.lower() not in known:
+            raise ArgumentError(f"unknown database type {db_type!r}: use one of {', '.join(known)}")
+        return known[db_type.lower()](db_config)
+
+
+def is_environment_async() -> bool:
+    """True where an event loop is running in the calling thread."""
+    return ConnectionManager.is_environment_async()
+
+
+__all__ = [
+    "ConnectionManager",
+    "DatabaseFactory",
+    "MysqlDatabase",
+    "Mysqldatabase",
+    "PostgresDatabase",
+    "SqliteDatabase",
+    "is_environment_async",
+]

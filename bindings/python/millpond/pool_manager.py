@@ -1,0 +1,100 @@
+"""The pools of this process: one for each config and driver."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from typing import Any, ClassVar
+
+from . import _native
+from .config import DatabaseConfig
+
+
+class _Entry:
+    """A pool and the config that it was opened with."""
+
+    __slots__ = ("config", "driver", "pool")
+
+    def __init__(self, pool: _native.Pool, config: DatabaseConfig, driver: str) -> None:
+        self.pool = pool
+        self.config = config
+        self.driver = driver
+
+
+class PoolManager:
+    """Keeps the pools: made when first used, shared by all with the same configuration."""
+
+    _lock: ClassVar[threading.Lock] = threading.Lock()
+    _entries: ClassVar[list[_Entry]] = []
+    _process: ClassVar[int] = os.getpid()
+
+    @classmethod
+    def _forget_parent(cls) -> None:
+        """In a forked child the parent's pools are of no use."""
+        if PoolManager._process != os.getpid():
+            PoolManager._process = os.getpid()
+            PoolManager._entries = []
+            PoolManager._lock = threading.Lock()
+
+    @classmethod
+    def _find(cls, config_hash: str | None) -> list[_Entry]:
+        cls._forget_parent()
+        with PoolManager._lock:
+            return [
+                entry
+                for entry in PoolManager._entries
+                if config_hash is None or entry.config.hash() == config_hash
+            ]
+
+    @classmethod
+    def _remember(cls, entry: _Entry) -> None:
+        cls._forget_parent()
+        with PoolManager._lock:
+            PoolManager._entries.append(entry)
+
+    @classmethod
+    def _forget(cls, entries: list[_Entry]) -> None:
+        with PoolManager._lock:
+            PoolManager._entries = [e for e in PoolManager._entries if e not in entries]
+
+    @classmethod
+    async def close_pool(cls, config_hash: str | None = None, timeout: float | None = 60) -> None:
+        """Close one pool, or all.
+
+        No connection is lent any more (ClosedError). Those that are in use may come back until
+        ``timeout`` seconds have passed; then those idle in a healthy transaction are committed,
+        running statements cancelled, and all are closed. A later use makes a new pool.
+
+        Args:
+            config_hash: ``DatabaseConfig.hash()`` of the pool to close; None for all pools.
+            timeout: seconds, None for 60.
+
+        Raises:
+            ArgumentError: timeout is not positive.
+        """
+        entries = cls._find(config_hash)
+        cls._forget(entries)
+        await asyncio.gather(*(entry.pool.close(timeout) for entry in entries))
+
+    @classmethod
+    def get_pool_metrics(cls, config_hash: str | None = None) -> dict[str, Any]:
+        """Counts of one pool, or a dict of them by hash.
+
+        Keys: total_acquired, total_released, current_active, peak_active, errors, timeouts, created,
+        destroyed, statement_hits, statement_misses, statement_evictions. {} for an unknown hash.
+        """
+        metrics = {entry.config.hash(): _metrics(entry.pool.status()) for entry in cls._find(config_hash)}
+        if config_hash is None:
+            return metrics
+        return metrics.get(config_hash, {})
+
+
+def _metrics(status: dict[str, Any]) -> dict[str, Any]:
+    counts = {
+        name: value
+        for name, value in status.items()
+        if name not in ("min_size", "max_size", "size", "in_use", "idle", "waiting", "closed")
+    }
+    counts["current_active"] = status["total_acquired"] - status["total_released"]
+    return counts

@@ -1,0 +1,73 @@
+"""SQL of each database: placeholders, timeouts, comments."""
+
+from __future__ import annotations
+
+import abc
+from typing import Any, ClassVar, Mapping
+
+from . import _native
+from .exceptions import ArgumentError, ParameterError
+
+
+class SqlGenerator(abc.ABC):
+    """Converts statements with ``?`` placeholders, and makes SQL that databases spell differently."""
+
+    @abc.abstractmethod
+    def convert_query_to_native(
+        self, sql: str, params: tuple[Any, ...] | None = None
+    ) -> tuple[str, Any]:
+        """The statement as the database takes it, and its parameters.
+
+        Raises:
+            SqlSyntaxError: a literal, identifier or comment is not terminated.
+            ParameterError: the number of parameters is not that of the placeholders.
+        """
+
+    @abc.abstractmethod
+    def get_timeout_sql(self, timeout: float | None) -> str | None:
+        """A statement that limits later ones to ``timeout`` seconds; None where there is none."""
+
+    def get_comment_sql(self, tags: Mapping[str, Any] | None = None) -> str | None:
+        """The tags as a comment (sqlcommenter's form: keys sorted, all URL-encoded), or None."""
+        pairs = tuple((str(key), str(value)) for key, value in (tags or {}).items())
+        return _native.comment_sql(pairs)
+
+
+class _NativeSqlGenerator(SqlGenerator):
+    _dialect: ClassVar[int]
+
+    def convert_query_to_native(
+        self, sql: str, params: tuple[Any, ...] | None = None
+    ) -> tuple[str, Any]:
+        native, placeholders = _native.convert(self._dialect, sql)
+        given = list(params or ())
+        if params is not None and len(given) != placeholders:
+            raise ParameterError(
+                f"the statement has {placeholders} placeholders and got {len(given)} parameters"
+            )
+        return native, given
+
+    def get_timeout_sql(self, timeout: float | None) -> str | None:
+        if timeout is None:
+            return None
+        if timeout != timeout or timeout < 0:
+            raise ArgumentError(f"timeout must be a number of seconds from 0 on, not {timeout!r}")
+        return _native.timeout_sql(self._dialect, min(int(timeout * 1000), 2**31 - 1))
+
+
+class PostgresSqlGenerator(_NativeSqlGenerator):
+    """``$1``, and ``SET LOCAL statement_timeout``."""
+
+    _dialect = _native.POND_DIALECT_POSTGRES
+
+
+class MysqlSqlGenerator(_NativeSqlGenerator):
+    """``?``, and ``max_execution_time``."""
+
+    _dialect = _native.POND_DIALECT_MYSQL
+
+
+class SqliteSqlGenerator(_NativeSqlGenerator):
+    """``?``; timeouts are the library's own."""
+
+    _dialect = _native.POND_DIALECT_SQLITE
