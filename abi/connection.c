@@ -29,9 +29,10 @@ static int read_options(const pond_execute_options *given, pond_execute_options 
                                (unsigned)given->struct_size);
     size_t size = given->struct_size;
     memcpy(options, given, size < sizeof(*options) ? size : sizeof(*options));
-    if (options->flags)
-        return pondi_error_set(err, POND_EINVAL, "flags is %#x: no flag is defined",
-                               (unsigned)options->flags);
+    if (options->flags & ~POND_EXECUTE_AT_ONCE)
+        return pondi_error_set(err, POND_EINVAL, "flags is %#x: %#x is no flag",
+                               (unsigned)options->flags,
+                               (unsigned)(options->flags & ~POND_EXECUTE_AT_ONCE));
     if (options->tag_count && !options->tags)
         return pondi_error_set(err, POND_EINVAL, "tag_count is %llu but tags is NULL",
                                (unsigned long long)options->tag_count);
@@ -41,13 +42,12 @@ static int read_options(const pond_execute_options *given, pond_execute_options 
 static int resolve_timeout(const pond_pool *pool, int64_t timeout_ms, int64_t *out,
                            pond_error **err)
 {
-    if (timeout_ms == POND_TIMEOUT_NONE)
-        *out = -1;
-    else if (timeout_ms == POND_TIMEOUT_DEFAULT)
+    *out = -1;
+    if (timeout_ms == POND_TIMEOUT_DEFAULT)
         *out = pool->query_timeout_ms;
     else if (timeout_ms > 0)
         *out = timeout_ms;
-    else
+    else if (timeout_ms != POND_TIMEOUT_NONE)
         return pondi_error_set(err, POND_EINVAL, "a timeout of %lld ms is not positive",
                                (long long)timeout_ms);
     return POND_OK;
@@ -70,6 +70,25 @@ static int make_request(pond_connection *lease, const call *wanted, void *user_d
     return POND_OK;
 }
 
+/* What ends before the caller can ask stays with the caller. */
+static void keep(pond_op *op)
+{
+    (void)op;
+}
+
+static void submit_at_once(pondi_conn *conn, pondi_request *request)
+{
+    pond_op *op = &request->op;
+    pond_op_retain(op);
+    op->intercept = keep;
+    pondi_conn_submit(conn, request);
+    if (op->status == POND_PENDING)
+        op->intercept = NULL;
+    else
+        pond_op_release(op); /* the reference of the queue that it does not go to */
+    pond_op_release(op);
+}
+
 static int submit(pond_connection *lease, const call *wanted, void *user_data, pond_op **op,
                   pond_error **err)
 {
@@ -83,16 +102,13 @@ static int submit(pond_connection *lease, const call *wanted, void *user_data, p
     code = make_request(lease, wanted, user_data, &request, err);
     if (!code) {
         pondi_op_hand_out(&request->op, op);
-        pondi_conn_submit(conn, request);
+        if (op && wanted->options.flags & POND_EXECUTE_AT_ONCE)
+            submit_at_once(conn, request);
+        else
+            pondi_conn_submit(conn, request);
     }
     pondi_lease_leave(lease);
     return code;
-}
-
-/* The blocking call keeps the operation to itself. */
-static void keep(pond_op *op)
-{
-    (void)op;
 }
 
 static int finish(pond_op *op, pond_result **out, pond_error **err)

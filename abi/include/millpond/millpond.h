@@ -173,8 +173,9 @@ POND_API int pond_loop_set_wake(pond_loop *loop, void (*wake)(void *data), void 
 /* ---- Operations -------------------------------------------------------------------------- */
 
 /* An operation is submitted by a function with a `pond_op **` output and completes exactly once,
- * never inside the submitting call: it appears in pond_loop_next() of its loop. The output may
- * be NULL if the operation need not be cancelled or identified before then. */
+ * never inside the submitting call (but see POND_EXECUTE_AT_ONCE): it appears in pond_loop_next()
+ * of its loop. The output may be NULL if the operation need not be cancelled or identified
+ * before then. */
 POND_API pond_op *pond_op_retain(pond_op *op);
 
 /* Drop a reference. Dropping the last before completion does not cancel. A connection or result
@@ -300,10 +301,16 @@ typedef struct pond_tag {
     const char *value;
 } pond_tag;
 
+/* The caller looks at pond_op_status() as soon as the call returns: an operation that is complete by
+ * then does not appear in pond_loop_next(). Some statements are so short that doing them at once is
+ * quicker than a turn of the loop. Needs the `pond_op **` output. A host that uses it all the time
+ * never comes back to its event loop: let every so many calls go without. */
+#define POND_EXECUTE_AT_ONCE 1u
+
 /* How to execute; a NULL pointer stands for the defaults. */
 typedef struct pond_execute_options {
     uint32_t struct_size; /* set by the caller to sizeof(pond_execute_options) */
-    uint32_t flags;       /* 0 */
+    uint32_t flags;       /* POND_EXECUTE_AT_ONCE, or 0 */
     int64_t timeout_ms;   /* for the whole call; POND_TIMEOUT_DEFAULT: query_execution_timeout */
     const pond_tag *tags;
     uint64_t tag_count;

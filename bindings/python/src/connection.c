@@ -58,6 +58,8 @@ static void connection_dealloc(PyObject *object)
 /* The event loop that the connection was acquired on must be the running one. */
 static int check_loop(native_connection *self)
 {
+    if (self->loop->draining)
+        return 0; /* the library itself checks the thread */
     native_loop *running = native_running_loop(self->state);
     if (running == self->loop)
         return 0;
@@ -80,6 +82,26 @@ static PyObject *submitted(native_op *op, int code, pond_error *error)
     return (PyObject *)op;
 }
 
+/* The same, for a call that was allowed to complete at once. */
+static PyObject *submitted_at_once(native_op *op, int code, pond_error *error)
+{
+    if (code || pond_op_status(op->op) == POND_PENDING)
+        return submitted(op, code, error);
+    pond_op_wait(op->op, 0, NULL); /* takes it, should it have got into the queue after all */
+    op->status = NATIVE_DONE;
+    return (PyObject *)op;
+}
+
+/* Let it complete at once, if it is short enough, and the event loop has had its turn lately. */
+static void allow_at_once(native_connection *self, native_call *call)
+{
+    if (self->loop->at_once <= 0)
+        return;
+    self->loop->at_once--;
+    call->options.flags = POND_EXECUTE_AT_ONCE;
+    call->options_given = &call->options;
+}
+
 static PyObject *connection_execute(PyObject *object, PyObject *const *args, Py_ssize_t count,
                                     PyObject *keywords)
 {
@@ -88,13 +110,18 @@ static PyObject *connection_execute(PyObject *object, PyObject *const *args, Py_
     pond_error *error = NULL;
     if (check_loop(self) || native_call_read(self->state, &call, 0, args, count, keywords))
         return NULL;
+    if (self->runs_inline)
+        allow_at_once(self, &call);
     native_op *op = native_op_new(self->state, self->loop, NATIVE_OP_RESULT);
     int code = op ? pond_connection_execute(self->lease, call.sql, (size_t)call.sql_size,
                                             call.values, call.column_count, call.options_given, op,
                                             &op->op, &error)
                   : POND_OK;
+    int at_once = call.options.flags != 0;
     native_call_free(&call);
-    return op ? submitted(op, code, error) : NULL;
+    if (!op)
+        return NULL;
+    return at_once ? submitted_at_once(op, code, error) : submitted(op, code, error);
 }
 
 static PyObject *connection_executemany(PyObject *object, PyObject *const *args, Py_ssize_t count,

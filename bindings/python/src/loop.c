@@ -34,6 +34,8 @@ static PyObject *loop_drain(PyObject *object, PyObject *unused)
     pond_op *op;
     int failed = 0;
     Py_INCREF(self);
+    self->draining = 1;
+    self->at_once = NATIVE_AT_ONCE;
     while (!failed && (op = pond_loop_next(self->loop))) {
         native_op *awaitable = pond_op_user_data(op);
         native_op_settled(awaitable);
@@ -41,6 +43,7 @@ static PyObject *loop_drain(PyObject *object, PyObject *unused)
         Py_DECREF(awaitable); /* the core's reference */
         pond_op_release(op);
     }
+    self->draining = 0;
     if (!failed && pond_log_pending())
         native_drain_log(self->state);
     Py_DECREF(self);
@@ -147,6 +150,7 @@ static native_loop *make(native_state *state, PyObject *event_loop)
         return NULL;
     self->state = state;
     self->event_loop = Py_NewRef(event_loop);
+    self->at_once = NATIVE_AT_ONCE;
     int code = pond_loop_new(&self->loop, &error);
     if (code) {
         native_raise(state, code, error);

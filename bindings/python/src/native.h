@@ -60,7 +60,12 @@ typedef struct native_loop {
     pond_loop *loop;
     PyObject *event_loop;
     struct native_op *pending; /* submitted and not completed, a reference each */
+    int draining;  /* the event loop runs inside our callback: it is surely the running one */
+    int at_once;   /* calls that may still complete without a turn of the event loop */
 } native_loop;
+
+/* After so many the event loop gets its turn, so that no task starves the others. */
+enum { NATIVE_AT_ONCE = 16 };
 
 extern PyType_Spec native_loop_spec;
 /* The loop for the running event loop; borrowed. Raises MisuseError where none runs. */

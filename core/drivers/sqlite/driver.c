@@ -111,12 +111,17 @@ static void start(pondi_conn *base, pondi_request *request)
 {
     pondi_sqlite_conn *conn = conn_of(base);
     pond_error *error = NULL;
+    pond_result *result = NULL;
+    atomic_store(&conn->stop, 0);
+    conn->deadline_ns = PONDI_NEVER; /* the loop's timer calls cancel() */
+    if (pondi_sqlite_perform_quickly(conn, request, &result, &error)) {
+        pondi_conn_finish(base, result, error);
+        return;
+    }
     if (!conn->worker && pondi_worker_new(&conn->worker, &error)) {
         pondi_conn_finish(base, NULL, error);
         return;
     }
-    atomic_store(&conn->stop, 0);
-    conn->deadline_ns = PONDI_NEVER; /* the loop's timer calls cancel() */
     pond_op_retain(&request->op);
     conn->job_request = request;
     conn->job_loop = base->loop;

@@ -21,7 +21,8 @@ int pondi_sqlite_must_stop(const pondi_sqlite_conn *conn)
 
 static int on_progress(void *data)
 {
-    return pondi_sqlite_must_stop(data);
+    const pondi_sqlite_conn *conn = data;
+    return conn->hurried || pondi_sqlite_must_stop(conn);
 }
 
 /* Another process writes: try again soon, for as long as the settings and the request allow. */
@@ -32,7 +33,7 @@ static int on_busy(void *data, int attempts)
     pondi_sqlite_conn *conn = data;
     if (attempts == 0)
         conn->busy_until_ns = pondi_deadline_ns(conn->busy_ms);
-    if (pondi_sqlite_must_stop(conn) || pondi_now_ns() >= conn->busy_until_ns)
+    if (conn->hurried || pondi_sqlite_must_stop(conn) || pondi_now_ns() >= conn->busy_until_ns)
         return 0;
     usleep((useconds_t)waits_us[attempts < KINDS ? attempts : KINDS - 1]);
     return 1;

@@ -54,6 +54,7 @@ typedef struct pondi_sqlite_conn {
     pond_error *error;
     int abandoned; /* destroyed meanwhile: the message frees it; loop locked */
 
+    int hurried;          /* on the loop's own thread: give up rather than take long */
     atomic_int stop;      /* end the current request early */
     int64_t deadline_ns;  /* of an inline request: nobody else watches it */
     int holds_writers;
@@ -63,6 +64,7 @@ typedef struct pondi_sqlite_conn {
 /* A prepared statement and what its columns are declared as. */
 typedef struct pondi_sqlite_statement {
     sqlite3_stmt *stmt;
+    int quick;      /* it only reads, and took next to no time when it last ran */
     int reprepared; /* SQLite's count when `kinds` was read */
     int column_count;
     uint8_t *kinds; /* a pond_type for each column, POND_TYPE_NULL for "as stored" */
@@ -89,6 +91,9 @@ int pondi_sqlite_must_stop(const pondi_sqlite_conn *conn);
 void pondi_sqlite_perform(pondi_sqlite_conn *conn, pondi_request *request, pond_result **result,
                           pond_error **error);
 void pondi_sqlite_statement_free(pondi_sqlite_statement *statement);
+/* Do it here on the loop's thread, if it is known to be quick; 0 if the worker must do it. */
+int pondi_sqlite_perform_quickly(pondi_sqlite_conn *conn, pondi_request *request,
+                                 pond_result **result, pond_error **error);
 
 /* ---- values.c ---- */
 int pondi_sqlite_bind(sqlite3_stmt *stmt, int index, const pond_value *value, pond_error **err);
