@@ -61,8 +61,8 @@ static int make_request(pond_connection *lease, const call *wanted, void *user_d
     if (!code)
         code = pondi_request_new(wanted->kind, lease->loop, wanted->sql, wanted->sql_size,
                                  wanted->params, wanted->row_count, wanted->column_count,
-                                 wanted->options.tags, (size_t)wanted->options.tag_count,
-                                 user_data, out, err);
+                                 wanted->options.tags, (size_t)wanted->options.tag_count, user_data,
+                                 out, err);
     if (code)
         return code;
     (*out)->timeout_ms = timeout_ms;
@@ -200,8 +200,8 @@ static int many_call(const char *sql, size_t sql_size, const pond_value *params,
 
 int pond_connection_execute_many(pond_connection *lease, const char *sql, size_t sql_size,
                                  const pond_value *params, size_t row_count, size_t column_count,
-                                 const pond_execute_options *options, void *user_data,
-                                 pond_op **op, pond_error **err)
+                                 const pond_execute_options *options, void *user_data, pond_op **op,
+                                 pond_error **err)
 {
     call wanted;
     int code = many_call(sql, sql_size, params, row_count, column_count, options, &wanted, err);
@@ -233,8 +233,7 @@ static int transaction_call(pond_transaction_verb verb, int64_t timeout_ms, call
 }
 
 int pond_connection_transaction(pond_connection *lease, pond_transaction_verb verb,
-                                int64_t timeout_ms, void *user_data, pond_op **op,
-                                pond_error **err)
+                                int64_t timeout_ms, void *user_data, pond_op **op, pond_error **err)
 {
     call wanted;
     int code = transaction_call(verb, timeout_ms, &wanted, err);

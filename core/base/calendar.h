@@ -12,7 +12,8 @@
 enum { PONDI_TIME_TEXT = 40, PONDI_UUID_TEXT = 37 }; /* bytes that any text below fits in */
 
 /* Each writes text and a NUL, and returns its length; 0 if the value has no such text. Timestamps
- * look like "2026-01-02 03:04:05.000006"; the fraction is left out if it is zero. A zone is "+00:00"
+ * look like "2026-01-02 03:04:05.000006"; the fraction is left out if it is zero. A zone is
+ * "+00:00"
  * (`offset` in seconds east). */
 size_t pondi_format_date(int64_t days, char out[PONDI_TIME_TEXT]);
 size_t pondi_format_time(int64_t us, char out[PONDI_TIME_TEXT]);
@@ -23,7 +24,8 @@ size_t pondi_format_uuid(const uint8_t uuid[16], char out[PONDI_UUID_TEXT]);
 size_t pondi_format_interval(int32_t months, int64_t days, int64_t us, char *out, size_t room);
 
 /* Each reads the whole text and returns 1, or 0 if it is nothing of the kind. A timestamp may have
- * `T` or a space in its middle, and no time at all; with a zone it is moved to UTC, and *zoned set. */
+ * `T` or a space in its middle, and no time at all; with a zone it is moved to UTC, and *zoned set.
+ */
 int pondi_parse_date(const char *text, size_t size, int64_t *days);
 int pondi_parse_time(const char *text, size_t size, int64_t *us);
 int pondi_parse_timestamp(const char *text, size_t size, int64_t *us, int *zoned);

@@ -13,8 +13,8 @@ static pond_error out_of_memory = {.code = POND_ENOMEM};
 const char *pond_error_name(int code)
 {
     switch (code) {
-#define POND_X(name, number, cls, parent, builtin, text)                                           \
-    case number:                                                                                   \
+#define POND_X(name, number, cls, parent, builtin, text) \
+    case number:                                         \
         return "E" #name;
         POND_ERROR_MAP(POND_X)
 #undef POND_X
@@ -28,8 +28,8 @@ const char *pond_error_name(int code)
 const char *pond_error_text(int code)
 {
     switch (code) {
-#define POND_X(name, number, cls, parent, builtin, text)                                           \
-    case number:                                                                                   \
+#define POND_X(name, number, cls, parent, builtin, text) \
+    case number:                                         \
         return text;
         POND_ERROR_MAP(POND_X)
 #undef POND_X

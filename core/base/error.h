@@ -17,7 +17,7 @@ struct pond_error {
 };
 
 #if defined(__GNUC__)
-#define PONDI_PRINTF(format_index, first_index)                                                    \
+#define PONDI_PRINTF(format_index, first_index) \
     __attribute__((format(printf, format_index, first_index)))
 #else
 #define PONDI_PRINTF(format_index, first_index)

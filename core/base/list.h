@@ -10,7 +10,8 @@ typedef struct pondi_list {
 } pondi_list;
 
 /* The struct that a node is embedded in. */
-#define PONDI_CONTAINER(node, type, member) ((type *)(void *)((char *)(node) - offsetof(type, member)))
+#define PONDI_CONTAINER(node, type, member) \
+    ((type *)(void *)((char *)(node)-offsetof(type, member)))
 
 static inline void pondi_list_init(pondi_list *node)
 {

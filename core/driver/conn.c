@@ -8,8 +8,10 @@
 #include "base/error.h"
 #include "driver/driver.h"
 
-enum { GRACE_MS = 700 }; /* how long the server may take to stop a statement: calls end within their
-                            timeout plus one second */
+enum {
+    GRACE_MS = 700
+}; /* how long the server may take to stop a statement: calls end within their
+      timeout plus one second */
 
 static void advance(pondi_conn *conn);
 static void on_deadline(void *data);
@@ -112,8 +114,7 @@ static void fail_queue(pondi_conn *conn, int code, const char *why)
 {
     pondi_list *node;
     while ((node = pondi_list_pop_front(&conn->queue)))
-        complete(request_at(node), code,
-                 pondi_error_new(code, "%s", why));
+        complete(request_at(node), code, pondi_error_new(code, "%s", why));
 }
 
 void pondi_conn_destroy(pondi_conn *conn, int code, const char *why)
@@ -347,8 +348,8 @@ void pondi_conn_submit(pondi_conn *conn, pondi_request *request)
 
 static void set_result(pondi_request *request, pond_result *result)
 {
-    int wanted = request->kind == PONDI_REQUEST_EXECUTE ||
-                 request->kind == PONDI_REQUEST_EXECUTE_MANY;
+    int wanted =
+        request->kind == PONDI_REQUEST_EXECUTE || request->kind == PONDI_REQUEST_EXECUTE_MANY;
     if (result || !wanted) {
         request->op.result = result;
         return;

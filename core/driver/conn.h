@@ -13,39 +13,41 @@
 typedef struct pondi_driver pondi_driver;
 
 typedef enum pondi_conn_state {
-    PONDI_CONN_NEW,        /* not connected yet */
+    PONDI_CONN_NEW, /* not connected yet */
     PONDI_CONN_CONNECTING,
     PONDI_CONN_READY,
-    PONDI_CONN_BROKEN      /* lost, or in an unknown state: can only be closed */
+    PONDI_CONN_BROKEN /* lost, or in an unknown state: can only be closed */
 } pondi_conn_state;
 
-/* First member of each driver's own connection struct. Fields under "driver" are set by the driver. */
+/* First member of each driver's own connection struct. Fields under "driver" are set by the driver.
+ */
 typedef struct pondi_conn {
     const pondi_driver *driver;
-    pond_config *config;   /* holds a reference */
-    void *shared;          /* what the driver keeps per pool, see pondi_driver.shared_open */
-    uint64_t id;           /* unique in the process */
+    pond_config *config; /* holds a reference */
+    void *shared;        /* what the driver keeps per pool, see pondi_driver.shared_open */
+    uint64_t id;         /* unique in the process */
     pondi_conn_state state;
-    pond_loop *loop;       /* NULL while attached to none */
-    pondi_list queue;      /* requests that wait for the current one */
+    pond_loop *loop;  /* NULL while attached to none */
+    pondi_list queue; /* requests that wait for the current one */
     pondi_request *current;
-    pondi_timer *timer;    /* deadlines, and the grace period of a stopped request */
-    int64_t timer_ns;      /* when it fires, at the latest by the first deadline */
-    int64_t grace_ns;      /* end of the grace period */
+    pondi_timer *timer; /* deadlines, and the grace period of a stopped request */
+    int64_t timer_ns;   /* when it fires, at the latest by the first deadline */
+    int64_t grace_ns;   /* end of the grace period */
     pondi_statement_cache statements;
     int64_t last_used_ns;
-    void (*settled)(void *owner); /* if set: called once, at a safe point, when no request is left */
-    void (*lost)(void *owner);    /* if set: called at a safe point when the connection broke */
+    void (*settled)(
+        void *owner);          /* if set: called once, at a safe point, when no request is left */
+    void (*lost)(void *owner); /* if set: called at a safe point when the connection broke */
     void *owner;
-    pondi_message message;   /* for those calls, and for being freed */
+    pondi_message message; /* for those calls, and for being freed */
     int message_sent;
-    int advancing;           /* the queue is being worked on further up the stack */
-    int dying;               /* code of pondi_conn_destroy() while a thread still runs inline */
+    int advancing; /* the queue is being worked on further up the stack */
+    int dying;     /* code of pondi_conn_destroy() while a thread still runs inline */
     /* driver */
-    int in_transaction;        /* as the server or library reports it */
-    int transaction_failed;    /* open, but only a rollback is possible */
-    char server_version[128];  /* "PostgreSQL 15.8" */
-    char driver_version[64];   /* "libpq 15.8" */
+    int in_transaction;       /* as the server or library reports it */
+    int transaction_failed;   /* open, but only a rollback is possible */
+    char server_version[128]; /* "PostgreSQL 15.8" */
+    char driver_version[64];  /* "libpq 15.8" */
 } pondi_conn;
 
 /* Open the driver's struct, attached to `loop`; connects to nothing yet. */
@@ -56,9 +58,9 @@ int pondi_conn_new(const pondi_driver *driver, pond_config *config, void *shared
  * deadline counts from here. */
 void pondi_conn_submit(pondi_conn *conn, pondi_request *request);
 
-/* Run a request in the calling thread, where the driver can and nothing else is running; the loop is
- * unlocked meanwhile. Returns 0 if it must be submitted instead. Otherwise it has completed, and the
- * connection may be gone. */
+/* Run a request in the calling thread, where the driver can and nothing else is running; the loop
+ * is unlocked meanwhile. Returns 0 if it must be submitted instead. Otherwise it has completed, and
+ * the connection may be gone. */
 int pondi_conn_run_inline(pondi_conn *conn, pondi_request *request);
 
 /* End a request of this connection early: at once if it waits, else by stopping it. */
@@ -70,8 +72,8 @@ void pondi_conn_cancel_all(pondi_conn *conn);
 /* True if nothing runs or waits. */
 int pondi_conn_is_idle(const pondi_conn *conn);
 
-/* End all requests with `code`, close the connection and free it at the loop's next safe point. Never
- * blocks. A detached connection is freed at once, by whoever owns it. */
+/* End all requests with `code`, close the connection and free it at the loop's next safe point.
+ * Never blocks. A detached connection is freed at once, by whoever owns it. */
 void pondi_conn_destroy(pondi_conn *conn, int code, const char *why);
 
 /* Take the connection from its loop, or give it to one. Only while idle. */
@@ -81,8 +83,8 @@ int pondi_conn_attach(pondi_conn *conn, pond_loop *loop, pond_error **err);
 /* ---- For drivers ------------------------------------------------------------------------- */
 
 /* Complete the current request: `result` is taken over (NULL: an empty one is made where needed),
- * `error` too (NULL for success). A driver that lost the connection calls pondi_conn_broken() first.
- * After a stop, an error that means "cancelled" becomes the stop's own code. */
+ * `error` too (NULL for success). A driver that lost the connection calls pondi_conn_broken()
+ * first. After a stop, an error that means "cancelled" becomes the stop's own code. */
 void pondi_conn_finish(pondi_conn *conn, pond_result *result, pond_error *error);
 
 /* Drop the statements (statement_free is called for those prepared) and what else the common part

@@ -24,8 +24,8 @@ struct pondi_driver {
     pond_dialect dialect;
     const pondi_driver_option *options; /* ended by a NULL key; or NULL */
 
-    /* Check what the config says as a whole; append each problem with pondi_config_problem(). May be
-     * NULL. Any thread. */
+    /* Check what the config says as a whole; append each problem with pondi_config_problem(). May
+     * be NULL. Any thread. */
     void (*check_config)(const pond_config *config, pondi_buffer *problems);
 
     /* Make what all connections of one pool share; may be NULL. Any thread; may do file I/O. */
@@ -52,7 +52,8 @@ struct pondi_driver {
     void (*run_inline)(pondi_conn *conn, pondi_request *request, pond_result **result,
                        pond_error **error);
 
-    /* Move between loops, only without a current request: free watchers, or make them on conn->loop. */
+    /* Move between loops, only without a current request: free watchers, or make them on
+     * conn->loop. */
     void (*detach)(pondi_conn *conn);
     int (*attach)(pondi_conn *conn, pond_error **err);
 
@@ -60,8 +61,9 @@ struct pondi_driver {
     void (*statement_free)(pondi_conn *conn, void *prepared);
 
     /* Close at once and free the struct, whatever state it is in; the current request, if any, was
-     * already completed and must not be touched unless the driver holds a reference. Must not block:
-     * what needs time happens later, out of sight. Before the struct goes, pondi_conn_dispose(). */
+     * already completed and must not be touched unless the driver holds a reference. Must not
+     * block: what needs time happens later, out of sight. Before the struct goes,
+     * pondi_conn_dispose(). */
     void (*destroy)(pondi_conn *conn);
 };
 

@@ -37,8 +37,8 @@ static int write_array(const pond_value *value, pondi_buffer *out, pond_error **
 static int write_number(double number, pondi_buffer *out, pond_error **err)
 {
     if (!isfinite(number))
-        return pondi_error_set(err, POND_ERANGE, "JSON has no %s", isnan(number) ? "NaN"
-                                                                                  : "infinity");
+        return pondi_error_set(err, POND_ERANGE, "JSON has no %s",
+                               isnan(number) ? "NaN" : "infinity");
     pondi_buffer_appendf(out, "%.17g", number);
     return POND_OK;
 }

@@ -62,8 +62,8 @@ static int measure(const pond_value *values, size_t count, int depth, space *nee
                 return pondi_error_set(err, POND_ERANGE, "an array is too big for memory");
             code = add_size(&needed->values, value->as.array.count, err);
             if (!code)
-                code = measure(value->as.array.items, value->as.array.count, depth + 1, needed,
-                               err);
+                code =
+                    measure(value->as.array.items, value->as.array.count, depth + 1, needed, err);
         } else if (value->type > POND_TYPE_ARRAY) {
             return pondi_error_set(err, POND_EINVAL, "parameter %zu has the unknown type %u", i + 1,
                                    (unsigned)value->type);
@@ -166,8 +166,8 @@ int pondi_request_new(pondi_request_kind kind, pond_loop *loop, const char *sql,
     pond_value *values = (pond_value *)(void *)(request + 1);
     request->params = values;
     room.next_value = values + value_count;
-    room.next_byte = put_sql(request, (char *)(values + value_count + room.values), sql, sql_size,
-                             &comment);
+    room.next_byte =
+        put_sql(request, (char *)(values + value_count + room.values), sql, sql_size, &comment);
     copy_values(values, params, value_count, &room);
     *out = request;
 done:

@@ -24,7 +24,7 @@ typedef struct pondi_request {
     const pond_value *params; /* deep copies, inside the request */
     size_t row_count;
     size_t column_count;
-    int64_t timeout_ms;  /* as resolved from the call and the config; negative: no limit */
+    int64_t timeout_ms; /* as resolved from the call and the config; negative: no limit */
     int64_t submitted_ns;
     int64_t deadline_ns; /* PONDI_NEVER for no limit */
     int stop_code;       /* POND_ETIMEDOUT or POND_ECANCELLED once the driver was told to stop */

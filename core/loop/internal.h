@@ -27,8 +27,8 @@ struct pond_loop {
     uv_loop_t uv;
     uv_async_t wake;
     uv_poll_t alarm_poll;
-    int alarm;         /* timerfd: makes the backend descriptor readable at the next deadline */
-    int64_t alarm_ns;  /* what it is set to, PONDI_NEVER if to nothing */
+    int alarm;        /* timerfd: makes the backend descriptor readable at the next deadline */
+    int64_t alarm_ns; /* what it is set to, PONDI_NEVER if to nothing */
     int watchers_changed;
     int timers_changed;
     pondi_list completions;

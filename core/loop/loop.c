@@ -235,7 +235,6 @@ void pondi_loop_post(pond_loop *loop, pondi_message *message)
         uv_async_send(&loop->wake);
 }
 
-
 void pondi_loop_defer(pond_loop *loop, pondi_message *message)
 {
     message->next = NULL;
@@ -266,8 +265,9 @@ int pondi_loop_lock(pond_loop *loop)
 int pondi_loop_enter(pond_loop *loop, pond_error **err)
 {
     if (!pondi_loop_lock(loop))
-        return pondi_error_set(err, POND_EMISUSE,
-                               "this was made before the process forked: make it anew in the child");
+        return pondi_error_set(
+            err, POND_EMISUSE,
+            "this was made before the process forked: make it anew in the child");
     if (loop->closed || loop->ending) {
         pondi_loop_unlock(loop);
         return pondi_error_set(err, POND_ECLOSED, "the event loop of this object is closed");
@@ -298,7 +298,8 @@ static void set_alarm(pond_loop *loop)
     int64_t due_ns = pondi_now_ns() + (int64_t)left_ms * PONDI_NS_PER_MS;
     if (due_ns >= loop->alarm_ns)
         return;
-    /* libuv counts whole milliseconds from its own last look at the clock: one more is never early */
+    /* libuv counts whole milliseconds from its own last look at the clock: one more is never early
+     */
     int64_t at_ns = due_ns + PONDI_NS_PER_MS;
     struct itimerspec when = {.it_value = {.tv_sec = (time_t)(at_ns / 1000000000),
                                            .tv_nsec = (long)(at_ns % 1000000000)}};

@@ -41,16 +41,16 @@ typedef struct pondi_message {
     void (*run)(struct pondi_message *message);
 } pondi_message;
 
-/* Send a message and wake the host. Any thread that holds no pool's lock. Messages run in order; those
- * to a closed loop run at once. */
+/* Send a message and wake the host. Any thread that holds no pool's lock. Messages run in order;
+ * those to a closed loop run at once. */
 void pondi_loop_post(pond_loop *loop, pondi_message *message);
 
 /* If nobody is inside the loop, run its messages here, since its host may be gone or asleep. The
  * caller may be inside another loop, but must hold no pool's lock. */
 void pondi_loop_poke(pond_loop *loop);
 
-/* Run a message at the next safe point of a loop that is locked here: no frame of a driver or of the
- * event library is then on the stack. */
+/* Run a message at the next safe point of a loop that is locked here: no frame of a driver or of
+ * the event library is then on the stack. */
 void pondi_loop_defer(pond_loop *loop, pondi_message *message);
 
 /* Something to tear down when the loop closes: embedded, added and removed with the loop locked.

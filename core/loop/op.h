@@ -1,4 +1,5 @@
-/* The state of one submitted operation, embedded as the first member of what carries its details. */
+/* The state of one submitted operation, embedded as the first member of what carries its details.
+ */
 #ifndef PONDI_LOOP_OP_H
 #define PONDI_LOOP_OP_H
 
@@ -23,15 +24,15 @@ struct pond_op {
     pond_error *error;
     pond_result *result;
     pond_connection *connection;
-    void (*intercept)(pond_op *op); /* for the core's own operations: called on completion instead of
-                                       queueing, loop locked; takes over the core's reference */
+    void (*intercept)(pond_op *op); /* for the core's own operations: called on completion instead
+                                       of queueing, loop locked; takes over the core's reference */
 };
 
 /* Initialise with one reference, the core's, which goes to the completion queue in the end. */
 void pondi_op_init(pond_op *op, const pondi_op_class *class, pond_loop *loop, void *user_data);
 
-/* Complete: takes `error` over (NULL for success or where the code's own text says enough). The loop
- * is locked and `link` is in no list. Once only. */
+/* Complete: takes `error` over (NULL for success or where the code's own text says enough). The
+ * loop is locked and `link` is in no list. Once only. */
 void pondi_op_complete(pond_op *op, int status, pond_error *error);
 
 /* Give the submitter its reference, if it asked for one. Call before anything can complete. */

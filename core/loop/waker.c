@@ -11,8 +11,8 @@
 #include "loop/worker.h"
 
 struct pondi_waker {
-    pondi_job job; /* first */
-    pondi_refcount refs; /* the loop's and the thread's */
+    pondi_job job;        /* first */
+    pondi_refcount refs;  /* the loop's and the thread's */
     pthread_mutex_t lock; /* guards `armed`, `ended` and the call of `wake` */
     pthread_cond_t changed;
     int fd;

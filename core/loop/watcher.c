@@ -19,8 +19,8 @@ static void on_poll(uv_poll_t *handle, int status, int events)
         watcher->ready(watcher->data, status);
         return;
     }
-    int ready = (events & UV_READABLE ? PONDI_READABLE : 0) |
-                (events & UV_WRITABLE ? PONDI_WRITABLE : 0);
+    int ready =
+        (events & UV_READABLE ? PONDI_READABLE : 0) | (events & UV_WRITABLE ? PONDI_WRITABLE : 0);
     watcher->ready(watcher->data, ready);
 }
 
@@ -49,10 +49,10 @@ int pondi_watcher_set(pondi_watcher *watcher, int events)
 {
     if (watcher->events == events)
         return POND_OK;
-    int flags = (events & PONDI_READABLE ? UV_READABLE : 0) |
-                (events & PONDI_WRITABLE ? UV_WRITABLE : 0);
-    int code = flags ? uv_poll_start(&watcher->handle, flags, on_poll)
-                     : uv_poll_stop(&watcher->handle);
+    int flags =
+        (events & PONDI_READABLE ? UV_READABLE : 0) | (events & PONDI_WRITABLE ? UV_WRITABLE : 0);
+    int code =
+        flags ? uv_poll_start(&watcher->handle, flags, on_poll) : uv_poll_stop(&watcher->handle);
     if (code)
         return POND_EINTERNAL;
     watcher->events = events;

@@ -17,8 +17,8 @@ int pondi_watcher_new(pond_loop *loop, int fd, void (*ready)(void *data, int eve
  * connection stays readable all its life. Returns POND_OK or POND_EINTERNAL. */
 int pondi_watcher_set(pondi_watcher *watcher, int events);
 
-/* End it; `ready` is not called any more. The descriptor may be closed right after. NULL is allowed.
- * Memory follows in the loop's own time. */
+/* End it; `ready` is not called any more. The descriptor may be closed right after. NULL is
+ * allowed. Memory follows in the loop's own time. */
 void pondi_watcher_free(pondi_watcher *watcher);
 
 #endif

@@ -159,8 +159,7 @@ void pondi_acquire_again(pondi_acquire *acquire)
     if (closing)
         pondi_acquire_fail(acquire, closed_error());
     else if (!acquire->branch->timer)
-        pondi_acquire_fail(acquire,
-                           pondi_error_new(POND_ECLOSED, "the event loop was closed"));
+        pondi_acquire_fail(acquire, pondi_error_new(POND_ECLOSED, "the event loop was closed"));
     else
         find_or_wait(acquire, 1);
 }
@@ -177,7 +176,8 @@ static pondi_acquire *without_opening(pond_pool *pool)
     return NULL;
 }
 
-/* Pool locked: reserve a place for one waiter of `here`; or tell another loop that there is room. */
+/* Pool locked: reserve a place for one waiter of `here`; or tell another loop that there is room.
+ */
 static pondi_slot *reserve(pond_pool *pool, pondi_branch *here, pondi_acquire **unlucky)
 {
     pondi_acquire *waiter = pool->closing ? NULL : without_opening(pool);
@@ -263,8 +263,7 @@ int64_t pondi_acquire_expire(pondi_branch *branch, const pond_error *error)
 
 /* ---- Public ------------------------------------------------------------------------------ */
 
-int pond_pool_try_acquire(pond_pool *pool, pond_loop *loop, pond_connection **out,
-                          pond_error **err)
+int pond_pool_try_acquire(pond_pool *pool, pond_loop *loop, pond_connection **out, pond_error **err)
 {
     *out = NULL;
     int code = pondi_pool_check_process(pool, err);

@@ -136,8 +136,8 @@ static void leave_if_over(pondi_branch *branch)
 {
     pond_pool *pool = branch->pool;
     pthread_mutex_lock(&pool->lock);
-    int over = branch->timer && atomic_load(&pool->refs.count) == 0 &&
-               pondi_list_empty(&branch->slots);
+    int over =
+        branch->timer && atomic_load(&pool->refs.count) == 0 && pondi_list_empty(&branch->slots);
     if (over)
         pondi_list_remove(&branch->link);
     pthread_mutex_unlock(&pool->lock);

@@ -152,8 +152,8 @@ static int submit(pond_pool *pool, pond_loop *loop, int64_t timeout_ms, void *us
     at->branch = branch;
     pondi_branch_retain(branch);
     at->message.run = on_done;
-    at->deadline_ns = pondi_deadline_ns(timeout_ms == POND_TIMEOUT_DEFAULT ? DEFAULT_MS
-                                                                           : timeout_ms);
+    at->deadline_ns =
+        pondi_deadline_ns(timeout_ms == POND_TIMEOUT_DEFAULT ? DEFAULT_MS : timeout_ms);
     pondi_op_hand_out(&at->op, op);
     pthread_mutex_lock(&pool->lock);
     pool->closing = 1;

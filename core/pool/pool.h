@@ -1,8 +1,8 @@
 /* The connections of one config, shared by all loops of the process.
  *
- * Locks: a loop's, then its pool's. A slot's connection is touched only with the lock of the loop that
- * it is attached to; lists and counts only with the pool's lock. A slot that changes loops is detached
- * on the old one, sent as a message, and attached on the new one.
+ * Locks: a loop's, then its pool's. A slot's connection is touched only with the lock of the loop
+ * that it is attached to; lists and counts only with the pool's lock. A slot that changes loops is
+ * detached on the old one, sent as a message, and attached on the new one.
  */
 #ifndef PONDI_POOL_POOL_H
 #define PONDI_POOL_POOL_H
@@ -53,7 +53,7 @@ struct pond_pool {
 /* A pool's presence on one loop. */
 typedef struct pondi_branch {
     pondi_loop_client client;
-    pondi_list link; /* in pool->branches */
+    pondi_list link;     /* in pool->branches */
     pondi_refcount refs; /* the loop's, messages' and operations' */
     pond_pool *pool;     /* holds it */
     pond_loop *loop;     /* holds it */
@@ -130,8 +130,8 @@ void pondi_pool_unregister(pond_pool *pool);
 int pondi_branch_get(pond_pool *pool, pond_loop *loop, pondi_branch **out, pond_error **err);
 void pondi_branch_retain(pondi_branch *branch);
 void pondi_branch_release(pondi_branch *branch);
-/* Have all branches do `tasks`, each with its loop locked. Call without the pool's lock; a loop that is
- * locked by the caller does its share when it is left. */
+/* Have all branches do `tasks`, each with its loop locked. Call without the pool's lock; a loop
+ * that is locked by the caller does its share when it is left. */
 void pondi_branch_tell_all(pond_pool *pool, int tasks);
 /* Send one branch its tasks. Call with the pool's lock, which is released meanwhile. */
 void pondi_branch_tell(pond_pool *pool, pondi_branch *branch, int tasks);
@@ -143,8 +143,8 @@ void pondi_branch_aim(pondi_branch *branch, int64_t deadline_ns);
 pondi_slot *pondi_slot_new(pond_pool *pool, pondi_branch *branch);
 /* Begin to connect; loop locked, pool not. */
 void pondi_slot_open(pondi_slot *slot);
-/* Take an idle slot of this branch, else a detached one, else (`any`) another branch's; pool locked. It
- * is MOVING after that. */
+/* Take an idle slot of this branch, else a detached one, else (`any`) another branch's; pool
+ * locked. It is MOVING after that. */
 pondi_slot *pondi_slot_take_idle(pond_pool *pool, pondi_branch *branch, int any);
 /* Make a slot that was taken usable here; loop locked. It was destroyed if that fails. */
 int pondi_slot_arrive(pondi_slot *slot, pondi_branch *branch, pond_error **err);
@@ -173,12 +173,13 @@ void pondi_acquire_again(pondi_acquire *acquire);
 void pondi_acquire_fail(pondi_acquire *acquire, pond_error *error);
 /* Open connections for waiters while there is room. `here` is locked, or NULL. */
 void pondi_acquire_pump(pond_pool *pool, pondi_branch *here);
-/* Fail the waiters of a branch whose time is over, or all of them with `error` (a copy each); returns
- * the next deadline. */
+/* Fail the waiters of a branch whose time is over, or all of them with `error` (a copy each);
+ * returns the next deadline. */
 int64_t pondi_acquire_expire(pondi_branch *branch, const pond_error *error);
 
 /* ---- close.c ---- */
-/* To be called when a slot went: complete the closers if it was the last. Any lock but the pool's. */
+/* To be called when a slot went: complete the closers if it was the last. Any lock but the pool's.
+ */
 void pondi_close_check(pond_pool *pool);
 int64_t pondi_close_expire(pondi_branch *branch);
 /* The loop of these closers is going away. */

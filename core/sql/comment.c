@@ -12,8 +12,8 @@ static int compare_keys(const void *a, const void *b)
 
 static int is_unreserved(unsigned char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '-' || c == '_' || c == '.' || c == '~';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_' || c == '.' || c == '~';
 }
 
 static void append_encoded(pondi_buffer *out, const char *text)
@@ -31,8 +31,8 @@ void pondi_sql_comment(const pond_tag *tags, size_t count, pondi_buffer *out)
 {
     if (count == 0)
         return;
-    pond_tag *sorted = count < SIZE_MAX / sizeof(*sorted) ? pondi_malloc(count * sizeof(*sorted))
-                                                          : NULL;
+    pond_tag *sorted =
+        count < SIZE_MAX / sizeof(*sorted) ? pondi_malloc(count * sizeof(*sorted)) : NULL;
     if (!sorted) {
         out->failed = 1;
         return;

@@ -8,14 +8,15 @@
 
 /* ---- Counting statements ----------------------------------------------------------------- */
 
-/* Bodies of triggers and routines contain semicolons: CREATE ... TRIGGER ... BEGIN ...; ...; END. */
+/* Bodies of triggers and routines contain semicolons: CREATE ... TRIGGER ... BEGIN ...; ...; END.
+ */
 typedef struct counter {
-    int seen;        /* a token of the current statement that is no space or comment */
-    size_t words;    /* of the current statement */
-    int creates;     /* it begins with CREATE */
-    int has_body;    /* ... TRIGGER, PROCEDURE, FUNCTION or EVENT */
-    size_t depth;    /* open BEGIN and CASE */
-    int after_end;   /* the last word was END */
+    int seen;      /* a token of the current statement that is no space or comment */
+    size_t words;  /* of the current statement */
+    int creates;   /* it begins with CREATE */
+    int has_body;  /* ... TRIGGER, PROCEDURE, FUNCTION or EVENT */
+    size_t depth;  /* open BEGIN and CASE */
+    int after_end; /* the last word was END */
 } counter;
 
 static int is_any(const pondi_token *token, const char *const *words)
@@ -90,8 +91,8 @@ static void count_token(counter *at, const pondi_token *token, pondi_sql_info *i
 
 static int joins_words(unsigned char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '_' || c == '$' || c >= 0x80;
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '$' || c >= 0x80;
 }
 
 /* `$1` and `?` must not grow together with a word or number beside them. */

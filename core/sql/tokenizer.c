@@ -227,8 +227,7 @@ static int starts_line_comment(const pondi_tokenizer *at, unsigned char c)
     if (c != '-' || peek(at, 1) != '-')
         return 0;
     /* MySQL: `5--1` is a subtraction */
-    return at->dialect != POND_DIALECT_MYSQL || at->position + 2 >= at->size ||
-           peek(at, 2) <= ' ';
+    return at->dialect != POND_DIALECT_MYSQL || at->position + 2 >= at->size || peek(at, 2) <= ' ';
 }
 
 static int is_escape_prefix(const pondi_token *previous)
@@ -242,8 +241,9 @@ static int scan_quote(pondi_tokenizer *at, unsigned char quote, pondi_token_kind
 {
     int mysql = at->dialect == POND_DIALECT_MYSQL;
     int literal = quote == '\'' || (quote == '"' && mysql);
-    int backslashes = literal && (mysql || (at->dialect == POND_DIALECT_POSTGRES &&
-                                            is_escape_prefix(&at->previous)));
+    int backslashes =
+        literal &&
+        (mysql || (at->dialect == POND_DIALECT_POSTGRES && is_escape_prefix(&at->previous)));
     *kind = literal ? PONDI_TOKEN_LITERAL : PONDI_TOKEN_QUOTED;
     return scan_quoted(at, at->position, backslashes, literal ? "string literal" : "identifier",
                        err);

@@ -11,7 +11,7 @@ typedef enum pondi_token_kind {
     PONDI_TOKEN_END,
     PONDI_TOKEN_SPACE,
     PONDI_TOKEN_COMMENT,
-    PONDI_TOKEN_WORD,        /* keyword or plain identifier */
+    PONDI_TOKEN_WORD, /* keyword or plain identifier */
     PONDI_TOKEN_NUMBER,
     PONDI_TOKEN_LITERAL,     /* string of any kind, dollar quotes included */
     PONDI_TOKEN_QUOTED,      /* quoted identifier in the dialect's own way */
@@ -19,7 +19,7 @@ typedef enum pondi_token_kind {
     PONDI_TOKEN_PLACEHOLDER, /* ? */
     PONDI_TOKEN_QUESTION,    /* ??, stands for a plain ? */
     PONDI_TOKEN_SEMICOLON,
-    PONDI_TOKEN_OTHER        /* one byte of anything else, or the frame of a MySQL `/ *! ... * /` */
+    PONDI_TOKEN_OTHER /* one byte of anything else, or the frame of a MySQL `/ *! ... * /` */
 } pondi_token_kind;
 
 typedef struct pondi_token {
@@ -43,7 +43,8 @@ typedef struct pondi_tokenizer {
 void pondi_tokenizer_init(pondi_tokenizer *tokenizer, pond_dialect dialect, const char *sql,
                           size_t size);
 
-/* The next token. Errors: POND_ESYNTAX for something unterminated, with the position of its start. */
+/* The next token. Errors: POND_ESYNTAX for something unterminated, with the position of its start.
+ */
 int pondi_tokenizer_next(pondi_tokenizer *tokenizer, pondi_token *out, pond_error **err);
 
 /* Characters in UTF-8 text; a byte that is no part of a character counts as one or as none. */

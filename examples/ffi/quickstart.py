@@ -1,7 +1,7 @@
 """The main job through the C interface alone, with ctypes: what any language with an FFI can do.
 
-    python3 quickstart.py LIBRARY DRIVER DATABASE [KEY=VALUE ...]
-    python3 quickstart.py build/lib/libmillpond.so.0 sqlite /tmp/quickstart.db
+python3 quickstart.py LIBRARY DRIVER DATABASE [KEY=VALUE ...]
+python3 quickstart.py build/lib/libmillpond.so.0 sqlite /tmp/quickstart.db
 """
 
 import ctypes as c
@@ -9,7 +9,7 @@ import sys
 
 
 class Text(c.Structure):
-    _fields_ = [("data", c.c_char_p), ("size", c.c_size_t)]
+    _fields_ = [("data", c.c_void_p), ("size", c.c_size_t)]
 
 
 class Payload(c.Union):
@@ -30,11 +30,20 @@ DEFAULT_TIMEOUT = -1
 Handle = c.c_void_p
 
 
-def value(of: int | str) -> Value:
+def to_value(of: int | str, keep: list[object]) -> Value:
+    """A parameter; what it points into goes to `keep`, to live until the call is over."""
     if isinstance(of, int):
         return Value(INT64, 0, Payload(integer=of))
-    data = of.encode()
-    return Value(TEXT, 0, Payload(text=Text(data, len(data))))
+    data = c.create_string_buffer(of.encode())
+    keep.append(data)
+    return Value(TEXT, 0, Payload(text=Text(c.addressof(data), len(data) - 1)))
+
+
+def from_value(value: Value) -> int | str:
+    """A cell, copied: it lives only as long as its result."""
+    if value.type == INT64:
+        return value.payload.integer
+    return c.string_at(value.payload.text.data, value.payload.text.size).decode()
 
 
 class Library:
@@ -63,17 +72,18 @@ class Library:
     def release(self, noun: str, handle: Handle) -> None:
         self._library[f"pond_{noun}_release"](handle)
 
-    def row_count(self, result: Handle) -> int:
-        function = self._library.pond_result_row_count
+    def count(self, what: str, result: Handle) -> int:
+        function = self._library[f"pond_result_{what}_count"]
         function.restype = c.c_size_t
         return function(result)
 
 
-def execute(lib: Library, connection: Handle, sql: str, *params: int | str) -> list[Value]:
-    """Execute a statement of at most two columns, and return its first row."""
+def execute(lib: Library, connection: Handle, sql: str, *params: int | str) -> list[int | str]:
+    """Execute a statement, and return its first row."""
     result = Handle()
     text = sql.encode()
-    values = (Value * len(params))(*(value(p) for p in params))
+    keep: list[object] = []
+    values = (Value * len(params))(*(to_value(param, keep) for param in params))
     lib.call(
         "pond_connection_execute_wait",
         connection,
@@ -84,30 +94,25 @@ def execute(lib: Library, connection: Handle, sql: str, *params: int | str) -> l
         None,
         c.byref(result),
     )
-    row = (Value * 2)()
-    if lib.row_count(result):
+    row = (Value * lib.count("column", result))()
+    if lib.count("row", result):
         lib.call("pond_result_row", result, c.c_size_t(0), row)
-        if row[1].type == TEXT:
-            # the text lives as long as the result: copy it
-            data = row[1].payload.text
-            row[1].payload.text = Text(c.string_at(data.data, data.size), data.size)
+    cells = [from_value(cell) for cell in row if cell.type in (INT64, TEXT)]
     lib.release("result", result)
-    return list(row)
+    return cells
 
 
 def work(lib: Library, connection: Handle) -> None:
     print("connected to", lib.version_of(connection))
     execute(lib, connection, "DROP TABLE IF EXISTS quickstart_users")
-    execute(
-        lib, connection, "CREATE TABLE quickstart_users (id integer PRIMARY KEY, name text)"
-    )
+    execute(lib, connection, "CREATE TABLE quickstart_users (id integer PRIMARY KEY, name text)")
     timeout = c.c_int64(DEFAULT_TIMEOUT)
     lib.call("pond_connection_transaction_wait", connection, BEGIN, timeout)
     execute(lib, connection, "INSERT INTO quickstart_users VALUES (?, ?)", 1, "Ada")
     lib.call("pond_connection_transaction_wait", connection, COMMIT, timeout)
     print("committed")
     row = execute(lib, connection, "SELECT id, name FROM quickstart_users WHERE id = ?", 1)
-    print("user", row[0].payload.integer, "is", row[1].payload.text.data.decode())
+    print("user", row[0], "is", row[1])
 
 
 def main(library: str, driver: str, database: str, *settings: str) -> None:
@@ -118,9 +123,7 @@ def main(library: str, driver: str, database: str, *settings: str) -> None:
         key, _, text = setting.partition("=")
         lib.call("pond_config_set", config, key.encode(), text.encode())
     lib.call("pond_pool_open", config, c.byref(pool))
-    lib.call(
-        "pond_pool_acquire_wait", pool, None, c.c_int64(DEFAULT_TIMEOUT), c.byref(connection)
-    )
+    lib.call("pond_pool_acquire_wait", pool, None, c.c_int64(DEFAULT_TIMEOUT), c.byref(connection))
     work(lib, connection)
     lib.call("pond_connection_give_back", connection)
     lib.release("connection", connection)

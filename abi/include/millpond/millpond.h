@@ -55,7 +55,8 @@ POND_API const char *pond_error_text(int code);
  * database did not give is "". `position` is the 1-based character of the statement, as the
  * caller wrote it, that the database complained of, or 0. `retryable` is non-zero where trying
  * the same again can succeed and cannot repeat an effect. `vendor_code` is the database's own
- * number (errno of MySQL, extended result code of SQLite), 0 if none. Thread: any, one at a time. */
+ * number (errno of MySQL, extended result code of SQLite), 0 if none. Thread: any, one at a time.
+ */
 POND_API int pond_error_code(const pond_error *error);
 POND_API const char *pond_error_message(const pond_error *error);
 POND_API const char *pond_error_sqlstate(const pond_error *error);
@@ -239,8 +240,8 @@ POND_API int pond_pool_acquire_wait(pond_pool *pool, pond_loop *loop, int64_t ti
  * running statements are cancelled. A later pond_pool_open() of the config makes a new pool.
  * The operation completes when the last connection is closed. Closing again waits likewise.
  * Thread: loop. */
-POND_API int pond_pool_close(pond_pool *pool, pond_loop *loop, int64_t timeout_ms,
-                             void *user_data, pond_op **op, pond_error **err);
+POND_API int pond_pool_close(pond_pool *pool, pond_loop *loop, int64_t timeout_ms, void *user_data,
+                             pond_op **op, pond_error **err);
 POND_API int pond_pool_close_wait(pond_pool *pool, int64_t timeout_ms, pond_error **err);
 
 /* Counts at one instant: size = in_use + idle. */
@@ -248,11 +249,11 @@ typedef struct pond_pool_status {
     uint32_t struct_size; /* set by the caller to sizeof(pond_pool_status) */
     uint32_t min_size;
     uint32_t max_size;
-    uint32_t size;    /* open connections, those being opened or cleaned included */
-    uint32_t in_use;  /* leased, being opened or being cleaned */
-    uint32_t idle;    /* ready to be leased */
-    uint32_t waiting; /* acquire operations in the queue */
-    uint32_t closed;  /* 1 once the pool is closing or closed */
+    uint32_t size;      /* open connections, those being opened or cleaned included */
+    uint32_t in_use;    /* leased, being opened or being cleaned */
+    uint32_t idle;      /* ready to be leased */
+    uint32_t waiting;   /* acquire operations in the queue */
+    uint32_t closed;    /* 1 once the pool is closing or closed */
     uint64_t acquired;  /* leases handed out since the pool was made */
     uint64_t released;  /* leases that ended: acquired - released are active */
     uint64_t timeouts;  /* acquires that ran out of time */
@@ -301,10 +302,10 @@ typedef struct pond_tag {
     const char *value;
 } pond_tag;
 
-/* The caller looks at pond_op_status() as soon as the call returns: an operation that is complete by
- * then does not appear in pond_loop_next(). Some statements are so short that doing them at once is
- * quicker than a turn of the loop. Needs the `pond_op **` output. A host that uses it all the time
- * never comes back to its event loop: let every so many calls go without. */
+/* The caller looks at pond_op_status() as soon as the call returns: an operation that is complete
+ * by then does not appear in pond_loop_next(). Some statements are so short that doing them at once
+ * is quicker than a turn of the loop. Needs the `pond_op **` output. A host that uses it all the
+ * time never comes back to its event loop: let every so many calls go without. */
 #define POND_EXECUTE_AT_ONCE 1u
 
 /* How to execute; a NULL pointer stands for the defaults. */
@@ -397,8 +398,7 @@ POND_API const char *pond_result_column_name(const pond_result *result, size_t c
 /* Decode one whole row into `values`, one per column. Pointers in them live as long as the
  * result. Errors: POND_EINVAL if out of range; POND_EDATA for a value that cannot be decoded: the
  * message names column and row. Thread: any, one at a time. */
-POND_API int pond_result_row(pond_result *result, size_t row, pond_value *values,
-                             pond_error **err);
+POND_API int pond_result_row(pond_result *result, size_t row, pond_value *values, pond_error **err);
 
 /* ---- SQL --------------------------------------------------------------------------------- */
 
@@ -417,8 +417,7 @@ POND_API int pond_sql_convert(pond_dialect dialect, const char *sql, size_t sql_
 /* Make the comment that carries tags in a statement: sqlcommenter format, keys sorted, keys and
  * values URL-encoded, so that nothing in them can end the comment. *out is NULL if there are no
  * tags. Thread: any. */
-POND_API int pond_sql_comment(const pond_tag *tags, size_t tag_count, char **out,
-                              pond_error **err);
+POND_API int pond_sql_comment(const pond_tag *tags, size_t tag_count, char **out, pond_error **err);
 
 /* Make the statement that limits later statements to `timeout_ms` on the server; *out is NULL if
  * the dialect has none or the timeout is not positive. Thread: any. */

@@ -48,8 +48,7 @@ extern "C" {
     X(UNIQUE, -19, UniqueViolationError, ConstraintError, None, "unique constraint violated")      \
     X(FOREIGNKEY, -20, ForeignKeyViolationError, ConstraintError, None,                            \
       "foreign key constraint violated")                                                           \
-    X(NOTNULL, -21, NotNullViolationError, ConstraintError, None,                                  \
-      "not-null constraint violated")                                                              \
+    X(NOTNULL, -21, NotNullViolationError, ConstraintError, None, "not-null constraint violated")  \
     X(CHECK, -22, CheckViolationError, ConstraintError, None, "check constraint violated")         \
     X(DATA, -23, InvalidDataError, DataError, ValueError, "invalid data")                          \
     X(OPERATIONAL, -24, ServerError, OperationalError, None, "database error")                     \
@@ -73,7 +72,7 @@ enum {
 #define POND_X(code, number, cls, parent, builtin, text) POND_E##code = (number),
     POND_ERROR_MAP(POND_X)
 #undef POND_X
-    POND_PENDING = 1 /* an operation that has not completed; not an error */
+        POND_PENDING = 1 /* an operation that has not completed; not an error */
 };
 
 /* ---- Opaque handles ---------------------------------------------------------------------- */
@@ -91,20 +90,20 @@ typedef struct pond_result pond_result;         /* what a statement returned; im
 /* Kinds of value, for parameters and for result cells. */
 typedef enum pond_type {
     POND_TYPE_NULL = 0,
-    POND_TYPE_BOOL = 1,        /* integer: 0 or 1 */
-    POND_TYPE_INT64 = 2,       /* integer */
-    POND_TYPE_DOUBLE = 3,      /* real */
-    POND_TYPE_DECIMAL = 4,     /* text: exact decimal digits, "NaN" or "Infinity" */
-    POND_TYPE_TEXT = 5,        /* text: UTF-8 */
-    POND_TYPE_BYTES = 6,       /* text: any bytes */
-    POND_TYPE_DATE = 7,        /* integer: days since 1970-01-01, proleptic Gregorian */
-    POND_TYPE_TIME = 8,        /* integer: microseconds since midnight */
-    POND_TYPE_TIMESTAMP = 9,   /* integer: microseconds since 1970-01-01 00:00, no time zone */
+    POND_TYPE_BOOL = 1,         /* integer: 0 or 1 */
+    POND_TYPE_INT64 = 2,        /* integer */
+    POND_TYPE_DOUBLE = 3,       /* real */
+    POND_TYPE_DECIMAL = 4,      /* text: exact decimal digits, "NaN" or "Infinity" */
+    POND_TYPE_TEXT = 5,         /* text: UTF-8 */
+    POND_TYPE_BYTES = 6,        /* text: any bytes */
+    POND_TYPE_DATE = 7,         /* integer: days since 1970-01-01, proleptic Gregorian */
+    POND_TYPE_TIME = 8,         /* integer: microseconds since midnight */
+    POND_TYPE_TIMESTAMP = 9,    /* integer: microseconds since 1970-01-01 00:00, no time zone */
     POND_TYPE_TIMESTAMPTZ = 10, /* integer: microseconds since 1970-01-01 00:00 UTC */
-    POND_TYPE_INTERVAL = 11,   /* interval: months, days, microseconds */
-    POND_TYPE_UUID = 12,       /* uuid: 16 bytes, network order */
-    POND_TYPE_JSON = 13,       /* text: one JSON document */
-    POND_TYPE_ARRAY = 14       /* array: elements, themselves values */
+    POND_TYPE_INTERVAL = 11,    /* interval: months, days, microseconds */
+    POND_TYPE_UUID = 12,        /* uuid: 16 bytes, network order */
+    POND_TYPE_JSON = 13,        /* text: one JSON document */
+    POND_TYPE_ARRAY = 14        /* array: elements, themselves values */
 } pond_type;
 
 /* Timestamps and dates outside any calendar ("infinity" in PostgreSQL). */
@@ -130,7 +129,8 @@ typedef struct pond_value {
         } interval;
         uint8_t uuid[16];
         struct {
-            const struct pond_value *items; /* row-major; a nested array is a POND_TYPE_ARRAY item */
+            const struct pond_value
+                *items; /* row-major; a nested array is a POND_TYPE_ARRAY item */
             size_t count;
         } array;
     } as;

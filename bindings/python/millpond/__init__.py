@@ -18,8 +18,8 @@ from .connection import (
 from .database import (
     ConnectionManager,
     DatabaseFactory,
-    Mysqldatabase,
     MysqlDatabase,
+    Mysqldatabase,
     PostgresDatabase,
     SqliteDatabase,
     is_environment_async,

@@ -14,8 +14,8 @@ class Interval(datetime.timedelta):
     """A timedelta that also counts months, whose length in days nobody knows.
 
     PostgreSQL's ``interval`` has months, days and microseconds. One without months comes as a plain
-    ``timedelta``. Comparing and adding treat an Interval as its days and microseconds alone; ``months``
-    (int) is for the program to apply.
+    ``timedelta``. Comparing and adding treat an Interval as its days and microseconds alone;
+    ``months`` (int) is for the program to apply.
     """
 
     months: int
@@ -26,7 +26,9 @@ class Interval(datetime.timedelta):
         return self
 
     def __repr__(self) -> str:
-        rest = datetime.timedelta.__repr__(datetime.timedelta(self.days, self.seconds, self.microseconds))
+        rest = datetime.timedelta.__repr__(
+            datetime.timedelta(self.days, self.seconds, self.microseconds)
+        )
         return f"Interval(months={self.months}, {rest})"
 
     def __eq__(self, other: object) -> bool:

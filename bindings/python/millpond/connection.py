@@ -31,8 +31,8 @@ class AsyncConnection(abc.ABC):
 
     @abc.abstractmethod
     async def commit_transaction(self) -> None:
-        """Commit. Raises TransactionStateError if none is open, UnknownOutcomeError if the connection
-        was lost before the answer came."""
+        """Commit. Raises TransactionStateError if none is open, UnknownOutcomeError if the
+        connection was lost before the answer came."""
 
     @abc.abstractmethod
     async def rollback_transaction(self) -> None:
@@ -67,8 +67,8 @@ class SyncConnection(abc.ABC):
 
     @abc.abstractmethod
     def commit_transaction(self) -> None:
-        """Commit. Raises TransactionStateError if none is open, UnknownOutcomeError if the connection
-        was lost before the answer came."""
+        """Commit. Raises TransactionStateError if none is open, UnknownOutcomeError if the
+        connection was lost before the answer came."""
 
     @abc.abstractmethod
     def rollback_transaction(self) -> None:
@@ -92,11 +92,11 @@ class _NativeAsyncConnection(_native.Connection, AsyncConnection):
             params: tuple or list, one value for each placeholder.
             timeout: seconds for the whole call, the server's work included. None: the config's.
             tags: dict, sent as a comment in the statement.
-        Returns a list of tuples with the attributes ``columns`` (tuple of str), ``rowcount`` (int) and
-        ``lastrowid`` (int or None).
-        Raises ParameterError and ValueRangeError before anything is sent, QueryTimeoutError after the
-        server's work was stopped, ConnectionLostError, UnknownOutcomeError, and what the database
-        answers.
+        Returns a list of tuples with the attributes ``columns`` (tuple of str), ``rowcount`` (int)
+        and ``lastrowid`` (int or None).
+        Raises ParameterError and ValueRangeError before anything is sent, QueryTimeoutError after
+        the server's work was stopped, ConnectionLostError, UnknownOutcomeError, and what the
+        database answers.
 
     executemany(sql, param_list, timeout=None, tags=None) -> list of tuples
         The statement for each tuple of ``param_list``: all or nothing, in a transaction of its own
@@ -121,8 +121,8 @@ class _NativeAsyncConnection(_native.Connection, AsyncConnection):
 
 
 class _NativeSyncConnection(_native.SyncConnection, SyncConnection):
-    """A pooled connection of the library, for one thread; ``execute`` and ``executemany`` are as in the
-    asynchronous class."""
+    """A pooled connection of the library, for one thread; ``execute`` and ``executemany`` are as
+    in the asynchronous class."""
 
     __slots__ = ()
     _generator: ClassVar[SqlGenerator]
@@ -193,4 +193,3 @@ __all__ = [
     "SqliteSyncConnection",
     "SyncConnection",
 ]
-

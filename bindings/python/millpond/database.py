@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from typing import Any, AsyncContextManager, ClassVar, Iterator
+from collections.abc import Iterator
+from typing import Any, ClassVar
 
 from . import _native
 from .config import DatabaseConfig
@@ -80,7 +81,8 @@ class ConnectionManager(DatabaseConfig, PoolManager):
             ConnectFailedError, AuthenticationError: the database cannot be reached or refuses.
             ClosedError: the pool is closing.
         """
-        return await self._pool().acquire(timeout)
+        connection: AsyncConnection = await self._pool().acquire(timeout)
+        return connection
 
     async def release_async_connection(self, async_conn: AsyncConnection) -> None:
         """Give a connection back. An open transaction is rolled back, with a warning in the log.
@@ -92,9 +94,13 @@ class ConnectionManager(DatabaseConfig, PoolManager):
             raise ArgumentError(f"{type(async_conn).__name__} is no connection of this pool")
         async_conn._release()
 
-    def async_connection(self, timeout: float | None = None) -> AsyncContextManager[Any]:
+    def async_connection(
+        self, timeout: float | None = None
+    ) -> contextlib.AbstractAsyncContextManager[Any]:
         """``async with db.async_connection() as conn:`` acquires, and releases at the end."""
-        return self._pool().async_connection(timeout) if timeout else self._pool().async_connection()
+        return (
+            self._pool().async_connection(timeout) if timeout else self._pool().async_connection()
+        )
 
     # ---- Synchronous ---------------------------------------------------------------------
 
@@ -138,8 +144,8 @@ class ConnectionManager(DatabaseConfig, PoolManager):
         return True
 
     def get_pool_status(self) -> dict[str, Any]:
-        """The pool's state: initialized, alias, hash, env, sizes (min_size, max_size, size, in_use, idle,
-        waiting), closed, and metrics."""
+        """The pool's state: initialized, alias, hash, env, sizes (min_size, max_size, size,
+        in_use, idle, waiting), closed, and metrics."""
         status = self._pool().status()
         sizes = ("min_size", "max_size", "size", "in_use", "idle", "waiting", "closed")
         return {
@@ -195,8 +201,8 @@ class DatabaseFactory:
         """The database of a type, not yet connected.
 
         Args:
-            db_type: ``"postgres"`` (or ``"postgresql"``), ``"mysql"`` (or ``"mariadb"``), ``"sqlite"``.
-            db_config: where it is.
+            db_type: ``"postgres"`` (or ``"postgresql"``), ``"mysql"`` (or ``"mariadb"``),
+            ``"sqlite"``. db_config: where it is.
 
         Raises:
             ArgumentError: (a ValueError) there is no such type, or the config does not fit it.

@@ -81,10 +81,13 @@ class PoolManager:
     def get_pool_metrics(cls, config_hash: str | None = None) -> dict[str, Any]:
         """Counts of one pool, or a dict of them by hash.
 
-        Keys: total_acquired, total_released, current_active, peak_active, errors, timeouts, created,
-        destroyed, statement_hits, statement_misses, statement_evictions. {} for an unknown hash.
+        Keys: total_acquired, total_released, current_active, peak_active, errors, timeouts,
+        created, destroyed, statement_hits, statement_misses, statement_evictions. {} for an
+        unknown hash.
         """
-        metrics = {entry.config.hash(): _metrics(entry.pool.status()) for entry in cls._find(config_hash)}
+        metrics = {
+            entry.config.hash(): _metrics(entry.pool.status()) for entry in cls._find(config_hash)
+        }
         if config_hash is None:
             return metrics
         return metrics.get(config_hash, {})

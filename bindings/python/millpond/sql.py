@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import abc
-from typing import Any, ClassVar, Mapping
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from . import _native
 from .exceptions import ArgumentError, ParameterError
 
 
 class SqlGenerator(abc.ABC):
-    """Converts statements with ``?`` placeholders, and makes SQL that databases spell differently."""
+    """Converts statements with ``?``, and makes SQL that databases spell differently."""
 
     @abc.abstractmethod
     def convert_query_to_native(

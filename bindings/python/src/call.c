@@ -1,4 +1,5 @@
-/* Arguments of execute(sql, params, timeout, tags) and executemany(sql, param_list, timeout, tags). */
+/* Arguments of execute(sql, params, timeout, tags) and executemany(sql, param_list, timeout, tags).
+ */
 #include "native.h"
 
 typedef struct arguments {
@@ -218,7 +219,8 @@ static int read_rows(native_state *state, native_call *call, PyObject *rows)
     if (!list) {
         if (PyErr_ExceptionMatches(PyExc_TypeError)) {
             PyErr_Clear();
-            native_raise_text(state, POND_EPARAMS, "param_list must be a list of tuples, not %.100s",
+            native_raise_text(state, POND_EPARAMS,
+                              "param_list must be a list of tuples, not %.100s",
                               Py_TYPE(rows)->tp_name);
         }
         return -1;
@@ -270,8 +272,8 @@ int native_call_read(native_state *state, native_call *call, int many, PyObject 
         failed = 1;
     }
     if (!failed)
-        failed = many ? read_rows(state, call, given.params)
-                      : read_params(state, call, given.params);
+        failed =
+            many ? read_rows(state, call, given.params) : read_params(state, call, given.params);
     if (failed)
         native_call_free(call);
     return failed ? -1 : 0;

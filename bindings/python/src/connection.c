@@ -113,10 +113,10 @@ static PyObject *connection_execute(PyObject *object, PyObject *const *args, Py_
     if (self->runs_inline)
         allow_at_once(self, &call);
     native_op *op = native_op_new(self->state, self->loop, NATIVE_OP_RESULT);
-    int code = op ? pond_connection_execute(self->lease, call.sql, (size_t)call.sql_size,
-                                            call.values, call.column_count, call.options_given, op,
-                                            &op->op, &error)
-                  : POND_OK;
+    int code =
+        op ? pond_connection_execute(self->lease, call.sql, (size_t)call.sql_size, call.values,
+                                     call.column_count, call.options_given, op, &op->op, &error)
+           : POND_OK;
     int at_once = call.options.flags != 0;
     native_call_free(&call);
     if (!op)
@@ -150,8 +150,8 @@ static PyObject *transaction(PyObject *object, pond_transaction_verb verb)
     native_op *op = native_op_new(self->state, self->loop, NATIVE_OP_NONE);
     if (!op)
         return NULL;
-    int code = pond_connection_transaction(self->lease, verb, POND_TIMEOUT_DEFAULT, op, &op->op,
-                                           &error);
+    int code =
+        pond_connection_transaction(self->lease, verb, POND_TIMEOUT_DEFAULT, op, &op->op, &error);
     return submitted(op, code, error);
 }
 
@@ -247,7 +247,7 @@ static PyObject *connection_id(PyObject *object, void *unused)
 
 /* ---- Types ------------------------------------------------------------------------------- */
 
-#define FAST(function) (PyCFunction)(void (*)(void))function, METH_FASTCALL | METH_KEYWORDS
+#define FAST(function) (PyCFunction)(void (*)(void)) function, METH_FASTCALL | METH_KEYWORDS
 
 static PyMethodDef connection_methods[] = {
     {"execute", FAST(connection_execute), "execute(sql, params=None, timeout=None, tags=None)"},
@@ -275,12 +275,9 @@ static PyMemberDef connection_members[] = {
 };
 
 static PyType_Slot connection_slots[] = {
-    {Py_tp_methods, connection_methods},
-    {Py_tp_getset, connection_attributes},
-    {Py_tp_members, connection_members},
-    {Py_tp_traverse, connection_traverse},
-    {Py_tp_dealloc, connection_dealloc},
-    {0, NULL},
+    {Py_tp_methods, connection_methods}, {Py_tp_getset, connection_attributes},
+    {Py_tp_members, connection_members}, {Py_tp_traverse, connection_traverse},
+    {Py_tp_dealloc, connection_dealloc}, {0, NULL},
 };
 
 PyType_Spec native_connection_spec = {
@@ -347,13 +344,12 @@ static PyObject *run_and_wait(native_connection *self, const native_call *call, 
 {
     pond_op *op = NULL;
     pond_error *error = NULL;
-    int code = many ? pond_connection_execute_many(self->lease, call->sql, (size_t)call->sql_size,
-                                                   call->values, call->row_count,
-                                                   call->column_count, call->options_given, NULL,
-                                                   &op, &error)
-                    : pond_connection_execute(self->lease, call->sql, (size_t)call->sql_size,
-                                              call->values, call->column_count,
-                                              call->options_given, NULL, &op, &error);
+    int code =
+        many ? pond_connection_execute_many(self->lease, call->sql, (size_t)call->sql_size,
+                                            call->values, call->row_count, call->column_count,
+                                            call->options_given, NULL, &op, &error)
+             : pond_connection_execute(self->lease, call->sql, (size_t)call->sql_size, call->values,
+                                       call->column_count, call->options_given, NULL, &op, &error);
     return code ? native_raise(self->state, code, error) : take_rows(self, op);
 }
 
@@ -364,8 +360,8 @@ static PyObject *sync_run(PyObject *object, PyObject *const *args, Py_ssize_t co
     native_call call;
     if (native_call_read(self->state, &call, many, args, count, keywords))
         return NULL;
-    PyObject *rows = self->runs_inline ? run_inline(self, &call, many)
-                                       : run_and_wait(self, &call, many);
+    PyObject *rows =
+        self->runs_inline ? run_inline(self, &call, many) : run_and_wait(self, &call, many);
     native_call_free(&call);
     if (pond_log_pending())
         native_drain_log(self->state);
@@ -447,12 +443,9 @@ static PyMethodDef sync_methods[] = {
 };
 
 static PyType_Slot sync_slots[] = {
-    {Py_tp_methods, sync_methods},
-    {Py_tp_getset, connection_attributes},
-    {Py_tp_members, connection_members},
-    {Py_tp_traverse, connection_traverse},
-    {Py_tp_dealloc, connection_dealloc},
-    {0, NULL},
+    {Py_tp_methods, sync_methods},       {Py_tp_getset, connection_attributes},
+    {Py_tp_members, connection_members}, {Py_tp_traverse, connection_traverse},
+    {Py_tp_dealloc, connection_dealloc}, {0, NULL},
 };
 
 PyType_Spec native_sync_connection_spec = {

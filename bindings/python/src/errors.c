@@ -21,7 +21,8 @@ static const standard_error standard_errors[] = {
     {"DataError", "DatabaseError", "A value does not fit."},
     {"OperationalError", "DatabaseError", "Something outside the program's control failed."},
     {"IntegrityError", "DatabaseError", "A constraint of the schema was violated."},
-    {"InternalError", "DatabaseError", "The database or the library is in a state it should not be."},
+    {"InternalError", "DatabaseError",
+     "The database or the library is in a state it should not be."},
     {"ProgrammingError", "DatabaseError", "The statement or its use is wrong."},
     {"NotSupportedError", "DatabaseError", "The database or the build cannot do this."},
 };
@@ -36,7 +37,7 @@ typedef struct own_error {
 } own_error;
 
 static const own_error own_errors[] = {
-#define POND_X(code, number, cls, parent, builtin, text)                                           \
+#define POND_X(code, number, cls, parent, builtin, text) \
     {"E" #code, number, #cls, #parent, #builtin, text},
     POND_ERROR_MAP(POND_X)
 #undef POND_X
@@ -71,8 +72,8 @@ static int add_standard(PyObject *module)
 {
     for (int i = 0; i < STANDARD_COUNT; i++) {
         const standard_error *at = &standard_errors[i];
-        PyObject *base = at->parent ? PyObject_GetAttrString(module, at->parent)
-                                    : Py_NewRef(PyExc_Exception);
+        PyObject *base =
+            at->parent ? PyObject_GetAttrString(module, at->parent) : Py_NewRef(PyExc_Exception);
         PyObject *attributes = at->parent ? NULL : default_attributes();
         int failed = !base || (!at->parent && !attributes) ||
                      add_class(module, at->name, at->doc, base, attributes);
@@ -158,8 +159,7 @@ static int set_details(PyObject *exception, const pond_error *error)
            set_text(exception, "constraint", pond_error_constraint(error)) ||
            set_number(exception, "vendor_code", pond_error_vendor_code(error)) ||
            set_number(exception, "position", (long)pond_error_position(error)) ||
-           (pond_error_retryable(error) &&
-            PyObject_SetAttrString(exception, "retryable", Py_True));
+           (pond_error_retryable(error) && PyObject_SetAttrString(exception, "retryable", Py_True));
 }
 
 static PyObject *class_of(native_state *state, int code)
@@ -175,9 +175,9 @@ PyObject *native_exception(native_state *state, int code, pond_error *error)
     const char *text = error ? pond_error_message(error) : pond_error_text(code);
     PyObject *message = PyUnicode_DecodeUTF8(text, (Py_ssize_t)strlen(text), "replace");
     PyObject *exception =
-        message ? PyObject_CallOneArg(class_of(state, error ? pond_error_code(error) : code),
-                                      message)
-                : NULL;
+        message
+            ? PyObject_CallOneArg(class_of(state, error ? pond_error_code(error) : code), message)
+            : NULL;
     Py_XDECREF(message);
     if (exception && error && set_details(exception, error))
         Py_CLEAR(exception);

@@ -21,8 +21,8 @@ void native_drain_log(native_state *state)
 
 /* ---- Drain ------------------------------------------------------------------------------- */
 
-/* Called by the event loop when the descriptor is readable: no task is current then, so that tasks can
- * be woken from here. */
+/* Called by the event loop when the descriptor is readable: no task is current then, so that tasks
+ * can be woken from here. */
 static PyObject *loop_drain(PyObject *object, PyObject *unused)
 {
     (void)unused;
@@ -158,9 +158,9 @@ static native_loop *make(native_state *state, PyObject *event_loop)
         return NULL;
     }
     PyObject *drain = PyObject_GetAttrString((PyObject *)self, "drain");
-    PyObject *done = drain ? PyObject_CallMethod(event_loop, "add_reader", "iO",
-                                                 pond_loop_fd(self->loop), drain)
-                           : NULL;
+    PyObject *done =
+        drain ? PyObject_CallMethod(event_loop, "add_reader", "iO", pond_loop_fd(self->loop), drain)
+              : NULL;
     Py_XDECREF(drain);
     if (!done || PyDict_SetItem(state->loops, event_loop, (PyObject *)self))
         Py_CLEAR(self);

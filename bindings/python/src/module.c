@@ -66,8 +66,8 @@ static int add_type(PyObject *module, PyType_Spec *spec, PyObject *base, PyTypeO
 static int register_coroutine(native_state *state)
 {
     PyObject *coroutine = import_from("collections.abc", "Coroutine");
-    PyObject *done = coroutine ? PyObject_CallMethod(coroutine, "register", "O", state->op_type)
-                               : NULL;
+    PyObject *done =
+        coroutine ? PyObject_CallMethod(coroutine, "register", "O", state->op_type) : NULL;
     Py_XDECREF(coroutine);
     Py_XDECREF(done);
     return done ? 0 : -1;
@@ -108,19 +108,32 @@ static int module_exec(PyObject *module)
 static void objects_of(native_state *state, PyObject ***out)
 {
     PyObject **objects[] = {
-        (PyObject **)&state->op_type,         (PyObject **)&state->loop_type,
-        (PyObject **)&state->pool_type,       (PyObject **)&state->acquire_type,
-        (PyObject **)&state->connection_type, (PyObject **)&state->sync_connection_type,
-        (PyObject **)&state->result_type,     &state->errors,
-        &state->error_base,                   &state->loops,
-        &state->ready_none,                   &state->get_running_loop,
-        &state->cancelled_error,              &state->invalid_state_error,
-        &state->decimal_type,                 &state->uuid_type,
-        &state->interval_type,                &state->json_loads,
-        &state->json_dumps,                   &state->write_log,
-        &state->empty_tuple,                  &state->str_int,
-        &state->str_params,                   &state->str_timeout,
-        &state->str_tags,                     &state->str_context,
+        (PyObject **)&state->op_type,
+        (PyObject **)&state->loop_type,
+        (PyObject **)&state->pool_type,
+        (PyObject **)&state->acquire_type,
+        (PyObject **)&state->connection_type,
+        (PyObject **)&state->sync_connection_type,
+        (PyObject **)&state->result_type,
+        &state->errors,
+        &state->error_base,
+        &state->loops,
+        &state->ready_none,
+        &state->get_running_loop,
+        &state->cancelled_error,
+        &state->invalid_state_error,
+        &state->decimal_type,
+        &state->uuid_type,
+        &state->interval_type,
+        &state->json_loads,
+        &state->json_dumps,
+        &state->write_log,
+        &state->empty_tuple,
+        &state->str_int,
+        &state->str_params,
+        &state->str_timeout,
+        &state->str_tags,
+        &state->str_context,
         NULL,
     };
     memcpy(out, objects, sizeof(objects));

@@ -18,12 +18,12 @@ typedef struct native_state {
     PyTypeObject *connection_type;
     PyTypeObject *sync_connection_type;
     PyTypeObject *result_type;
-    PyObject *errors;       /* dict: code -> exception class */
-    PyObject *error_base;   /* millpond.Error */
-    PyObject *loops;        /* dict: event loop -> Loop */
+    PyObject *errors;          /* dict: code -> exception class */
+    PyObject *error_base;      /* millpond.Error */
+    PyObject *loops;           /* dict: event loop -> Loop */
     PyObject *last_event_loop; /* borrowed from `loops` */
     struct native_loop *last_loop;
-    PyObject *ready_none;   /* an operation that has completed with None */
+    PyObject *ready_none; /* an operation that has completed with None */
     PyObject *get_running_loop;
     PyObject *cancelled_error;
     PyObject *invalid_state_error;
@@ -55,13 +55,12 @@ PyObject *native_raise_text(native_state *state, int code, const char *format, .
 
 /* ---- loop.c: one private loop for each event loop ---- */
 typedef struct native_loop {
-    PyObject_HEAD
-    native_state *state;
+    PyObject_HEAD native_state *state;
     pond_loop *loop;
     PyObject *event_loop;
     struct native_op *pending; /* submitted and not completed, a reference each */
-    int draining;  /* the event loop runs inside our callback: it is surely the running one */
-    int at_once;   /* calls that may still complete without a turn of the event loop */
+    int draining; /* the event loop runs inside our callback: it is surely the running one */
+    int at_once;  /* calls that may still complete without a turn of the event loop */
 } native_loop;
 
 /* After so many the event loop gets its turn, so that no task starves the others. */
@@ -83,8 +82,7 @@ typedef enum native_op_kind {
 } native_op_kind;
 
 typedef struct native_op {
-    PyObject_HEAD
-    struct native_op *next; /* in the loop's pending ones */
+    PyObject_HEAD struct native_op *next; /* in the loop's pending ones */
     struct native_op *previous;
     native_state *state;
     pond_op *op; /* NULL for one that was ready from the start */
@@ -117,8 +115,7 @@ int native_op_completed(native_op *op);
 
 /* ---- pool.c ---- */
 typedef struct native_pool {
-    PyObject_HEAD
-    native_state *state;
+    PyObject_HEAD native_state *state;
     pond_pool *pool;
     PyTypeObject *connection_type; /* for what it lends */
     PyTypeObject *sync_connection_type;
@@ -132,8 +129,7 @@ int native_timeout(native_state *state, PyObject *seconds, int64_t *out);
 
 /* ---- connection.c ---- */
 typedef struct native_connection {
-    PyObject_HEAD
-    native_state *state;
+    PyObject_HEAD native_state *state;
     pond_connection *lease; /* NULL once given back */
     native_loop *loop;      /* NULL for a synchronous one */
     PyObject *weakrefs;

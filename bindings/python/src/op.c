@@ -79,12 +79,13 @@ static int op_clear(PyObject *object)
     return 0;
 }
 
-/* A failure that nobody looked at is told to the event loop, as asyncio does for its own futures. */
+/* A failure that nobody looked at is told to the event loop, as asyncio does for its own futures.
+ */
 static void op_finalize(PyObject *object)
 {
     native_op *self = (native_op *)object;
-    int failed = self->status == NATIVE_DONE && !self->retrieved && self->op &&
-                 pond_op_status(self->op) < 0;
+    int failed =
+        self->status == NATIVE_DONE && !self->retrieved && self->op && pond_op_status(self->op) < 0;
     if (!failed || !self->loop || !self->loop->event_loop)
         return;
     PyObject *type;
@@ -97,8 +98,8 @@ static void op_finalize(PyObject *object)
                                                   "the error of a statement was never retrieved",
                                                   "exception", exception)
                                   : NULL;
-    PyObject *done = context ? PyObject_CallMethod(self->loop->event_loop,
-                                                   "call_exception_handler", "O", context)
+    PyObject *done = context ? PyObject_CallMethod(self->loop->event_loop, "call_exception_handler",
+                                                   "O", context)
                              : NULL;
     if (!done)
         PyErr_WriteUnraisable(NULL);
@@ -210,12 +211,10 @@ static int call_soon(native_op *self, PyObject *callback, PyObject *context)
 {
     PyObject *method = PyObject_GetAttrString(self->loop->event_loop, "call_soon");
     PyObject *positional = method ? PyTuple_Pack(2, callback, (PyObject *)self) : NULL;
-    PyObject *keywords = positional && context ? Py_BuildValue("{O:O}", self->state->str_context,
-                                                               context)
-                                               : NULL;
-    PyObject *done = positional && (keywords || !context)
-                         ? PyObject_Call(method, positional, keywords)
-                         : NULL;
+    PyObject *keywords =
+        positional && context ? Py_BuildValue("{O:O}", self->state->str_context, context) : NULL;
+    PyObject *done =
+        positional && (keywords || !context) ? PyObject_Call(method, positional, keywords) : NULL;
     Py_XDECREF(method);
     Py_XDECREF(positional);
     Py_XDECREF(keywords);
@@ -239,8 +238,7 @@ static int run_callbacks(native_op *self, caller call)
     for (Py_ssize_t i = 0; more && i < PyList_GET_SIZE(more) && !failed; i++) {
         PyObject *pair = PyList_GET_ITEM(more, i);
         PyObject *its_context = PyTuple_GET_ITEM(pair, 1);
-        failed = call(self, PyTuple_GET_ITEM(pair, 0),
-                      its_context == Py_None ? NULL : its_context);
+        failed = call(self, PyTuple_GET_ITEM(pair, 0), its_context == Py_None ? NULL : its_context);
     }
     Py_XDECREF(callback);
     Py_XDECREF(context);

@@ -107,7 +107,8 @@ static int utc_offset(PyObject *object, int64_t *us, int *aware)
     if (PyDelta_Check(offset)) {
         *aware = 1;
         *us = (PyDateTime_DELTA_GET_DAYS(offset) * INT64_C(86400) +
-               PyDateTime_DELTA_GET_SECONDS(offset)) * 1000000 +
+               PyDateTime_DELTA_GET_SECONDS(offset)) *
+                  1000000 +
               PyDateTime_DELTA_GET_MICROSECONDS(offset);
     }
     Py_DECREF(offset);
@@ -122,10 +123,10 @@ static int from_datetime(PyObject *object, pond_value *out)
         return -1;
     int64_t days = native_days(PyDateTime_GET_YEAR(object), PyDateTime_GET_MONTH(object),
                                PyDateTime_GET_DAY(object));
-    int64_t us = days * NATIVE_US_PER_DAY +
-                 time_us(PyDateTime_DATE_GET_HOUR(object), PyDateTime_DATE_GET_MINUTE(object),
-                         PyDateTime_DATE_GET_SECOND(object),
-                         PyDateTime_DATE_GET_MICROSECOND(object));
+    int64_t us = days * NATIVE_US_PER_DAY + time_us(PyDateTime_DATE_GET_HOUR(object),
+                                                    PyDateTime_DATE_GET_MINUTE(object),
+                                                    PyDateTime_DATE_GET_SECOND(object),
+                                                    PyDateTime_DATE_GET_MICROSECOND(object));
     set_integer(out, aware ? POND_TYPE_TIMESTAMPTZ : POND_TYPE_TIMESTAMP, us - offset);
     return 0;
 }
@@ -203,8 +204,8 @@ static int from_sequence(native_state *state, PyObject *object, Py_ssize_t numbe
         return -1;
     int failed = 0;
     for (Py_ssize_t i = 0; i < count && i < PySequence_Fast_GET_SIZE(object) && !failed; i++)
-        failed = native_to_value(state, PySequence_Fast_GET_ITEM(object, i), number, &items[i],
-                                 held);
+        failed =
+            native_to_value(state, PySequence_Fast_GET_ITEM(object, i), number, &items[i], held);
     Py_LeaveRecursiveCall();
     out->type = POND_TYPE_ARRAY;
     out->as.array.items = items;
@@ -216,8 +217,8 @@ static int from_dict(native_state *state, PyObject *object, Py_ssize_t number, p
                      PyObject **held)
 {
     PyObject *text = PyObject_CallOneArg(state->json_dumps, object);
-    if (!text && (PyErr_ExceptionMatches(PyExc_TypeError) ||
-                  PyErr_ExceptionMatches(PyExc_ValueError))) {
+    if (!text &&
+        (PyErr_ExceptionMatches(PyExc_TypeError) || PyErr_ExceptionMatches(PyExc_ValueError))) {
         PyObject *type;
         PyObject *value;
         PyObject *traceback;

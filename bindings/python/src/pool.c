@@ -167,8 +167,7 @@ static PyObject *pool_acquire_sync(PyObject *object, PyObject *args, PyObject *k
     Py_BEGIN_ALLOW_THREADS
         code = pond_pool_acquire_wait(pool, NULL, timeout_ms, &lease, &error);
     Py_END_ALLOW_THREADS
-    return code ? native_raise(self->state, code, error)
-                : native_connection_new(self, NULL, lease);
+    return code ? native_raise(self->state, code, error) : native_connection_new(self, NULL, lease);
 }
 
 /* ---- Close ------------------------------------------------------------------------------- */
@@ -267,8 +266,7 @@ static PyObject *pool_hash(PyObject *object, void *unused)
 /* ---- async with -------------------------------------------------------------------------- */
 
 typedef struct native_acquire {
-    PyObject_HEAD
-    native_pool *pool;
+    PyObject_HEAD native_pool *pool;
     native_op *op; /* has the connection, once entered */
     int64_t timeout_ms;
 } native_acquire;
@@ -365,7 +363,7 @@ PyType_Spec native_acquire_spec = {
 
 /* ---- The type ---------------------------------------------------------------------------- */
 
-#define WITH_KEYWORDS(function) (PyCFunction)(void (*)(void))function, METH_VARARGS | METH_KEYWORDS
+#define WITH_KEYWORDS(function) (PyCFunction)(void (*)(void)) function, METH_VARARGS | METH_KEYWORDS
 
 static PyMethodDef pool_methods[] = {
     {"acquire", WITH_KEYWORDS(pool_acquire), "acquire(timeout=None): await it for a connection."},

@@ -81,10 +81,10 @@ static void name_cell(const pond_result *result, size_t row, size_t column)
     PyObject *traceback;
     PyErr_Fetch(&type, &value, &traceback);
     PyErr_NormalizeException(&type, &value, &traceback);
-    PyObject *text = value ? PyUnicode_FromFormat("column \"%s\" of row %zu: %S",
-                                                  pond_result_column_name(result, column), row,
-                                                  value)
-                           : NULL;
+    PyObject *text = value
+                         ? PyUnicode_FromFormat("column \"%s\" of row %zu: %S",
+                                                pond_result_column_name(result, column), row, value)
+                         : NULL;
     PyObject *args = text ? PyTuple_Pack(1, text) : NULL;
     if (!args || PyObject_SetAttrString(value, "args", args))
         PyErr_Clear();

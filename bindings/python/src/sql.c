@@ -17,8 +17,7 @@ static PyObject *convert(PyObject *module, PyObject *args)
                                 &placeholders, &error);
     if (code)
         return native_raise(state, code, error);
-    PyObject *out = Py_BuildValue("s#n", native, (Py_ssize_t)native_size,
-                                  (Py_ssize_t)placeholders);
+    PyObject *out = Py_BuildValue("s#n", native, (Py_ssize_t)native_size, (Py_ssize_t)placeholders);
     pond_string_free(native);
     return out;
 }

@@ -9,11 +9,12 @@
 
 static PyObject *out_of_calendar(native_state *state, int64_t value, const char *what)
 {
-    const char *which = value == POND_TIME_INFINITY      ? "infinity"
+    const char *which = value == POND_TIME_INFINITY       ? "infinity"
                         : value == POND_TIME_NEG_INFINITY ? "-infinity"
                                                           : "outside the years 1 to 9999";
-    return native_raise_text(state, POND_EDATA, "a %s is %s, which Python's datetime cannot hold: "
-                                                "cast it to text in the statement",
+    return native_raise_text(state, POND_EDATA,
+                             "a %s is %s, which Python's datetime cannot hold: "
+                             "cast it to text in the statement",
                              what, which);
 }
 
@@ -87,12 +88,13 @@ static PyObject *to_interval(native_state *state, const pond_value *value)
 
 static PyObject *to_str(native_state *state, const pond_value *value)
 {
-    PyObject *text = PyUnicode_DecodeUTF8(value->as.text.data, (Py_ssize_t)value->as.text.size,
-                                          NULL);
+    PyObject *text =
+        PyUnicode_DecodeUTF8(value->as.text.data, (Py_ssize_t)value->as.text.size, NULL);
     if (!text && PyErr_ExceptionMatches(PyExc_UnicodeDecodeError)) {
         PyErr_Clear();
-        native_raise_text(state, POND_EDATA, "a text value is not valid UTF-8: read it as bytes "
-                                             "with a cast in the statement");
+        native_raise_text(state, POND_EDATA,
+                          "a text value is not valid UTF-8: read it as bytes "
+                          "with a cast in the statement");
     }
     return text;
 }
@@ -121,7 +123,8 @@ static PyObject *to_uuid(native_state *state, const pond_value *value)
     if (!number)
         return NULL;
     PyObject *keywords = Py_BuildValue("{O:N}", state->str_int, number);
-    PyObject *uuid = keywords ? PyObject_Call(state->uuid_type, state->empty_tuple, keywords) : NULL;
+    PyObject *uuid =
+        keywords ? PyObject_Call(state->uuid_type, state->empty_tuple, keywords) : NULL;
     Py_XDECREF(keywords);
     return uuid;
 }

@@ -86,8 +86,8 @@ static void statement_free(pondi_conn *base, void *prepared)
 
 static int code_of(const char *name)
 {
-#define POND_X(code, number, cls, parent, builtin, text)                                           \
-    if (strcasecmp(name, "E" #code) == 0)                                                          \
+#define POND_X(code, number, cls, parent, builtin, text) \
+    if (strcasecmp(name, "E" #code) == 0)                \
         return number;
     POND_ERROR_MAP(POND_X)
 #undef POND_X

@@ -11,11 +11,25 @@
 
 /* Settings that go to libpq as they are. */
 static const char *const passed_on[] = {
-    "user",          "password",       "sslmode",          "sslrootcert",
-    "sslcert",       "sslkey",         "sslcrl",           "ssl_min_protocol_version",
-    "passfile",      "options",        "channel_binding",  "target_session_attrs",
-    "keepalives",    "keepalives_idle", "keepalives_interval", "keepalives_count",
-    "tcp_user_timeout", "requirepeer", "krbsrvname",
+    "user",
+    "password",
+    "sslmode",
+    "sslrootcert",
+    "sslcert",
+    "sslkey",
+    "sslcrl",
+    "ssl_min_protocol_version",
+    "passfile",
+    "options",
+    "channel_binding",
+    "target_session_attrs",
+    "keepalives",
+    "keepalives_idle",
+    "keepalives_interval",
+    "keepalives_count",
+    "tcp_user_timeout",
+    "requirepeer",
+    "krbsrvname",
 };
 
 enum { PASSED_ON = sizeof(passed_on) / sizeof(passed_on[0]), MOST_KEYWORDS = PASSED_ON + 12 };
@@ -56,7 +70,6 @@ int pondi_postgres_watch(pg_conn *conn, int events, pond_error **err)
     return code ? pondi_error_set(err, code, "cannot watch the connection's socket") : POND_OK;
 }
 
-
 static void on_ready(void *data, int events)
 {
     pondi_postgres_on_ready(data, events);
@@ -82,9 +95,9 @@ static void connect_failed(pg_conn *conn)
     const char *port = pondi_config_get(config, "port");
     int code = conn->pg ? code_of_failure(conn) : POND_ENOMEM;
     pond_error *error = pondi_postgres_connection_error(conn, code, "PostgreSQL refused");
-    pondi_error_prefix(error, "cannot connect to database \"%s\" at %s:%s: ",
-                       pondi_config_get(config, "database"), host ? host : "the default host",
-                       port ? port : "5432");
+    pondi_error_prefix(
+        error, "cannot connect to database \"%s\" at %s:%s: ", pondi_config_get(config, "database"),
+        host ? host : "the default host", port ? port : "5432");
     pondi_conn_broken(&conn->base);
     pondi_postgres_fail(conn, error);
     pondi_postgres_finish(conn);
@@ -197,8 +210,8 @@ static void look_up(pg_task *task, const char *host, const char *port)
         return;
     }
     for (struct addrinfo *at = found; at; at = at->ai_next) {
-        if (getnameinfo(at->ai_addr, at->ai_addrlen, text, sizeof(text), NULL, 0,
-                        NI_NUMERICHOST) == 0)
+        if (getnameinfo(at->ai_addr, at->ai_addrlen, text, sizeof(text), NULL, 0, NI_NUMERICHOST) ==
+            0)
             append_entry(task, host, text, port);
     }
     freeaddrinfo(found);

@@ -44,14 +44,14 @@ static int text(pond_value *out, pond_type type, const char *data, size_t size)
     return POND_OK;
 }
 
-#define DECODER(name)                                                                              \
+#define DECODER(name) \
     static int decode_##name(const char *data, int size, pondi_arena *arena, pond_value *out)
 
-#define EXPECT(condition)                                                                          \
-    do {                                                                                           \
-        (void)arena;                                                                               \
-        if (!(condition))                                                                          \
-            return POND_EDATA;                                                                     \
+#define EXPECT(condition)      \
+    do {                       \
+        (void)arena;           \
+        if (!(condition))      \
+            return POND_EDATA; \
     } while (0)
 
 DECODER(bool)
@@ -197,8 +197,13 @@ DECODER(interval)
 
 /* ---- numeric: digits to base 10,000 ------------------------------------------------------ */
 
-enum { NUMERIC_NEGATIVE = 0x4000, NUMERIC_NAN = 0xC000, NUMERIC_INF = 0xD000,
-       NUMERIC_NEG_INF = 0xF000, LONGEST_SCALE = 0x3fff };
+enum {
+    NUMERIC_NEGATIVE = 0x4000,
+    NUMERIC_NAN = 0xC000,
+    NUMERIC_INF = 0xD000,
+    NUMERIC_NEG_INF = 0xF000,
+    LONGEST_SCALE = 0x3fff
+};
 
 static int put_group(char *to, unsigned group)
 {
@@ -269,8 +274,8 @@ DECODER(numeric)
     if (!digits)
         return POND_ENOMEM;
     size_t length;
-    int code = write_numeric(data + 8, count, weight, scale, sign == NUMERIC_NEGATIVE, digits,
-                             &length);
+    int code =
+        write_numeric(data + 8, count, weight, scale, sign == NUMERIC_NEGATIVE, digits, &length);
     return code ? code : text(out, POND_TYPE_DECIMAL, digits, length);
 }
 
@@ -352,12 +357,12 @@ typedef struct array_type {
 } array_type;
 
 static const array_type array_types[] = {
-    {1000, OID_BOOL},        {1001, OID_BYTEA},   {1002, OID_CHAR},      {1003, OID_NAME},
-    {1016, OID_INT8},        {1005, OID_INT2},    {1007, OID_INT4},      {1009, OID_TEXT},
-    {1028, OID_OID},         {199, OID_JSON},     {1021, OID_FLOAT4},    {1022, OID_FLOAT8},
-    {1014, OID_BPCHAR},      {1015, OID_VARCHAR}, {1182, OID_DATE},      {1183, OID_TIME},
-    {1115, OID_TIMESTAMP},   {1185, OID_TIMESTAMPTZ}, {1187, OID_INTERVAL}, {1270, OID_TIMETZ},
-    {1231, OID_NUMERIC},     {2951, OID_UUID},    {3807, OID_JSONB},
+    {1000, OID_BOOL},      {1001, OID_BYTEA},       {1002, OID_CHAR},     {1003, OID_NAME},
+    {1016, OID_INT8},      {1005, OID_INT2},        {1007, OID_INT4},     {1009, OID_TEXT},
+    {1028, OID_OID},       {199, OID_JSON},         {1021, OID_FLOAT4},   {1022, OID_FLOAT8},
+    {1014, OID_BPCHAR},    {1015, OID_VARCHAR},     {1182, OID_DATE},     {1183, OID_TIME},
+    {1115, OID_TIMESTAMP}, {1185, OID_TIMESTAMPTZ}, {1187, OID_INTERVAL}, {1270, OID_TIMETZ},
+    {1231, OID_NUMERIC},   {2951, OID_UUID},        {3807, OID_JSONB},
 };
 
 Oid pondi_postgres_element_type(Oid array)

@@ -1,5 +1,5 @@
-/* Text values, which come where a column's type has no binary form that we know, or the statement ran
- * without being described. What does not parse stays text. */
+/* Text values, which come where a column's type has no binary form that we know, or the statement
+ * ran without being described. What does not parse stays text. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,7 +14,7 @@ static int as_text(pond_value *out, pond_type type, const char *data, int size)
     return POND_OK;
 }
 
-#define DECODER(name)                                                                              \
+#define DECODER(name) \
     static int decode_##name(const char *data, int size, pondi_arena *arena, pond_value *out)
 
 DECODER(text)

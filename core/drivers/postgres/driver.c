@@ -250,7 +250,8 @@ static void take(pg_conn *conn, PGresult *res)
     }
 }
 
-/* All results of a command were taken. In a pipeline this comes between commands and means nothing. */
+/* All results of a command were taken. In a pipeline this comes between commands and means nothing.
+ */
 static void no_more(pg_conn *conn)
 {
     if (conn->phase == PG_EXECUTING)

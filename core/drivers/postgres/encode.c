@@ -28,10 +28,21 @@ typedef struct encoder {
 
 static const char *type_name(uint32_t type)
 {
-    static const char *const names[] = {"null",  "a bool",   "an integer",  "a float",
-                                        "a decimal", "text", "bytes",       "a date",
-                                        "a time", "a timestamp", "a timestamp with zone",
-                                        "an interval", "a UUID", "JSON",    "an array"};
+    static const char *const names[] = {"null",
+                                        "a bool",
+                                        "an integer",
+                                        "a float",
+                                        "a decimal",
+                                        "text",
+                                        "bytes",
+                                        "a date",
+                                        "a time",
+                                        "a timestamp",
+                                        "a timestamp with zone",
+                                        "an interval",
+                                        "a UUID",
+                                        "JSON",
+                                        "an array"};
     return type < sizeof(names) / sizeof(names[0]) ? names[type] : "unknown";
 }
 
@@ -165,8 +176,8 @@ static int put_time_text(encoder *at, pond_error **err)
     const pond_value *value = at->value;
     char text[64];
     size_t size = 0;
-    if (value->type != POND_TYPE_TIME && (value->as.integer == POND_TIME_INFINITY ||
-                                          value->as.integer == POND_TIME_NEG_INFINITY)) {
+    if (value->type != POND_TYPE_TIME &&
+        (value->as.integer == POND_TIME_INFINITY || value->as.integer == POND_TIME_NEG_INFINITY)) {
         pondi_buffer_append_text(at->out, value->as.integer < 0 ? "-infinity" : "infinity");
         return POND_OK;
     }
@@ -284,8 +295,8 @@ static int put_as_text(encoder *at, pond_error **err)
 static int for_bool(encoder *at, pond_error **err)
 {
     const pond_value *value = at->value;
-    if (value->type == POND_TYPE_BOOL || (value->type == POND_TYPE_INT64 &&
-                                          (value->as.integer == 0 || value->as.integer == 1)))
+    if (value->type == POND_TYPE_BOOL ||
+        (value->type == POND_TYPE_INT64 && (value->as.integer == 0 || value->as.integer == 1)))
         return put_number(at, value->as.integer != 0, 1);
     if (value->type == POND_TYPE_TEXT)
         return put_as_text(at, err);

@@ -248,9 +248,9 @@ static void note_stale_plan(pg_conn *conn, const PGresult *res)
     const char *function = PQresultErrorField(res, PG_DIAG_SOURCE_FUNCTION);
     if (!sqlstate || !conn->base.current->statement->prepared)
         return;
-    conn->stale = strcmp(sqlstate, "26000") == 0 ||
-                  (strcmp(sqlstate, "0A000") == 0 && function &&
-                   strcmp(function, "RevalidateCachedQuery") == 0);
+    conn->stale =
+        strcmp(sqlstate, "26000") == 0 || (strcmp(sqlstate, "0A000") == 0 && function &&
+                                           strcmp(function, "RevalidateCachedQuery") == 0);
 }
 
 void pondi_postgres_take_result(pg_conn *conn, PGresult *res)

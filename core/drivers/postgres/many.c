@@ -1,5 +1,5 @@
-/* One statement for many rows: a pipeline, which the server runs as one transaction unless one is open
- * already. Sending and reading take turns, so that neither side's buffers fill up. */
+/* One statement for many rows: a pipeline, which the server runs as one transaction unless one is
+ * open already. Sending and reading take turns, so that neither side's buffers fill up. */
 #include <string.h>
 
 #include "base/error.h"
@@ -26,8 +26,8 @@ static int send_row(pg_conn *conn, const pondi_request *request, size_t row, pon
                          : PQsendQueryParams(conn->pg, request->statement->native, count, NULL,
                                              conn->values, conn->lengths, conn->formats, 0);
     return sent ? POND_OK
-                : pondi_error_move(err, pondi_postgres_connection_error(conn, POND_ECONNLOST,
-                                                                        "cannot send"));
+                : pondi_error_move(
+                      err, pondi_postgres_connection_error(conn, POND_ECONNLOST, "cannot send"));
 }
 
 static void fail_row(pg_conn *conn, pond_error *error, size_t row)
@@ -43,8 +43,8 @@ static int send_end(pg_conn *conn)
 {
     conn->many.synced = 1;
     if (conn->many.failed && conn->many.undo &&
-        !PQsendQueryParams(conn->pg, "millpond: a parameter could not be sent", 0, NULL, NULL,
-                           NULL, NULL, 0))
+        !PQsendQueryParams(conn->pg, "millpond: a parameter could not be sent", 0, NULL, NULL, NULL,
+                           NULL, 0))
         return 0;
     return PQpipelineSync(conn->pg);
 }

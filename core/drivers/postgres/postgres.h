@@ -1,7 +1,7 @@
 /* What the files of the PostgreSQL driver share.
  *
- * A connection is in one phase at a time. Whatever the socket brings goes to that phase's step, which
- * ends in pondi_postgres_finish() or in the next phase.
+ * A connection is in one phase at a time. Whatever the socket brings goes to that phase's step,
+ * which ends in pondi_postgres_finish() or in the next phase.
  */
 #ifndef PONDI_POSTGRES_POSTGRES_H
 #define PONDI_POSTGRES_POSTGRES_H
@@ -55,9 +55,9 @@ typedef struct pg_statement {
 typedef struct pg_many {
     size_t sent;
     size_t answered;
-    int synced;      /* the end of the pipeline was sent */
-    int failed;      /* with `error` of the connection */
-    int undo;        /* the server does not know yet that it failed */
+    int synced; /* the end of the pipeline was sent */
+    int failed; /* with `error` of the connection */
+    int undo;   /* the server does not know yet that it failed */
 } pg_many;
 
 typedef struct pg_conn {
@@ -72,14 +72,14 @@ typedef struct pg_conn {
     int unnamed;         /* setting: no prepared statements */
     uint64_t statements; /* for names */
     pg_statement *preparing;
-    pondi_buffer closing; /* names of evicted statements, each with a NUL */
-    int closing_failed;   /* one of them was gone: prepare again without */
-    int results_left;     /* of the phase's pipeline, before the described one */
+    pondi_buffer closing;     /* names of evicted statements, each with a NUL */
+    int closing_failed;       /* one of them was gone: prepare again without */
+    int results_left;         /* of the phase's pipeline, before the described one */
     struct pg_result *result; /* outcome so far */
     pond_error *error;
     pg_many many;
-    pg_task *task;       /* resolving, or cancelling */
-    int held;            /* the outcome waits for the end of a cancel */
+    pg_task *task;        /* resolving, or cancelling */
+    int held;             /* the outcome waits for the end of a cancel */
     pondi_buffer scratch; /* parameters in the server's form */
     const char **values;
     int *lengths;
@@ -93,7 +93,8 @@ static inline pg_conn *pg_of(pondi_conn *base)
 }
 
 /* ---- driver.c ---- */
-/* End the current request with conn->result and conn->error; waits for a cancel that is under way. */
+/* End the current request with conn->result and conn->error; waits for a cancel that is under way.
+ */
 void pondi_postgres_finish(pg_conn *conn);
 /* Send what libpq has buffered, and watch for what is needed to go on. */
 void pondi_postgres_flush(pg_conn *conn);

@@ -6,8 +6,10 @@
 static const char *const aliases[] = {"sqlite3", NULL};
 
 static const pondi_driver_option options[] = {
-    {"busy_timeout", pondi_check_seconds}, {"read_only", pondi_check_flag},
-    {"uri", pondi_check_flag},             {"attach", pondi_check_flag},
+    {"busy_timeout", pondi_check_seconds},
+    {"read_only", pondi_check_flag},
+    {"uri", pondi_check_flag},
+    {"attach", pondi_check_flag},
     {NULL, NULL},
 };
 

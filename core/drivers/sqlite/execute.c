@@ -25,8 +25,7 @@ static int read_kinds(pondi_sqlite_statement *statement)
         kinds[i] = pondi_sqlite_declared_type(sqlite3_column_decltype(statement->stmt, i));
     statement->kinds = kinds;
     statement->column_count = count;
-    statement->reprepared =
-        sqlite3_stmt_status(statement->stmt, SQLITE_STMTSTATUS_REPREPARE, 0);
+    statement->reprepared = sqlite3_stmt_status(statement->stmt, SQLITE_STMTSTATUS_REPREPARE, 0);
     return SQLITE_OK;
 }
 
@@ -60,8 +59,7 @@ static int prepare(pondi_sqlite_conn *conn, pondi_statement *at)
 }
 
 /* `:name`, `@name` and `$1` are parameters to SQLite, but not to us. */
-static int check_parameters(const pondi_sqlite_statement *statement, size_t count,
-                            pond_error **err)
+static int check_parameters(const pondi_sqlite_statement *statement, size_t count, pond_error **err)
 {
     if ((size_t)sqlite3_bind_parameter_count(statement->stmt) == count)
         return POND_OK;
@@ -216,9 +214,9 @@ static int execute(pondi_sqlite_conn *conn, pondi_request *request, pond_result 
     return code;
 }
 
-/* A statement that only reads may be given up and begun anew without anyone noticing. So one that was
- * quick on the worker runs on the loop's own thread next time, within a small budget of SQLite's steps,
- * and goes back to the worker when it exceeds it. */
+/* A statement that only reads may be given up and begun anew without anyone noticing. So one that
+ * was quick on the worker runs on the loop's own thread next time, within a small budget of
+ * SQLite's steps, and goes back to the worker when it exceeds it. */
 enum { QUICK_NS = 50000, QUICK_ROWS = 64 };
 
 static void note_speed(const pondi_request *request, const pond_result *result, int64_t started_ns)
@@ -266,8 +264,8 @@ static int execute_rows(pondi_sqlite_conn *conn, pondi_request *request, pondi_r
 
 static int begin(pondi_sqlite_conn *conn)
 {
-    int sqlite = conn->shared->flags & SQLITE_OPEN_READONLY ? SQLITE_OK
-                                                            : pondi_sqlite_writers_enter(conn);
+    int sqlite =
+        conn->shared->flags & SQLITE_OPEN_READONLY ? SQLITE_OK : pondi_sqlite_writers_enter(conn);
     if (sqlite)
         return sqlite;
     return run(conn, conn->shared->flags & SQLITE_OPEN_READONLY ? "BEGIN" : "BEGIN IMMEDIATE");
@@ -295,7 +293,8 @@ static int execute_many(pondi_sqlite_conn *conn, pondi_request *request, pond_re
             code = pondi_error_move(err, pondi_sqlite_error(conn, NULL, sqlite));
     }
     if (code && !sqlite3_get_autocommit(conn->db))
-        run_undisturbed(conn, owns ? "ROLLBACK" : "ROLLBACK TO millpond_many; RELEASE millpond_many");
+        run_undisturbed(conn,
+                        owns ? "ROLLBACK" : "ROLLBACK TO millpond_many; RELEASE millpond_many");
     if (!code)
         *result = &set->base;
     else if (set)

@@ -1,7 +1,7 @@
 /* What the files of the SQLite driver share.
  *
- * One request at a time is worked on, either by the connection's worker thread or, for blocking calls,
- * by the caller's own. Only `stop` and the writer lock are touched by others meanwhile.
+ * One request at a time is worked on, either by the connection's worker thread or, for blocking
+ * calls, by the caller's own. Only `stop` and the writer lock are touched by others meanwhile.
  */
 #ifndef PONDI_SQLITE_SQLITE_H
 #define PONDI_SQLITE_SQLITE_H
@@ -42,7 +42,7 @@ typedef struct pondi_sqlite_conn {
     pondi_conn base; /* first */
     pondi_sqlite_shared *shared;
     sqlite3 *db;
-    int64_t busy_ms;       /* how long to wait for other writers; -1: no limit */
+    int64_t busy_ms; /* how long to wait for other writers; -1: no limit */
     int64_t busy_until_ns;
 
     pondi_worker *worker; /* started by the first asynchronous request */
@@ -54,9 +54,9 @@ typedef struct pondi_sqlite_conn {
     pond_error *error;
     int abandoned; /* destroyed meanwhile: the message frees it; loop locked */
 
-    int hurried;          /* on the loop's own thread: give up rather than take long */
-    atomic_int stop;      /* end the current request early */
-    int64_t deadline_ns;  /* of an inline request: nobody else watches it */
+    int hurried;         /* on the loop's own thread: give up rather than take long */
+    atomic_int stop;     /* end the current request early */
+    int64_t deadline_ns; /* of an inline request: nobody else watches it */
     int holds_writers;
     pondi_sqlite_turn turn;
 } pondi_sqlite_conn;

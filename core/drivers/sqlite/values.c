@@ -92,8 +92,8 @@ int pondi_sqlite_bind(sqlite3_stmt *stmt, int index, const pond_value *value, po
     case POND_TYPE_BYTES:
         if (value->as.text.size == 0)
             return check_bind(sqlite3_bind_zeroblob(stmt, index, 0), index, err);
-        return check_bind(sqlite3_bind_blob64(stmt, index, value->as.text.data,
-                                              value->as.text.size, SQLITE_STATIC),
+        return check_bind(sqlite3_bind_blob64(stmt, index, value->as.text.data, value->as.text.size,
+                                              SQLITE_STATIC),
                           index, err);
     case POND_TYPE_ARRAY:
         return bind_array(stmt, index, value, err);
@@ -202,8 +202,8 @@ static int read_integer(pondi_row_set *set, pond_value *cell, uint8_t declared, 
         int size = snprintf(text, sizeof(text), "%lld", (long long)value);
         return pondi_row_set_text(set, cell, POND_TYPE_DECIMAL, text, (size_t)size);
     }
-    cell->type = declared == POND_TYPE_BOOL && (value == 0 || value == 1) ? POND_TYPE_BOOL
-                                                                         : POND_TYPE_INT64;
+    cell->type =
+        declared == POND_TYPE_BOOL && (value == 0 || value == 1) ? POND_TYPE_BOOL : POND_TYPE_INT64;
     cell->as.integer = value;
     return POND_OK;
 }

@@ -1,0 +1,48 @@
+# The builds that the runners need. Sourced from the top folder; quiet unless something is wrong.
+. tests/support/packages.sh
+
+venv=build/venv
+
+# logged NAME COMMAND...: run quietly; show what it said if it fails.
+logged() {
+    local log="build/$1.log"
+    shift
+    "$@" >"$log" 2>&1 || { cat "$log" >&2; echo "failed: $*" >&2; exit 1; }
+}
+
+need_build_packages() {
+    need_packages build-essential cmake ninja-build pkg-config libuv1-dev libmd-dev libpq-dev \
+        libsqlite3-dev
+}
+
+# need_venv REQUIREMENTS...: the virtual environment, with these files' packages.
+need_venv() {
+    need_packages python3 python3-venv python3-dev
+    [ -x $venv/bin/python ] || logged venv python3 -m venv $venv
+    local wanted
+    wanted=$(cat "$@" | sha256sum)
+    [ "$(cat $venv/"$(basename "$1")".done 2>/dev/null)" = "$wanted" ] && return 0
+    local arguments=()
+    local file
+    for file in "$@"; do arguments+=(-r "$file"); done
+    logged pip $venv/bin/python -m pip install -q "${arguments[@]}"
+    echo "$wanted" >$venv/"$(basename "$1")".done
+}
+
+# The Python module, installed as a user would; built anew only if a source changed.
+need_module() {
+    local state
+    state=$(git ls-files -co --exclude-standard -- abi bindings cmake core CMakeLists.txt \
+        pyproject.toml | sort | xargs sha256sum 2>/dev/null | sha256sum)
+    [ "$(cat build/module.done 2>/dev/null)" = "$state" ] && return 0
+    logged module $venv/bin/python -m pip install -q --force-reinstall --no-deps .
+    echo "$state" >build/module.done
+}
+
+# configure_and_build FOLDER OPTION...
+configure_and_build() {
+    local folder="$1"
+    shift
+    logged "$(basename "$folder")-configure" cmake -S . -B "$folder" -G Ninja "$@"
+    logged "$(basename "$folder")-build" cmake --build "$folder" --parallel
+}

@@ -1,0 +1,137 @@
+#!/usr/bin/env python3
+"""A PostgreSQL server of our own, in a temporary folder, for as long as a command runs.
+
+    postgres_server.py COMMAND [ARGUMENT ...]
+
+The command finds the server through MILLPOND_TEST_POSTGRES, a JSON object with host, port, user,
+password, database, socket (the folder of the Unix socket) and data (the server's folder).
+Connections over TCP need the password; those over the socket do not. The server is stopped when
+the command ends, however it ends.
+"""
+
+import contextlib
+import glob
+import json
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+
+SETTINGS = {
+    "fsync": "off",
+    "max_connections": "100",
+    "shared_buffers": "64MB",
+    "listen_addresses": "127.0.0.1",
+}
+
+
+def find_programs() -> str:
+    """The newest folder with PostgreSQL's programs."""
+    folders = glob.glob("/usr/lib/postgresql/*/bin/initdb")
+    if not folders:
+        sys.exit("PostgreSQL is not installed: install the package postgresql")
+    return os.path.dirname(max(folders, key=lambda path: int(path.split("/")[4])))
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def as_server_user(command: list[str]) -> list[str]:
+    """PostgreSQL refuses to run as root."""
+    if os.geteuid() != 0:
+        return command
+    return ["runuser", "-u", "postgres", "--", *command]
+
+
+def run(command: list[str]) -> None:
+    done = subprocess.run(as_server_user(command), capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
+
+
+def make_folder() -> str:
+    folder = tempfile.mkdtemp(prefix="millpond-postgres-")
+    if os.geteuid() == 0:
+        os.chown(folder, pwd.getpwnam("postgres").pw_uid, -1)
+    return folder
+
+
+def initialise(programs: str, data: str) -> None:
+    run(
+        [
+            f"{programs}/initdb",
+            *("-D", data, "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"),
+            *("--auth-host=scram-sha-256", "--auth-local=trust"),
+        ]
+    )
+
+
+def create_user(programs: str, folder: str, port: int, password: str) -> None:
+    for statement in (
+        f"CREATE ROLE millpond SUPERUSER LOGIN PASSWORD '{password}'",
+        "CREATE DATABASE millpond OWNER millpond",
+    ):
+        address = ["-h", folder, "-p", str(port), "-U", "postgres"]
+        run([f"{programs}/psql", "-q", *address, "-d", "postgres", "-c", statement])
+
+
+@contextlib.contextmanager
+def server() -> Iterator[dict[str, object]]:
+    """Start a server; yields how to reach it."""
+    programs = find_programs()
+    folder = make_folder()
+    data = f"{folder}/data"
+    port = free_port()
+    password = secrets.token_hex(8)
+    options = " ".join(f"-c {name}={value}" for name, value in SETTINGS.items())
+    control = [f"{programs}/pg_ctl", "-D", data, "-s", "-w"]
+    try:
+        initialise(programs, data)
+        run([*control, "-l", f"{folder}/log", "-o", f"-k {folder} -p {port} {options}", "start"])
+        create_user(programs, folder, port, password)
+        yield {
+            "host": "127.0.0.1",
+            "port": port,
+            "user": "millpond",
+            "password": password,
+            "database": "millpond",
+            "socket": folder,
+            "data": data,
+        }
+    finally:
+        subprocess.run(
+            as_server_user([*control, "-m", "immediate", "stop"]), check=False, capture_output=True
+        )
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def stop_on_signal(number: int, frame: object) -> None:
+    sys.exit(128 + number)
+
+
+def main() -> None:
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop_on_signal)
+    with server() as address:
+        environment = {**os.environ, "MILLPOND_TEST_POSTGRES": json.dumps(address)}
+        child = subprocess.Popen(sys.argv[1:], env=environment)
+        try:
+            code = child.wait()
+        finally:
+            child.terminate()
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()
