@@ -149,6 +149,27 @@ static int run(pondi_sqlite_conn *conn, const char *sql)
     return sqlite3_exec(conn->db, sql, NULL, NULL, NULL);
 }
 
+static int note_mode(void *data, int count, char **values, char **names)
+{
+    (void)names;
+    *(int *)data = count == 1 && values[0] && strcmp(values[0], "wal") == 0;
+    return 0;
+}
+
+/* The mode stays with the file: only who comes first must wait for the writers' turn to set it. */
+static int use_wal(pondi_sqlite_conn *conn)
+{
+    int is_wal = 0;
+    int code = sqlite3_exec(conn->db, "PRAGMA journal_mode", note_mode, &is_wal, NULL);
+    if (code == SQLITE_OK && !is_wal) {
+        code = pondi_sqlite_writers_enter(conn);
+        if (code == SQLITE_OK)
+            code = run(conn, "PRAGMA journal_mode = WAL");
+        pondi_sqlite_writers_leave(conn);
+    }
+    return code == SQLITE_OK ? run(conn, "PRAGMA synchronous = NORMAL") : code;
+}
+
 static int set_up(pondi_sqlite_conn *conn)
 {
     int read_only = conn->shared->flags & SQLITE_OPEN_READONLY;
@@ -164,11 +185,7 @@ static int set_up(pondi_sqlite_conn *conn)
     sqlite3_progress_handler(conn->db, STEPS_BETWEEN_LOOKS, on_progress, conn);
     if (conn->shared->memory || read_only)
         return run(conn, "SELECT count(*) FROM sqlite_schema");
-    int code = pondi_sqlite_writers_enter(conn);
-    if (!code)
-        code = run(conn, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL");
-    pondi_sqlite_writers_leave(conn);
-    return code;
+    return use_wal(conn);
 }
 
 int pondi_sqlite_connect(pondi_sqlite_conn *conn, pond_error **err)

@@ -1,0 +1,106 @@
+"""Databases to test on: SQLite in a temporary folder, and the PostgreSQL of tests/support."""
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from millpond import ConnectionManager, DatabaseConfig, DatabaseFactory, PoolManager
+
+KINDS = ("sqlite", "postgres")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> dict[str, Any]:
+    """How to reach the test server; a missing one is a failure."""
+    address = os.environ.get("MILLPOND_TEST_POSTGRES")
+    if not address:
+        pytest.fail("MILLPOND_TEST_POSTGRES is not set: run the tests through tests/run")
+    return json.loads(address)
+
+
+class Databases:
+    """Makes databases for one test, and closes their pools at its end."""
+
+    def __init__(self, postgres: dict[str, Any], folder: Path) -> None:
+        self._postgres = postgres
+        self._folder = folder
+        self._configs: list[DatabaseConfig] = []
+
+    def config(self, kind: str, **settings: Any) -> DatabaseConfig:
+        if kind == "sqlite":
+            given: dict[str, Any] = {"database": str(self._folder / "test.db")}
+        else:
+            names = ("host", "port", "user", "password", "database")
+            given = {name: self._postgres[name] for name in names}
+        config = DatabaseConfig(**{**given, "alias": self._folder.name, **settings})
+        self._configs.append(config)
+        return config
+
+    def open(self, kind: str, **settings: Any) -> ConnectionManager:
+        return DatabaseFactory.create_database(kind, self.config(kind, **settings))
+
+    async def close(self) -> None:
+        for config in self._configs:
+            await PoolManager.close_pool(config_hash=config.hash(), timeout=5)
+
+
+@pytest.fixture
+def databases(postgres: dict[str, Any], tmp_path: Path) -> Iterator[Databases]:
+    made = Databases(postgres, tmp_path)
+    yield made
+    asyncio.run(made.close())
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def db(kind: str, databases: Databases) -> ConnectionManager:
+    return databases.open(kind)
+
+
+@pytest.fixture
+async def conn(db: ConnectionManager) -> AsyncIterator[Any]:
+    async with db.async_connection() as connection:
+        yield connection
+
+
+@pytest.fixture
+async def items(db: ConnectionManager) -> str:
+    """A table `items (id, name)` with a key, a not-null column and a check."""
+    async with db.async_connection() as connection:
+        await connection.execute("DROP TABLE IF EXISTS items")
+        await connection.execute(
+            "CREATE TABLE items (id integer PRIMARY KEY, name text NOT NULL, "
+            "size integer CHECK (size > 0))"
+        )
+    return "items"
+
+
+ENDLESS = {
+    "sqlite": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) "
+    "SELECT count(*) FROM n",
+    "postgres": "SELECT pg_sleep(600)",
+}
+
+
+@pytest.fixture
+def endless(kind: str) -> str:
+    """A statement that does not end by itself."""
+    return ENDLESS[kind]
+
+
+async def at_rest(db: ConnectionManager) -> dict[str, Any]:
+    """The pool's status once nothing is being opened or cleaned any more."""
+    for _ in range(1000):
+        status = db.get_pool_status()
+        if status["in_use"] == 0 and status["waiting"] == 0:
+            return status
+        await asyncio.sleep(0.01)
+    pytest.fail(f"the pool does not come to rest: {db.get_pool_status()}")
