@@ -254,7 +254,8 @@ int pondi_parse_timestamp(const char *text, size_t size, int64_t *us, int *zoned
         *zoned = 1;
     }
     *us = days * PONDI_US_PER_DAY + time - offset;
-    return 1;
+    return *us >= PONDI_FIRST_DAY * PONDI_US_PER_DAY &&
+           *us < (PONDI_LAST_DAY + 1) * PONDI_US_PER_DAY; /* in UTC too */
 }
 
 static int hex_digit(char c)

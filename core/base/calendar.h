@@ -12,15 +12,14 @@
 enum { PONDI_TIME_TEXT = 40, PONDI_UUID_TEXT = 37 }; /* bytes that any text below fits in */
 
 /* Each writes text and a NUL, and returns its length; 0 if the value has no such text. Timestamps
- * look like "2026-01-02 03:04:05.000006"; the fraction is left out if it is zero. A zone is
- * "+00:00"
- * (`offset` in seconds east). */
+ * look like "2026-01-02 03:04:05.000006"; the fraction is left out if it is zero. The zone
+ * is always UTC, "+00:00". */
 size_t pondi_format_date(int64_t days, char out[PONDI_TIME_TEXT]);
 size_t pondi_format_time(int64_t us, char out[PONDI_TIME_TEXT]);
 size_t pondi_format_timestamp(int64_t us, char out[PONDI_TIME_TEXT]);
 size_t pondi_format_timestamptz(int64_t us, char out[PONDI_TIME_TEXT]);
 size_t pondi_format_uuid(const uint8_t uuid[16], char out[PONDI_UUID_TEXT]);
-/* ISO 8601, "P1M2DT3.5S". */
+/* ISO 8601, "P1M2DT3.500000S". */
 size_t pondi_format_interval(int32_t months, int64_t days, int64_t us, char *out, size_t room);
 
 /* Each reads the whole text and returns 1, or 0 if it is nothing of the kind. A timestamp may have

@@ -317,6 +317,8 @@ static void settle(pond_loop *loop)
         loop->watchers_changed = 0;
         uv_run(&loop->uv, UV_RUN_NOWAIT);
         run_messages(loop);
+        /* the turn may have taken a wake-up that the host has not seen */
+        loop->fresh |= !pondi_list_empty(&loop->completions);
     }
     if (loop->timers_changed)
         set_alarm(loop);

@@ -242,6 +242,27 @@ static void a_watcher_sees_a_descriptor_become_ready(void **state)
     close(ends[1]);
 }
 
+static void a_change_of_watchers_does_not_swallow_the_news_of_a_completion(void **state)
+{
+    pond_loop *loop = *state;
+    int ends[2];
+    int seen = 0;
+    pondi_watcher *watcher;
+    plain_op *op = new_op(loop);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    pond_op_cancel(&op->op);
+    pondi_loop_enter(loop, NULL);
+    pondi_watcher_new(loop, ends[0], note_events, &seen, &watcher, NULL);
+    pondi_watcher_set(watcher, PONDI_READABLE);
+    pondi_loop_leave(loop); /* looks at the descriptors, the wake-up's among them */
+    assert_true(is_readable(loop));
+    pondi_loop_enter(loop, NULL);
+    pondi_watcher_free(watcher);
+    pondi_loop_leave(loop);
+    close(ends[0]);
+    close(ends[1]);
+}
+
 /* ---- Misuse ------------------------------------------------------------------------------ */
 
 static void *run_elsewhere(void *data)
@@ -381,6 +402,7 @@ RUN_TESTS(LOOP_TEST(a_message_makes_the_descriptor_readable_and_completes_in_ord
           LOOP_TEST(a_timer_makes_the_descriptor_readable_and_fires_once),
           LOOP_TEST(a_stopped_timer_does_not_fire_and_a_later_one_fires_late),
           LOOP_TEST(a_watcher_sees_a_descriptor_become_ready),
+          LOOP_TEST(a_change_of_watchers_does_not_swallow_the_news_of_a_completion),
           LOOP_TEST(a_loop_refuses_a_second_thread), LOOP_TEST(a_loop_refuses_a_forked_child),
           LOOP_TEST(a_closed_loop_says_so_and_frees_what_nobody_took),
           LOOP_TEST(closing_from_another_thread_ends_a_wait),

@@ -103,6 +103,7 @@ static void on_done(pondi_message *message)
         pond_error_free(error);
         close_conn(conn);
     } else {
+        conn->base.in_transaction = conn->open;
         pondi_conn_finish(&conn->base, result, error);
     }
     pond_op_release(&request->op);
@@ -114,7 +115,6 @@ static void start(pondi_conn *base, pondi_request *request)
     pondi_sqlite_conn *conn = conn_of(base);
     pond_error *error = NULL;
     pond_result *result = NULL;
-    atomic_store(&conn->stop, 0);
     conn->deadline_ns = PONDI_NEVER; /* the loop's timer calls cancel() */
     if (pondi_sqlite_perform_quickly(conn, request, &result, &error)) {
         pondi_conn_finish(base, result, error);
@@ -134,9 +134,13 @@ static void start(pondi_conn *base, pondi_request *request)
 /* Called with the loop locked, while the worker or an inline caller is at work. */
 static void cancel(pondi_conn *base, pondi_request *request)
 {
-    (void)request;
     pondi_sqlite_conn *conn = conn_of(base);
-    atomic_store(&conn->stop, 1); /* the progress, busy and lock waits look at it */
+    /* the progress, busy and lock waits look at it */
+    atomic_store(&conn->stop, pondi_sqlite_token(request));
+    /* and the few single steps that take long, such as count(*), at SQLite's own flag, which is
+     * cleared as the next statement starts; while connecting `db` is still the other thread's */
+    if (request->kind != PONDI_REQUEST_CONNECT)
+        sqlite3_interrupt(conn->db);
     pondi_sqlite_writers_wake(conn);
 }
 
@@ -149,7 +153,7 @@ static void run_inline(pondi_conn *base, pondi_request *request, pond_result **r
     conn->deadline_ns = request->deadline_ns;
     pondi_sqlite_perform(conn, request, result, error);
     conn->deadline_ns = PONDI_NEVER;
-    atomic_store(&conn->stop, 0);
+    base->in_transaction = conn->open;
 }
 
 /* ---- The rest ---------------------------------------------------------------------------- */

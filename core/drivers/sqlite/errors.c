@@ -19,6 +19,8 @@ static const meaning meanings[] = {
     {SQLITE_CONSTRAINT_CHECK, POND_ECHECK, "23514"},
     {SQLITE_CONSTRAINT_DATATYPE, POND_EDATA, "22000"},
     {SQLITE_CONSTRAINT, POND_EINTEGRITY, "23000"},
+    {SQLITE_BUSY_SNAPSHOT, POND_ESERIALIZATION, "40001"},
+    {SQLITE_IOERR_NOMEM, POND_ENOMEM, "53200"},
     {SQLITE_BUSY, POND_EBUSY, "55P03"},
     {SQLITE_LOCKED, POND_EBUSY, "55P03"},
     {SQLITE_READONLY, POND_EREADONLY, "25006"},
@@ -30,6 +32,9 @@ static const meaning meanings[] = {
     {SQLITE_INTERRUPT, POND_ECANCELLED, "57014"},
     {SQLITE_AUTH, POND_EPROGRAMMING, "42501"},
     {SQLITE_PERM, POND_EOPERATIONAL, "42501"},
+    {SQLITE_CORRUPT, POND_EOPERATIONAL, "XX001"},
+    {SQLITE_NOTADB, POND_EOPERATIONAL, "XX001"},
+    {SQLITE_SCHEMA, POND_EPROGRAMMING, "0A000"},
 };
 
 static const meaning *find_meaning(int sqlite)
@@ -44,16 +49,29 @@ static const meaning *find_meaning(int sqlite)
 /* SQLite has one code for all that is wrong with a statement: its words tell more. */
 static meaning meaning_of_message(const char *message)
 {
-    static const char *const undefined[] = {"no such table", "no such column", "no such function",
-                                            "no such view",  "no such index",  "no such trigger"};
-    static const char *const sqlstates[] = {"42P01", "42703", "42883", "42P01", "42704", "42704"};
-    for (size_t i = 0; i < sizeof(undefined) / sizeof(undefined[0]); i++) {
-        if (strstr(message, undefined[i]))
-            return (meaning){SQLITE_ERROR, POND_EUNDEFINED, sqlstates[i]};
+    static const struct {
+        const char *words;
+        int code;
+        const char *sqlstate;
+    } known[] = {
+        {"no such table", POND_EUNDEFINED, "42P01"},
+        {"no such view", POND_EUNDEFINED, "42P01"},
+        {"no such column", POND_EUNDEFINED, "42703"},
+        {"has no column named", POND_EUNDEFINED, "42703"},
+        {"no such function", POND_EUNDEFINED, "42883"},
+        {"no such index", POND_EUNDEFINED, "42704"},
+        {"no such trigger", POND_EUNDEFINED, "42704"},
+        {"syntax error", POND_ESYNTAX, "42601"},
+        {"incomplete input", POND_ESYNTAX, "42601"},
+        {"unrecognized token", POND_ESYNTAX, "42601"},
+        {"within a transaction", POND_ETRANSACTION, "25001"},
+        {"no transaction is active", POND_ETRANSACTION, "25P01"},
+        {"integer overflow", POND_ERANGE, "22003"},
+    };
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        if (strstr(message, known[i].words))
+            return (meaning){SQLITE_ERROR, known[i].code, known[i].sqlstate};
     }
-    if (strstr(message, "syntax error") || strstr(message, "incomplete input") ||
-        strstr(message, "unrecognized token"))
-        return (meaning){SQLITE_ERROR, POND_ESYNTAX, "42601"};
     return (meaning){SQLITE_ERROR, POND_EPROGRAMMING, "42000"};
 }
 
@@ -80,28 +98,58 @@ static void set_position(pondi_sqlite_conn *conn, const pondi_request *request, 
                                                 statement->sql_size, characters);
 }
 
+/* What ended early because it was told to, or because its time was over. A busy database gives up
+ * waiting for those reasons too. */
+static pond_error *stopped_error(const pondi_sqlite_conn *conn, int code)
+{
+    int waiting = (code & 0xff) == SQLITE_BUSY;
+    if (!conn->running || (code != SQLITE_INTERRUPT && !waiting))
+        return NULL;
+    pond_error *error = NULL;
+    if (pondi_sqlite_was_stopped(conn))
+        error = pondi_error_new(POND_ECANCELLED, "cancelled: %s",
+                                waiting ? "other writers had the database" : "it was stopped");
+    else if (conn->deadline_ns != PONDI_NEVER && pondi_now_ns() >= conn->deadline_ns)
+        error = pondi_error_new(POND_ETIMEDOUT, "timed out after %.3g s: %s",
+                                (double)conn->running->timeout_ms / 1000,
+                                waiting ? "other connections had the database all the time"
+                                        : "the statement was stopped");
+    if (error)
+        pondi_error_set_sqlstate(error, "57014");
+    return error;
+}
+
+static void set_hint(pond_error *error, int code, const char *message)
+{
+    const char *hint = NULL;
+    if (code == SQLITE_BUSY_SNAPSHOT)
+        hint = "another connection wrote after this transaction began to read: roll back and run "
+               "it again, or begin it with begin_transaction";
+    else if (strstr(message, "too many attached databases"))
+        hint = "ATTACH is off unless the setting attach is true";
+    else if ((code & 0xff) == SQLITE_BUSY)
+        hint = "another connection or process keeps a transaction open: end it sooner, or raise "
+               "busy_timeout";
+    pondi_error_set_text(error, &error->hint, hint);
+}
+
 pond_error *pondi_sqlite_error(pondi_sqlite_conn *conn, const pondi_request *request, int code)
 {
     int from_sqlite = sqlite3_extended_errcode(conn->db) == code;
     const char *message = from_sqlite ? sqlite3_errmsg(conn->db) : sqlite3_errstr(code);
     meaning is = meaning_of(code, message);
-    if (is.code == POND_ECANCELLED && request && conn->deadline_ns != PONDI_NEVER &&
-        pondi_now_ns() >= conn->deadline_ns && !atomic_load(&conn->stop))
-        return pondi_error_new(POND_ETIMEDOUT, "timed out after %.3g s: the statement was stopped",
-                               (double)request->timeout_ms / 1000);
-    pond_error *error = NULL;
-    if (code == SQLITE_BUSY && !from_sqlite)
-        error = pondi_error_new(is.code, "other writers kept the database for longer than the busy "
-                                         "timeout");
-    else
-        error = pondi_error_new(is.code, "%s", message);
-    pondi_error_set_sqlstate(error, is.sqlstate);
+    pond_error *error = stopped_error(conn, code);
+    if (error)
+        return error;
+    error = pondi_error_new(is.code, "%s", message);
     if (pondi_error_is_shared(error))
         return error;
+    pondi_error_set_sqlstate(error, is.sqlstate);
     error->vendor_code = code;
     const char *colon = strstr(message, "constraint failed: ");
     if (colon)
         pondi_error_set_text(error, &error->constraint, colon + strlen("constraint failed: "));
+    set_hint(error, code, message);
     set_position(conn, request, error);
     return error;
 }

@@ -84,6 +84,7 @@ static pondi_row_set *new_rows(const pondi_sqlite_statement *statement)
     pondi_row_set *set = pondi_row_set_new((size_t)statement->column_count);
     if (!set)
         return NULL;
+    set->base.affected = 0;
     for (int i = 0; i < statement->column_count; i++) {
         const char *name = sqlite3_column_name(statement->stmt, i);
         if (!name || pondi_row_set_name(set, (size_t)i, name)) {
@@ -94,39 +95,40 @@ static pondi_row_set *new_rows(const pondi_sqlite_statement *statement)
     return set;
 }
 
-/* The columns of a set that is shared by several executions must not change under it. */
+/* After the first step, which prepares anew when the schema changed. The columns of a set that is
+ * shared by several executions must not change under it. */
 static int match_columns(pondi_sqlite_statement *statement, pondi_row_set **set)
 {
-    if (is_stale(statement)) {
-        if (read_kinds(statement))
-            return SQLITE_NOMEM;
-        if (*set && (*set)->base.column_count != (size_t)statement->column_count) {
-            if ((*set)->base.row_count)
-                return SQLITE_SCHEMA;
-            pond_result_release(&(*set)->base);
-            *set = NULL;
-        }
-    }
-    if (!*set)
-        *set = new_rows(statement);
-    return *set ? SQLITE_OK : SQLITE_NOMEM;
+    if (!is_stale(statement))
+        return SQLITE_OK;
+    if (read_kinds(statement))
+        return SQLITE_NOMEM;
+    if ((*set)->base.row_count)
+        return (*set)->base.column_count == (size_t)statement->column_count ? SQLITE_OK
+                                                                            : SQLITE_SCHEMA;
+    pondi_row_set *renewed = new_rows(statement);
+    if (!renewed)
+        return SQLITE_NOMEM;
+    renewed->base.affected = (*set)->base.affected;
+    pond_result_release(&(*set)->base);
+    *set = renewed;
+    return SQLITE_OK;
 }
 
 static int step_all(pondi_sqlite_statement *statement, pondi_row_set **set)
 {
-    int code;
-    while ((code = sqlite3_step(statement->stmt)) == SQLITE_ROW) {
-        if (!*set || is_stale(statement)) {
-            code = match_columns(statement, set);
-            if (code)
-                return code;
-        }
+    int step = sqlite3_step(statement->stmt);
+    if (step != SQLITE_ROW && step != SQLITE_DONE)
+        return step;
+    int code = match_columns(statement, set);
+    while (!code && step == SQLITE_ROW) {
         if (pondi_sqlite_read_row(statement, *set))
             return SQLITE_NOMEM;
+        step = sqlite3_step(statement->stmt);
     }
-    if (code != SQLITE_DONE)
+    if (code)
         return code;
-    return *set ? SQLITE_OK : match_columns(statement, set);
+    return step == SQLITE_DONE ? SQLITE_OK : step;
 }
 
 static int touches_rows(const char *verb)
@@ -151,8 +153,15 @@ static int execute_row(pondi_sqlite_conn *conn, pondi_request *request, const po
         sqlite = pondi_sqlite_writers_enter(conn);
         sqlite3_set_last_insert_rowid(conn->db, 0);
     }
-    if (!code && !sqlite)
+    if (!code && !sqlite) {
+        /* VACUUM attaches a file of its own */
+        int vacuum = writes && !conn->attach && strcmp(request->statement->info.verb, "VACUUM") == 0;
+        if (vacuum)
+            sqlite3_limit(conn->db, SQLITE_LIMIT_ATTACHED, 1);
         sqlite = step_all(statement, set);
+        if (vacuum)
+            sqlite3_limit(conn->db, SQLITE_LIMIT_ATTACHED, 0);
+    }
     if (sqlite)
         code = pondi_error_move(err, pondi_sqlite_error(conn, request, sqlite));
     sqlite3_reset(statement->stmt);
@@ -177,12 +186,10 @@ static int run(pondi_sqlite_conn *conn, const char *sql)
 /* Ours alone, whatever was asked to stop: cleaning up must not fail for that. */
 static void run_undisturbed(pondi_sqlite_conn *conn, const char *sql)
 {
-    int stop = atomic_exchange(&conn->stop, 0);
-    int64_t deadline_ns = conn->deadline_ns;
-    conn->deadline_ns = INT64_MAX;
-    run(conn, sql);
-    conn->deadline_ns = deadline_ns;
-    atomic_fetch_or(&conn->stop, stop);
+    conn->undisturbed = 1;
+    while (run(conn, sql) == SQLITE_INTERRUPT)
+        ; /* a stop that came late; there is one for each request */
+    conn->undisturbed = 0;
 }
 
 /* ---- Requests ---------------------------------------------------------------------------- */
@@ -205,11 +212,10 @@ static int execute(pondi_sqlite_conn *conn, pondi_request *request, pond_result 
     set = new_rows(request->statement->prepared);
     if (!set)
         return pondi_error_nomem(err);
-    set->base.affected = 0;
     code = execute_row(conn, request, request->params, &set, err);
     if (!code)
         *result = &set->base;
-    else if (set)
+    else
         pond_result_release(&set->base);
     return code;
 }
@@ -236,9 +242,12 @@ int pondi_sqlite_perform_quickly(pondi_sqlite_conn *conn, pondi_request *request
         return 0;
     *result = NULL;
     *error = NULL;
+    conn->running = request;
+    conn->token = pondi_sqlite_token(request);
     conn->hurried = 1;
     int code = execute(conn, request, result, error);
     conn->hurried = 0;
+    conn->running = NULL;
     if (!code)
         return 1;
     statement->quick = 0;
@@ -264,11 +273,10 @@ static int execute_rows(pondi_sqlite_conn *conn, pondi_request *request, pondi_r
 
 static int begin(pondi_sqlite_conn *conn)
 {
-    int sqlite =
-        conn->shared->flags & SQLITE_OPEN_READONLY ? SQLITE_OK : pondi_sqlite_writers_enter(conn);
-    if (sqlite)
-        return sqlite;
-    return run(conn, conn->shared->flags & SQLITE_OPEN_READONLY ? "BEGIN" : "BEGIN IMMEDIATE");
+    if (conn->read_only)
+        return run(conn, "BEGIN");
+    int sqlite = pondi_sqlite_writers_enter(conn);
+    return sqlite ? sqlite : run(conn, "BEGIN IMMEDIATE");
 }
 
 /* All rows or none: in a transaction of its own, or behind a savepoint of the open one. */
@@ -284,8 +292,6 @@ static int execute_many(pondi_sqlite_conn *conn, pondi_request *request, pond_re
     if (sqlite)
         return pondi_error_move(err, pondi_sqlite_error(conn, NULL, sqlite));
     set = new_rows(request->statement->prepared);
-    if (set)
-        set->base.affected = 0;
     code = set ? execute_rows(conn, request, &set, err) : pondi_error_nomem(err);
     if (!code) {
         sqlite = run(conn, owns ? "COMMIT" : "RELEASE millpond_many");
@@ -318,6 +324,8 @@ void pondi_sqlite_perform(pondi_sqlite_conn *conn, pondi_request *request, pond_
     int code = POND_OK;
     *result = NULL;
     *error = NULL;
+    conn->running = request;
+    conn->token = pondi_sqlite_token(request);
     switch (request->kind) {
     case PONDI_REQUEST_CONNECT:
         code = pondi_sqlite_connect(conn, error);
@@ -340,8 +348,8 @@ void pondi_sqlite_perform(pondi_sqlite_conn *conn, pondi_request *request, pond_
     }
     if (code && !*error)
         *error = pondi_error_new(code, "%s", pond_error_text(code));
-    int open = conn->db && !sqlite3_get_autocommit(conn->db);
-    conn->base.in_transaction = open;
-    if (!open)
+    conn->running = NULL;
+    conn->open = conn->db && !sqlite3_get_autocommit(conn->db);
+    if (!conn->open)
         pondi_sqlite_writers_leave(conn);
 }

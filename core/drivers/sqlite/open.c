@@ -12,9 +12,16 @@
 /* Looks at the flag and the clock every so many steps of SQLite's machine: a few microseconds. */
 enum { STEPS_BETWEEN_LOOKS = 1000 };
 
+int pondi_sqlite_was_stopped(const pondi_sqlite_conn *conn)
+{
+    return atomic_load_explicit(&conn->stop, memory_order_relaxed) == conn->token;
+}
+
 int pondi_sqlite_must_stop(const pondi_sqlite_conn *conn)
 {
-    if (atomic_load_explicit(&conn->stop, memory_order_relaxed))
+    if (conn->undisturbed)
+        return 0;
+    if (pondi_sqlite_was_stopped(conn))
         return 1;
     return conn->deadline_ns != PONDI_NEVER && pondi_now_ns() >= conn->deadline_ns;
 }
@@ -74,6 +81,9 @@ static char *memory_path(void)
 int pondi_sqlite_shared_open(pond_config *config, void **out, pond_error **err)
 {
     const char *database = pondi_config_get(config, "database");
+    if (!sqlite3_threadsafe())
+        return pondi_error_set(err, POND_ENOTSUPPORTED,
+                               "this SQLite library was built without thread support");
     pondi_sqlite_shared *shared = pondi_calloc(1, sizeof(*shared));
     if (!shared)
         return pondi_error_nomem(err);
@@ -112,7 +122,7 @@ void pondi_sqlite_shared_close(void *data)
 /* ---- Connect ----------------------------------------------------------------------------- */
 
 /* SQLite only says "unable to open database file": find out why. */
-static int explain(const pondi_sqlite_shared *shared, int code, pond_error **err)
+static int explain(const pondi_sqlite_shared *shared, int code, int reason, pond_error **err)
 {
     const char *path = shared->path;
     const char *slash = strrchr(path, '/');
@@ -141,7 +151,7 @@ static int explain(const pondi_sqlite_shared *shared, int code, pond_error **err
                                "does not make it",
                                path);
     return pondi_error_set(err, POND_ECONNECT, "cannot open the database \"%s\": %s (%s)", path,
-                           sqlite3_errstr(code), strerror(errno));
+                           sqlite3_errstr(code), reason ? strerror(reason) : "no reason given");
 }
 
 static int run(pondi_sqlite_conn *conn, const char *sql)
@@ -172,20 +182,28 @@ static int use_wal(pondi_sqlite_conn *conn)
 
 static int set_up(pondi_sqlite_conn *conn)
 {
-    int read_only = conn->shared->flags & SQLITE_OPEN_READONLY;
     sqlite3_db_config(conn->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     sqlite3_db_config(conn->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     sqlite3_db_config(conn->db, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, NULL);
     sqlite3_db_config(conn->db, SQLITE_DBCONFIG_ENABLE_FKEY, 1, NULL);
     sqlite3_db_config(conn->db, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
     sqlite3_db_config(conn->db, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
-    if (!pondi_config_flag(conn->base.config, "attach", 0))
+    conn->attach = pondi_config_flag(conn->base.config, "attach", 0);
+    if (!conn->attach)
         sqlite3_limit(conn->db, SQLITE_LIMIT_ATTACHED, 0);
     sqlite3_busy_handler(conn->db, on_busy, conn);
     sqlite3_progress_handler(conn->db, STEPS_BETWEEN_LOOKS, on_progress, conn);
-    if (conn->shared->memory || read_only)
-        return run(conn, "SELECT count(*) FROM sqlite_schema");
+    if (conn->shared->memory)
+        return SQLITE_OK; /* a look at it would wait for an open transaction */
+    if (conn->read_only)
+        return run(conn, "SELECT count(*) FROM sqlite_schema"); /* is it a database? */
     return use_wal(conn);
+}
+
+static void close_failed(pondi_sqlite_conn *conn)
+{
+    sqlite3_close_v2(conn->db);
+    conn->db = NULL;
 }
 
 int pondi_sqlite_connect(pondi_sqlite_conn *conn, pond_error **err)
@@ -193,8 +211,20 @@ int pondi_sqlite_connect(pondi_sqlite_conn *conn, pond_error **err)
     pondi_sqlite_shared *shared = conn->shared;
     conn->busy_ms = pondi_config_ms(conn->base.config, "busy_timeout", 30000);
     int code = sqlite3_open_v2(shared->path, &conn->db, shared->flags, NULL);
-    if (code != SQLITE_OK)
-        return code == SQLITE_NOMEM ? pondi_error_nomem(err) : explain(shared, code, err);
+    if (code != SQLITE_OK) {
+        int reason = conn->db ? sqlite3_system_errno(conn->db) : 0;
+        close_failed(conn);
+        return (code & 0xff) == SQLITE_NOMEM ? pondi_error_nomem(err)
+                                             : explain(shared, code, reason, err);
+    }
+    conn->read_only = sqlite3_db_readonly(conn->db, "main") == 1;
+    if (conn->read_only && !(shared->flags & (SQLITE_OPEN_READONLY | SQLITE_OPEN_URI))) {
+        close_failed(conn);
+        return pondi_error_set(err, POND_ECONNECT,
+                               "cannot open the database \"%s\": the file must not be written: "
+                               "change its permissions, or set read_only to true",
+                               shared->path);
+    }
     code = set_up(conn);
     if (code != SQLITE_OK) {
         pond_error *error = pondi_sqlite_error(conn, NULL, code);
@@ -202,6 +232,7 @@ int pondi_sqlite_connect(pondi_sqlite_conn *conn, pond_error **err)
         if (error->code != POND_ETIMEDOUT && error->code != POND_ECANCELLED &&
             !pondi_error_is_shared(error))
             error->code = POND_ECONNECT;
+        close_failed(conn);
         return pondi_error_move(err, error);
     }
     snprintf(conn->base.server_version, sizeof(conn->base.server_version), "SQLite %s",

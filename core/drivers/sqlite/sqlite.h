@@ -54,9 +54,15 @@ typedef struct pondi_sqlite_conn {
     pond_error *error;
     int abandoned; /* destroyed meanwhile: the message frees it; loop locked */
 
-    int hurried;         /* on the loop's own thread: give up rather than take long */
-    atomic_int stop;     /* end the current request early */
-    int64_t deadline_ns; /* of an inline request: nobody else watches it */
+    const pondi_request *running;
+    int64_t token;            /* of the request that runs, never 0: when it was submitted */
+    atomic_int_least64_t stop; /* token of a request that is to end early: no later one has it */
+    int undisturbed;          /* cleaning up, which must not be stopped */
+    int hurried;              /* on the loop's own thread: give up rather than take long */
+    int64_t deadline_ns;      /* of an inline request: nobody else watches it */
+    int read_only;            /* as opened: a URI may ask for it too */
+    int attach;               /* ATTACH is allowed */
+    int open;                 /* a transaction; the common part hears of it with the loop locked */
     int holds_writers;
     pondi_sqlite_turn turn;
 } pondi_sqlite_conn;
@@ -69,6 +75,12 @@ typedef struct pondi_sqlite_statement {
     int column_count;
     uint8_t *kinds; /* a pond_type for each column, POND_TYPE_NULL for "as stored" */
 } pondi_sqlite_statement;
+
+/* What tells a request from the others of its connection: they begin one after another. */
+static inline int64_t pondi_sqlite_token(const pondi_request *request)
+{
+    return request->submitted_ns;
+}
 
 void pondi_sqlite_writers_init(pondi_sqlite_writers *writers);
 void pondi_sqlite_writers_destroy(pondi_sqlite_writers *writers);
@@ -85,6 +97,7 @@ void pondi_sqlite_shared_close(void *shared);
 int pondi_sqlite_connect(pondi_sqlite_conn *conn, pond_error **err);
 /* True if the current request must end: it was stopped, or its time is over. */
 int pondi_sqlite_must_stop(const pondi_sqlite_conn *conn);
+int pondi_sqlite_was_stopped(const pondi_sqlite_conn *conn);
 
 /* ---- execute.c ---- */
 /* Do a request in this thread. */

@@ -1,3 +1,4 @@
+#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,32 @@ static int bind_copy(sqlite3_stmt *stmt, int index, const char *text, size_t siz
     return sqlite3_bind_text64(stmt, index, text, size, SQLITE_TRANSIENT, SQLITE_UTF8);
 }
 
+/* SQLite's own functions end text at a NUL, and other databases refuse it. */
+static int check_text(int index, const char *text, size_t size, pond_error **err)
+{
+    const char *nul = size ? memchr(text, '\0', size) : NULL;
+    if (!nul)
+        return POND_OK;
+    return pondi_error_set(err, POND_EDATA,
+                           "parameter %d has a NUL character at position %zu, which text must not "
+                           "contain: remove it, or pass bytes",
+                           index, (size_t)(nul - text) + 1);
+}
+
+static size_t format_time(const pond_value *value, char *out, size_t room)
+{
+    size_t size = pondi_format_time(value->as.integer, out);
+    if (!size || !value->aux)
+        return size;
+    int offset = abs(value->aux);
+    int more = snprintf(out + size, room - size, "%c%02d:%02d", value->aux < 0 ? '-' : '+',
+                        offset / 3600, offset / 60 % 60);
+    size += (size_t)more;
+    if (offset % 60)
+        size += (size_t)snprintf(out + size, room - size, ":%02d", offset % 60);
+    return size;
+}
+
 /* Text that is formatted here; 0 bytes stand for "cannot be written". */
 static size_t format(const pond_value *value, char *out, size_t room)
 {
@@ -28,7 +55,7 @@ static size_t format(const pond_value *value, char *out, size_t room)
     case POND_TYPE_DATE:
         return pondi_format_date(value->as.integer, out);
     case POND_TYPE_TIME:
-        return pondi_format_time(value->as.integer, out);
+        return format_time(value, out, room);
     case POND_TYPE_TIMESTAMP:
         return pondi_format_timestamp(value->as.integer, out);
     case POND_TYPE_TIMESTAMPTZ:
@@ -87,6 +114,8 @@ int pondi_sqlite_bind(sqlite3_stmt *stmt, int index, const pond_value *value, po
     case POND_TYPE_DECIMAL:
     case POND_TYPE_TEXT:
     case POND_TYPE_JSON:
+        if (check_text(index, value->as.text.data, value->as.text.size, err))
+            return POND_EDATA;
         return check_bind(bind_text(stmt, index, value->as.text.data, value->as.text.size), index,
                           err);
     case POND_TYPE_BYTES:
@@ -110,7 +139,7 @@ int pondi_sqlite_bind(sqlite3_stmt *stmt, int index, const pond_value *value, po
 /* ---- Declared types ---------------------------------------------------------------------- */
 
 typedef struct declaration {
-    const char *prefix;
+    const char *name; /* "(10, 2)" and the like may follow */
     uint8_t type;
 } declaration;
 
@@ -118,8 +147,10 @@ uint8_t pondi_sqlite_declared_type(const char *declared)
 {
     /* the first that matches counts */
     static const declaration declarations[] = {
+        {"boolean", POND_TYPE_BOOL},
         {"bool", POND_TYPE_BOOL},
         {"timestamp with time zone", POND_TYPE_TIMESTAMPTZ},
+        {"datetime with time zone", POND_TYPE_TIMESTAMPTZ},
         {"timestamptz", POND_TYPE_TIMESTAMPTZ},
         {"timestamp", POND_TYPE_TIMESTAMP},
         {"datetime", POND_TYPE_TIMESTAMP},
@@ -133,7 +164,9 @@ uint8_t pondi_sqlite_declared_type(const char *declared)
     if (!declared)
         return POND_TYPE_NULL;
     for (size_t i = 0; i < sizeof(declarations) / sizeof(declarations[0]); i++) {
-        if (strncasecmp(declared, declarations[i].prefix, strlen(declarations[i].prefix)) == 0)
+        size_t size = strlen(declarations[i].name);
+        if (strncasecmp(declared, declarations[i].name, size) == 0 &&
+            !isalnum((unsigned char)declared[size]) && declared[size] != '_')
             return declarations[i].type;
     }
     return POND_TYPE_NULL;
@@ -158,7 +191,8 @@ static int read_declared_text(pond_value *cell, uint8_t declared, const char *te
     case POND_TYPE_TIMESTAMPTZ:
         if (!pondi_parse_timestamp(text, size, &cell->as.integer, &zoned))
             return 0;
-        declared = zoned ? POND_TYPE_TIMESTAMPTZ : POND_TYPE_TIMESTAMP;
+        if (zoned) /* without a zone it is UTC in a timestamptz, as CURRENT_TIMESTAMP writes it */
+            declared = POND_TYPE_TIMESTAMPTZ;
         break;
     case POND_TYPE_UUID:
         if (!pondi_parse_uuid(text, size, cell->as.uuid))
