@@ -37,6 +37,7 @@ void pondi_buffer_reserve(pondi_buffer *buffer, size_t extra)
         buffer->failed = 1;
         return;
     }
+    data[buffer->size] = '\0';
     buffer->data = data;
     buffer->capacity = capacity;
 }

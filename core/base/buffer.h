@@ -8,7 +8,7 @@
 #include "base/error.h"
 
 typedef struct pondi_buffer {
-    char *data; /* NUL-terminated once anything was written */
+    char *data; /* NULL, or NUL-terminated */
     size_t size;
     size_t capacity;
     int failed;

@@ -155,6 +155,7 @@ static int subscript_can_stand(const pondi_tokenizer *at)
 {
     switch (at->previous.kind) {
     case PONDI_TOKEN_WORD:
+    case PONDI_TOKEN_NUMBER: /* of `$1` */
     case PONDI_TOKEN_LITERAL:
     case PONDI_TOKEN_QUOTED:
     case PONDI_TOKEN_BRACKETED:

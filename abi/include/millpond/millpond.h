@@ -132,7 +132,7 @@ POND_API int pond_config_hash(const pond_config *config, char out[33], pond_erro
  *   an event loop: poll pond_loop_fd() for reading, within pond_loop_timeout_ms(); when either
  *   comes due call pond_loop_run_nowait() and then pond_loop_next() until it gives NULL; or
  *   a thread of its own: pond_loop_run(), or just the _wait functions, which run it.
- * Make one loop for each event loop or thread. */
+ * Make one loop for each event loop or thread. Errors: POND_ERESOURCES. Thread: any. */
 POND_API int pond_loop_new(pond_loop **out, pond_error **err);
 POND_API pond_loop *pond_loop_retain(pond_loop *loop);
 

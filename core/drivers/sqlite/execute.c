@@ -155,7 +155,8 @@ static int execute_row(pondi_sqlite_conn *conn, pondi_request *request, const po
     }
     if (!code && !sqlite) {
         /* VACUUM attaches a file of its own */
-        int vacuum = writes && !conn->attach && strcmp(request->statement->info.verb, "VACUUM") == 0;
+        int vacuum =
+            writes && !conn->attach && strcmp(request->statement->info.verb, "VACUUM") == 0;
         if (vacuum)
             sqlite3_limit(conn->db, SQLITE_LIMIT_ATTACHED, 1);
         sqlite = step_all(statement, set);

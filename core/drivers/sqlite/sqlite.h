@@ -55,14 +55,14 @@ typedef struct pondi_sqlite_conn {
     int abandoned; /* destroyed meanwhile: the message frees it; loop locked */
 
     const pondi_request *running;
-    int64_t token;            /* of the request that runs, never 0: when it was submitted */
+    int64_t token;             /* of the request that runs, never 0: when it was submitted */
     atomic_int_least64_t stop; /* token of a request that is to end early: no later one has it */
-    int undisturbed;          /* cleaning up, which must not be stopped */
-    int hurried;              /* on the loop's own thread: give up rather than take long */
-    int64_t deadline_ns;      /* of an inline request: nobody else watches it */
-    int read_only;            /* as opened: a URI may ask for it too */
-    int attach;               /* ATTACH is allowed */
-    int open;                 /* a transaction; the common part hears of it with the loop locked */
+    int undisturbed;           /* cleaning up, which must not be stopped */
+    int hurried;               /* on the loop's own thread: give up rather than take long */
+    int64_t deadline_ns;       /* of an inline request: nobody else watches it */
+    int read_only;             /* as opened: a URI may ask for it too */
+    int attach;                /* ATTACH is allowed */
+    int open;                  /* a transaction; the common part hears of it with the loop locked */
     int holds_writers;
     pondi_sqlite_turn turn;
 } pondi_sqlite_conn;

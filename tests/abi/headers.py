@@ -1,0 +1,27 @@
+"""What the public headers declare, and what the library exports."""
+
+import re
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+INCLUDE = ROOT / "abi" / "include"
+HEADERS = sorted(INCLUDE.glob("millpond/*.h"))
+LIBRARY = ROOT / "build" / "release" / "abi" / "libmillpond.so"
+
+
+def declared() -> set[str]:
+    """The functions that are marked POND_API."""
+    names: set[str] = set()
+    for header in HEADERS:
+        text = re.sub(r"/\*.*?\*/", "", header.read_text(), flags=re.S)
+        names.update(re.findall(r"^POND_API\b[^;{]*?\b(pond_\w+)\s*\(", text, flags=re.M))
+    return names
+
+
+def exported(library: Path = LIBRARY) -> set[str]:
+    """The dynamic symbols that the library defines."""
+    lines = subprocess.run(
+        ["nm", "-D", "--defined-only", str(library)], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    return {line.split()[-1].split("@")[0] for line in lines if line.split()[-2] != "A"}
