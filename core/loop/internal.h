@@ -20,10 +20,12 @@ struct pond_loop {
     pthread_t owner;
     int owned;
     atomic_int closed;
-    int driven;   /* inside a call after which the host asks for completions */
-    int fresh;    /* something completed that the host was not told of */
-    int sleeping; /* its thread waits for the descriptor, unlocked */
-    int ending;   /* closed while sleeping: the sleeper does the work */
+    atomic_int ended;   /* it cannot be woken any more */
+    atomic_int senders; /* threads that may be waking it at this moment */
+    int driven;         /* inside a call after which the host asks for completions */
+    int fresh;          /* something completed that the host was not told of */
+    int sleeping;       /* its thread waits for the descriptor, unlocked */
+    int ending;         /* closed while sleeping: the sleeper does the work */
     uv_loop_t uv;
     uv_async_t wake;
     uv_poll_t alarm_poll;

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -141,6 +142,9 @@ static void tear_down(pond_loop *loop, pondi_list *untaken)
 {
     run_messages(loop);
     close_clients(loop);
+    atomic_store(&loop->ended, 1);
+    while (atomic_load(&loop->senders)) /* they are about to touch what is closed below */
+        sched_yield();
     while (run_messages(loop))
         ;
     loop->closed = 1;
@@ -214,8 +218,10 @@ static int run_messages(pond_loop *loop)
 
 void pondi_loop_poke(pond_loop *loop)
 {
+    pondi_loop_hold(loop); /* a message may drop the last other hold */
     if (pthread_mutex_trylock(&loop->lock) == 0)
         pondi_loop_unlock(loop); /* whoever unlocks looks at the inbox */
+    pondi_loop_unhold(loop);
 }
 
 static void push(pond_loop *loop, pondi_message *message)
@@ -228,11 +234,16 @@ static void push(pond_loop *loop, pondi_message *message)
 
 void pondi_loop_post(pond_loop *loop, pondi_message *message)
 {
+    pondi_loop_hold(loop); /* once pushed, the message may be run and let go of the loop */
     push(loop, message);
-    if (atomic_load(&loop->closed))
-        pondi_loop_poke(loop);
-    else
+    atomic_fetch_add(&loop->senders, 1);
+    int asleep_for_good = atomic_load(&loop->ended);
+    if (!asleep_for_good)
         uv_async_send(&loop->wake);
+    atomic_fetch_sub(&loop->senders, 1);
+    if (asleep_for_good)
+        pondi_loop_poke(loop);
+    pondi_loop_unhold(loop);
 }
 
 void pondi_loop_defer(pond_loop *loop, pondi_message *message)

@@ -166,17 +166,27 @@ static int note_mode(void *data, int count, char **values, char **names)
     return 0;
 }
 
-/* The mode stays with the file: only who comes first must wait for the writers' turn to set it. */
+static int switch_to_wal(pondi_sqlite_conn *conn)
+{
+    int code = pondi_sqlite_writers_enter(conn);
+    if (code == SQLITE_OK)
+        code = run(conn, "PRAGMA journal_mode = WAL");
+    pondi_sqlite_writers_leave(conn);
+    return code;
+}
+
+/* The mode stays with the file: only who comes first must wait for the writers' turn to set it.
+ * Where two processes come first at once, SQLite refuses one of them without calling on_busy. */
 static int use_wal(pondi_sqlite_conn *conn)
 {
     int is_wal = 0;
-    int code = sqlite3_exec(conn->db, "PRAGMA journal_mode", note_mode, &is_wal, NULL);
-    if (code == SQLITE_OK && !is_wal) {
-        code = pondi_sqlite_writers_enter(conn);
-        if (code == SQLITE_OK)
-            code = run(conn, "PRAGMA journal_mode = WAL");
-        pondi_sqlite_writers_leave(conn);
-    }
+    int attempts = 0;
+    int code;
+    do {
+        code = sqlite3_exec(conn->db, "PRAGMA journal_mode", note_mode, &is_wal, NULL);
+        if (code == SQLITE_OK && !is_wal)
+            code = switch_to_wal(conn);
+    } while ((code & 0xff) == SQLITE_BUSY && on_busy(conn, attempts++));
     return code == SQLITE_OK ? run(conn, "PRAGMA synchronous = NORMAL") : code;
 }
 
