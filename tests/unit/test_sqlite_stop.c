@@ -404,8 +404,9 @@ static int write_in_child(const char *path)
     if (!code)
         code = execute(conn, "CREATE TABLE IF NOT EXISTS counter (n integer)", NULL, 0, NULL);
     if (!code)
-        code = execute(conn, "INSERT INTO counter SELECT 0 WHERE NOT EXISTS (SELECT * FROM counter)",
-                       NULL, 0, NULL);
+        code =
+            execute(conn, "INSERT INTO counter SELECT 0 WHERE NOT EXISTS (SELECT * FROM counter)",
+                    NULL, 0, NULL);
     for (int i = 0; i < ROUNDS && !code; i++)
         code = raise_counter(conn, i);
     if (code)
