@@ -332,9 +332,9 @@ void pondi_sqlite_perform(pondi_sqlite_conn *conn, pondi_request *request, pond_
         code = pondi_sqlite_connect(conn, error);
         break;
     case PONDI_REQUEST_EXECUTE: {
-        int64_t started_ns = pondi_now_ns();
+        int64_t started_ns = request->inline_run ? 0 : pondi_now_ns();
         code = execute(conn, request, result, error);
-        if (!code)
+        if (!code && !request->inline_run)
             note_speed(request, *result, started_ns);
         break;
     }

@@ -1,0 +1,533 @@
+/* The pool and what is common to all connections, on the fake driver: no server decides the
+ * outcome. */
+#include "check.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+
+typedef struct world {
+    pond_loop *loop;
+    pond_pool *pool;
+} world;
+
+static pond_pool *open_pool(const char *const *settings)
+{
+    static int number;
+    char alias[32];
+    pond_config *config = NULL;
+    pond_pool *pool = NULL;
+    assert_int_equal(pond_config_new("fake", &config, NULL), POND_OK);
+    snprintf(alias, sizeof(alias), "pool %d", ++number); /* a pool of its own for each test */
+    pond_config_set(config, "alias", alias, NULL);
+    pond_config_set(config, "database", "none", NULL);
+    for (; settings && settings[0]; settings += 2)
+        assert_int_equal(pond_config_set(config, settings[0], settings[1], NULL), POND_OK);
+    assert_int_equal(pond_pool_open(config, &pool, NULL), POND_OK);
+    pond_config_release(config);
+    return pool;
+}
+
+static world *begin(const char *const *settings)
+{
+    static world made;
+    assert_int_equal(pond_loop_new(&made.loop, NULL), POND_OK);
+    made.pool = open_pool(settings);
+    return &made;
+}
+
+static pond_pool_status status_of(pond_pool *pool)
+{
+    pond_pool_status status = {.struct_size = sizeof(status)};
+    assert_int_equal(pond_pool_get_status(pool, &status, NULL), POND_OK);
+    assert_int_equal(status.size, status.in_use + status.idle);
+    return status;
+}
+
+/* Everything came back, and nothing is left. */
+static void finish(world *at)
+{
+    pond_op *op = NULL;
+    assert_int_equal(pond_pool_close(at->pool, at->loop, 5000, NULL, &op, NULL), POND_OK);
+    assert_int_equal(pond_op_wait(op, 10000, NULL), POND_OK);
+    pond_op_release(op);
+    pond_pool_status status = status_of(at->pool);
+    assert_int_equal(status.size, 0);
+    assert_int_equal(status.acquired, status.released);
+    pond_pool_release(at->pool);
+    pond_loop_release(at->loop);
+}
+
+static pond_connection *acquire(world *at)
+{
+    pond_connection *connection = NULL;
+    assert_int_equal(
+        pond_pool_acquire_wait(at->pool, at->loop, POND_TIMEOUT_DEFAULT, &connection, NULL),
+        POND_OK);
+    return connection;
+}
+
+static void give_back(pond_connection *connection)
+{
+    assert_int_equal(pond_connection_give_back(connection, NULL), POND_OK);
+    pond_connection_release(connection);
+}
+
+static int run(pond_connection *connection, const char *sql, int64_t timeout_ms, pond_error **err)
+{
+    pond_result *result = NULL;
+    pond_execute_options options = {.struct_size = sizeof(options), .timeout_ms = timeout_ms};
+    int code =
+        pond_connection_execute_wait(connection, sql, strlen(sql), NULL, 0, &options, &result, err);
+    pond_result_release(result);
+    return code;
+}
+
+static pond_op *start(pond_connection *connection, const char *sql)
+{
+    pond_op *op = NULL;
+    assert_int_equal(
+        pond_connection_execute(connection, sql, strlen(sql), NULL, 0, NULL, NULL, &op, NULL),
+        POND_OK);
+    return op;
+}
+
+/* Drive the loop until nothing is leased, opened or cleaned. */
+static pond_pool_status settle(world *at)
+{
+    for (int i = 0; i < 10000; i++) {
+        pond_pool_status status = status_of(at->pool);
+        if (status.in_use == 0)
+            return status;
+        pond_loop_run(at->loop, 10, NULL);
+        pond_op *op;
+        while ((op = pond_loop_next(at->loop)))
+            pond_op_release(op);
+    }
+    fail_msg("the pool does not come to rest");
+    return (pond_pool_status){0};
+}
+
+/* ---- Acquire and release ----------------------------------------------------------------- */
+
+static void a_released_connection_is_lent_again(void **state)
+{
+    (void)state;
+    world *at = begin(NULL);
+    pond_connection *first = acquire(at);
+    uint64_t id = pond_connection_id(first);
+    give_back(first);
+    pond_connection *second = acquire(at);
+    assert_int_equal(pond_connection_id(second), id);
+    give_back(second);
+    assert_int_equal(status_of(at->pool).created, 1);
+    finish(at);
+}
+
+static void a_stale_handle_fails_and_giving_back_twice_says_so(void **state)
+{
+    (void)state;
+    world *at = begin(NULL);
+    pond_connection *connection = acquire(at);
+    assert_int_equal(pond_connection_give_back(connection, NULL), POND_OK);
+    pond_error *error = NULL;
+    assert_int_equal(run(connection, "ROWS 1 1", 1000, &error), POND_ESTALE);
+    pond_error_free(error);
+    error = NULL;
+    assert_int_equal(pond_connection_give_back(connection, &error), POND_ESTALE);
+    pond_error_free(error);
+    assert_int_equal(pond_connection_id(connection), 0);
+    pond_connection_release(connection);
+    finish(at);
+}
+
+static void a_forgotten_connection_comes_back(void **state)
+{
+    (void)state;
+    world *at = begin(NULL);
+    pond_connection_release(acquire(at));
+    assert_int_equal(settle(at).idle, 1);
+    pond_log *record = pond_log_next();
+    assert_non_null(strstr(pond_log_message(record), "without being released"));
+    pond_log_free(record);
+    finish(at);
+}
+
+static void try_acquire_never_waits(void **state)
+{
+    (void)state;
+    world *at = begin(NULL);
+    pond_connection *connection = NULL;
+    assert_int_equal(pond_pool_try_acquire(at->pool, at->loop, &connection, NULL), POND_EAGAIN);
+    give_back(acquire(at));
+    assert_int_equal(pond_pool_try_acquire(at->pool, at->loop, &connection, NULL), POND_OK);
+    give_back(connection);
+    finish(at);
+}
+
+static void waiters_are_served_in_order_and_time_out(void **state)
+{
+    (void)state;
+    const char *const settings[] = {"pool_max_size", "1", NULL};
+    world *at = begin(settings);
+    pond_connection *held = acquire(at);
+    enum { WAITERS = 5 };
+    pond_op *waiters[WAITERS];
+    for (int i = 0; i < WAITERS; i++)
+        assert_int_equal(pond_pool_acquire(at->pool, at->loop, 10000, NULL, &waiters[i], NULL),
+                         POND_OK);
+    pond_op *hasty = NULL;
+    pond_pool_acquire(at->pool, at->loop, 20, NULL, &hasty, NULL);
+    assert_int_equal(status_of(at->pool).waiting, WAITERS + 1);
+    assert_int_equal(pond_op_wait(hasty, 10000, NULL), POND_EACQUIRE);
+    pond_error *error = pond_op_take_error(hasty);
+    assert_non_null(strstr(pond_error_message(error), "1 of at most 1 are in use"));
+    pond_error_free(error);
+    pond_op_release(hasty);
+    pond_op_cancel(waiters[2]);
+    give_back(held);
+    for (int i = 0; i < WAITERS; i++) {
+        int status = pond_op_wait(waiters[i], 10000, NULL);
+        assert_int_equal(status, i == 2 ? POND_ECANCELLED : POND_OK);
+        for (int later = i + 1; later < WAITERS && i != 2; later++)
+            assert_int_equal(pond_op_status(waiters[later]),
+                             later == 2 ? POND_ECANCELLED : POND_PENDING);
+        if (!status)
+            give_back(pond_op_take_connection(waiters[i]));
+        pond_op_release(waiters[i]);
+    }
+    assert_int_equal(status_of(at->pool).timeouts, 1);
+    finish(at);
+}
+
+static void a_connection_that_nobody_takes_goes_back(void **state)
+{
+    (void)state;
+    world *at = begin(NULL);
+    pond_op *op = NULL;
+    pond_pool_acquire(at->pool, at->loop, 1000, NULL, &op, NULL);
+    assert_int_equal(pond_op_wait(op, 10000, NULL), POND_OK);
+    assert_int_equal(status_of(at->pool).in_use, 1);
+    pond_op_release(op);
+    assert_int_equal(settle(at).idle, 1);
+    finish(at);
+}
+
+/* ---- Connecting -------------------------------------------------------------------------- */
+
+static void a_failed_connect_is_told_to_its_waiter_and_leaves_room(void **state)
+{
+    (void)state;
+    const char *const settings[] = {
+        "connect_failures", "2", "connect_error", "EAUTH", "pool_max_size", "1", NULL};
+    world *at = begin(settings);
+    for (int i = 0; i < 2; i++) {
+        pond_connection *connection = NULL;
+        assert_int_equal(pond_pool_acquire_wait(at->pool, at->loop, 1000, &connection, NULL),
+                         POND_EAUTH);
+    }
+    give_back(acquire(at));
+    assert_int_equal(status_of(at->pool).errors, 2);
+    finish(at);
+}
+
+static void a_connect_that_takes_too_long_is_given_up(void **state)
+{
+    (void)state;
+    const char *const settings[] = {"connect_delay", "600", "connection_creation_timeout", "0.02",
+                                    NULL};
+    world *at = begin(settings);
+    pond_connection *connection = NULL;
+    assert_int_equal(pond_pool_acquire_wait(at->pool, at->loop, 10000, &connection, NULL),
+                     POND_ETIMEDOUT);
+    assert_int_equal(status_of(at->pool).size, 0);
+    finish(at);
+}
+
+static void an_acquire_that_times_out_leaves_its_connection_to_the_pool(void **state)
+{
+    (void)state;
+    const char *const settings[] = {"connect_delay", "0.1", NULL};
+    world *at = begin(settings);
+    pond_connection *connection = NULL;
+    assert_int_equal(pond_pool_acquire_wait(at->pool, at->loop, 10, &connection, NULL),
+                     POND_EACQUIRE);
+    assert_int_equal(settle(at).idle, 1);
+    finish(at);
+}
+
+/* ---- Statements -------------------------------------------------------------------------- */
+
+static void a_timeout_cancels_and_leaves_the_connection_usable(void **state)
+{
+    (void)state;
+    world *at = begin(NULL);
+    pond_connection *connection = acquire(at);
+    pond_error *error = NULL;
+    assert_int_equal(run(connection, "SLEEP 600000", 20, &error), POND_ETIMEDOUT);
+    assert_non_null(strstr(pond_error_message(error), "timed out after 0.02 s"));
+    pond_error_free(error);
+    assert_int_equal(run(connection, "ROWS 1 1", 1000, NULL), POND_OK);
+    give_back(connection);
+    assert_int_equal(status_of(at->pool).idle, 1);
+    finish(at);
+}
+
+static void a_server_that_does_not_stop_costs_the_connection(void **state)
+{
+    (void)state;
+    world *at = begin(NULL);
+    pond_connection *connection = acquire(at);
+    pond_op *waiting = NULL;
+    pond_op *hanging = start(connection, "HANG");
+    waiting = start(connection, "ROWS 1 1");
+    pond_op_cancel(hanging);
+    assert_int_equal(pond_op_wait(hanging, 10000, NULL), POND_ECANCELLED);
+    assert_int_equal(pond_op_wait(waiting, 10000, NULL), POND_ECONNLOST);
+    pond_op_release(hanging);
+    pond_op_release(waiting);
+    assert_int_equal(run(connection, "ROWS 1 1", 1000, NULL), POND_ECONNLOST);
+    give_back(connection);
+    assert_int_equal(settle(at).size, 0);
+    finish(at);
+}
+
+static void statements_run_in_order_and_a_cancelled_one_is_not_sent(void **state)
+{
+    (void)state;
+    world *at = begin(NULL);
+    pond_connection *connection = acquire(at);
+    pond_op *first = start(connection, "SLEEP 30");
+    pond_op *second = start(connection, "FAIL EDEADLOCK 40P01 never");
+    pond_op *third = start(connection, "FAIL EUNIQUE 23505 a key");
+    pond_op_cancel(second);
+    assert_int_equal(pond_op_status(second), POND_ECANCELLED);
+    assert_int_equal(pond_op_wait(third, 10000, NULL), POND_EUNIQUE);
+    assert_int_equal(pond_op_status(first), POND_OK);
+    pond_error *error = pond_op_take_error(third);
+    assert_string_equal(pond_error_sqlstate(error), "23505");
+    assert_string_equal(pond_error_message(error), "a key");
+    pond_error_free(error);
+    pond_op_release(first);
+    pond_op_release(second);
+    pond_op_release(third);
+    give_back(connection);
+    finish(at);
+}
+
+static void what_still_runs_on_release_is_stopped_before_the_next_owner(void **state)
+{
+    (void)state;
+    const char *const settings[] = {"pool_max_size", "1", NULL};
+    world *at = begin(settings);
+    pond_connection *connection = acquire(at);
+    assert_int_equal(pond_connection_transaction_wait(connection, POND_BEGIN, 1000, NULL), POND_OK);
+    pond_op *running = start(connection, "SLEEP 600000");
+    pond_op *queued = start(connection, "ROWS 1 1");
+    give_back(connection);
+    pond_connection *next = acquire(at);
+    int open = 1;
+    assert_int_equal(pond_connection_in_transaction(next, &open, NULL), POND_OK);
+    assert_int_equal(open, 0);
+    assert_int_equal(pond_op_status(running), POND_ECANCELLED);
+    assert_int_equal(pond_op_status(queued), POND_ECANCELLED);
+    pond_op_release(running);
+    pond_op_release(queued);
+    give_back(next);
+    assert_int_equal(status_of(at->pool).created, 1);
+    finish(at);
+}
+
+static void a_dropped_connection_is_replaced(void **state)
+{
+    (void)state;
+    world *at = begin(NULL);
+    pond_connection *connection = acquire(at);
+    assert_int_equal(run(connection, "DROP", 1000, NULL), POND_EUNKNOWN);
+    give_back(connection);
+    assert_int_equal(status_of(at->pool).size, 0);
+    give_back(acquire(at));
+    finish(at);
+}
+
+/* ---- Close ------------------------------------------------------------------------------- */
+
+static void closing_waits_for_holders_then_takes_by_force(void **state)
+{
+    (void)state;
+    world *at = begin(NULL);
+    pond_connection *idle = acquire(at);
+    pond_connection *busy = acquire(at);
+    pond_connection_transaction_wait(idle, POND_BEGIN, 1000, NULL);
+    pond_op *running = start(busy, "SLEEP 600000");
+    pond_op *closing = NULL;
+    assert_int_equal(pond_pool_close(at->pool, at->loop, 30, NULL, &closing, NULL), POND_OK);
+    pond_connection *late = NULL;
+    assert_int_equal(pond_pool_acquire_wait(at->pool, at->loop, 1000, &late, NULL), POND_ECLOSED);
+    assert_int_equal(pond_op_wait(closing, 10000, NULL), POND_OK);
+    assert_true(pond_op_status(running) < 0);
+    assert_int_equal(run(idle, "ROWS 1 1", 1000, NULL), POND_ESTALE);
+    pond_op_release(running);
+    pond_op_release(closing);
+    pond_connection_release(idle);
+    pond_connection_release(busy);
+    finish(at);
+}
+
+static void closing_ends_when_the_last_holder_gives_back(void **state)
+{
+    (void)state;
+    world *at = begin(NULL);
+    pond_connection *held = acquire(at);
+    pond_op *closing = NULL;
+    pond_pool_close(at->pool, at->loop, POND_TIMEOUT_NONE, NULL, &closing, NULL);
+    assert_int_equal(pond_op_wait(closing, 20, NULL), POND_EAGAIN);
+    give_back(held);
+    assert_int_equal(pond_op_wait(closing, 10000, NULL), POND_OK);
+    pond_op_release(closing);
+    finish(at);
+}
+
+static void closing_the_loop_keeps_idle_connections_for_others(void **state)
+{
+    (void)state;
+    world *at = begin(NULL);
+    pond_connection *leased = acquire(at);
+    pond_connection *idle = acquire(at);
+    uint64_t id = pond_connection_id(idle);
+    give_back(idle);
+    pond_loop_close(at->loop);
+    assert_int_equal(status_of(at->pool).size, 1);
+    assert_int_equal(run(leased, "ROWS 1 1", 1000, NULL), POND_ECLOSED);
+    pond_connection_release(leased);
+    pond_loop_release(at->loop);
+    assert_int_equal(pond_loop_new(&at->loop, NULL), POND_OK);
+    pond_connection *again = acquire(at);
+    assert_int_equal(pond_connection_id(again), id);
+    give_back(again);
+    finish(at);
+}
+
+/* ---- Threads ----------------------------------------------------------------------------- */
+
+static void *use_much(void *data)
+{
+    pond_pool *pool = data;
+    intptr_t failures = 0;
+    for (int i = 0; i < 200; i++) {
+        pond_connection *connection = NULL;
+        if (pond_pool_acquire_wait(pool, NULL, 20000, &connection, NULL)) {
+            failures++;
+            continue;
+        }
+        failures += run(connection, "ROWS 1 1", 20000, NULL) != POND_OK;
+        if (i % 3 == 0)
+            pond_connection_transaction_wait(connection, POND_BEGIN, 1000, NULL);
+        give_back(connection);
+    }
+    return (void *)failures;
+}
+
+static void threads_pass_connections_to_each_other(void **state)
+{
+    (void)state;
+    const char *const settings[] = {"pool_max_size", "2", NULL};
+    world *at = begin(settings);
+    enum { THREADS = 6 };
+    pthread_t threads[THREADS];
+    for (int i = 0; i < THREADS; i++)
+        pthread_create(&threads[i], NULL, use_much, at->pool);
+    for (int i = 0; i < THREADS; i++) {
+        void *failures;
+        pthread_join(threads[i], &failures);
+        assert_int_equal((intptr_t)failures, 0);
+    }
+    pond_pool_status status = settle(at);
+    assert_true(status.size <= 2);
+    assert_int_equal(status.acquired, THREADS * 200);
+    pond_log *record;
+    while ((record = pond_log_next()))
+        pond_log_free(record);
+    finish(at);
+}
+
+/* ---- Out of memory ----------------------------------------------------------------------- */
+
+/* One whole job; any of its allocations may fail, and then it must end cleanly. */
+static int whole_job(void)
+{
+    pond_loop *loop = NULL;
+    pond_config *config = NULL;
+    pond_pool *pool = NULL;
+    pond_connection *connection = NULL;
+    pond_result *result = NULL;
+    pond_error *error = NULL;
+    pond_value value = {.type = POND_TYPE_TEXT, .as.text = {"text", 4}};
+    pond_tag tag = {"key", "value"};
+    pond_execute_options options = {
+        .struct_size = sizeof(options), .timeout_ms = 5000, .tags = &tag, .tag_count = 1};
+    int code = pond_loop_new(&loop, &error);
+    if (!code)
+        code = pond_config_new("fake", &config, &error);
+    if (!code)
+        code = pond_config_set(config, "database", "memory is scarce", &error);
+    if (!code)
+        code = pond_pool_open(config, &pool, &error);
+    if (!code)
+        code = pond_pool_acquire_wait(pool, loop, 5000, &connection, &error);
+    if (!code)
+        code = pond_connection_execute_wait(connection, "ECHO ?", 6, &value, 1, &options, &result,
+                                            &error);
+    if (!code)
+        code = pond_connection_transaction_wait(connection, POND_BEGIN, 5000, &error);
+    pond_error_free(error);
+    pond_result_release(result);
+    pond_connection_release(connection);
+    pond_pool_release(pool);
+    pond_config_release(config);
+    pond_loop_release(loop);
+    pond_log *record;
+    while ((record = pond_log_next()))
+        pond_log_free(record);
+    return code;
+}
+
+static void every_allocation_may_fail(void **state)
+{
+    (void)state;
+    assert_int_equal(whole_job(), POND_OK);
+    for (int sticky = 0; sticky < 2; sticky++) {
+        uint64_t nth = 0;
+        int code;
+        do {
+            pondi_alloc_fail_after(++nth, sticky);
+            code = whole_job();
+            pondi_alloc_fail_after(0, 0);
+            assert_true(nth < 1000);
+        } while (code != POND_OK || nth < 20);
+        assert_int_equal(whole_job(), POND_OK);
+    }
+}
+
+RUN_TESTS(cmocka_unit_test(a_released_connection_is_lent_again),
+          cmocka_unit_test(a_stale_handle_fails_and_giving_back_twice_says_so),
+          cmocka_unit_test(a_forgotten_connection_comes_back),
+          cmocka_unit_test(try_acquire_never_waits),
+          cmocka_unit_test(waiters_are_served_in_order_and_time_out),
+          cmocka_unit_test(a_connection_that_nobody_takes_goes_back),
+          cmocka_unit_test(a_failed_connect_is_told_to_its_waiter_and_leaves_room),
+          cmocka_unit_test(a_connect_that_takes_too_long_is_given_up),
+          cmocka_unit_test(an_acquire_that_times_out_leaves_its_connection_to_the_pool),
+          cmocka_unit_test(a_timeout_cancels_and_leaves_the_connection_usable),
+          cmocka_unit_test(a_server_that_does_not_stop_costs_the_connection),
+          cmocka_unit_test(statements_run_in_order_and_a_cancelled_one_is_not_sent),
+          cmocka_unit_test(what_still_runs_on_release_is_stopped_before_the_next_owner),
+          cmocka_unit_test(a_dropped_connection_is_replaced),
+          cmocka_unit_test(closing_waits_for_holders_then_takes_by_force),
+          cmocka_unit_test(closing_ends_when_the_last_holder_gives_back),
+          cmocka_unit_test(closing_the_loop_keeps_idle_connections_for_others),
+          cmocka_unit_test(threads_pass_connections_to_each_other),
+          cmocka_unit_test(every_allocation_may_fail))
