@@ -266,9 +266,7 @@ int64_t pondi_acquire_expire(pondi_branch *branch, const pond_error *error)
 int pond_pool_try_acquire(pond_pool *pool, pond_loop *loop, pond_connection **out, pond_error **err)
 {
     *out = NULL;
-    int code = pondi_pool_check_process(pool, err);
-    if (!code)
-        code = pondi_loop_enter(loop, err);
+    int code = pondi_pool_enter(pool, loop, err);
     if (code)
         return code;
     pondi_branch *branch;
@@ -317,9 +315,7 @@ int pond_pool_acquire(pond_pool *pool, pond_loop *loop, int64_t timeout_ms, void
 {
     if (op)
         *op = NULL;
-    int code = pondi_pool_check_process(pool, err);
-    if (!code)
-        code = pondi_loop_enter(loop, err);
+    int code = pondi_pool_enter(pool, loop, err);
     if (code)
         return code;
     code = submit(pool, loop, timeout_ms, user_data, op, err);

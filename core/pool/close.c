@@ -168,9 +168,7 @@ int pond_pool_close(pond_pool *pool, pond_loop *loop, int64_t timeout_ms, void *
 {
     if (op)
         *op = NULL;
-    int code = pondi_pool_check_process(pool, err);
-    if (!code)
-        code = pondi_loop_enter(loop, err);
+    int code = pondi_pool_enter(pool, loop, err);
     if (code)
         return code;
     code = submit(pool, loop, timeout_ms, user_data, op, err);

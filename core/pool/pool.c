@@ -141,6 +141,12 @@ int pondi_pool_check_process(const pond_pool *pool, pond_error **err)
                            "child");
 }
 
+int pondi_pool_enter(const pond_pool *pool, pond_loop *loop, pond_error **err)
+{
+    int code = pondi_pool_check_process(pool, err);
+    return code ? code : pondi_loop_enter(loop, err);
+}
+
 pond_pool *pond_pool_retain(pond_pool *pool)
 {
     if (pool)

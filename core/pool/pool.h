@@ -120,6 +120,8 @@ struct pond_connection {
 void pondi_pool_hold(pond_pool *pool);
 void pondi_pool_unhold(pond_pool *pool);
 int pondi_pool_check_process(const pond_pool *pool, pond_error **err);
+/* Check the process, then pondi_loop_enter(). */
+int pondi_pool_enter(const pond_pool *pool, pond_loop *loop, pond_error **err);
 /* Close the idle connections that are on no loop. */
 void pondi_pool_close_detached(pond_pool *pool, const char *why);
 /* Forget the pool in the registry, so that the next opening makes a new one. */

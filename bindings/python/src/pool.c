@@ -21,6 +21,19 @@ int native_timeout(native_state *state, PyObject *seconds, int64_t *out)
     return 0;
 }
 
+/* The arguments (timeout=None), as all methods of a pool have them. */
+static int read_timeout(native_state *state, PyObject *args, PyObject *keywords, int64_t *out)
+{
+    static char *names[] = {"timeout", NULL};
+    PyObject *seconds = NULL;
+    *out = POND_TIMEOUT_DEFAULT;
+    if (PyTuple_GET_SIZE(args) == 0 && !keywords)
+        return 0;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "|O", names, &seconds))
+        return -1;
+    return native_timeout(state, seconds, out);
+}
+
 static int set_all(native_state *state, pond_config *config, PyObject *settings)
 {
     Py_ssize_t position = 0;
@@ -141,24 +154,18 @@ static PyObject *acquire(native_pool *self, int64_t timeout_ms)
 
 static PyObject *pool_acquire(PyObject *object, PyObject *args, PyObject *keywords)
 {
-    static char *names[] = {"timeout", NULL};
     native_pool *self = (native_pool *)object;
-    PyObject *seconds = NULL;
     int64_t timeout_ms;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "|O", names, &seconds) ||
-        native_timeout(self->state, seconds, &timeout_ms))
+    if (read_timeout(self->state, args, keywords, &timeout_ms))
         return NULL;
     return acquire(self, timeout_ms);
 }
 
 static PyObject *pool_acquire_sync(PyObject *object, PyObject *args, PyObject *keywords)
 {
-    static char *names[] = {"timeout", NULL};
     native_pool *self = (native_pool *)object;
-    PyObject *seconds = NULL;
     int64_t timeout_ms;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "|O", names, &seconds) ||
-        native_timeout(self->state, seconds, &timeout_ms))
+    if (read_timeout(self->state, args, keywords, &timeout_ms))
         return NULL;
     pond_connection *lease = NULL;
     pond_error *error = NULL;
@@ -174,13 +181,10 @@ static PyObject *pool_acquire_sync(PyObject *object, PyObject *args, PyObject *k
 
 static PyObject *pool_close(PyObject *object, PyObject *args, PyObject *keywords)
 {
-    static char *names[] = {"timeout", NULL};
     native_pool *self = (native_pool *)object;
     native_state *state = self->state;
-    PyObject *seconds = NULL;
     int64_t timeout_ms;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "|O", names, &seconds) ||
-        native_timeout(state, seconds, &timeout_ms))
+    if (read_timeout(state, args, keywords, &timeout_ms))
         return NULL;
     native_loop *loop = native_running_loop(state);
     native_op *op = loop ? native_op_new(state, loop, NATIVE_OP_NONE) : NULL;
@@ -199,12 +203,9 @@ static PyObject *pool_close(PyObject *object, PyObject *args, PyObject *keywords
 
 static PyObject *pool_close_sync(PyObject *object, PyObject *args, PyObject *keywords)
 {
-    static char *names[] = {"timeout", NULL};
     native_pool *self = (native_pool *)object;
-    PyObject *seconds = NULL;
     int64_t timeout_ms;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "|O", names, &seconds) ||
-        native_timeout(self->state, seconds, &timeout_ms))
+    if (read_timeout(self->state, args, keywords, &timeout_ms))
         return NULL;
     pond_error *error = NULL;
     pond_pool *pool = self->pool;
@@ -273,14 +274,10 @@ typedef struct native_acquire {
 
 static PyObject *pool_async_connection(PyObject *object, PyObject *args, PyObject *keywords)
 {
-    static char *names[] = {"timeout", NULL};
     native_pool *self = (native_pool *)object;
     PyTypeObject *type = self->state->acquire_type;
-    PyObject *seconds = NULL;
-    int64_t timeout_ms = POND_TIMEOUT_DEFAULT;
-    if ((PyTuple_GET_SIZE(args) || keywords) &&
-        (!PyArg_ParseTupleAndKeywords(args, keywords, "|O", names, &seconds) ||
-         native_timeout(self->state, seconds, &timeout_ms)))
+    int64_t timeout_ms;
+    if (read_timeout(self->state, args, keywords, &timeout_ms))
         return NULL;
     native_acquire *manager = (native_acquire *)type->tp_alloc(type, 0);
     if (!manager)
