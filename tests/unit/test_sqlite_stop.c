@@ -6,7 +6,10 @@
 #include <stdatomic.h>
 #include <sys/wait.h>
 
+#include <sched.h>
+
 #include "base/clock.h"
+#include "drivers/sqlite/sqlite.h"
 
 /* Never ends by itself. */
 static const char *const endless =
@@ -163,8 +166,8 @@ static void a_quick_read_that_became_slow_moves_to_the_worker(void **state)
 {
     async it = open_async(*state);
     const char *sql =
-        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) "
-        "SELECT count(*) FROM n";
+        "SELECT count(*) FROM (WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n "
+        "WHERE i < ?) SELECT i FROM n)";
     static const int64_t sizes[] = {2, 2, 2, 200000, 2, 2, INT64_MAX};
     pond_value cell;
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
@@ -265,6 +268,98 @@ static void waiting_for_a_turn_ends_by_the_busy_timeout_and_by_a_cancel(void **s
     assert_int_equal(transact(at->conn, POND_COMMIT, 1000), POND_OK);
     assert_int_equal(await(submit(&it, "INSERT INTO t VALUES (1)", 1000)), POND_OK);
     assert_int_equal(number_from(at->conn, "SELECT count(*) FROM t"), 1);
+    close_async(&it);
+}
+
+enum { IN_LINE = 6 };
+
+typedef struct line {
+    pondi_sqlite_conn conn;
+    int *served; /* how many have been; guarded by the turn itself */
+    int place;
+} line;
+
+static void *write_in_line(void *data)
+{
+    line *at = data;
+    if (pondi_sqlite_writers_enter(&at->conn) != SQLITE_OK)
+        return NULL;
+    at->place = (*at->served)++;
+    pondi_sqlite_writers_leave(&at->conn);
+    return NULL;
+}
+
+static int count_turns(pondi_sqlite_writers *writers)
+{
+    int count = 0;
+    pthread_mutex_lock(&writers->lock);
+    for (pondi_list *node = writers->turns.next; node != &writers->turns; node = node->next)
+        count++;
+    pthread_mutex_unlock(&writers->lock);
+    return count;
+}
+
+static void stand_in_line(line *at, pondi_sqlite_shared *shared, int *served)
+{
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    *at = (line){.served = served, .place = -1};
+    at->conn.shared = shared;
+    at->conn.token = 1;
+    at->conn.busy_ms = 10000;
+    at->conn.deadline_ns = PONDI_NEVER;
+    pthread_cond_init(&at->conn.turn.ready, &attributes);
+    pthread_condattr_destroy(&attributes);
+    pondi_list_init(&at->conn.turn.link);
+}
+
+static void writers_are_served_in_the_order_they_came(void **state)
+{
+    (void)state;
+    static pondi_sqlite_shared shared;
+    static line all[IN_LINE];
+    pthread_t threads[IN_LINE];
+    int served = 0;
+    pondi_sqlite_writers_init(&shared.writers);
+    for (int i = 0; i < IN_LINE; i++)
+        stand_in_line(&all[i], &shared, &served);
+    assert_int_equal(pondi_sqlite_writers_enter(&all[0].conn), SQLITE_OK);
+    int64_t end_ns = pondi_deadline_ns(5000);
+    for (int i = 1; i < IN_LINE; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, write_in_line, &all[i]), 0);
+        while (count_turns(&shared.writers) < i && pondi_now_ns() < end_ns)
+            sched_yield();
+    }
+    int waiting = count_turns(&shared.writers);
+    pondi_sqlite_writers_leave(&all[0].conn);
+    for (int i = 1; i < IN_LINE; i++)
+        pthread_join(threads[i], NULL);
+    assert_int_equal(waiting, IN_LINE - 1);
+    for (int i = 1; i < IN_LINE; i++)
+        assert_int_equal(all[i].place, i - 1);
+    for (int i = 0; i < IN_LINE; i++)
+        pthread_cond_destroy(&all[i].conn.turn.ready);
+    pondi_sqlite_writers_destroy(&shared.writers);
+}
+
+static int transact_async(async *it, pond_transaction_verb verb)
+{
+    pond_op *op = NULL;
+    assert_int_equal(pond_connection_transaction(it->conn, verb, 1000, NULL, &op, NULL), POND_OK);
+    return await(op);
+}
+
+static void an_asynchronous_transaction_is_seen_open_and_closed(void **state)
+{
+    async it = open_async(*state);
+    assert_int_equal(transact_async(&it, POND_BEGIN), POND_OK);
+    assert_int_equal(is_open(it.conn), 1);
+    assert_int_equal(transact_async(&it, POND_BEGIN), POND_ETRANSACTION);
+    assert_int_equal(await(submit(&it, "CREATE TABLE t (a)", 1000)), POND_OK);
+    assert_int_equal(transact_async(&it, POND_COMMIT), POND_OK);
+    assert_int_equal(is_open(it.conn), 0);
+    assert_int_equal(transact_async(&it, POND_ROLLBACK), POND_ETRANSACTION);
     close_async(&it);
 }
 
@@ -451,6 +546,8 @@ RUN_TESTS(FOLDER_TEST(two_processes_open_and_write_one_file_at_once),
           SQLITE_TEST(a_reader_and_a_new_connection_do_not_wait_for_an_open_write),
           SQLITE_TEST(waiting_for_a_turn_ends_by_the_calls_timeout),
           SQLITE_TEST(waiting_for_a_turn_ends_by_the_busy_timeout_and_by_a_cancel),
+          cmocka_unit_test(writers_are_served_in_the_order_they_came),
+          SQLITE_TEST(an_asynchronous_transaction_is_seen_open_and_closed),
           SQLITE_TEST(a_read_transaction_that_comes_too_late_to_write_says_so),
           SQLITE_TEST(eight_threads_write_one_file_without_a_locked_database),
           FOLDER_TEST(eight_threads_write_one_database_in_memory),
