@@ -5,6 +5,7 @@
 #include "pool/pool.h"
 
 static void on_lost(void *owner);
+static void on_ready(void *owner);
 static void on_settled(void *owner);
 static void on_forced(void *owner);
 static void on_moving(pondi_message *message);
@@ -151,7 +152,17 @@ static void on_connected(pond_op *op)
     slot->pool->created++;
     part_from_opener(slot);
     unlock(slot);
-    pondi_slot_offer(slot);
+    slot->conn->settled = on_ready;
+}
+
+/* Not from inside the request's own end: the next owner may be on another loop, at once. */
+static void on_ready(void *owner)
+{
+    pondi_slot *slot = owner;
+    if (slot->conn->state == PONDI_CONN_READY)
+        pondi_slot_offer(slot);
+    else
+        pondi_slot_destroy(slot, "the connection was lost");
 }
 
 static int submit(pondi_slot *slot, pondi_request_kind kind, pond_transaction_verb verb,
@@ -394,7 +405,7 @@ static void on_rolled_back(pond_op *op)
     if (status || slot->conn->in_transaction || slot->conn->state != PONDI_CONN_READY)
         pondi_slot_destroy(slot, "its transaction could not be rolled back");
     else
-        pondi_slot_offer(slot);
+        slot->conn->settled = on_ready;
 }
 
 enum { CLEAN_UP_MS = 5000 };

@@ -121,6 +121,29 @@ async def test_a_pool_survives_its_event_loop(databases: Any, kind: str) -> None
     assert first == second == (first[0], [(1,)])
 
 
+def leave_one_opening(db: Any) -> None:
+    """An event loop that ends while a connection is leased and others are being opened."""
+
+    async def work() -> None:
+        conn = await db.get_async_connection()
+        waiting = [asyncio.create_task(db.get_async_connection()) for _ in range(3)]
+        await asyncio.sleep(0)
+        for task in waiting:
+            task.cancel()
+        del conn
+
+    asyncio.run(work())
+
+
+def test_an_event_loop_that_ends_takes_no_connection_with_it(databases: Any, kind: str) -> None:
+    db = databases.open(kind, pool_max_size=4)
+    leave_one_opening(db)
+    status = db.get_pool_status()
+    assert status["in_use"] == 0
+    with db.sync_connection() as one, db.sync_connection() as two:
+        assert one.execute("SELECT 1") == two.execute("SELECT 1") == [(1,)]
+
+
 def test_generators_convert_and_count() -> None:
     sql = "SELECT [order] FROM t WHERE a = ? AND b ??| ? -- ?"
     native, params = PostgresSqlGenerator().convert_query_to_native(sql, (1, 2))

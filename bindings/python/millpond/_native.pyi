@@ -93,6 +93,7 @@ class Op(Coroutine[Any, Any, Any]):
 
 @final
 class Loop:
+    def close(self) -> None: ...
     def drain(self) -> None: ...
 
 @final

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import decimal
 import json
 import logging
 import uuid
+from collections.abc import AsyncIterator
 from typing import Any
 
 
@@ -53,6 +55,25 @@ def _to_json(value: object) -> object:
 def dump_json(value: dict[Any, Any]) -> str:
     """JSON text of a parameter: times as ISO 8601, decimals and UUIDs as strings."""
     return json.dumps(value, default=_to_json, ensure_ascii=False, allow_nan=False)
+
+
+async def _until_shutdown(loop: Any) -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
+        loop.close()
+
+
+def watch_shutdown(loop: Any) -> AsyncIterator[None]:
+    """Close a native loop when its event loop shuts down its asynchronous generators.
+
+    ``asyncio.run()`` does that right before it closes the event loop, which nothing else tells of.
+    The generator must be kept for as long.
+    """
+    generator = _until_shutdown(loop)
+    with contextlib.suppress(StopIteration):
+        generator.__anext__().send(None)  # type: ignore[attr-defined]
+    return generator
 
 
 def write_log(level: int, area: str, message: str) -> None:

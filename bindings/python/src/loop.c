@@ -50,7 +50,38 @@ static PyObject *loop_drain(PyObject *object, PyObject *unused)
     return failed ? NULL : Py_NewRef(Py_None);
 }
 
+static void forget(native_loop *self)
+{
+    native_state *state = self->state;
+    if (state->last_loop == self) {
+        state->last_event_loop = NULL;
+        state->last_loop = NULL;
+    }
+    if (self->event_loop && PyDict_GetItem(state->loops, self->event_loop) == (PyObject *)self)
+        PyDict_DelItem(state->loops, self->event_loop);
+}
+
+/* The event loop shuts down: idle connections go back to their pools, leased ones are closed. */
+static PyObject *loop_close(PyObject *object, PyObject *unused)
+{
+    (void)unused;
+    native_loop *self = (native_loop *)object;
+    PyObject *done = NULL;
+    if (self->event_loop)
+        done =
+            PyObject_CallMethod(self->event_loop, "remove_reader", "i", pond_loop_fd(self->loop));
+    if (!done)
+        PyErr_Clear(); /* it is closed already */
+    Py_XDECREF(done);
+    Py_INCREF(self);
+    forget(self);
+    native_loop_close(self);
+    Py_DECREF(self);
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef loop_methods[] = {
+    {"close", loop_close, METH_NOARGS, "Let go of the event loop."},
     {"drain", loop_drain, METH_NOARGS, "Do what is ready, and wake those who waited for it."},
     {NULL, NULL, 0, NULL},
 };
@@ -62,12 +93,15 @@ static int loop_traverse(PyObject *object, visitproc visit, void *arg)
     native_loop *self = (native_loop *)object;
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(self->event_loop);
+    Py_VISIT(self->shutdown_watch);
     return 0;
 }
 
 static int loop_clear(PyObject *object)
 {
-    Py_CLEAR(((native_loop *)object)->event_loop);
+    native_loop *self = (native_loop *)object;
+    Py_CLEAR(self->event_loop);
+    Py_CLEAR(self->shutdown_watch);
     return 0;
 }
 
@@ -127,12 +161,10 @@ static int forget_closed(native_state *state)
         }
         if (PyObject_IsTrue(closed)) {
             native_loop *loop = (native_loop *)PyDict_GetItem(state->loops, key);
+            Py_INCREF(loop);
+            forget(loop);
             native_loop_close(loop);
-            if (state->last_event_loop == key) {
-                state->last_event_loop = NULL;
-                state->last_loop = NULL;
-            }
-            PyDict_DelItem(state->loops, key);
+            Py_DECREF(loop);
         }
         Py_DECREF(closed);
     }
@@ -162,7 +194,10 @@ static native_loop *make(native_state *state, PyObject *event_loop)
         drain ? PyObject_CallMethod(event_loop, "add_reader", "iO", pond_loop_fd(self->loop), drain)
               : NULL;
     Py_XDECREF(drain);
-    if (!done || PyDict_SetItem(state->loops, event_loop, (PyObject *)self))
+    if (done)
+        self->shutdown_watch = PyObject_CallOneArg(state->watch_shutdown, (PyObject *)self);
+    if (!done || !self->shutdown_watch ||
+        PyDict_SetItem(state->loops, event_loop, (PyObject *)self))
         Py_CLEAR(self);
     else
         Py_DECREF(self); /* the dict has it */

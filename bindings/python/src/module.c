@@ -32,6 +32,7 @@ static int import_all(native_state *state)
         {&state->json_loads, "json", "loads"},
         {&state->json_dumps, "millpond._values", "dump_json"},
         {&state->write_log, "millpond._values", "write_log"},
+        {&state->watch_shutdown, "millpond._values", "watch_shutdown"},
     };
     for (size_t i = 0; i < sizeof(imports) / sizeof(imports[0]); i++) {
         *imports[i].to = import_from(imports[i].module, imports[i].name);
@@ -134,12 +135,13 @@ static void objects_of(native_state *state, PyObject ***out)
         &state->str_timeout,
         &state->str_tags,
         &state->str_context,
+        &state->watch_shutdown,
         NULL,
     };
     memcpy(out, objects, sizeof(objects));
 }
 
-enum { OBJECT_COUNT = 27 };
+enum { OBJECT_COUNT = 28 };
 
 static int module_traverse(PyObject *module, visitproc visit, void *arg)
 {
