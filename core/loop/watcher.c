@@ -16,6 +16,7 @@ static void on_poll(uv_poll_t *handle, int status, int events)
 {
     pondi_watcher *watcher = handle->data;
     if (status < 0) {
+        watcher->events = 0; /* libuv stopped it */
         watcher->ready(watcher->data, status);
         return;
     }

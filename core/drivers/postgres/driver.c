@@ -290,6 +290,16 @@ static void drop_notifications(pg_conn *conn)
         PQfreemem(notification);
 }
 
+/* The socket is broken, but the server's last words may still be in it. There is no second event.
+ */
+static int read_farewell(pg_conn *conn)
+{
+    enum { ENOUGH = 16 };
+    for (int i = 0; i < ENOUGH && PQconsumeInput(conn->pg); i++)
+        ;
+    return 0;
+}
+
 void pondi_postgres_on_ready(pg_conn *conn, int events)
 {
     if (conn->phase == PG_CONNECTING) {
@@ -310,7 +320,7 @@ void pondi_postgres_on_ready(pg_conn *conn, int events)
     if (conn->base.state == PONDI_CONN_BROKEN)
         return;
     if (events < 0 || events & PONDI_READABLE) {
-        int alive = PQconsumeInput(conn->pg);
+        int alive = events < 0 ? read_farewell(conn) : PQconsumeInput(conn->pg);
         take_results(conn);
         if (conn->base.state == PONDI_CONN_BROKEN)
             return;
