@@ -28,6 +28,18 @@ static int is_any(const pondi_token *token, const char *const *words)
     return 0;
 }
 
+static void set_verb(pondi_sql_info *info, const pondi_token *token)
+{
+    size_t size = token->size < sizeof(info->verb) - 1 ? token->size : sizeof(info->verb) - 1;
+    for (size_t i = 0; i < size; i++) {
+        char c = token->text[i];
+        info->verb[i] = c;
+        if (c >= 'a' && c <= 'z')
+            info->verb[i] &= '_'; /* the bit that tells the cases apart */
+    }
+    info->verb[size] = '\0';
+}
+
 static void count_word(counter *at, const pondi_token *token, pondi_sql_info *info)
 {
     static const char *const routines[] = {"TRIGGER", "PROCEDURE", "FUNCTION", "EVENT", NULL};
@@ -36,14 +48,8 @@ static void count_word(counter *at, const pondi_token *token, pondi_sql_info *in
     at->words++;
     if (at->words == 1) {
         at->creates = pondi_token_is_word(token, "CREATE");
-        size_t size = token->size < sizeof(info->verb) - 1 ? token->size : sizeof(info->verb) - 1;
-        if (info->statements == 0) {
-            for (size_t i = 0; i < size; i++) {
-                char c = token->text[i];
-                info->verb[i] = c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
-            }
-            info->verb[size] = '\0';
-        }
+        if (info->statements == 0)
+            set_verb(info, token);
     }
     if (at->creates && at->words <= HEAD && is_any(token, routines))
         at->has_body = 1;

@@ -59,7 +59,7 @@ typedef struct native_loop {
     PyObject_HEAD native_state *state;
     pond_loop *loop;
     PyObject *event_loop;
-    PyObject *shutdown_watch; /* tells when the event loop ends */
+    PyObject *shutdown_watch;  /* tells when the event loop ends */
     struct native_op *pending; /* submitted and not completed, a reference each */
     int draining; /* the event loop runs inside our callback: it is surely the running one */
     int at_once;  /* calls that may still complete without a turn of the event loop */

@@ -220,7 +220,7 @@ static int put_group(char *to, unsigned group)
 static unsigned group_at(const char *groups, int count, int first_weight, int weight)
 {
     int index = first_weight - weight;
-    return index >= 0 && index < count ? (unsigned)read_bits(groups + 2 * index, 2) : 0;
+    return index >= 0 && index < count ? (unsigned)read_bits(groups + 2 * (size_t)index, 2) : 0;
 }
 
 static int write_numeric(const char *groups, int count, int weight, int scale, int negative,
