@@ -181,6 +181,14 @@ async def test_a_timeout_that_is_not_positive_is_refused(conn: Any, timeout: flo
         await conn.execute("SELECT 1", timeout=timeout)
 
 
+@pytest.mark.parametrize("timeout", [0, -1, float("nan")])
+async def test_an_acquire_checks_its_timeout_too(db: Any, timeout: float) -> None:
+    with pytest.raises(ValueError, match="timeout must be a positive number"):
+        db.async_connection(timeout=timeout)
+    with pytest.raises(ValueError, match="timeout must be a positive number"):
+        await db.get_async_connection(timeout=timeout)
+
+
 async def test_arguments_are_checked_by_name(conn: Any) -> None:
     with pytest.raises(TypeError, match="unexpected argument 'time'"):
         await conn.execute("SELECT 1", time=1)

@@ -98,9 +98,8 @@ class ConnectionManager(DatabaseConfig, PoolManager):
         self, timeout: float | None = None
     ) -> contextlib.AbstractAsyncContextManager[Any]:
         """``async with db.async_connection() as conn:`` acquires, and releases at the end."""
-        return (
-            self._pool().async_connection(timeout) if timeout else self._pool().async_connection()
-        )
+        pool = self._pool()
+        return pool.async_connection() if timeout is None else pool.async_connection(timeout)
 
     # ---- Synchronous ---------------------------------------------------------------------
 
