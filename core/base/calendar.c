@@ -5,14 +5,8 @@
 
 /* ---- Days -------------------------------------------------------------------------------- */
 
-typedef struct civil {
-    int year;
-    int month;
-    int day;
-} civil;
-
 /* Count from 1 March of year 0, so that the leap day ends a year; 400 years are 146097 days. */
-static int64_t days_from_civil(civil date)
+static int64_t days_from_civil(pondi_civil date)
 {
     int64_t year = date.month <= 2 ? date.year - 1 : date.year;
     int64_t era = (year >= 0 ? year : year - 399) / 400;
@@ -23,7 +17,7 @@ static int64_t days_from_civil(civil date)
     return era * 146097 + day_of_era - 719468;
 }
 
-static civil civil_from_days(int64_t days)
+pondi_civil pondi_civil_from_days(int64_t days)
 {
     days += 719468;
     int64_t era = (days >= 0 ? days : days - 146096) / 146097;
@@ -32,7 +26,7 @@ static civil civil_from_days(int64_t days)
         (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
     int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     int64_t month = (5 * day_of_year + 2) / 153;
-    civil date;
+    pondi_civil date;
     date.day = (int)(day_of_year - (153 * month + 2) / 5 + 1);
     date.month = (int)(month < 10 ? month + 3 : month - 9);
     date.year = (int)(year_of_era + era * 400 + (date.month <= 2));
@@ -46,9 +40,18 @@ static int days_in_month(int year, int month)
     return days[month - 1] + (month == 2 && leap);
 }
 
+int pondi_days_from_civil(pondi_civil date, int64_t *days)
+{
+    if (date.year < 1 || date.year > 9999 || date.month < 1 || date.month > 12 || date.day < 1 ||
+        date.day > days_in_month(date.year, date.month))
+        return 0;
+    *days = days_from_civil(date);
+    return 1;
+}
+
 /* ---- Format ------------------------------------------------------------------------------ */
 
-static int64_t floor_days(int64_t us)
+int64_t pondi_floor_days(int64_t us)
 {
     int64_t days = us / PONDI_US_PER_DAY;
     return us % PONDI_US_PER_DAY < 0 ? days - 1 : days;
@@ -64,7 +67,7 @@ size_t pondi_format_date(int64_t days, char out[PONDI_TIME_TEXT])
 {
     if (days < PONDI_FIRST_DAY || days > PONDI_LAST_DAY)
         return 0;
-    civil date = civil_from_days(days);
+    pondi_civil date = pondi_civil_from_days(days);
     return put(out, PONDI_TIME_TEXT, "%04d-%02d-%02d", date.year, date.month, date.day);
 }
 
@@ -87,7 +90,7 @@ size_t pondi_format_time(int64_t us, char out[PONDI_TIME_TEXT])
 
 size_t pondi_format_timestamp(int64_t us, char out[PONDI_TIME_TEXT])
 {
-    int64_t days = floor_days(us);
+    int64_t days = pondi_floor_days(us);
     size_t size = pondi_format_date(days, out);
     if (!size)
         return 0;
@@ -156,15 +159,11 @@ static int read_char(reader *in, char c)
 
 static int read_date(reader *in, int64_t *days)
 {
-    civil date;
+    pondi_civil date;
     if (!read_number(in, 4, &date.year) || !read_char(in, '-') ||
         !read_number(in, 2, &date.month) || !read_char(in, '-') || !read_number(in, 2, &date.day))
         return 0;
-    if (date.year < 1 || date.month < 1 || date.month > 12 || date.day < 1 ||
-        date.day > days_in_month(date.year, date.month))
-        return 0;
-    *days = days_from_civil(date);
-    return 1;
+    return pondi_days_from_civil(date, days);
 }
 
 /* Up to six digits; more would be lost. */

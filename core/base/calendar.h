@@ -22,6 +22,19 @@ size_t pondi_format_uuid(const uint8_t uuid[16], char out[PONDI_UUID_TEXT]);
 /* ISO 8601, "P1M2DT3.500000S". */
 size_t pondi_format_interval(int32_t months, int64_t days, int64_t us, char *out, size_t room);
 
+/* A day's year, month and day of month; and back, 0 for a date that does not exist. `days` must be
+ * from PONDI_FIRST_DAY to PONDI_LAST_DAY. */
+typedef struct pondi_civil {
+    int year;
+    int month;
+    int day;
+} pondi_civil;
+pondi_civil pondi_civil_from_days(int64_t days);
+int pondi_days_from_civil(pondi_civil date, int64_t *days);
+
+/* Whole days before an instant, rounded down. */
+int64_t pondi_floor_days(int64_t us);
+
 /* Each reads the whole text and returns 1, or 0 if it is nothing of the kind. A timestamp may have
  * `T` or a space in its middle, and no time at all; with a zone it is moved to UTC, and *zoned set.
  */

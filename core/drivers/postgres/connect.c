@@ -269,7 +269,7 @@ void pondi_postgres_connect(pg_conn *conn)
         task->work = resolve;
         task->done = resolved;
         if (!task->host || !task->port) {
-            task->free(task);
+            pondi_task_drop(&task->base);
             code = pondi_error_nomem(&error);
         } else {
             code = pondi_postgres_task_run(task, &error);

@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "driver/outcome.h"
 #include "drivers/postgres/postgres.h"
 
 static const char *const aliases[] = {"postgresql", NULL};
@@ -61,7 +62,7 @@ static void destroy(pondi_conn *base)
 {
     pg_conn *conn = pg_of(base);
     if (conn->task)
-        conn->task->conn = NULL; /* it frees itself when its thread is done */
+        conn->task->base.owner = NULL; /* it frees itself when its thread is done */
     pondi_watcher_free(conn->watcher);
     clear_outcome(conn);
     pondi_conn_dispose(base);
@@ -115,47 +116,15 @@ void pondi_postgres_finish(pg_conn *conn)
 
 /* ---- Lost connections -------------------------------------------------------------------- */
 
-static int only_reads(const pondi_request *request)
-{
-    static const char *const verbs[] = {"SELECT", "SHOW", "EXPLAIN", "VALUES", "TABLE"};
-    for (size_t i = 0; request->statement && i < sizeof(verbs) / sizeof(verbs[0]); i++) {
-        if (strcmp(request->statement->info.verb, verbs[i]) == 0)
-            return 1;
-    }
-    return 0;
-}
-
-/* Whether something may have been done for good without our hearing of it. */
-static int outcome_unknown(const pg_conn *conn, const pondi_request *request)
-{
-    if (!conn->sent)
-        return 0;
-    if (request->kind == PONDI_REQUEST_TRANSACTION)
-        return request->verb == POND_COMMIT;
-    if (request->kind != PONDI_REQUEST_EXECUTE && request->kind != PONDI_REQUEST_EXECUTE_MANY)
-        return 0;
-    if (request->statement && strcmp(request->statement->info.verb, "COMMIT") == 0)
-        return 1;
-    return !conn->base.in_transaction && !only_reads(request);
-}
-
 static pond_error *lost_error(pg_conn *conn, const pondi_request *request)
 {
-    int unknown = outcome_unknown(conn, request);
-    const char *what =
-        unknown ? "the connection was lost after the statement was sent, so it is unknown whether "
-                  "it took effect"
-        : conn->sent ? "the connection was lost; nothing of this statement or its transaction "
-                       "took effect"
-                     : "the connection was lost before the statement was sent";
-    pond_error *error =
-        pondi_postgres_connection_error(conn, unknown ? POND_EUNKNOWN : POND_ECONNLOST, what);
+    char said[512];
+    pondi_postgres_said(conn, said, sizeof(said));
+    pond_error *error = pondi_conn_lost_error(&conn->base, request, conn->sent, said);
     if (conn->error && !pondi_error_is_shared(error)) { /* the server's own farewell */
         pondi_error_set_sqlstate(error, conn->error->sqlstate);
         pondi_error_set_text(error, &error->detail, pond_error_message(conn->error));
     }
-    if (!pondi_error_is_shared(error))
-        error->retryable = !conn->sent && !conn->base.in_transaction;
     return error;
 }
 

@@ -9,6 +9,7 @@
 #include "base/calendar.h"
 #include "base/error.h"
 #include "driver/json.h"
+#include "driver/param.h"
 #include "drivers/postgres/postgres.h"
 
 #define EPOCH_DAYS 10957 /* 2000-01-01, from 1970-01-01 */
@@ -152,13 +153,8 @@ static int put_raw(encoder *at, const char *data, size_t size, pond_error **err)
 /* Text goes without its length, ended by a NUL. */
 static int put_text(encoder *at, const char *text, size_t size, pond_error **err)
 {
-    const char *nul = size ? memchr(text, '\0', size) : NULL;
-    if (nul)
-        return pondi_error_set(err, POND_EDATA,
-                               "parameter %zu has a NUL character at position %zu, which "
-                               "PostgreSQL cannot store in text: remove it, or pass bytes",
-                               at->number, (size_t)(nul - text) + 1);
-    return put_raw(at, text, size, err);
+    int code = pondi_param_check_text(at->number, text, size, err);
+    return code ? code : put_raw(at, text, size, err);
 }
 
 static void put_double_text(encoder *at, double value)

@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,14 +38,19 @@ pond_error *pondi_postgres_error(pg_conn *conn, const PGresult *res)
     return error;
 }
 
+void pondi_postgres_said(const pg_conn *conn, char *out, size_t room)
+{
+    snprintf(out, room, "%s", conn->pg ? PQerrorMessage(conn->pg) : "");
+    size_t size = strlen(out);
+    while (size && out[size - 1] == '\n')
+        out[--size] = '\0';
+}
+
 pond_error *pondi_postgres_connection_error(pg_conn *conn, int code, const char *what)
 {
-    const char *said = conn->pg ? PQerrorMessage(conn->pg) : "";
-    size_t size = strlen(said);
-    while (size && said[size - 1] == '\n')
-        size--;
-    pond_error *error = pondi_error_new(code, "%s%s%.*s", what, size ? ": " : "", (int)size, said);
-    return error;
+    char said[512];
+    pondi_postgres_said(conn, said, sizeof(said));
+    return pondi_error_new(code, "%s%s%s", what, *said ? ": " : "", said);
 }
 
 static pond_log_level level_of(const char *severity)

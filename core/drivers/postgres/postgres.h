@@ -11,8 +11,8 @@
 #include "base/arena.h"
 #include "driver/driver.h"
 #include "drivers/postgres/oids.h"
+#include "loop/task.h"
 #include "loop/watcher.h"
-#include "loop/worker.h"
 
 typedef enum pg_phase {
     PG_IDLE,
@@ -27,15 +27,11 @@ typedef enum pg_phase {
 
 struct pg_conn;
 
-/* Work for a thread of its own; its end comes back to the loop. It outlives the connection. */
+/* Work for a thread of its own: a name lookup, or a cancel. */
 typedef struct pg_task {
-    pondi_job job;
-    pondi_message message;
-    pond_loop *loop;      /* holds it */
-    struct pg_conn *conn; /* NULL once destroyed; loop locked */
+    pondi_task base; /* first */
     void (*work)(struct pg_task *task);
     void (*done)(struct pg_conn *conn, struct pg_task *task);
-    void (*free)(struct pg_task *task);
     PGcancel *cancel;
     char *host;
     char *port;
@@ -157,7 +153,8 @@ Oid pondi_postgres_element_type(Oid array);
 
 /* ---- errors.c ---- */
 pond_error *pondi_postgres_error(pg_conn *conn, const PGresult *res);
-/* From the text that libpq keeps, for failures without a result. */
+/* The text that libpq keeps, for failures without a result; and an error with it. */
+void pondi_postgres_said(const pg_conn *conn, char *out, size_t room);
 pond_error *pondi_postgres_connection_error(pg_conn *conn, int code, const char *what);
 void pondi_postgres_notice(void *data, const PGresult *res);
 

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "drivers/sqlite/sqlite.h"
 #include "driver/json.h"
+#include "driver/param.h"
 
 /* ---- Parameters -------------------------------------------------------------------------- */
 
@@ -20,18 +21,6 @@ static int bind_text(sqlite3_stmt *stmt, int index, const char *text, size_t siz
 static int bind_copy(sqlite3_stmt *stmt, int index, const char *text, size_t size)
 {
     return sqlite3_bind_text64(stmt, index, text, size, SQLITE_TRANSIENT, SQLITE_UTF8);
-}
-
-/* SQLite's own functions end text at a NUL, and other databases refuse it. */
-static int check_text(int index, const char *text, size_t size, pond_error **err)
-{
-    const char *nul = size ? memchr(text, '\0', size) : NULL;
-    if (!nul)
-        return POND_OK;
-    return pondi_error_set(err, POND_EDATA,
-                           "parameter %d has a NUL character at position %zu, which text must not "
-                           "contain: remove it, or pass bytes",
-                           index, (size_t)(nul - text) + 1);
 }
 
 static size_t format_time(const pond_value *value, char *out, size_t room)
@@ -114,7 +103,7 @@ int pondi_sqlite_bind(sqlite3_stmt *stmt, int index, const pond_value *value, po
     case POND_TYPE_DECIMAL:
     case POND_TYPE_TEXT:
     case POND_TYPE_JSON:
-        if (check_text(index, value->as.text.data, value->as.text.size, err))
+        if (pondi_param_check_text((size_t)index, value->as.text.data, value->as.text.size, err))
             return POND_EDATA;
         return check_bind(bind_text(stmt, index, value->as.text.data, value->as.text.size), index,
                           err);

@@ -1,0 +1,45 @@
+#include "driver/outcome.h"
+
+#include <string.h>
+
+#include "base/error.h"
+
+int pondi_request_only_reads(const pondi_request *request)
+{
+    static const char *const verbs[] = {"SELECT", "SHOW",     "EXPLAIN", "VALUES",
+                                        "TABLE",  "DESCRIBE", "DESC"};
+    for (size_t i = 0; request->statement && i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+        if (strcmp(request->statement->info.verb, verbs[i]) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+static int outcome_unknown(const pondi_conn *conn, const pondi_request *request, int sent)
+{
+    if (!sent)
+        return 0;
+    if (request->kind == PONDI_REQUEST_TRANSACTION)
+        return request->verb == POND_COMMIT;
+    if (request->kind != PONDI_REQUEST_EXECUTE && request->kind != PONDI_REQUEST_EXECUTE_MANY)
+        return 0;
+    if (request->statement && strcmp(request->statement->info.verb, "COMMIT") == 0)
+        return 1;
+    return !conn->in_transaction && !pondi_request_only_reads(request);
+}
+
+pond_error *pondi_conn_lost_error(const pondi_conn *conn, const pondi_request *request, int sent,
+                                  const char *said)
+{
+    int unknown = outcome_unknown(conn, request, sent);
+    const char *what =
+        unknown ? "the connection was lost after the statement was sent, so it is unknown whether "
+                  "it took effect"
+        : sent ? "the connection was lost; nothing of this statement or its transaction took effect"
+               : "the connection was lost before the statement was sent";
+    pond_error *error = pondi_error_new(unknown ? POND_EUNKNOWN : POND_ECONNLOST, "%s%s%s", what,
+                                        *said ? ": " : "", said);
+    if (!pondi_error_is_shared(error))
+        error->retryable = !sent && !conn->in_transaction;
+    return error;
+}
