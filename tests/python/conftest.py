@@ -1,4 +1,4 @@
-"""Databases to test on: SQLite in a temporary folder, and the PostgreSQL of tests/support."""
+"""Databases to test on: SQLite in a temporary folder, and the servers of tests/support."""
 
 import asyncio
 import json
@@ -10,23 +10,33 @@ from typing import Any
 import pytest
 from millpond import ConnectionManager, DatabaseConfig, DatabaseFactory, PoolManager
 
-KINDS = ("sqlite", "postgres")
+KINDS = ("sqlite", "postgres", "mysql")
+
+
+def address_of(variable: str) -> dict[str, Any]:
+    """How to reach a test server; a missing one is a failure."""
+    address = os.environ.get(variable)
+    if not address:
+        pytest.fail(f"{variable} is not set: run the tests through tests/run")
+    return json.loads(address)
 
 
 @pytest.fixture(scope="session")
 def postgres() -> dict[str, Any]:
-    """How to reach the test server; a missing one is a failure."""
-    address = os.environ.get("MILLPOND_TEST_POSTGRES")
-    if not address:
-        pytest.fail("MILLPOND_TEST_POSTGRES is not set: run the tests through tests/run")
-    return json.loads(address)
+    return address_of("MILLPOND_TEST_POSTGRES")
+
+
+@pytest.fixture(scope="session")
+def mysql() -> dict[str, Any]:
+    """MariaDB, or a MySQL in its place: the driver is the same."""
+    return address_of("MILLPOND_TEST_MARIADB")
 
 
 class Databases:
     """Makes databases for one test, and closes their pools at its end."""
 
-    def __init__(self, postgres: dict[str, Any], folder: Path) -> None:
-        self._postgres = postgres
+    def __init__(self, servers: dict[str, dict[str, Any]], folder: Path) -> None:
+        self._servers = servers
         self._folder = folder
         self._configs: list[DatabaseConfig] = []
 
@@ -35,7 +45,7 @@ class Databases:
             given: dict[str, Any] = {"database": str(self._folder / "test.db")}
         else:
             names = ("host", "port", "user", "password", "database")
-            given = {name: self._postgres[name] for name in names}
+            given = {name: self._servers[kind][name] for name in names}
         config = DatabaseConfig(**{**given, "alias": self._folder.name, **settings})
         self._configs.append(config)
         return config
@@ -49,8 +59,10 @@ class Databases:
 
 
 @pytest.fixture
-def databases(postgres: dict[str, Any], tmp_path: Path) -> Iterator[Databases]:
-    made = Databases(postgres, tmp_path)
+def databases(
+    postgres: dict[str, Any], mysql: dict[str, Any], tmp_path: Path
+) -> Iterator[Databases]:
+    made = Databases({"postgres": postgres, "mysql": mysql}, tmp_path)
     yield made
     asyncio.run(made.close())
 
@@ -83,10 +95,24 @@ async def items(db: ConnectionManager) -> str:
     return "items"
 
 
+# What CAST takes where others say text and bigint.
+CASTS = {
+    "sqlite": {"text": "text", "bigint": "bigint"},
+    "postgres": {"text": "text", "bigint": "bigint"},
+    "mysql": {"text": "char(100)", "bigint": "signed"},
+}
+
+
+@pytest.fixture
+def casts(kind: str) -> dict[str, str]:
+    return CASTS[kind]
+
+
 ENDLESS = {
     "sqlite": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) "
     "SELECT count(*) FROM n",
     "postgres": "SELECT pg_sleep(600)",
+    "mysql": "SELECT sleep(600)",
 }
 
 

@@ -11,17 +11,16 @@ the command ends, however it ends.
 
 import contextlib
 import glob
-import json
 import os
 import pwd
 import secrets
 import shutil
-import signal
-import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+
+import running
 
 SETTINGS = {
     "fsync": "off",
@@ -37,12 +36,6 @@ def find_programs() -> str:
     if not folders:
         sys.exit("PostgreSQL is not installed: install the package postgresql")
     return os.path.dirname(max(folders, key=lambda path: int(path.split("/")[4])))
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def as_server_user(command: list[str]) -> list[str]:
@@ -90,7 +83,7 @@ def server() -> Iterator[dict[str, object]]:
     programs = find_programs()
     folder = make_folder()
     data = f"{folder}/data"
-    port = free_port()
+    port = running.free_port()
     password = secrets.token_hex(8)
     options = " ".join(f"-c {name}={value}" for name, value in SETTINGS.items())
     control = [f"{programs}/pg_ctl", "-D", data, "-s", "-w"]
@@ -114,24 +107,5 @@ def server() -> Iterator[dict[str, object]]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def stop_on_signal(number: int, frame: object) -> None:
-    sys.exit(128 + number)
-
-
-def main() -> None:
-    if len(sys.argv) < 2:
-        sys.exit(__doc__)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, stop_on_signal)
-    with server() as address:
-        environment = {**os.environ, "MILLPOND_TEST_POSTGRES": json.dumps(address)}
-        child = subprocess.Popen(sys.argv[1:], env=environment)
-        try:
-            code = child.wait()
-        finally:
-            child.terminate()
-    sys.exit(code)
-
-
 if __name__ == "__main__":
-    main()
+    running.main(__doc__, server, "MILLPOND_TEST_POSTGRES")

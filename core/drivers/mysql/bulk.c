@@ -1,0 +1,316 @@
+/* Many rows in one call: MariaDB's bulk execution, with the parameters column by column. */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "driver/param.h"
+#include "drivers/mysql/mysql.h"
+
+enum { MOST_ROWS = 16384, MOST_BYTES = 8 << 20 };
+
+#ifndef MARIADB_PACKAGE_VERSION
+
+int pondi_mysql_can_bulk(const my_conn *conn)
+{
+    (void)conn;
+    return 0;
+}
+
+int pondi_mysql_bulk_bind(my_conn *conn, pond_error **err)
+{
+    (void)conn;
+    return pondi_error_set(err, POND_ENOTSUPPORTED, "this library has no bulk execution");
+}
+
+void pondi_mysql_bulk_reset(my_conn *conn)
+{
+    (void)conn;
+}
+
+#else
+
+/* One column's values, and how the library finds each. */
+typedef struct column {
+    enum enum_field_types type;
+    int as_text;  /* its values are of several types */
+    void *values; /* numbers in a row, or pointers */
+    unsigned long *sizes;
+    char *indicators;
+} column;
+
+static int server_has_bulk(MYSQL *mysql)
+{
+    unsigned long extended = 0;
+    if (mariadb_get_infov(mysql, MARIADB_CONNECTION_EXTENDED_SERVER_CAPABILITIES, &extended))
+        return 0;
+    return (extended & (unsigned long)(MARIADB_CLIENT_STMT_BULK_OPERATIONS >> 32)) != 0;
+}
+
+int pondi_mysql_can_bulk(const my_conn *conn)
+{
+    static const char *const verbs[] = {"INSERT", "UPDATE", "DELETE", "REPLACE"};
+    const pondi_request *request = conn->request;
+    if (!server_has_bulk(conn->mysql) || request->row_count < 2 || !request->column_count ||
+        mysql_stmt_field_count(conn->stmt))
+        return 0;
+    for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+        if (strcmp(request->statement->info.verb, verbs[i]) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+static void set_array_size(my_conn *conn, unsigned int size)
+{
+    mysql_stmt_attr_set(conn->stmt, STMT_ATTR_ARRAY_SIZE, &size);
+}
+
+void pondi_mysql_bulk_reset(my_conn *conn)
+{
+    set_array_size(conn, 0);
+    pondi_arena_free(&conn->bulk);
+}
+
+/* Zeroed memory until the reset; NULL when there is none. */
+static void *room(my_conn *conn, size_t count, size_t size)
+{
+    void *memory = pondi_arena_alloc(&conn->bulk, count * size);
+    if (memory)
+        memset(memory, 0, count * size);
+    return memory;
+}
+
+/* ---- What goes into one call ------------------------------------------------------------- */
+
+static const pond_value *value_at(const pondi_request *request, size_t row, size_t index)
+{
+    return &request->params[row * request->column_count + index];
+}
+
+static uint64_t row_size(const pondi_request *request, size_t row)
+{
+    enum { FIXED = 24 };
+    uint64_t size = 0;
+    for (size_t i = 0; i < request->column_count; i++) {
+        const pond_value *value = value_at(request, row, i);
+        size += FIXED + (pondi_param_has_text(value) ? value->as.text.size : 0);
+        if (value->type == POND_TYPE_ARRAY)
+            size += value->as.array.count * FIXED;
+    }
+    return size;
+}
+
+static size_t find_end(const my_conn *conn)
+{
+    const pondi_request *request = conn->request;
+    uint64_t most = MOST_BYTES;
+    uint64_t size = request->statement->native_size;
+    size_t row = conn->many.row;
+    if (conn->max_packet && conn->max_packet / 2 < most)
+        most = conn->max_packet / 2;
+    for (; row < request->row_count && row < conn->many.row + MOST_ROWS; row++) {
+        size += row_size(request, row);
+        if (size > most && row > conn->many.row)
+            break;
+    }
+    return row;
+}
+
+/* ---- Columns ----------------------------------------------------------------------------- */
+
+static enum enum_field_types type_of(const pond_value *value)
+{
+    my_scratch scratch;
+    enum enum_field_types type = MYSQL_TYPE_STRING;
+    if (value->type == POND_TYPE_BYTES)
+        return MYSQL_TYPE_BLOB;
+    pondi_mysql_native(value, &scratch, &type);
+    return type;
+}
+
+/* Values of one type travel as it is, others as text, which the server converts for its columns. */
+static int choose_type(const my_conn *conn, size_t index, column *to, pond_error **err)
+{
+    const pondi_request *request = conn->request;
+    int known = 0;
+    to->type = MYSQL_TYPE_STRING;
+    for (size_t row = conn->many.row; row < conn->many.ends; row++) {
+        const pond_value *value = value_at(request, row, index);
+        int code = pondi_mysql_check_param(value, index + 1, err);
+        if (code) {
+            if (err && *err)
+                pondi_error_prefix(*err, "row %zu: ", row);
+            return code;
+        }
+        if (value->type == POND_TYPE_NULL)
+            continue;
+        enum enum_field_types type = type_of(value);
+        if (known && type != to->type)
+            to->as_text = 1;
+        to->type = type;
+        known = 1;
+    }
+    if (to->as_text)
+        to->type = MYSQL_TYPE_STRING;
+    return POND_OK;
+}
+
+static int fill_fixed(my_conn *conn, size_t index, column *to, size_t width)
+{
+    const pondi_request *request = conn->request;
+    size_t count = conn->many.ends - conn->many.row;
+    char *values = room(conn, count, width);
+    to->values = values;
+    for (size_t i = 0; values && i < count; i++) {
+        my_scratch scratch;
+        enum enum_field_types type;
+        const pond_value *value = value_at(request, conn->many.row + i, index);
+        if (value->type == POND_TYPE_NULL)
+            continue;
+        pondi_mysql_native(value, &scratch, &type);
+        memcpy(values + i * width, &scratch, width);
+    }
+    return values ? POND_OK : POND_ENOMEM;
+}
+
+/* The times themselves follow the pointers to them. */
+static int fill_times(my_conn *conn, size_t index, column *to)
+{
+    const pondi_request *request = conn->request;
+    size_t count = conn->many.ends - conn->many.row;
+    MYSQL_TIME **pointers = room(conn, count, sizeof(MYSQL_TIME *) + sizeof(MYSQL_TIME));
+    to->values = pointers;
+    if (!pointers)
+        return POND_ENOMEM;
+    MYSQL_TIME *times = (MYSQL_TIME *)(void *)(pointers + count);
+    for (size_t i = 0; i < count; i++) {
+        my_scratch scratch;
+        enum enum_field_types type;
+        const pond_value *value = value_at(request, conn->many.row + i, index);
+        pointers[i] = &times[i];
+        if (value->type == POND_TYPE_NULL)
+            continue;
+        pondi_mysql_native(value, &scratch, &type);
+        times[i] = scratch.time;
+    }
+    return POND_OK;
+}
+
+static int fill_text(my_conn *conn, size_t index, column *to, pond_error **err)
+{
+    const pondi_request *request = conn->request;
+    pondi_buffer *text = &conn->params.text;
+    size_t count = conn->many.ends - conn->many.row;
+    const char **pointers = room(conn, count, sizeof(char *));
+    to->values = pointers;
+    if (!pointers)
+        return pondi_error_nomem(err);
+    for (size_t i = 0; i < count; i++) {
+        const pond_value *value = value_at(request, conn->many.row + i, index);
+        if (value->type == POND_TYPE_NULL)
+            continue;
+        if (pondi_param_has_text(value)) {
+            pointers[i] = value->as.text.size ? value->as.text.data : "";
+            to->sizes[i] = (unsigned long)value->as.text.size;
+            continue;
+        }
+        size_t start = text->size;
+        int code = pondi_mysql_format(value, index + 1, text, err);
+        if (code)
+            return code;
+        to->sizes[i] = (unsigned long)(text->size - start);
+    }
+    return POND_OK;
+}
+
+static int fill(my_conn *conn, size_t index, column *to, pond_error **err)
+{
+    const pondi_request *request = conn->request;
+    size_t count = conn->many.ends - conn->many.row;
+    to->sizes = room(conn, count, sizeof(*to->sizes));
+    to->indicators = room(conn, count, 1);
+    if (!to->sizes || !to->indicators)
+        return pondi_error_nomem(err);
+    for (size_t i = 0; i < count; i++) {
+        if (value_at(request, conn->many.row + i, index)->type == POND_TYPE_NULL)
+            to->indicators[i] = STMT_INDICATOR_NULL;
+    }
+    int code = POND_OK;
+    switch (to->type) {
+    case MYSQL_TYPE_LONGLONG:
+    case MYSQL_TYPE_DOUBLE:
+        code = fill_fixed(conn, index, to, sizeof(int64_t));
+        break;
+    case MYSQL_TYPE_DATE:
+    case MYSQL_TYPE_TIME:
+    case MYSQL_TYPE_DATETIME:
+        code = fill_times(conn, index, to);
+        break;
+    default:
+        return fill_text(conn, index, to, err);
+    }
+    return code ? pondi_error_nomem(err) : POND_OK;
+}
+
+/* The buffer of formatted text moves no more. */
+static void place_formatted(my_conn *conn, column *columns)
+{
+    const pondi_request *request = conn->request;
+    size_t count = conn->many.ends - conn->many.row;
+    char *at = conn->params.text.data;
+    for (size_t index = 0; index < request->column_count; index++) {
+        column *to = &columns[index];
+        const char **pointers = to->values;
+        if (to->type != MYSQL_TYPE_STRING && to->type != MYSQL_TYPE_BLOB)
+            continue;
+        for (size_t i = 0; i < count; i++) {
+            if (pointers[i] || to->indicators[i])
+                continue;
+            pointers[i] = at;
+            at += to->sizes[i];
+        }
+    }
+}
+
+/* ---- The call ---------------------------------------------------------------------------- */
+
+static int bind(my_conn *conn, const column *columns, pond_error **err)
+{
+    size_t count = conn->request->column_count;
+    MYSQL_BIND *binds = room(conn, count, sizeof(*binds));
+    if (!binds)
+        return pondi_error_nomem(err);
+    for (size_t i = 0; i < count; i++) {
+        binds[i].buffer_type = columns[i].type;
+        binds[i].buffer = columns[i].values;
+        binds[i].length = columns[i].sizes;
+        binds[i].u.indicator = columns[i].indicators;
+    }
+    set_array_size(conn, (unsigned int)(conn->many.ends - conn->many.row));
+    if (mysql_stmt_bind_param(conn->stmt, binds))
+        return pondi_error_set(err, POND_EPARAMS, "the parameters cannot be bound: %s",
+                               mysql_stmt_error(conn->stmt));
+    return POND_OK;
+}
+
+int pondi_mysql_bulk_bind(my_conn *conn, pond_error **err)
+{
+    size_t count = conn->request->column_count;
+    int code = POND_OK;
+    pondi_mysql_bulk_reset(conn);
+    conn->params.text.size = 0;
+    conn->params.text.failed = 0;
+    conn->many.ends = find_end(conn);
+    column *columns = room(conn, count, sizeof(*columns));
+    if (!columns)
+        return pondi_error_nomem(err);
+    for (size_t i = 0; i < count && !code; i++)
+        code = choose_type(conn, i, &columns[i], err);
+    for (size_t i = 0; i < count && !code; i++)
+        code = fill(conn, i, &columns[i], err);
+    if (code)
+        return code;
+    place_formatted(conn, columns);
+    return bind(conn, columns, err);
+}
+#endif

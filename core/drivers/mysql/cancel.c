@@ -1,0 +1,78 @@
+/* A cancel travels on a session of its own and may arrive after the statement has ended. So a
+ * request that was cancelled ends only when the cancel is over, and what it might still hit is an
+ * empty statement of ours. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "drivers/mysql/mysql.h"
+
+enum { CANCEL_TIMEOUT_MS = 2000 };
+
+static void kill_query(pondi_task *base)
+{
+    my_task *task = (my_task *)base;
+    char sql[64];
+    pond_error *error = NULL;
+    MYSQL *mysql = pondi_mysql_open(task->config, CANCEL_TIMEOUT_MS, &error);
+    snprintf(sql, sizeof(sql), "KILL QUERY %lu", task->victim);
+    if (!mysql)
+        pondi_log(POND_LOG_WARNING, "mysql", "a statement could not be cancelled: %s",
+                  pond_error_message(error));
+    else if (mysql_real_query(mysql, sql, (unsigned long)strlen(sql)))
+        pondi_log(POND_LOG_WARNING, "mysql", "a statement could not be cancelled: %s",
+                  mysql_error(mysql));
+    pond_error_free(error);
+    if (mysql)
+        mysql_close(mysql);
+    mysql_thread_end();
+}
+
+static void settled(my_conn *conn)
+{
+    if (conn->failed && pondi_mysql_is_loss(mysql_errno(conn->mysql)))
+        pondi_mysql_lost(conn);
+}
+
+void pondi_mysql_settle(my_conn *conn)
+{
+    conn->settling = 1;
+    pondi_mysql_query(conn, "DO 0", 4, settled);
+    pondi_mysql_run(conn);
+}
+
+static void cancel_done(pondi_task *base)
+{
+    my_conn *conn = base->owner;
+    conn->task = NULL;
+    if (!conn->held)
+        return; /* the statement still runs: its answer will tell */
+    conn->held = 0;
+    if (conn->base.state == PONDI_CONN_BROKEN)
+        pondi_mysql_ended(conn);
+    else
+        pondi_mysql_settle(conn);
+}
+
+void pondi_mysql_cancel(my_conn *conn)
+{
+    if (conn->request->kind == PONDI_REQUEST_CONNECT) {
+        pondi_mysql_fail(conn, pondi_error_new(POND_ECANCELLED, "stopped while connecting"));
+        conn->task->base.owner = NULL;
+        conn->task = NULL;
+        conn->settling = 1; /* the outcome is known */
+        pondi_mysql_lost(conn);
+        pondi_mysql_ended(conn);
+        return;
+    }
+    atomic_store(&conn->stop, 1);
+    my_task *task = conn->task || conn->lost ? NULL : pondi_mysql_task_new(conn);
+    if (!task)
+        return; /* the grace period will close the connection */
+    task->victim = mysql_thread_id(conn->mysql);
+    task->base.work = kill_query;
+    task->base.done = cancel_done;
+    if (!pondi_task_run(&task->base, NULL))
+        conn->task = task;
+}

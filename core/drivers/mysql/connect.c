@@ -1,0 +1,405 @@
+/* Connecting runs on a thread: names are looked up, TLS is negotiated, and several hosts are tried
+ * in turn without the loop waiting. */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "drivers/mysql/mysql.h"
+
+/* Modes under which text reads in another way than the tokenizer reads it. */
+static const char *const refused_modes[] = {
+    "ANSI", "ANSI_QUOTES", "NO_BACKSLASH_ESCAPES", "DB2", "MAXDB", "MSSQL", "ORACLE", "POSTGRESQL"};
+static const char default_mode[] =
+    "STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO";
+
+/* ---- Settings ---------------------------------------------------------------------------- */
+
+static int in_list(const char *list, const char *word)
+{
+    size_t size = strlen(word);
+    for (const char *at = list; *at; at += strcspn(at, ","), at += *at == ',') {
+        if (strcspn(at, ",") == size && strncasecmp(at, word, size) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+static int only_has(const char *text, const char *allowed)
+{
+    return text[strspn(text, allowed)] == '\0';
+}
+
+static void check_modes(const pond_config *config, pondi_buffer *problems)
+{
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_,";
+    const char *mode = pondi_config_get(config, "sql_mode");
+    if (mode && !only_has(mode, letters))
+        pondi_config_problem(problems, "sql_mode must be names separated by commas");
+    for (size_t i = 0; mode && i < sizeof(refused_modes) / sizeof(refused_modes[0]); i++) {
+        if (in_list(mode, refused_modes[i]))
+            pondi_config_problem(problems,
+                                 "sql_mode must not contain %s, which changes what quotes mean",
+                                 refused_modes[i]);
+    }
+}
+
+static void check_isolation(const pond_config *config, pondi_buffer *problems)
+{
+    static const char *const levels[] = {"READ UNCOMMITTED", "READ COMMITTED", "REPEATABLE READ",
+                                         "SERIALIZABLE"};
+    const char *isolation = pondi_config_get(config, "transaction_isolation");
+    if (!isolation)
+        return;
+    for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
+        if (strcasecmp(isolation, levels[i]) == 0)
+            return;
+    }
+    pondi_config_problem(problems, "transaction_isolation must be one of READ UNCOMMITTED, READ "
+                                   "COMMITTED, REPEATABLE READ, SERIALIZABLE");
+}
+
+void pondi_mysql_check_config(const pond_config *config, pondi_buffer *problems)
+{
+    static const char *const modes[] = {"disable", "prefer", "require", "verify-full"};
+    const char *sslmode = pondi_config_get(config, "sslmode");
+    int known = !sslmode;
+    for (size_t i = 0; sslmode && i < sizeof(modes) / sizeof(modes[0]); i++)
+        known |= strcmp(sslmode, modes[i]) == 0;
+    if (!known)
+        pondi_config_problem(problems,
+                             "sslmode must be disable, prefer, require or verify-full, "
+                             "not \"%s\"",
+                             sslmode);
+    check_modes(config, problems);
+    check_isolation(config, problems);
+}
+
+/* A setting, or what the environment says, as MySQL's own programs read it. */
+static const char *setting(const pond_config *config, const char *key, const char *variable)
+{
+    const char *value = pondi_config_get(config, key);
+    return value ? value : getenv(variable);
+}
+
+/* ---- One connection ---------------------------------------------------------------------- */
+
+static void set_tls(MYSQL *mysql, const pond_config *config, int local)
+{
+    const char *mode = pondi_config_get(config, "sslmode");
+    my_flag on = 1;
+    if (!mode)
+        mode = local ? "disable" : "prefer";
+    if (strcmp(mode, "disable") == 0)
+        return;
+    mysql_ssl_set(mysql, pondi_config_get(config, "sslkey"), pondi_config_get(config, "sslcert"),
+                  pondi_config_get(config, "sslrootcert"), NULL, NULL);
+#ifdef MARIADB_PACKAGE_VERSION
+    if (strcmp(mode, "prefer") != 0)
+        mysql_options(mysql, MYSQL_OPT_SSL_ENFORCE, &on);
+    on = strcmp(mode, "verify-full") == 0;
+    mysql_options(mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &on);
+#else
+    unsigned int level = strcmp(mode, "prefer") == 0    ? SSL_MODE_PREFERRED
+                         : strcmp(mode, "require") == 0 ? SSL_MODE_REQUIRED
+                                                        : SSL_MODE_VERIFY_IDENTITY;
+    (void)on;
+    mysql_options(mysql, MYSQL_OPT_SSL_MODE, &level);
+#endif
+}
+
+static int set_options(MYSQL *mysql, const pond_config *config, int64_t timeout_ms, int local)
+{
+    pondi_buffer init;
+    unsigned int seconds = timeout_ms < 0 ? 0 : (unsigned int)((timeout_ms + 999) / 1000);
+    unsigned int off = 0;
+    const char *mode = pondi_config_get(config, "sql_mode");
+    const char *isolation = pondi_config_get(config, "transaction_isolation");
+    pondi_buffer_init(&init);
+    pondi_buffer_appendf(&init, "SET time_zone = '+00:00', autocommit = 1, sql_mode = '%s'",
+                         mode ? mode : default_mode);
+    if (!init.failed)
+        mysql_options(mysql, MYSQL_INIT_COMMAND, init.data);
+    int failed = init.failed;
+    pondi_buffer_free(&init);
+    if (isolation) {
+        pondi_buffer_appendf(&init, "SET SESSION TRANSACTION ISOLATION LEVEL %s", isolation);
+        if (!init.failed)
+            mysql_options(mysql, MYSQL_INIT_COMMAND, init.data);
+        failed |= init.failed;
+        pondi_buffer_free(&init);
+    }
+    pondi_mysql_run_options(mysql);
+    if (seconds)
+        mysql_options(mysql, MYSQL_OPT_CONNECT_TIMEOUT, &seconds);
+    mysql_options(mysql, MYSQL_OPT_LOCAL_INFILE, &off);
+    mysql_options(mysql, MYSQL_SET_CHARSET_NAME, "utf8mb4");
+    mysql_options4(mysql, MYSQL_OPT_CONNECT_ATTR_ADD, "program_name", "millpond");
+#ifdef MARIADB_PACKAGE_VERSION
+    /* never the password in clear text, whatever the server asks for */
+    mysql_options(mysql, MARIADB_OPT_RESTRICTED_AUTH,
+                  "mysql_native_password,caching_sha2_password,sha256_password,client_ed25519,"
+                  "parsec,auth_gssapi_client");
+#endif
+    set_tls(mysql, config, local);
+    return failed;
+}
+
+static int code_of(unsigned int number)
+{
+    switch (number) {
+    case 1044: /* this user may not use this database */
+    case 1045:
+    case 1698:
+    case 2059: /* an authentication method that we do not take part in */
+        return POND_EAUTH;
+    case 1040:
+    case 1203:
+    case 1226:
+        return POND_ERESOURCES;
+    case 1049:
+        return POND_EUNDEFINED;
+    default:
+        return POND_ECONNECT;
+    }
+}
+
+static pond_error *connect_error(const pond_config *config, MYSQL *mysql, const char *where)
+{
+    unsigned int number = mysql ? mysql_errno(mysql) : 0;
+    if (!mysql)
+        return pondi_error_new(POND_ENOMEM, "out of memory");
+    pond_error *error =
+        pondi_error_new(code_of(number), "cannot connect to database \"%s\" at %s: %s",
+                        pondi_config_get(config, "database"), where, mysql_error(mysql));
+    if (!pondi_error_is_shared(error))
+        error->vendor_code = (int32_t)number;
+    pondi_error_set_sqlstate(error, mysql_sqlstate(mysql));
+    return error;
+}
+
+/* A folder stands for the socket that servers make in it. */
+static void socket_path(const char *host, char *out, size_t room)
+{
+    struct stat info;
+    int folder = stat(host, &info) == 0 && S_ISDIR(info.st_mode);
+    snprintf(out, room, folder ? "%s/mysqld.sock" : "%s", host);
+}
+
+static MYSQL *open_at(const pond_config *config, const char *host, unsigned int port,
+                      int64_t timeout_ms, pond_error **err)
+{
+    char path[512] = "";
+    char where[600];
+    int local = !host || host[0] == '/';
+    unsigned int protocol = local ? MYSQL_PROTOCOL_SOCKET : MYSQL_PROTOCOL_TCP;
+    const char *socket = local ? host : NULL;
+    if (!host)
+        socket = getenv("MYSQL_UNIX_PORT");
+    if (socket)
+        socket_path(socket, path, sizeof(path));
+    MYSQL *mysql = mysql_init(NULL);
+    if (mysql && set_options(mysql, config, timeout_ms, local)) {
+        mysql_close(mysql);
+        mysql = NULL;
+    }
+    if (mysql)
+        mysql_options(mysql, MYSQL_OPT_PROTOCOL, &protocol);
+    if (mysql && mysql_real_connect(mysql, local ? NULL : host, setting(config, "user", "USER"),
+                                    setting(config, "password", "MYSQL_PWD"),
+                                    pondi_config_get(config, "database"), port, *path ? path : NULL,
+                                    CLIENT_FOUND_ROWS | CLIENT_MULTI_RESULTS))
+        return mysql;
+    if (local)
+        snprintf(where, sizeof(where), "%s", *path ? path : "the default socket");
+    else
+        snprintf(where, sizeof(where), "%s:%u", host, port);
+    pondi_error_move(err, connect_error(config, mysql, where));
+    if (mysql)
+        mysql_close(mysql);
+    return NULL;
+}
+
+/* ---- Several hosts ----------------------------------------------------------------------- */
+
+static void init_library(void)
+{
+    mysql_library_init(0, NULL, NULL);
+}
+
+/* Cut the next part off a list separated by commas; the last one is repeated. */
+static const char *next_part(char **list, const char *last)
+{
+    return *list ? strsep(list, ",") : last;
+}
+
+/* Only where the next host may do better. */
+static int try_next(const pond_error *error)
+{
+    int code = pond_error_code(error);
+    return code == POND_ECONNECT || code == POND_ERESOURCES;
+}
+
+MYSQL *pondi_mysql_open(const pond_config *config, int64_t timeout_ms, pond_error **err)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, init_library);
+    const char *host = setting(config, "host", "MYSQL_HOST");
+    const char *port = setting(config, "port", "MYSQL_TCP_PORT");
+    char *hosts = pondi_strdup(host ? host : "");
+    char *ports = pondi_strdup(port ? port : "3306");
+    char *next_host = hosts;
+    char *next_port = ports;
+    const char *number = "3306";
+    MYSQL *mysql = NULL;
+    if (!hosts || !ports)
+        pondi_error_nomem(err);
+    while (hosts && ports && next_host && !mysql) {
+        const char *name = strsep(&next_host, ",");
+        number = next_part(&next_port, number);
+        pond_error *error = NULL;
+        mysql = open_at(config, *name ? name : NULL, (unsigned int)strtoul(number, NULL, 10),
+                        timeout_ms, &error);
+        if (!mysql && !try_next(error))
+            next_host = NULL;
+        if (mysql)
+            pond_error_free(error);
+        else
+            pondi_error_move(err, error);
+    }
+    pondi_free(hosts);
+    pondi_free(ports);
+    if (mysql && err) { /* of a host before it */
+        pond_error_free(*err);
+        *err = NULL;
+    }
+    return mysql;
+}
+
+/* ---- On the thread ----------------------------------------------------------------------- */
+
+/* What the server takes in one packet: it hangs up on those who send more. */
+static uint64_t ask_max_packet(MYSQL *mysql)
+{
+    uint64_t size = 0;
+    if (mysql_query(mysql, "SELECT @@max_allowed_packet"))
+        return 0;
+    MYSQL_RES *rows = mysql_store_result(mysql);
+    MYSQL_ROW row = rows ? mysql_fetch_row(rows) : NULL;
+    if (row && row[0])
+        size = strtoull(row[0], NULL, 10);
+    mysql_free_result(rows);
+    return size;
+}
+
+static void work(pondi_task *base)
+{
+    my_task *task = (my_task *)base;
+    task->mysql = pondi_mysql_open(task->config, task->timeout_ms, &task->error);
+    if (task->mysql)
+        task->max_packet = ask_max_packet(task->mysql);
+    mysql_thread_end();
+}
+
+static void free_task(pondi_task *base)
+{
+    my_task *task = (my_task *)base;
+    if (task->mysql)
+        mysql_close(task->mysql);
+    pond_error_free(task->error);
+    pond_config_release(task->config);
+    pondi_free(task);
+}
+
+my_task *pondi_mysql_task_new(my_conn *conn)
+{
+    my_task *task = pondi_calloc(1, sizeof(*task));
+    if (!task)
+        return NULL;
+    pondi_task_init(&task->base, conn->base.loop, conn);
+    task->base.free = free_task;
+    task->config = pond_config_retain(conn->base.config);
+    return task;
+}
+
+/* ---- On the loop ------------------------------------------------------------------------- */
+
+static void note_versions(my_conn *conn)
+{
+    const char *server = mysql_get_server_info(conn->mysql);
+    int maria = strstr(server, "MariaDB") != NULL;
+    if (maria && strncmp(server, "5.5.5-", 6) == 0)
+        server += 6; /* MariaDB's old disguise */
+    snprintf(conn->base.server_version, sizeof(conn->base.server_version), "%s %s",
+             maria ? "MariaDB" : "MySQL", server);
+#ifdef MARIADB_PACKAGE_VERSION
+    snprintf(conn->base.driver_version, sizeof(conn->base.driver_version), "MariaDB Connector/C %s",
+             mysql_get_client_info());
+#else
+    snprintf(conn->base.driver_version, sizeof(conn->base.driver_version), "libmysqlclient %s",
+             mysql_get_client_info());
+#endif
+}
+
+static void fail_connect(my_conn *conn, pond_error *error)
+{
+    pondi_mysql_fail(conn, error);
+    conn->settling = 1; /* the error says it all */
+    pondi_mysql_lost(conn);
+    pondi_mysql_ended(conn);
+}
+
+static void done(pondi_task *base)
+{
+    my_task *task = (my_task *)base;
+    my_conn *conn = base->owner;
+    pond_error *error = task->error;
+    conn->task = NULL;
+    task->error = NULL;
+    if (!task->mysql) {
+        fail_connect(conn, error);
+        return;
+    }
+    conn->mysql = task->mysql;
+    task->mysql = NULL;
+    conn->fd = (int)mysql_get_socket(conn->mysql);
+    conn->max_packet = task->max_packet;
+    note_versions(conn);
+    if (mysql_get_server_version(conn->mysql) < 50700)
+        fail_connect(conn, pondi_error_new(POND_ENOTSUPPORTED,
+                                           "%s is too old: MySQL 5.7 and MariaDB 10.2 are the "
+                                           "oldest that are supported",
+                                           conn->base.server_version));
+    else if (pondi_mysql_run_attach(conn, &error))
+        fail_connect(conn, error);
+    else
+        pondi_mysql_ended(conn);
+}
+
+void pondi_mysql_connect(my_conn *conn)
+{
+    pond_error *error = NULL;
+    my_task *task = pondi_mysql_task_new(conn);
+    int code = task ? POND_OK : pondi_error_nomem(&error);
+    if (task) {
+        task->timeout_ms = conn->request->timeout_ms;
+        task->base.work = work;
+        task->base.done = done;
+        code = pondi_task_run(&task->base, &error);
+    }
+    if (code)
+        fail_connect(conn, error);
+    else
+        conn->task = task;
+}
+
+void pondi_mysql_hang_up(const my_conn *conn)
+{
+    if (conn->fd >= 0)
+        shutdown(conn->fd, SHUT_RDWR);
+}

@@ -1,0 +1,282 @@
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "driver/outcome.h"
+#include "drivers/mysql/mysql.h"
+
+static const char *const aliases[] = {"mariadb", NULL};
+
+static const pondi_driver_option options[] = {
+    {"sql_mode", NULL}, {"sslcert", NULL},     {"sslkey", NULL},
+    {"sslmode", NULL},  {"sslrootcert", NULL}, {"transaction_isolation", NULL},
+    {NULL, NULL},
+};
+
+/* ---- Create and destroy ------------------------------------------------------------------ */
+
+static int open_conn(pond_config *config, void *shared, pondi_conn **out, pond_error **err)
+{
+    (void)config;
+    (void)shared;
+    my_conn *conn = pondi_calloc(1, sizeof(*conn));
+    if (!conn)
+        return pondi_error_nomem(err);
+    conn->fd = -1;
+    pondi_list_init(&conn->closing);
+    pondi_buffer_init(&conn->params.text);
+    pondi_arena_init(&conn->bulk);
+    int code = pondi_mysql_run_new(conn, err);
+    if (code) {
+        pondi_free(conn);
+        return code;
+    }
+    *out = &conn->base;
+    return POND_OK;
+}
+
+static void clear_outcome(my_conn *conn)
+{
+    if (conn->set)
+        pond_result_release(&conn->set->base);
+    pond_error_free(conn->error);
+    mysql_free_result(conn->rows);
+    conn->set = NULL;
+    conn->error = NULL;
+    conn->rows = NULL;
+}
+
+static void drop_request(my_conn *conn)
+{
+    pondi_request *request = conn->request;
+    conn->request = NULL;
+    if (request)
+        pond_op_release(&request->op);
+}
+
+void pondi_mysql_free(my_conn *conn)
+{
+    pondi_list *node;
+    drop_request(conn);
+    pondi_conn_dispose(&conn->base);
+    if (conn->mysql)
+        mysql_close(conn->mysql); /* statements stay valid, without a connection */
+    while ((node = pondi_list_pop_front(&conn->closing)))
+        pondi_mysql_statement_free(PONDI_CONTAINER(node, my_statement, link));
+    pondi_mysql_params_free(&conn->params);
+    pondi_arena_free(&conn->bulk);
+    pondi_free(conn);
+}
+
+static void destroy(pondi_conn *base)
+{
+    my_conn *conn = my_of(base);
+    if (conn->task)
+        conn->task->base.owner = NULL; /* it frees itself when its thread is done */
+    pondi_mysql_run_destroy(conn);
+}
+
+static void statement_free(pondi_conn *base, void *prepared)
+{
+    pondi_mysql_statement_close(my_of(base), prepared);
+}
+
+/* ---- The end of a request ---------------------------------------------------------------- */
+
+void pondi_mysql_fail(my_conn *conn, pond_error *error)
+{
+    if (conn->error)
+        pond_error_free(error);
+    else
+        conn->error = error;
+}
+
+void pondi_mysql_lost(my_conn *conn)
+{
+    conn->lost = 1;
+}
+
+void pondi_mysql_call_failed(my_conn *conn, MYSQL_STMT *stmt)
+{
+    if (stmt && !mysql_stmt_errno(stmt))
+        stmt = NULL; /* a fetch leaves its error with the connection */
+    unsigned int number = stmt ? mysql_stmt_errno(stmt) : mysql_errno(conn->mysql);
+    if (pondi_mysql_is_loss(number))
+        conn->lost = 1;
+    pondi_mysql_fail(
+        conn, pondi_mysql_error(conn, number,
+                                stmt ? mysql_stmt_sqlstate(stmt) : mysql_sqlstate(conn->mysql),
+                                stmt ? mysql_stmt_error(stmt) : mysql_error(conn->mysql)));
+}
+
+int pondi_mysql_in_transaction(const my_conn *conn)
+{
+    return conn->mysql && (conn->mysql->server_status & SERVER_STATUS_IN_TRANS) != 0;
+}
+
+static int is_transaction_verb(const char *verb)
+{
+    static const char *const verbs[] = {"COMMIT", "ROLLBACK", "BEGIN", "START", "SET", "XA"};
+    for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+        if (strcmp(verb, verbs[i]) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+/* DDL commits what was open, without a word. */
+static void note_transaction(my_conn *conn)
+{
+    pondi_conn *base = &conn->base;
+    const pondi_request *request = conn->request;
+    int before = base->in_transaction;
+    base->in_transaction = pondi_mysql_in_transaction(conn);
+    if (before && !base->in_transaction && !conn->error && request && request->statement &&
+        request->kind == PONDI_REQUEST_EXECUTE &&
+        !is_transaction_verb(request->statement->info.verb))
+        pondi_log(POND_LOG_WARNING, "mysql",
+                  "%s committed the open transaction, as MySQL does with statements that define "
+                  "data: run them outside transactions",
+                  request->statement->info.verb);
+}
+
+/* Replace what the library said by what it means for the request. */
+static void explain_loss(my_conn *conn)
+{
+    pond_error *said = conn->error;
+    conn->error = pondi_conn_lost_error(&conn->base, conn->request, conn->sent,
+                                        said ? pond_error_message(said) : "");
+    if (said && !pondi_error_is_shared(conn->error) && !pondi_error_is_shared(said)) {
+        pondi_error_set_sqlstate(conn->error, said->sqlstate);
+        conn->error->vendor_code = said->vendor_code;
+    }
+    pond_error_free(said);
+}
+
+/* A statement that only reads was stopped, but said so in its result only: SLEEP() does. */
+static void note_silent_stop(my_conn *conn)
+{
+    if (!conn->error && conn->request->stop_code && conn->set &&
+        pondi_request_only_reads(conn->request))
+        pondi_mysql_fail(conn, pondi_error_new(POND_ECANCELLED, "the statement was stopped"));
+}
+
+static void complete(my_conn *conn)
+{
+    note_silent_stop(conn);
+    pondi_row_set *set = conn->error ? NULL : conn->set;
+    if (set)
+        conn->set = NULL;
+    pond_error *error = conn->error;
+    conn->error = NULL;
+    clear_outcome(conn);
+    drop_request(conn);
+    pondi_conn_finish(&conn->base, set ? &set->base : NULL, error);
+}
+
+/* ERR packets do not say whether the transaction is still open: ask. */
+static int must_ask(const my_conn *conn)
+{
+    return conn->error && !conn->settling && conn->mysql && conn->sent &&
+           (conn->base.in_transaction || conn->request->kind == PONDI_REQUEST_EXECUTE_MANY);
+}
+
+void pondi_mysql_ended(my_conn *conn)
+{
+    if (!conn->request) { /* nobody waits any more */
+        if (conn->lost)
+            pondi_conn_broken(&conn->base);
+        return;
+    }
+    if (conn->lost) {
+        if (!conn->settling)
+            explain_loss(conn);
+        pondi_conn_broken(&conn->base);
+    } else if (conn->task && conn->request->kind != PONDI_REQUEST_CONNECT) {
+        conn->held = 1; /* the cancel must not hit the next statement */
+        return;
+    } else if (must_ask(conn)) {
+        pondi_mysql_settle(conn);
+        return;
+    } else if (conn->base.state != PONDI_CONN_BROKEN) {
+        note_transaction(conn);
+    }
+    complete(conn);
+}
+
+/* ---- Requests ---------------------------------------------------------------------------- */
+
+static void transaction_done(my_conn *conn)
+{
+    if (conn->failed)
+        pondi_mysql_call_failed(conn, NULL);
+}
+
+static void start_transaction_verb(my_conn *conn, pond_transaction_verb verb)
+{
+    static const char *const commands[] = {
+        [POND_BEGIN] = "START TRANSACTION", [POND_COMMIT] = "COMMIT", [POND_ROLLBACK] = "ROLLBACK"};
+    conn->sent = 1;
+    pondi_mysql_query(conn, commands[verb], strlen(commands[verb]), transaction_done);
+}
+
+static void start(pondi_conn *base, pondi_request *request)
+{
+    my_conn *conn = my_of(base);
+    pond_op_retain(&request->op);
+    conn->request = request;
+    conn->sent = 0;
+    conn->reprepared = 0;
+    conn->settling = 0;
+    atomic_store(&conn->stop, 0);
+    switch (request->kind) {
+    case PONDI_REQUEST_CONNECT:
+        pondi_mysql_connect(conn);
+        return;
+    case PONDI_REQUEST_EXECUTE:
+        pondi_mysql_execute(conn);
+        break;
+    case PONDI_REQUEST_EXECUTE_MANY:
+        pondi_mysql_many(conn);
+        break;
+    case PONDI_REQUEST_TRANSACTION:
+        start_transaction_verb(conn, request->verb);
+        break;
+    case PONDI_REQUEST_PING:
+        pondi_mysql_query(conn, "DO 0", 4, transaction_done);
+        break;
+    }
+    pondi_mysql_run(conn);
+}
+
+static void cancel(pondi_conn *base, pondi_request *request)
+{
+    (void)request;
+    pondi_mysql_cancel(my_of(base));
+}
+
+static void detach(pondi_conn *base)
+{
+    pondi_mysql_run_detach(my_of(base));
+}
+
+static int attach(pondi_conn *base, pond_error **err)
+{
+    return pondi_mysql_run_attach(my_of(base), err);
+}
+
+const pondi_driver pondi_mysql_driver = {
+    .name = "mysql",
+    .aliases = aliases,
+    .dialect = POND_DIALECT_MYSQL,
+    .options = options,
+    .check_config = pondi_mysql_check_config,
+    .open = open_conn,
+    .start = start,
+    .cancel = cancel,
+    .detach = detach,
+    .attach = attach,
+    .statement_free = statement_free,
+    .destroy = destroy,
+};

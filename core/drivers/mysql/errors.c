@@ -1,0 +1,152 @@
+#include <errmsg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "driver/sqlstate.h"
+#include "drivers/mysql/mysql.h"
+
+typedef struct meaning {
+    unsigned int number;
+    int code;
+} meaning;
+
+/* MySQL's own numbers tell more than its SQLSTATEs, of which most are HY000 or 23000. */
+static const meaning meanings[] = {
+    {1021, POND_ERESOURCES},                              /* disk full */
+    {1036, POND_EREADONLY},      {1037, POND_ERESOURCES}, /* out of memory */
+    {1038, POND_ERESOURCES},     {1040, POND_ERESOURCES},     {1041, POND_ERESOURCES},
+    {1044, POND_EAUTH},          {1045, POND_EAUTH},          {1046, POND_EPROGRAMMING},
+    {1048, POND_ENOTNULL},       {1049, POND_EUNDEFINED},     {1050, POND_EPROGRAMMING},
+    {1051, POND_EUNDEFINED},     {1052, POND_EPROGRAMMING},   {1053, POND_ECONNLOST},
+    {1054, POND_EUNDEFINED},     {1062, POND_EUNIQUE},        {1064, POND_ESYNTAX},
+    {1065, POND_ESYNTAX},        {1091, POND_EUNDEFINED},     {1109, POND_EUNDEFINED},
+    {1114, POND_ERESOURCES},   /* table full */
+    {1136, POND_EPROGRAMMING}, /* column count */
+    {1142, POND_EPROGRAMMING},   {1143, POND_EPROGRAMMING},   {1146, POND_EUNDEFINED},
+    {1149, POND_ESYNTAX},        {1153, POND_ERANGE}, /* packet too large */
+    {1169, POND_EUNIQUE},        {1176, POND_EUNDEFINED},     {1192, POND_ETRANSACTION},
+    {1205, POND_EBUSY}, /* lock wait timeout */
+    {1210, POND_EPARAMS},        {1213, POND_EDEADLOCK},      {1216, POND_EFOREIGNKEY},
+    {1217, POND_EFOREIGNKEY},    {1226, POND_ERESOURCES},     {1227, POND_EPROGRAMMING},
+    {1231, POND_EPROGRAMMING},   {1235, POND_ENOTSUPPORTED},  {1263, POND_ENOTNULL},
+    {1264, POND_ERANGE},         {1265, POND_EDATA},          {1290, POND_EREADONLY},
+    {1292, POND_EDATA},          {1305, POND_EUNDEFINED},     {1317, POND_ECANCELLED},
+    {1364, POND_ENOTNULL}, /* no default value */
+    {1365, POND_EDATA},    /* division by zero */
+    {1366, POND_EDATA},          {1367, POND_EDATA},          {1390, POND_EPARAMS},
+    {1406, POND_ERANGE}, /* data too long */
+    {1411, POND_EDATA},          {1441, POND_ERANGE},         {1451, POND_EFOREIGNKEY},
+    {1452, POND_EFOREIGNKEY},    {1557, POND_EUNIQUE},        {1568, POND_ETRANSACTION},
+    {1586, POND_EUNIQUE},        {1613, POND_ESERIALIZATION}, {1614, POND_EDEADLOCK},
+    {1690, POND_ERANGE},         {1761, POND_EUNIQUE},        {1762, POND_EUNIQUE},
+    {1792, POND_EREADONLY},      {1836, POND_EREADONLY},      {1859, POND_EUNIQUE},
+    {1927, POND_ECONNLOST},      /* killed */
+    {1969, POND_ECANCELLED},     /* max_statement_time */
+    {1020, POND_ESERIALIZATION}, /* changed since it was read */
+    {2006, POND_ECONNLOST},      {2013, POND_ECONNLOST},      {2014, POND_EINTERNAL},
+    {2027, POND_EINTERNAL},      {2055, POND_ECONNLOST},      {3024, POND_ECANCELLED},
+    {3140, POND_EDATA}, /* invalid JSON */
+    {3572, POND_EBUSY},          {3819, POND_ECHECK},         {4025, POND_ECHECK},
+    {4031, POND_ECONNLOST},
+};
+
+static int code_of(unsigned int number, const char *sqlstate)
+{
+    for (size_t i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++) {
+        if (meanings[i].number == number)
+            return meanings[i].code;
+    }
+    int code = pondi_sqlstate_code(sqlstate);
+    return code == POND_EOPERATIONAL && number >= 2000 && number < 3000 ? POND_EINTERNAL : code;
+}
+
+int pondi_mysql_is_loss(unsigned int number)
+{
+    static const unsigned int numbers[] = {1053, 1153, 1927, 2006, 2012, 2013,
+                                           2014, 2026, 2027, 2048, 2055, 4031};
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        if (numbers[i] == number)
+            return 1;
+    }
+    return 0;
+}
+
+/* ---- What the message tells -------------------------------------------------------------- */
+
+/* Copy what stands between `before` and the next `quote`. */
+static void copy_quoted(const char *message, const char *before, char quote, char *out, size_t room)
+{
+    const char *start = strstr(message, before);
+    *out = '\0';
+    if (!start)
+        return;
+    start += strlen(before);
+    const char *end = strchr(start, quote);
+    if (end && (size_t)(end - start) < room)
+        snprintf(out, room, "%.*s", (int)(end - start), start);
+}
+
+static void set_constraint(pond_error *error, const char *message)
+{
+    char name[256];
+    copy_quoted(message, "for key '", '\'', name, sizeof(name));
+    if (!*name)
+        copy_quoted(message, "CONSTRAINT `", '`', name, sizeof(name));
+    if (!*name)
+        copy_quoted(message, "onstraint '", '\'', name, sizeof(name));
+    const char *dot = strrchr(name, '.'); /* MySQL says table.key, MariaDB key */
+    pondi_error_set_text(error, &error->constraint, dot ? dot + 1 : name);
+}
+
+static size_t line_start(const char *sql, unsigned long line)
+{
+    const char *at = sql;
+    for (; line > 1 && at; line--) {
+        at = strchr(at, '\n');
+        at += at ? 1 : 0;
+    }
+    return at ? (size_t)(at - sql) : 0;
+}
+
+/* A syntax error quotes the rest of the statement, from the bad word on, up to 80 characters. */
+static void set_position(const my_conn *conn, pond_error *error, const char *message)
+{
+    const pondi_statement *statement = conn->request ? conn->request->statement : NULL;
+    const char *near = strstr(message, "near '");
+    const char *line = near ? strstr(near, "' at line ") : NULL;
+    if (!statement || !line || error->code != POND_ESYNTAX)
+        return;
+    near += 6;
+    for (const char *next = line; (next = strstr(next + 1, "' at line "));)
+        line = next; /* the last one: the text may quote anything */
+    size_t size = (size_t)(line - near);
+    size_t from = line_start(statement->native, strtoul(line + 10, NULL, 10));
+    const char *found = statement->native + statement->native_size;
+    for (const char *at = statement->native + from; size && *at; at++) {
+        if (strncmp(at, near, size) == 0) {
+            found = at;
+            break;
+        }
+    }
+    uint32_t position = 1;
+    for (const char *at = statement->native; at < found; at++)
+        position += (*at & 0xC0) != 0x80;
+    error->position = pondi_sql_caller_position(POND_DIALECT_MYSQL, statement->sql,
+                                                statement->sql_size, position);
+}
+
+pond_error *pondi_mysql_error(const my_conn *conn, unsigned int number, const char *sqlstate,
+                              const char *message)
+{
+    int code = code_of(number, sqlstate);
+    pond_error *error = pondi_error_new(code, "%s", *message ? message : pond_error_text(code));
+    if (pondi_error_is_shared(error))
+        return error;
+    error->vendor_code = (int32_t)number;
+    pondi_error_set_sqlstate(error, sqlstate);
+    set_constraint(error, message);
+    set_position(conn, error, message);
+    return error;
+}

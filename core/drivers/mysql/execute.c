@@ -1,0 +1,365 @@
+#include <errmsg.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "driver/outcome.h"
+#include "drivers/mysql/mysql.h"
+
+enum {
+    ER_CANNOT_PREPARE = 1295,
+    ER_UNKNOWN_STATEMENT = 1243,
+    ER_NEED_REPREPARE_AGAIN = 1615,
+    MOST_PARAMETERS = 65535
+};
+#ifndef CR_NEW_STMT_METADATA
+#define CR_NEW_STMT_METADATA 2057
+#endif
+
+/* ---- Statements -------------------------------------------------------------------------- */
+
+void pondi_mysql_statement_free(my_statement *statement)
+{
+    if (statement->stmt)
+        mysql_stmt_close(statement->stmt);
+    pondi_free(statement->columns);
+    pondi_free(statement->binds);
+    pondi_free(statement);
+}
+
+void pondi_mysql_statement_close(my_conn *conn, my_statement *statement)
+{
+    if (conn->mysql && !conn->lost && !conn->base.dying)
+        pondi_list_push_back(&conn->closing, &statement->link);
+    else
+        pondi_mysql_statement_free(statement);
+}
+
+my_statement *pondi_mysql_prepared(const my_conn *conn)
+{
+    return conn->request->statement->prepared;
+}
+
+/* Statements that are not worth a name on the server, or cannot be prepared. */
+static int runs_as_text(const pondi_request *request)
+{
+    static const char *const verbs[] = {"SELECT", "INSERT",  "UPDATE", "DELETE", "REPLACE",
+                                        "WITH",   "VALUES",  "TABLE",  "SHOW",   "DESCRIBE",
+                                        "DESC",   "EXPLAIN", "CALL",   "EXECUTE"};
+    if (request->column_count)
+        return 0;
+    for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+        if (strcmp(request->statement->info.verb, verbs[i]) == 0)
+            return 0;
+    }
+    return 1;
+}
+
+/* ---- Text -------------------------------------------------------------------------------- */
+
+static void next_text_result(my_conn *conn);
+
+static int take_text_rows(my_conn *conn, pond_error **err)
+{
+    pondi_row_set *set = NULL;
+    int code = pondi_mysql_read_text_rows(conn->rows, &set, err);
+    mysql_free_result(conn->rows);
+    conn->rows = NULL;
+    if (code)
+        return code;
+    if (conn->set && (conn->set->base.column_count || !set->base.column_count)) {
+        pond_result_release(&set->base); /* the first one with columns counts */
+        return POND_OK;
+    }
+    if (conn->set)
+        pond_result_release(&conn->set->base);
+    conn->set = set;
+    return POND_OK;
+}
+
+static int take_text_outcome(my_conn *conn, pond_error **err)
+{
+    if (conn->set)
+        return POND_OK;
+    conn->set = pondi_row_set_new(0);
+    if (!conn->set)
+        return pondi_error_nomem(err);
+    conn->set->base.affected = (int64_t)mysql_affected_rows(conn->mysql);
+    conn->set->base.last_insert_id = (int64_t)mysql_insert_id(conn->mysql);
+    return POND_OK;
+}
+
+static void took_text_rows(my_conn *conn)
+{
+    pond_error *error = NULL;
+    if (!conn->rows && mysql_field_count(conn->mysql)) {
+        pondi_mysql_call_failed(conn, NULL);
+        return;
+    }
+    if (conn->rows ? take_text_rows(conn, &error) : take_text_outcome(conn, &error))
+        pondi_mysql_fail(conn, error);
+    if (mysql_more_results(conn->mysql))
+        pondi_mysql_call(conn, MY_NEXT, next_text_result);
+}
+
+static void next_text_result(my_conn *conn)
+{
+    if (conn->failed > 0)
+        pondi_mysql_call_failed(conn, NULL);
+    else if (conn->failed == 0)
+        pondi_mysql_call(conn, MY_ROWS, took_text_rows);
+}
+
+static void run_text(my_conn *conn)
+{
+    const pondi_statement *statement = conn->request->statement;
+    conn->sent = 1;
+    pondi_mysql_query(conn, statement->native, statement->native_size, next_text_result);
+}
+
+/* ---- Prepare ----------------------------------------------------------------------------- */
+
+static void close_next(my_conn *conn);
+
+static void prepare_done(my_conn *conn)
+{
+    my_statement *statement = conn->request->statement->prepared;
+    if (!conn->failed) {
+        size_t expected = conn->request->column_count;
+        if (mysql_stmt_param_count(statement->stmt) == expected) {
+            conn->prepared(conn);
+            return;
+        }
+        pondi_mysql_fail(conn, pondi_error_new(POND_EPARAMS,
+                                               "the server sees %lu placeholders, where %zu "
+                                               "parameters were given",
+                                               mysql_stmt_param_count(statement->stmt), expected));
+    } else if (mysql_stmt_errno(statement->stmt) == ER_CANNOT_PREPARE &&
+               !conn->request->column_count && conn->request->kind == PONDI_REQUEST_EXECUTE) {
+        run_text(conn);
+    } else {
+        pondi_mysql_call_failed(conn, statement->stmt);
+    }
+    conn->request->statement->prepared = NULL;
+    pondi_mysql_statement_close(conn, statement);
+}
+
+static void prepare_now(my_conn *conn)
+{
+    pondi_statement *at = conn->request->statement;
+    my_statement *statement = pondi_calloc(1, sizeof(*statement));
+    if (statement) {
+        pondi_list_init(&statement->link);
+        statement->stmt = mysql_stmt_init(conn->mysql);
+    }
+    if (!statement || !statement->stmt) {
+        pondi_free(statement);
+        pondi_mysql_fail(conn, pondi_error_new(POND_ENOMEM, "out of memory"));
+        return;
+    }
+    at->prepared = statement;
+    conn->stmt = statement->stmt;
+    conn->text = at->native;
+    conn->text_size = at->native_size;
+    pondi_mysql_call(conn, MY_PREPARE, prepare_done);
+}
+
+static void closed(my_conn *conn)
+{
+    my_statement *statement =
+        PONDI_CONTAINER(pondi_list_pop_front(&conn->closing), my_statement, link);
+    statement->stmt = NULL;
+    pondi_mysql_statement_free(statement);
+    close_next(conn);
+}
+
+static void close_next(my_conn *conn)
+{
+    if (pondi_list_empty(&conn->closing)) {
+        prepare_now(conn);
+        return;
+    }
+    conn->stmt = PONDI_CONTAINER(conn->closing.next, my_statement, link)->stmt;
+    pondi_mysql_call(conn, MY_CLOSE_STMT, closed);
+}
+
+void pondi_mysql_prepare(my_conn *conn, my_step then)
+{
+    conn->prepared = then;
+    if (conn->request->statement->prepared)
+        then(conn);
+    else
+        close_next(conn);
+}
+
+/* ---- Rows -------------------------------------------------------------------------------- */
+
+static void next_result(my_conn *conn);
+
+/* Nothing more of this result is wanted. */
+static void result_ended(my_conn *conn)
+{
+    if (mysql_stmt_more_results(conn->stmt))
+        pondi_mysql_call(conn, MY_NEXT_STMT, next_result);
+    else
+        conn->prepared(conn);
+}
+
+static void fetched(my_conn *conn)
+{
+    pond_error *error = NULL;
+    if (conn->failed == MYSQL_NO_DATA) {
+        conn->set->base.affected = (int64_t)conn->set->base.row_count;
+        result_ended(conn);
+    } else if (conn->failed == 0 || conn->failed == MYSQL_DATA_TRUNCATED) {
+        if (pondi_mysql_read_row(pondi_mysql_prepared(conn), conn->set, &error)) {
+            pondi_mysql_fail(conn, error);
+            pondi_mysql_call(conn, MY_FREE_ROWS, result_ended);
+        } else {
+            pondi_mysql_call(conn, MY_FETCH, fetched);
+        }
+    } else {
+        pondi_mysql_call_failed(conn, conn->stmt);
+        conn->prepared(conn);
+    }
+}
+
+static int name_columns(my_conn *conn, unsigned int count)
+{
+    const MYSQL_FIELD *fields = conn->stmt->fields;
+    pondi_row_set *set = pondi_row_set_new(count);
+    for (unsigned int i = 0; set && i < count; i++) {
+        if (pondi_row_set_name(set, i, fields[i].name ? fields[i].name : "")) {
+            pond_result_release(&set->base);
+            set = NULL;
+        }
+    }
+    conn->set = set;
+    return set ? POND_OK : POND_ENOMEM;
+}
+
+/* A row set for this result; the rows of further executions are added to the first one's. */
+static int ready_set(my_conn *conn, unsigned int count, pond_error **err)
+{
+    pondi_row_set *set = conn->set;
+    if (set && set->base.column_count == count)
+        return POND_OK;
+    if (set)
+        pond_result_release(&set->base);
+    conn->set = NULL;
+    return name_columns(conn, count) ? pondi_error_nomem(err) : POND_OK;
+}
+
+static void take_result(my_conn *conn)
+{
+    pond_error *error = NULL;
+    unsigned int count = mysql_stmt_field_count(conn->stmt);
+    int unwanted = conn->set && conn->set->base.column_count &&
+                   conn->request->kind == PONDI_REQUEST_EXECUTE; /* of a procedure's many */
+    if (count && !unwanted && !conn->error) {
+        if (!ready_set(conn, count, &error) &&
+            !pondi_mysql_bind_columns(pondi_mysql_prepared(conn), &error)) {
+            pondi_mysql_call(conn, MY_FETCH, fetched);
+            return;
+        }
+        pondi_mysql_fail(conn, error);
+    }
+    if (count) {
+        pondi_mysql_call(conn, MY_FREE_ROWS, result_ended);
+        return;
+    }
+    if (!conn->set && !(conn->set = pondi_row_set_new(0)))
+        pondi_mysql_fail(conn, pondi_error_new(POND_ENOMEM, "out of memory"));
+    if (conn->set && !conn->set->base.column_count) {
+        conn->set->base.affected = (int64_t)mysql_stmt_affected_rows(conn->stmt);
+        conn->set->base.last_insert_id = (int64_t)mysql_stmt_insert_id(conn->stmt);
+    }
+    result_ended(conn);
+}
+
+static void next_result(my_conn *conn)
+{
+    if (conn->failed == 0) {
+        take_result(conn);
+        return;
+    }
+    if (conn->failed > 0)
+        pondi_mysql_call_failed(conn, conn->stmt);
+    conn->prepared(conn);
+}
+
+void pondi_mysql_take_rows(my_conn *conn, my_step then)
+{
+    conn->prepared = then;
+    take_result(conn);
+}
+
+/* ---- Execute ----------------------------------------------------------------------------- */
+
+static void finished(my_conn *conn)
+{
+    (void)conn; /* no call follows */
+}
+
+static void bind_and_execute(my_conn *conn);
+
+static void prepare_again(my_conn *conn)
+{
+    pondi_statement *at = conn->request->statement;
+    my_statement *statement = at->prepared;
+    at->prepared = NULL;
+    pondi_mysql_statement_close(conn, statement);
+    pondi_mysql_prepare(conn, bind_and_execute);
+}
+
+/* The schema changed under the statement: begin anew where nothing can happen twice. */
+static int is_stale(const my_conn *conn)
+{
+    unsigned int number = mysql_stmt_errno(conn->stmt);
+    if (conn->reprepared)
+        return 0;
+    return number == ER_NEED_REPREPARE_AGAIN || number == ER_UNKNOWN_STATEMENT ||
+           (number == CR_NEW_STMT_METADATA && pondi_request_only_reads(conn->request));
+}
+
+static void executed(my_conn *conn)
+{
+    if (!conn->failed) {
+        pondi_mysql_take_rows(conn, finished);
+    } else if (is_stale(conn)) {
+        conn->reprepared = 1;
+        pondi_mysql_call(conn, MY_FREE_ROWS, prepare_again);
+    } else {
+        pondi_mysql_call_failed(conn, conn->stmt);
+    }
+}
+
+static void bind_and_execute(my_conn *conn)
+{
+    const pondi_request *request = conn->request;
+    pond_error *error = NULL;
+    conn->stmt = pondi_mysql_prepared(conn)->stmt;
+    if (pondi_mysql_bind(conn, request->params, request->column_count, &error)) {
+        pondi_mysql_fail(conn, error);
+        return;
+    }
+    conn->sent = 1;
+    pondi_mysql_call(conn, MY_EXECUTE, executed);
+}
+
+void pondi_mysql_execute(my_conn *conn)
+{
+    const pondi_request *request = conn->request;
+    pond_error *error = NULL;
+    if (request->column_count > MOST_PARAMETERS)
+        pondi_mysql_fail(conn, pondi_error_new(POND_EPARAMS,
+                                               "%zu parameters are too many: MySQL takes at most "
+                                               "%d in a statement",
+                                               request->column_count, MOST_PARAMETERS));
+    else if (pondi_mysql_check_size(conn, request->statement->native_size, &error))
+        pondi_mysql_fail(conn, error);
+    else if (runs_as_text(request))
+        run_text(conn);
+    else
+        pondi_mysql_prepare(conn, bind_and_execute);
+}

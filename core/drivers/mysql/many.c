@@ -1,0 +1,168 @@
+/* One statement for many rows, all or none: in a transaction of its own, or behind a savepoint of
+ * the open one. Many rows go in one call where the server can; if that fails, it does not say at
+ * which row, so they are tried again one by one before all is undone. */
+#include <string.h>
+
+#include "base/error.h"
+#include "drivers/mysql/mysql.h"
+
+static const char savepoint[] = "SAVEPOINT millpond_many";
+static const char release[] = "RELEASE SAVEPOINT millpond_many";
+static const char undo[] = "ROLLBACK TO SAVEPOINT millpond_many";
+
+static void next(my_conn *conn);
+static void begin(my_conn *conn);
+
+static void query(my_conn *conn, const char *sql, my_step then)
+{
+    pondi_mysql_query(conn, sql, strlen(sql), then);
+}
+
+/* ---- The end ----------------------------------------------------------------------------- */
+
+/* What was open may be gone, as after a deadlock: then there is nothing left to undo. */
+static void undone(my_conn *conn)
+{
+    if (conn->failed && pondi_mysql_is_loss(mysql_errno(conn->mysql)))
+        pondi_mysql_lost(conn);
+    if (!conn->many.searching || conn->error || conn->lost)
+        return;
+    conn->many.bulk = 0;
+    conn->many.row = 0;
+    conn->many.affected = 0;
+    begin(conn);
+}
+
+static void roll_back(my_conn *conn)
+{
+    pondi_mysql_bulk_reset(conn);
+    if (!conn->lost)
+        query(conn, conn->many.owns ? "ROLLBACK" : undo, undone);
+}
+
+static void fail_row(my_conn *conn, pond_error *error, size_t row)
+{
+    if (!conn->error)
+        pondi_error_prefix(error, "row %zu: ", row);
+    pondi_mysql_fail(conn, error);
+}
+
+static void committed(my_conn *conn)
+{
+    pondi_mysql_bulk_reset(conn);
+    if (conn->failed) {
+        pondi_mysql_call_failed(conn, NULL);
+        roll_back(conn);
+    } else if (conn->set && !conn->set->base.column_count) {
+        conn->set->base.affected = conn->many.affected;
+        conn->set->base.last_insert_id = conn->many.last_insert_id;
+    }
+}
+
+/* ---- Rows -------------------------------------------------------------------------------- */
+
+static void count(my_conn *conn)
+{
+    my_many *many = &conn->many;
+    if (conn->error) {
+        roll_back(conn);
+        return;
+    }
+    if (!conn->set->base.column_count && conn->set->base.affected > 0)
+        many->affected += conn->set->base.affected;
+    many->last_insert_id = conn->set->base.last_insert_id;
+    many->row = many->bulk ? many->ends : many->row + 1;
+    next(conn);
+}
+
+/* An error of one row, of which it is worth to know the number. */
+static int is_of_a_row(const pond_error *error)
+{
+    static const int others[] = {POND_EDEADLOCK,  POND_EBUSY,     POND_ECANCELLED, POND_ECONNLOST,
+                                 POND_ERESOURCES, POND_EREADONLY, POND_EUNDEFINED, POND_ENOMEM};
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        if (error->code == others[i])
+            return 0;
+    }
+    return 1;
+}
+
+static void executed(my_conn *conn)
+{
+    my_many *many = &conn->many;
+    if (!conn->failed) {
+        pondi_mysql_take_rows(conn, count);
+        return;
+    }
+    pondi_mysql_call_failed(conn, conn->stmt);
+    if (many->bulk && !conn->lost && is_of_a_row(conn->error)) {
+        pond_error_free(conn->error);
+        conn->error = NULL;
+        many->searching = 1;
+    } else if (!many->bulk && !pondi_error_is_shared(conn->error)) {
+        pondi_error_prefix(conn->error, "row %zu: ", many->row);
+    }
+    roll_back(conn);
+}
+
+static void next(my_conn *conn)
+{
+    const pondi_request *request = conn->request;
+    my_many *many = &conn->many;
+    pond_error *error = NULL;
+    int code = POND_OK;
+    if (many->row == request->row_count) {
+        query(conn, many->owns ? "COMMIT" : release, committed);
+        return;
+    }
+    if (atomic_load(&conn->stop))
+        error = pondi_error_new(POND_ECANCELLED, "cancelled");
+    else if (many->bulk)
+        code = pondi_mysql_bulk_bind(conn, &error);
+    else
+        code = pondi_mysql_bind(conn, request->params + many->row * request->column_count,
+                                request->column_count, &error);
+    if (code || error) {
+        if (many->bulk && code)
+            pondi_mysql_fail(conn, error); /* names its row itself */
+        else
+            fail_row(conn, error, many->row);
+        roll_back(conn);
+        return;
+    }
+    pondi_mysql_call(conn, MY_EXECUTE, executed);
+}
+
+/* ---- The beginning ----------------------------------------------------------------------- */
+
+static void begun(my_conn *conn)
+{
+    if (conn->failed)
+        pondi_mysql_call_failed(conn, NULL);
+    else
+        next(conn);
+}
+
+static void begin(my_conn *conn)
+{
+    conn->sent = 1;
+    query(conn, conn->many.owns ? "START TRANSACTION" : savepoint, begun);
+}
+
+static void prepared(my_conn *conn)
+{
+    conn->stmt = pondi_mysql_prepared(conn)->stmt;
+    conn->many.bulk = pondi_mysql_can_bulk(conn);
+    pondi_mysql_bulk_reset(conn);
+    begin(conn);
+}
+
+void pondi_mysql_many(my_conn *conn)
+{
+    pond_error *error = NULL;
+    conn->many = (my_many){.owns = !conn->base.in_transaction};
+    if (pondi_mysql_check_size(conn, conn->request->statement->native_size, &error))
+        pondi_mysql_fail(conn, error);
+    else
+        pondi_mysql_prepare(conn, prepared);
+}

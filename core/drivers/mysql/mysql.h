@@ -1,0 +1,253 @@
+/* What the files of the MySQL driver share.
+ *
+ * A request is a chain of library calls: each step looks at how the last call ended and names the
+ * next one, or none, which ends the request. Who makes the calls is the build's choice (run.h).
+ */
+#ifndef PONDI_MYSQL_MYSQL_H
+#define PONDI_MYSQL_MYSQL_H
+
+#include <mysql.h>
+#include <stdatomic.h>
+
+#include "base/arena.h"
+#include "driver/driver.h"
+#include "loop/task.h"
+#include "loop/watcher.h"
+
+#ifdef MARIADB_PACKAGE_VERSION
+typedef my_bool my_flag;
+#else
+typedef bool my_flag;
+#endif
+
+/* Calls that may wait for the server. */
+typedef enum my_call {
+    MY_NONE,
+    MY_QUERY,      /* text, text_size -> failed */
+    MY_ROWS,       /* -> rows; NULL is a failure if there are columns */
+    MY_NEXT,       /* of a text query -> failed: 0 another result, -1 none */
+    MY_PREPARE,    /* stmt, text, text_size -> failed */
+    MY_EXECUTE,    /* stmt -> failed */
+    MY_FETCH,      /* stmt -> failed: 0, 1, MYSQL_NO_DATA, MYSQL_DATA_TRUNCATED */
+    MY_FREE_ROWS,  /* stmt: what the server still sends of a result is thrown away */
+    MY_NEXT_STMT,  /* stmt -> failed, as MY_NEXT */
+    MY_CLOSE_STMT, /* stmt */
+} my_call;
+
+struct my_conn;
+typedef struct my_run my_run;
+typedef void (*my_step)(struct my_conn *conn);
+
+/* How a column is read. */
+typedef enum my_kind {
+    MY_KIND_NULL,
+    MY_KIND_BOOL, /* of TINYINT(1); other numbers than 0 and 1 stay numbers */
+    MY_KIND_INT,
+    MY_KIND_UINT,
+    MY_KIND_FLOAT,
+    MY_KIND_DOUBLE,
+    MY_KIND_DECIMAL,
+    MY_KIND_TEXT,
+    MY_KIND_BYTES,
+    MY_KIND_BIT,
+    MY_KIND_DATE,
+    MY_KIND_TIME,
+    MY_KIND_DATETIME,
+    MY_KIND_TIMESTAMP,
+    MY_KIND_JSON,
+    MY_KIND_UUID
+} my_kind;
+
+/* One column of a prepared statement: where the library puts the value of the current row. */
+typedef struct my_column {
+    my_kind kind;
+    unsigned long size;
+    my_flag is_null;
+    my_flag truncated;
+    union {
+        int64_t integer;
+        double real;
+        float single;
+        MYSQL_TIME time;
+    } at;
+} my_column;
+
+typedef struct my_statement {
+    MYSQL_STMT *stmt;
+    pondi_list link; /* while it waits to be closed */
+    unsigned int column_count;
+    my_column *columns;
+    MYSQL_BIND *binds;
+} my_statement;
+
+/* Parameters in the library's form. */
+typedef union my_scratch {
+    int64_t integer;
+    double real;
+    MYSQL_TIME time;
+} my_scratch;
+
+typedef struct my_params {
+    size_t capacity;
+    MYSQL_BIND *binds;
+    my_scratch *scratch;
+    unsigned long *sizes;
+    pondi_buffer text; /* values that are formatted here */
+} my_params;
+
+/* Progress of executemany. */
+typedef struct my_many {
+    size_t row;    /* the next one */
+    size_t ends;   /* of the rows in the bulk that is under way */
+    int owns;      /* the transaction is ours */
+    int bulk;      /* many rows in one call */
+    int searching; /* a bulk failed: row by row, to learn which one */
+    int64_t affected;
+    int64_t last_insert_id;
+} my_many;
+
+typedef struct my_conn {
+    pondi_conn base; /* first */
+    MYSQL *mysql;
+    int fd;
+    uint64_t max_packet;
+    /* the call under way */
+    my_call call;
+    my_step then;
+    int failed;
+    const char *text;
+    size_t text_size;
+    MYSQL_STMT *stmt;
+    MYSQL_RES *rows;
+    /* the request under way */
+    pondi_request *request;
+    my_step prepared; /* follows the preparation */
+    atomic_int stop;  /* no more statements of this request */
+    int sent;         /* some of it may have been */
+    int reprepared;   /* once is enough */
+    int settling;     /* absorbs a cancel that came too late, or asks for the state */
+    int lost;
+    pondi_row_set *set;
+    pond_error *error;
+    my_many many;
+    my_params params;
+    pondi_arena bulk;     /* parameters of many rows */
+    pondi_list closing;   /* evicted statements: the server is told before the next prepare */
+    struct my_task *task; /* connecting, or cancelling */
+    int held;             /* the outcome waits for the end of a cancel */
+    my_run *run;          /* of the flavour built, see run_loop.c and run_thread.c */
+} my_conn;
+
+static inline my_conn *my_of(pondi_conn *base)
+{
+    return (my_conn *)(void *)base;
+}
+
+/* ---- run_loop.c or run_thread.c: who makes the calls ---- */
+/* Name the next call; from a step. */
+static inline void pondi_mysql_call(my_conn *conn, my_call call, my_step then)
+{
+    conn->call = call;
+    conn->then = then;
+}
+static inline void pondi_mysql_query(my_conn *conn, const char *text, size_t size, my_step then)
+{
+    conn->text = text;
+    conn->text_size = size;
+    pondi_mysql_call(conn, MY_QUERY, then);
+}
+
+int pondi_mysql_run_new(my_conn *conn, pond_error **err);
+/* Before the connection is made. */
+void pondi_mysql_run_options(MYSQL *mysql);
+/* Make the calls that the steps name; ends in pondi_mysql_ended() on the loop. */
+void pondi_mysql_run(my_conn *conn);
+void pondi_mysql_run_detach(my_conn *conn);
+int pondi_mysql_run_attach(my_conn *conn, pond_error **err);
+/* Free the connection with pondi_mysql_free(), once no call is under way. */
+void pondi_mysql_run_destroy(my_conn *conn);
+
+/* ---- driver.c ---- */
+/* No call is left: the request has ended. On the loop. */
+void pondi_mysql_ended(my_conn *conn);
+void pondi_mysql_free(my_conn *conn);
+/* The connection is gone, in a step or while idle. */
+void pondi_mysql_lost(my_conn *conn);
+/* Remember the first error of a request. */
+void pondi_mysql_fail(my_conn *conn, pond_error *error);
+/* The last call failed: remember why. `stmt` is NULL for a query's error. */
+void pondi_mysql_call_failed(my_conn *conn, MYSQL_STMT *stmt);
+/* Whether the server holds a transaction open, as it said last. */
+int pondi_mysql_in_transaction(const my_conn *conn);
+
+/* ---- connect.c ---- */
+typedef struct my_task {
+    pondi_task base; /* first */
+    pond_config *config;
+    int64_t timeout_ms;
+    unsigned long victim; /* of a cancel: the session's id */
+    MYSQL *mysql;         /* outcome */
+    uint64_t max_packet;
+    pond_error *error;
+} my_task;
+
+my_task *pondi_mysql_task_new(my_conn *conn);
+void pondi_mysql_connect(my_conn *conn);
+/* Connect in this thread. */
+MYSQL *pondi_mysql_open(const pond_config *config, int64_t timeout_ms, pond_error **err);
+void pondi_mysql_check_config(const pond_config *config, pondi_buffer *problems);
+
+/* End the socket both ways: nothing blocks on it any more. */
+void pondi_mysql_hang_up(const my_conn *conn);
+
+/* ---- cancel.c ---- */
+void pondi_mysql_cancel(my_conn *conn);
+void pondi_mysql_settle(my_conn *conn);
+
+/* ---- execute.c ---- */
+void pondi_mysql_execute(my_conn *conn);
+/* Have the request's statement prepared, then take the step; on failure no step follows. */
+void pondi_mysql_prepare(my_conn *conn, my_step then);
+/* The statement of the request, once prepared. */
+my_statement *pondi_mysql_prepared(const my_conn *conn);
+/* The statement was executed: take its rows, then the step. */
+void pondi_mysql_take_rows(my_conn *conn, my_step then);
+void pondi_mysql_statement_close(my_conn *conn, my_statement *statement);
+void pondi_mysql_statement_free(my_statement *statement);
+
+/* ---- many.c ---- */
+void pondi_mysql_many(my_conn *conn);
+
+/* ---- bulk.c ---- */
+/* Bind rows from conn->many.row on, as many as go into one call, and set many.ends. */
+int pondi_mysql_bulk_bind(my_conn *conn, pond_error **err);
+int pondi_mysql_can_bulk(const my_conn *conn);
+void pondi_mysql_bulk_reset(my_conn *conn);
+
+/* ---- params.c ---- */
+int pondi_mysql_bind(my_conn *conn, const pond_value *params, size_t count, pond_error **err);
+/* Text of any value; appended. */
+int pondi_mysql_format(const pond_value *value, size_t number, pondi_buffer *out, pond_error **err);
+/* A value that has a form of its own in the protocol; 0 if it travels as text. */
+int pondi_mysql_native(const pond_value *value, my_scratch *to, enum enum_field_types *type);
+int pondi_mysql_check_param(const pond_value *value, size_t number, pond_error **err);
+int pondi_mysql_check_size(const my_conn *conn, uint64_t size, pond_error **err);
+void pondi_mysql_params_free(my_params *params);
+
+/* ---- columns.c ---- */
+/* Have the library put the columns of the statement's result where we read them. */
+int pondi_mysql_bind_columns(my_statement *statement, pond_error **err);
+/* Add the row that was fetched. */
+int pondi_mysql_read_row(my_statement *statement, pondi_row_set *set, pond_error **err);
+
+/* ---- text.c: results of statements that cannot be prepared ---- */
+int pondi_mysql_read_text_rows(MYSQL_RES *rows, pondi_row_set **out, pond_error **err);
+my_kind pondi_mysql_kind(const MYSQL_FIELD *field);
+
+/* ---- errors.c ---- */
+pond_error *pondi_mysql_error(const my_conn *conn, unsigned int number, const char *sqlstate,
+                              const char *message);
+/* True if the connection is of no use after this error. */
+int pondi_mysql_is_loss(unsigned int number);
+
+#endif

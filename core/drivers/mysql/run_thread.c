@@ -1,0 +1,149 @@
+/* Blocking calls on a thread of the connection's own: for libraries without non-blocking calls,
+ * such as Oracle's libmysqlclient. */
+#ifdef POND_MYSQL_THREADS
+#include "base/alloc.h"
+#include "base/error.h"
+#include "drivers/mysql/mysql.h"
+
+struct my_run {
+    pondi_worker *worker;
+    pondi_job job;
+    pondi_message message; /* the chain has ended */
+    pond_loop *loop;       /* held while a job is under way */
+    my_conn *conn;
+    int busy;
+    int abandoned;
+};
+
+static void call(my_conn *conn)
+{
+    switch (conn->call) {
+    case MY_QUERY:
+        conn->failed = mysql_real_query(conn->mysql, conn->text, (unsigned long)conn->text_size);
+        break;
+    case MY_ROWS:
+        conn->rows = mysql_store_result(conn->mysql);
+        break;
+    case MY_NEXT:
+        conn->failed = mysql_next_result(conn->mysql);
+        break;
+    case MY_PREPARE:
+        conn->failed = mysql_stmt_prepare(conn->stmt, conn->text, (unsigned long)conn->text_size);
+        break;
+    case MY_EXECUTE:
+        conn->failed = mysql_stmt_execute(conn->stmt);
+        break;
+    case MY_FETCH:
+        conn->failed = mysql_stmt_fetch(conn->stmt);
+        break;
+    case MY_FREE_ROWS:
+        mysql_stmt_free_result(conn->stmt);
+        break;
+    case MY_NEXT_STMT:
+        conn->failed = mysql_stmt_next_result(conn->stmt);
+        break;
+    case MY_CLOSE_STMT:
+        mysql_stmt_close(conn->stmt);
+        break;
+    default:
+        break;
+    }
+}
+
+static void run_job(pondi_job *job)
+{
+    my_run *run = PONDI_CONTAINER(job, my_run, job);
+    my_conn *conn = run->conn;
+    while (conn->call) {
+        call(conn);
+        my_step then = conn->then;
+        conn->call = MY_NONE;
+        then(conn);
+    }
+    pondi_loop_post(run->loop, &run->message);
+}
+
+static void free_all(my_conn *conn)
+{
+    my_run *run = conn->run;
+    if (run->worker)
+        pondi_worker_finish(run->worker);
+    pondi_mysql_free(conn);
+    pondi_free(run);
+}
+
+static void on_done(pondi_message *message)
+{
+    my_run *run = PONDI_CONTAINER(message, my_run, message);
+    pond_loop *loop = run->loop;
+    run->busy = 0;
+    if (run->abandoned)
+        free_all(run->conn);
+    else
+        pondi_mysql_ended(run->conn);
+    pondi_loop_unhold(loop);
+}
+
+void pondi_mysql_run(my_conn *conn)
+{
+    my_run *run = conn->run;
+    pond_error *error = NULL;
+    if (!conn->call) {
+        pondi_mysql_ended(conn);
+        return;
+    }
+    if (!run->worker && pondi_worker_new(&run->worker, &error)) {
+        conn->call = MY_NONE;
+        pondi_mysql_fail(conn, error);
+        pondi_mysql_lost(conn);
+        pondi_mysql_ended(conn);
+        return;
+    }
+    run->busy = 1;
+    run->loop = conn->base.loop;
+    pondi_loop_hold(run->loop);
+    pondi_worker_submit(run->worker, &run->job);
+}
+
+int pondi_mysql_run_new(my_conn *conn, pond_error **err)
+{
+    conn->run = pondi_calloc(1, sizeof(*conn->run));
+    if (!conn->run)
+        return pondi_error_nomem(err);
+    conn->run->conn = conn;
+    conn->run->job.run = run_job;
+    conn->run->message.run = on_done;
+    return POND_OK;
+}
+
+void pondi_mysql_run_options(MYSQL *mysql)
+{
+    (void)mysql;
+}
+
+void pondi_mysql_run_detach(my_conn *conn)
+{
+    (void)conn;
+}
+
+int pondi_mysql_run_attach(my_conn *conn, pond_error **err)
+{
+    (void)conn;
+    (void)err;
+    return POND_OK;
+}
+
+void pondi_mysql_run_destroy(my_conn *conn)
+{
+    my_run *run = conn->run;
+    if (conn->base.state == PONDI_CONN_BROKEN || run->busy)
+        pondi_mysql_hang_up(conn); /* a call that waits comes back at once */
+    if (run->busy)
+        run->abandoned = 1; /* its message does the rest */
+    else
+        free_all(conn);
+}
+
+#else
+typedef int pondi_mysql_no_threads; /* this build makes its calls on the loop */
+#endif
