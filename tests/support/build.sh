@@ -29,14 +29,27 @@ need_venv() {
     echo "$wanted" >$venv/"$(basename "$1")".done
 }
 
-# The Python module, installed as a user would; built anew only if a source changed.
-need_module() {
+# install_module NAME PIP-OPTION...: the Python module; built anew only if a source changed.
+install_module() {
+    local name="$1"
+    shift
     local state
     state=$(git ls-files -co --exclude-standard -- abi bindings cmake core CMakeLists.txt \
         pyproject.toml | sort | xargs sha256sum 2>/dev/null | sha256sum)
-    [ "$(cat build/module.done 2>/dev/null)" = "$state" ] && return 0
-    logged module $venv/bin/python -m pip install -q --force-reinstall --no-deps .
-    echo "$state" >build/module.done
+    [ "$(cat "build/$name.done" 2>/dev/null)" = "$state" ] && return 0
+    logged "$name" $venv/bin/python -m pip install -q --no-deps "$@" .
+    echo "$state" >"build/$name.done"
+}
+
+# The Python module, installed as a user would.
+need_module() {
+    install_module module --force-reinstall
+}
+
+# The same in build/module-threads, with MySQL's calls on threads.
+need_module_with_threads() {
+    install_module module-threads --upgrade --target build/module-threads \
+        -C cmake.define.POND_MYSQL_THREADS=ON
 }
 
 # configure_and_build FOLDER OPTION...

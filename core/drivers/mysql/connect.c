@@ -1,5 +1,6 @@
 /* Connecting runs on a thread: names are looked up, TLS is negotiated, and several hosts are tried
  * in turn without the loop waiting. */
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -367,7 +368,9 @@ static void done(pondi_task *base)
     }
     conn->mysql = task->mysql;
     task->mysql = NULL;
-    conn->fd = (int)mysql_get_socket(conn->mysql);
+    /* one of our own: the library closes its own at the first error, and the number may be given
+     * to another file before we hear of it */
+    conn->fd = fcntl((int)mysql_get_socket(conn->mysql), F_DUPFD_CLOEXEC, 0);
     conn->max_packet = task->max_packet;
     note_versions(conn);
     if (mysql_get_server_version(conn->mysql) < 50700)
@@ -375,6 +378,10 @@ static void done(pondi_task *base)
                                            "%s is too old: MySQL 5.7 and MariaDB 10.2 are the "
                                            "oldest that are supported",
                                            conn->base.server_version));
+    else if (conn->fd < 0)
+        fail_connect(conn, pondi_error_new(POND_ERESOURCES,
+                                           "the process has too many open files for another "
+                                           "connection"));
     else if (pondi_mysql_run_attach(conn, &error))
         fail_connect(conn, error);
     else
@@ -401,5 +408,5 @@ void pondi_mysql_connect(my_conn *conn)
 void pondi_mysql_hang_up(const my_conn *conn)
 {
     if (conn->fd >= 0)
-        shutdown(conn->fd, SHUT_RDWR);
+        shutdown(conn->fd, SHUT_RDWR); /* whoever waits on it comes back */
 }

@@ -1,4 +1,5 @@
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
@@ -62,6 +63,8 @@ void pondi_mysql_free(my_conn *conn)
     pondi_conn_dispose(&conn->base);
     if (conn->mysql)
         mysql_close(conn->mysql); /* statements stay valid, without a connection */
+    if (conn->fd >= 0)
+        close(conn->fd);
     while ((node = pondi_list_pop_front(&conn->closing)))
         pondi_mysql_statement_free(PONDI_CONTAINER(node, my_statement, link));
     pondi_mysql_params_free(&conn->params);

@@ -109,7 +109,7 @@ typedef struct my_many {
 typedef struct my_conn {
     pondi_conn base; /* first */
     MYSQL *mysql;
-    int fd;
+    int fd; /* a duplicate of the library's */
     uint64_t max_packet;
     /* the call under way */
     my_call call;

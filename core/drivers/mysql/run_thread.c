@@ -8,12 +8,15 @@
 struct my_run {
     pondi_worker *worker;
     pondi_job job;
-    pondi_message message; /* the chain has ended */
-    pond_loop *loop;       /* held while a job is under way */
+    pondi_message message;  /* the chain has ended */
+    pond_loop *loop;        /* held while a job is under way */
+    pondi_watcher *watcher; /* while idle: the server hangs up */
     my_conn *conn;
     int busy;
     int abandoned;
 };
+
+/* ---- The calls --------------------------------------------------------------------------- */
 
 static void call(my_conn *conn)
 {
@@ -50,6 +53,23 @@ static void call(my_conn *conn)
     }
 }
 
+static void on_hung_up(void *data, int events)
+{
+    my_conn *conn = data;
+    (void)events;
+    pondi_watcher_free(conn->run->watcher);
+    conn->run->watcher = NULL;
+    pondi_conn_broken(&conn->base);
+}
+
+static void watch(my_run *run, int events)
+{
+    if (run->watcher)
+        pondi_watcher_set(run->watcher, events);
+}
+
+/* ---- The chain --------------------------------------------------------------------------- */
+
 static void run_job(pondi_job *job)
 {
     my_run *run = PONDI_CONTAINER(job, my_run, job);
@@ -77,10 +97,13 @@ static void on_done(pondi_message *message)
     my_run *run = PONDI_CONTAINER(message, my_run, message);
     pond_loop *loop = run->loop;
     run->busy = 0;
-    if (run->abandoned)
+    if (run->abandoned) {
         free_all(run->conn);
-    else
+    } else {
+        if (!run->conn->lost)
+            watch(run, PONDI_READABLE);
         pondi_mysql_ended(run->conn);
+    }
     pondi_loop_unhold(loop);
 }
 
@@ -99,11 +122,14 @@ void pondi_mysql_run(my_conn *conn)
         pondi_mysql_ended(conn);
         return;
     }
+    watch(run, 0);
     run->busy = 1;
     run->loop = conn->base.loop;
     pondi_loop_hold(run->loop);
     pondi_worker_submit(run->worker, &run->job);
 }
+
+/* ---- Create, move, destroy --------------------------------------------------------------- */
 
 int pondi_mysql_run_new(my_conn *conn, pond_error **err)
 {
@@ -123,14 +149,17 @@ void pondi_mysql_run_options(MYSQL *mysql)
 
 void pondi_mysql_run_detach(my_conn *conn)
 {
-    (void)conn;
+    pondi_watcher_free(conn->run->watcher);
+    conn->run->watcher = NULL;
 }
 
 int pondi_mysql_run_attach(my_conn *conn, pond_error **err)
 {
-    (void)conn;
-    (void)err;
-    return POND_OK;
+    my_run *run = conn->run;
+    int code = pondi_watcher_new(conn->base.loop, conn->fd, on_hung_up, conn, &run->watcher, err);
+    if (!code)
+        watch(run, PONDI_READABLE);
+    return code;
 }
 
 void pondi_mysql_run_destroy(my_conn *conn)
@@ -138,6 +167,7 @@ void pondi_mysql_run_destroy(my_conn *conn)
     my_run *run = conn->run;
     if (conn->base.state == PONDI_CONN_BROKEN || run->busy)
         pondi_mysql_hang_up(conn); /* a call that waits comes back at once */
+    pondi_mysql_run_detach(conn);
     if (run->busy)
         run->abandoned = 1; /* its message does the rest */
     else
