@@ -39,8 +39,11 @@ int pond_sql_comment(const pond_tag *tags, size_t tag_count, char **out, pond_er
     if (tag_count == 0)
         return POND_OK;
     pondi_buffer_init(&text);
-    pondi_sql_comment(tags, tag_count, &text);
-    return hand_over(&text, out, err);
+    int code = pondi_sql_comment(tags, tag_count, &text, err);
+    if (!code)
+        return hand_over(&text, out, err);
+    pondi_buffer_free(&text);
+    return code;
 }
 
 int pond_sql_timeout(pond_dialect dialect, int64_t timeout_ms, char **out, pond_error **err)

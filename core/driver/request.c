@@ -151,10 +151,9 @@ int pondi_request_new(pondi_request_kind kind, pond_loop *loop, const char *sql,
     int code = measure(params, value_count, 0, &room, err);
     if (code)
         return code;
-    if (tag_count)
-        pondi_sql_comment(tags, tag_count, &comment);
-    code = comment.failed ? pondi_error_nomem(err)
-                          : build(value_count, &room, sql_size, &comment, &request, err);
+    code = pondi_sql_comment(tags, tag_count, &comment, err);
+    if (!code)
+        code = build(value_count, &room, sql_size, &comment, &request, err);
     if (code)
         goto done;
     pondi_op_init(&request->op, &request_class, loop, user_data);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/error.h"
 
 static int compare_keys(const void *a, const void *b)
 {
@@ -27,18 +28,28 @@ static void append_encoded(pondi_buffer *out, const char *text)
     }
 }
 
-void pondi_sql_comment(const pond_tag *tags, size_t count, pondi_buffer *out)
+static int sort(const pond_tag *tags, size_t count, pond_tag **out, pond_error **err)
 {
-    if (count == 0)
-        return;
+    for (size_t i = 0; i < count; i++) {
+        if (!tags[i].key)
+            return pondi_error_set(err, POND_EINVAL, "tag %zu has no key", i + 1);
+    }
     pond_tag *sorted =
         count < SIZE_MAX / sizeof(*sorted) ? pondi_malloc(count * sizeof(*sorted)) : NULL;
-    if (!sorted) {
-        out->failed = 1;
-        return;
-    }
+    if (!sorted)
+        return pondi_error_nomem(err);
     memcpy(sorted, tags, count * sizeof(*sorted));
     qsort(sorted, count, sizeof(*sorted), compare_keys);
+    *out = sorted;
+    return POND_OK;
+}
+
+int pondi_sql_comment(const pond_tag *tags, size_t count, pondi_buffer *out, pond_error **err)
+{
+    pond_tag *sorted = NULL;
+    int code = count ? sort(tags, count, &sorted, err) : POND_OK;
+    if (code || count == 0)
+        return code;
     pondi_buffer_append_text(out, "/*");
     for (size_t i = 0; i < count; i++) {
         if (i)
@@ -50,4 +61,5 @@ void pondi_sql_comment(const pond_tag *tags, size_t count, pondi_buffer *out)
     }
     pondi_buffer_append_text(out, "*/");
     pondi_free(sorted);
+    return out->failed ? pondi_error_nomem(err) : POND_OK;
 }

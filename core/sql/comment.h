@@ -5,7 +5,8 @@
 #include "base/buffer.h"
 #include "millpond/millpond.h"
 
-/* Append the comment, by the rules of pond_sql_comment(). Out of memory sticks in the buffer. */
-void pondi_sql_comment(const pond_tag *tags, size_t count, pondi_buffer *out);
+/* Append the comment, by the rules of pond_sql_comment(). Errors: POND_EINVAL for a tag without a
+ * key, POND_ENOMEM. */
+int pondi_sql_comment(const pond_tag *tags, size_t count, pondi_buffer *out, pond_error **err);
 
 #endif

@@ -70,7 +70,7 @@ static unsigned char peek(const pondi_tokenizer *at, size_t ahead)
 static int unterminated(const pondi_tokenizer *at, size_t start, const char *what, pond_error **err)
 {
     int code = pondi_error_set(err, POND_ESYNTAX, "unterminated %s", what);
-    if (err)
+    if (err && !pondi_error_is_shared(*err))
         (*err)->position = (uint32_t)pondi_count_characters(at->sql, start) + 1;
     return code;
 }
@@ -93,10 +93,38 @@ static int scan_quoted(pondi_tokenizer *at, size_t start, int backslashes, const
     return unterminated(at, start, what, err);
 }
 
+static int ends_line(pond_dialect dialect, char c)
+{
+    return c == '\n' || (c == '\r' && dialect == POND_DIALECT_POSTGRES);
+}
+
 static void scan_line(pondi_tokenizer *at)
 {
-    while (at->position < at->size && at->sql[at->position] != '\n')
+    while (at->position < at->size && !ends_line(at->dialect, at->sql[at->position]))
         at->position++;
+}
+
+/* PostgreSQL: a literal goes on in the next one if a line ends between them, and comments to the
+ * end of their line do not count. Moves to its quote. */
+static int continues(pondi_tokenizer *at)
+{
+    size_t before = at->position;
+    int line_ended = 0;
+    for (; at->position < at->size; at->position++) {
+        char c = at->sql[at->position];
+        if (ends_line(at->dialect, c)) {
+            line_ended = 1;
+        } else if (c == '-' && peek(at, 1) == '-') {
+            scan_line(at);
+            at->position--; /* the line's end is looked at next */
+        } else if (!is_space((unsigned char)c)) {
+            break;
+        }
+    }
+    if (line_ended && peek(at, 0) == '\'')
+        return 1;
+    at->position = before;
+    return 0;
 }
 
 static int scan_block_comment(pondi_tokenizer *at, pond_error **err)
@@ -121,6 +149,20 @@ static int scan_block_comment(pondi_tokenizer *at, pond_error **err)
     return unterminated(at, start, "comment", err);
 }
 
+/* The next `tag`, which begins with `$`, from the position on; NULL if there is none. */
+static const char *find_tag(const pondi_tokenizer *at, const char *from, const char *tag,
+                            size_t size)
+{
+    const char *end = at->sql + at->size;
+    while ((size_t)(end - from) >= size) {
+        const char *found = memchr(from, '$', (size_t)(end - from) - size + 1);
+        if (!found || memcmp(found, tag, size) == 0)
+            return found;
+        from = found + 1;
+    }
+    return NULL;
+}
+
 /* $$ ... $$ or $tag$ ... $tag$. Returns 0 in *found if no dollar quote begins here. */
 static int scan_dollar_quote(pondi_tokenizer *at, int *found, pond_error **err)
 {
@@ -136,7 +178,7 @@ static int scan_dollar_quote(pondi_tokenizer *at, int *found, pond_error **err)
     *found = 1;
     tag++;
     const char *opening = at->sql + start;
-    const char *end = memmem(opening + tag, at->size - start - tag, opening, tag);
+    const char *end = find_tag(at, opening + tag, opening, tag);
     if (!end)
         return unterminated(at, start, "dollar-quoted string", err);
     at->position = (size_t)(end - at->sql) + tag;
@@ -245,9 +287,13 @@ static int scan_quote(pondi_tokenizer *at, unsigned char quote, pondi_token_kind
     int backslashes =
         literal &&
         (mysql || (at->dialect == POND_DIALECT_POSTGRES && is_escape_prefix(&at->previous)));
+    size_t start = at->position;
+    int code;
     *kind = literal ? PONDI_TOKEN_LITERAL : PONDI_TOKEN_QUOTED;
-    return scan_quoted(at, at->position, backslashes, literal ? "string literal" : "identifier",
-                       err);
+    do
+        code = scan_quoted(at, start, backslashes, literal ? "string literal" : "identifier", err);
+    while (!code && backslashes && !mysql && continues(at)); /* which keeps its escapes */
+    return code;
 }
 
 /* MySQL executes what is in `/ *! ... * /`: only its frame is set apart. */

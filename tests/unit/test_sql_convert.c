@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/alloc.h"
 #include "base/buffer.h"
 #include "base/error.h"
 #include "sql/convert.h"
@@ -94,6 +95,14 @@ static const conversion conversions[] = {
     {"'\\'?' ?", EACH("!5", 0, SAME, 1, "!5", 0)},
     {"'a\\'' ?", EACH("!1", 0, SAME, 1, "!1", 0)},
     {"E'\\'?' ?", EACH("E'\\'?' $1", 1, SAME, 1, "!6", 0)},
+    /* PostgreSQL: a literal goes on after a line end, escapes included */
+    {"E'a'\n'b\\'?' ?", EACH("E'a'\n'b\\'?' $1", 1, SAME, 1, "!11", 0)},
+    {"E'a' \t\n -- x\n 'b\\'?' ?", EACH("E'a' \t\n -- x\n 'b\\'?' $1", 1, SAME, 1, "!20", 0)},
+    {"E'a'--x\n'b\\'?' ?", EACH("E'a'--x\n'b\\'?' $1", 1, SAME, 1, "!14", 0)},
+    {"E'a' 'b\\' ?", EACH("E'a' 'b\\' $1", 1, "!6", 0, SAME, 1)},
+    {"E'a'\n?'\\' ?", EACH("E'a'\n$1'\\' $2", 2, "!7", 0, SAME, 2)},
+    /* PostgreSQL: a comment ends at a carriage return, too */
+    {"-- a\r?", EACH("-- a\r$1", 1, SAME, 0, SAME, 0)},
     {"e'\\\\' ?", NUMBERED("e'\\\\' $1", 1)},
     {"E'\\\\\\'?' ?", EACH("E'\\\\\\'?' $1", 1, SAME, 1, "!8", 0)},
     {"E 'a\\' ?", EACH("E 'a\\' $1", 1, "!3", 0, SAME, 1)},
@@ -369,6 +378,36 @@ static void tags_become_a_comment_that_nothing_can_end(void **state)
     assert_null(text);
 }
 
+static void a_tag_without_a_key_is_refused(void **state)
+{
+    (void)state;
+    const pond_tag tags[] = {{"route", "/"}, {NULL, "x"}};
+    char *text = NULL;
+    pond_error *error = NULL;
+    assert_int_equal(pond_sql_comment(tags, 2, &text, &error), POND_EINVAL);
+    assert_null(text);
+    assert_string_equal(pond_error_message(error), "tag 2 has no key");
+    pond_error_free(error);
+}
+
+static void an_unterminated_literal_survives_a_lack_of_memory(void **state)
+{
+    (void)state;
+    for (uint64_t i = 1; i < 5; i++) {
+        pondi_buffer out;
+        pondi_sql_info info;
+        pond_error *error = NULL;
+        pondi_buffer_init(&out);
+        pondi_alloc_fail_after(i, 1);
+        assert_true(pondi_sql_convert(POND_DIALECT_POSTGRES, "'a", 2, &out, &info, &error) < 0);
+        pondi_alloc_fail_after(0, 0);
+        if (pondi_error_is_shared(error))
+            assert_int_equal(pond_error_position(error), 0);
+        pond_error_free(error);
+        pondi_buffer_free(&out);
+    }
+}
+
 static void timeouts_are_statements_where_there_are_any(void **state)
 {
     (void)state;
@@ -392,4 +431,6 @@ RUN_TESTS(cmocka_unit_test(postgres_statements_are_converted),
           cmocka_unit_test(positions_are_told_in_the_callers_terms),
           cmocka_unit_test(ten_megabytes_are_converted),
           cmocka_unit_test(tags_become_a_comment_that_nothing_can_end),
+          cmocka_unit_test(a_tag_without_a_key_is_refused),
+          cmocka_unit_test(an_unterminated_literal_survives_a_lack_of_memory),
           cmocka_unit_test(timeouts_are_statements_where_there_are_any))

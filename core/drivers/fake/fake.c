@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "driver/driver.h"
+#include "driver/param.h"
 
 typedef struct fake_shared {
     atomic_llong connects_to_fail;
@@ -99,28 +100,38 @@ static void finish_with(pondi_conn *base, int code, const char *text)
     pondi_conn_finish(base, NULL, pondi_error_new(code, "%s", text));
 }
 
+/* Copies of the parameters; arrays are beyond a row set. */
+static int fill_echo(pondi_row_set *set, const pondi_request *request)
+{
+    pond_value *cells = pondi_row_set_add(set);
+    if (!cells)
+        return POND_ENOMEM;
+    for (size_t i = 0; i < request->column_count; i++) {
+        const pond_value *from = &request->params[i];
+        if (from->type == POND_TYPE_ARRAY)
+            return POND_ENOTSUPPORTED;
+        cells[i] = *from;
+        if (pondi_param_has_text(from) &&
+            pondi_row_set_text(set, &cells[i], (pond_type)from->type, from->as.text.data,
+                               from->as.text.size))
+            return POND_ENOMEM;
+    }
+    return POND_OK;
+}
+
 static void echo(pondi_conn *base, const pondi_request *request)
 {
     pondi_row_set *set = pondi_row_set_new(request->column_count);
-    pond_value *cells = set && request->column_count ? pondi_row_set_add(set) : NULL;
-    int failed = !cells;
-    for (size_t i = 0; i < request->column_count && !failed; i++) {
-        const pond_value *from = &request->params[i];
-        cells[i] = *from;
-        if (from->type == POND_TYPE_TEXT || from->type == POND_TYPE_BYTES)
-            failed = pondi_row_set_text(set, &cells[i], (pond_type)from->type, from->as.text.data,
-                                        from->as.text.size) != POND_OK;
-        else if (from->type == POND_TYPE_ARRAY || from->type == POND_TYPE_DECIMAL ||
-                 from->type == POND_TYPE_JSON)
-            cells[i].type = POND_TYPE_NULL;
-    }
-    if (!failed) {
+    int code = set ? POND_OK : POND_ENOMEM;
+    if (set && request->column_count)
+        code = fill_echo(set, request);
+    if (!code) {
         pondi_conn_finish(base, &set->base, NULL);
         return;
     }
     if (set)
         pond_result_release(&set->base);
-    finish_with(base, set ? POND_EPARAMS : POND_ENOMEM, "ECHO needs parameters, and memory");
+    finish_with(base, code, code == POND_ENOMEM ? "out of memory" : "ECHO knows no arrays");
 }
 
 static void rows(pondi_conn *base, unsigned long count, unsigned long columns)
@@ -149,7 +160,10 @@ static void fail(pondi_conn *base, const char *arguments)
     char name[32] = "";
     char sqlstate[6] = "";
     char text[200] = "failed as told";
-    sscanf(arguments, "%31s %5s %199[^\n]", name, sqlstate, text);
+    if (sscanf(arguments, "%31s %5s %199[^\n]", name, sqlstate, text) < 1) {
+        finish_with(base, POND_ESYNTAX, "FAIL needs the name of an error");
+        return;
+    }
     pond_error *error = pondi_error_new(code_of(name), "%s", text);
     pondi_error_set_sqlstate(error, sqlstate);
     pondi_conn_finish(base, NULL, error);
@@ -172,16 +186,16 @@ static void run_script(pondi_conn *base, pondi_request *request)
     const char *script = request->statement->native;
     const char *verb = request->statement->info.verb;
     const char *arguments = script + strcspn(script, " ");
-    unsigned long first = 0;
-    unsigned long second = 0;
-    sscanf(arguments, "%lu %lu", &first, &second);
+    unsigned int first = 0;
+    unsigned int second = 0;
+    int numbers = sscanf(arguments, "%u %u", &first, &second);
     if (strcmp(verb, "ECHO") == 0) {
         echo(base, request);
-    } else if (strcmp(verb, "ROWS") == 0) {
+    } else if (strcmp(verb, "ROWS") == 0 && numbers == 2) {
         rows(base, first, second);
     } else if (strcmp(verb, "FAIL") == 0) {
         fail(base, arguments);
-    } else if (strcmp(verb, "SLEEP") == 0) {
+    } else if (strcmp(verb, "SLEEP") == 0 && numbers >= 1) {
         wait_for(base, (int64_t)first);
     } else if (strcmp(verb, "HANG") == 0) {
         conn->hangs = 1;
@@ -189,7 +203,8 @@ static void run_script(pondi_conn *base, pondi_request *request)
         pondi_conn_broken(base);
         finish_with(base, POND_EUNKNOWN, "the connection was dropped as told");
     } else {
-        finish_with(base, POND_ESYNTAX, "the fake driver knows no such command");
+        finish_with(base, POND_ESYNTAX,
+                    "the fake driver knows no such command, or it lacks a number");
     }
 }
 
