@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 SELECT_ONE = "SELECT id, name FROM bench WHERE id = {}"
@@ -275,17 +275,8 @@ class Apsw(SyncPeer):
             self.conn.executemany(INSERT.format("?", "?"), rows)
 
 
-def sync_peers(kind: str) -> Iterator[type[SyncPeer]]:
-    """The synchronous peers of a database, millpond first."""
-    if kind == "postgres":
-        yield from (MillpondSync, PsycopgSync)
-    else:
-        yield from (MillpondSqliteSync, Sqlite3, Apsw)
-
-
-def async_peers(kind: str) -> Iterator[type[AsyncPeer]]:
-    """The asynchronous peers of a database, millpond first."""
-    if kind == "postgres":
-        yield from (Millpond, Asyncpg, Psycopg)
-    else:
-        yield from (MillpondSqlite, Aiosqlite)
+ASYNC_PEERS = {"postgres": (Millpond, Asyncpg, Psycopg), "sqlite": (MillpondSqlite, Aiosqlite)}
+SYNC_PEERS = {
+    "postgres": (MillpondSync, PsycopgSync),
+    "sqlite": (MillpondSqliteSync, Sqlite3, Apsw),
+}

@@ -3,7 +3,7 @@
     run.py [NAME ...]     only workloads whose name contains one of these
 
 Prints a table of ratios and writes build/bench/results.json and results.png. Needs
-MILLPOND_TEST_POSTGRES, which tests/run --bench sets.
+the servers' variables that tests/run --bench sets.
 """
 
 from __future__ import annotations
@@ -23,9 +23,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import peers
+import peers_mysql
 import uvloop
 from measure import ratio, side_by_side, sync_side_by_side
-from peers import SELECT_ALL, SELECT_ONE, async_peers, sync_peers
+from peers import SELECT_ALL, SELECT_ONE
+
+ASYNC_PEERS = {**peers.ASYNC_PEERS, "mysql": peers_mysql.ASYNC_PEERS}
+SYNC_PEERS = {**peers.SYNC_PEERS, "mysql": peers_mysql.SYNC_PEERS}
 
 OUT = Path("build/bench")
 ROWS = 10_000
@@ -38,6 +43,13 @@ FLOORS = {
     ("postgres point select, held, 1 task, asyncio", "asyncpg"): 1.2,
     ("postgres fetch 10,000 rows, 1 task, asyncio", "asyncpg"): 1.0,
     ("postgres executemany 10,000, 1 task, asyncio", "asyncpg"): 1.0,
+    ("mysql point select, pool, 10 tasks, asyncio", "asyncmy"): 3.0,
+    ("mysql point select, pool, 10 tasks, asyncio", "aiomysql"): 3.0,
+    ("mysql point select, sync", "mysqlclient"): 1.0,
+    ("mysql fetch 10,000 rows, 1 task, asyncio", "asyncmy"): 1.0,
+    ("mysql fetch 10,000 rows, sync", "mysqlclient"): 1.0,
+    ("mysql executemany 10,000, 1 task, asyncio", "asyncmy"): 1.0,
+    ("mysql executemany 10,000, sync", "mysqlclient"): 1.0,
     ("sqlite point select, held, 1 task, asyncio", "aiosqlite"): 6.0,
     ("sqlite point select, pool, 10 tasks, asyncio", "aiosqlite"): 10.0,
     ("sqlite point select, sync", "sqlite3"): 0.9,
@@ -123,18 +135,18 @@ def make_tables(peer: Any) -> None:
 @contextlib.asynccontextmanager
 async def opened(kind: str, address: dict[str, Any], size: int) -> Any:
     """All peers with their pools; one that cannot be had is left out, and said."""
-    peers = []
-    for peer_class in async_peers(kind):
+    made = []
+    for peer_class in ASYNC_PEERS[kind]:
         peer = peer_class()
         try:
             await peer.open(address, size)
-            peers.append(peer)
+            made.append(peer)
         except Exception as error:
             print(f"{peer.name} is left out: {error!r}", flush=True)
     try:
-        yield peers
+        yield made
     finally:
-        for peer in peers:
+        for peer in made:
             await peer.close()
 
 
@@ -151,8 +163,8 @@ async def run_pooled(kind: str, address: dict[str, Any], tasks: int, loop: str, 
         return one
 
     limits = [pgbench(address, tasks)] if kind == "postgres" else []
-    async with opened(kind, address, 10) as peers:
-        rates = await side_by_side({peer.name: step(peer) for peer in peers}, tasks)
+    async with opened(kind, address, 10) as made:
+        rates = await side_by_side({peer.name: step(peer) for peer in made}, tasks)
     if limits:
         limits.append(pgbench(address, tasks))
         rates["pgbench"] = [limits[i % 2] for i in range(len(rates["millpond"]))]
@@ -177,9 +189,9 @@ async def run_held(kind: str, address: dict[str, Any], loop: str, what: str, to:
 
         return many
 
-    async with opened(kind, address, 1) as peers, contextlib.AsyncExitStack() as stack:
+    async with opened(kind, address, 1) as made, contextlib.AsyncExitStack() as stack:
         steps = {}
-        for peer in peers:
+        for peer in made:
             steps[peer.name] = step(peer, await stack.enter_async_context(peer.connection()))
         rates = await side_by_side(steps, 1)
     to.add(workload, rates)
@@ -202,8 +214,8 @@ async def run_acquire(kind: str, address: dict[str, Any], loop: str, to: Report)
         async with Nothing():
             pass
 
-    async with opened(kind, address, 10) as peers:
-        mine = peers[0]
+    async with opened(kind, address, 10) as made:
+        mine = made[0]
 
         async def acquire() -> None:
             async with mine.connection():
@@ -250,11 +262,11 @@ def run_sync(kind: str, address: dict[str, Any], to: Report) -> None:
     for workload, step in workloads.items():
         if not to.wants(workload):
             continue
-        peers = [peer_class() for peer_class in sync_peers(kind)]
-        for peer in peers:
+        made = [peer_class() for peer_class in SYNC_PEERS[kind]]
+        for peer in made:
             peer.open(address)
-        to.add(workload, sync_side_by_side({peer.name: step(peer) for peer in peers}))
-        for peer in peers:
+        to.add(workload, sync_side_by_side({peer.name: step(peer) for peer in made}))
+        for peer in made:
             peer.close()
 
 
@@ -305,22 +317,24 @@ def draw(rows: list[dict[str, Any]]) -> None:
     figure.savefig(OUT / "results.png", dpi=110)
 
 
+def address_of(variable: str, *keys: str) -> dict[str, Any]:
+    """How to reach a test server through its Unix socket."""
+    server = json.loads(os.environ[variable])
+    return {"host": server["socket"], **{key: server[key] for key in keys}}
+
+
 def main() -> None:
-    server = json.loads(os.environ["MILLPOND_TEST_POSTGRES"])
-    postgres = {
-        "host": server["socket"],
-        "port": server["port"],
-        "user": server["user"],
-        "database": server["database"],
-    }
+    postgres = address_of("MILLPOND_TEST_POSTGRES", "port", "user", "database")
+    mysql = address_of("MILLPOND_TEST_MARIADB", "user", "password", "database")
     OUT.mkdir(parents=True, exist_ok=True)
     report = Report(sys.argv[1:])
     head = f"{'workload':52} {'peer':10} {'ratio':>8} {'floor':8} {'':8}"
     print(f"{head} {'millpond/s':>10} {'peer/s':>10}")
     with tempfile.TemporaryDirectory() as folder:
         sqlite = {"database": f"{folder}/bench.db"}
-        for kind, address in (("postgres", postgres), ("sqlite", sqlite)):
-            first = next(sync_peers(kind))()
+        databases = (("postgres", postgres), ("mysql", mysql), ("sqlite", sqlite))
+        for kind, address in databases:
+            first = SYNC_PEERS[kind][0]()
             first.open(address)
             make_tables(first)
             first.close()
