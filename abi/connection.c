@@ -14,6 +14,7 @@ typedef struct call {
     const pond_value *params;
     size_t row_count;
     size_t column_count;
+    size_t batch_rows;
     pond_execute_options options;
 } call;
 
@@ -67,6 +68,8 @@ static int make_request(pond_connection *lease, const call *wanted, void *user_d
         return code;
     (*out)->timeout_ms = timeout_ms;
     (*out)->verb = wanted->verb;
+    if (wanted->batch_rows)
+        (*out)->batch_rows = wanted->batch_rows;
     return POND_OK;
 }
 
@@ -218,15 +221,79 @@ int pond_connection_execute_many_wait(pond_connection *lease, const char *sql, s
     return code ? code : submit_and_wait(lease, &wanted, out, err);
 }
 
+/* ---- Streams ----------------------------------------------------------------------------- */
+
+enum { DEFAULT_BATCH = 1000 };
+
+static int stream_call(const char *sql, size_t sql_size, const pond_value *params,
+                       size_t param_count, size_t batch_rows, const pond_execute_options *options,
+                       call *out, pond_error **err)
+{
+    int code = execute_call(sql, sql_size, params, param_count, options, out, err);
+    out->kind = PONDI_REQUEST_STREAM;
+    out->batch_rows = batch_rows ? batch_rows : DEFAULT_BATCH;
+    return code;
+}
+
+int pond_connection_stream(pond_connection *lease, const char *sql, size_t sql_size,
+                           const pond_value *params, size_t param_count, size_t batch_rows,
+                           const pond_execute_options *options, void *user_data, pond_op **op,
+                           pond_error **err)
+{
+    call wanted;
+    int code = stream_call(sql, sql_size, params, param_count, batch_rows, options, &wanted, err);
+    return code ? code : submit(lease, &wanted, user_data, op, err);
+}
+
+int pond_connection_stream_wait(pond_connection *lease, const char *sql, size_t sql_size,
+                                const pond_value *params, size_t param_count, size_t batch_rows,
+                                const pond_execute_options *options, pond_result **out,
+                                pond_error **err)
+{
+    call wanted;
+    int code = stream_call(sql, sql_size, params, param_count, batch_rows, options, &wanted, err);
+    return code ? code : submit_and_wait(lease, &wanted, out, err);
+}
+
+static call plain_call(pondi_request_kind kind, int64_t timeout_ms)
+{
+    return (call){.kind = kind, .sql = "", .options = {.timeout_ms = timeout_ms}};
+}
+
+int pond_connection_fetch(pond_connection *lease, int64_t timeout_ms, void *user_data, pond_op **op,
+                          pond_error **err)
+{
+    call wanted = plain_call(PONDI_REQUEST_FETCH, timeout_ms);
+    return submit(lease, &wanted, user_data, op, err);
+}
+
+int pond_connection_fetch_wait(pond_connection *lease, int64_t timeout_ms, pond_result **out,
+                               pond_error **err)
+{
+    call wanted = plain_call(PONDI_REQUEST_FETCH, timeout_ms);
+    return submit_and_wait(lease, &wanted, out, err);
+}
+
+int pond_connection_end_stream(pond_connection *lease, int64_t timeout_ms, void *user_data,
+                               pond_op **op, pond_error **err)
+{
+    call wanted = plain_call(PONDI_REQUEST_END_STREAM, timeout_ms);
+    return submit(lease, &wanted, user_data, op, err);
+}
+
+int pond_connection_end_stream_wait(pond_connection *lease, int64_t timeout_ms, pond_error **err)
+{
+    call wanted = plain_call(PONDI_REQUEST_END_STREAM, timeout_ms);
+    return submit_and_wait(lease, &wanted, NULL, err);
+}
+
 /* ---- Transactions ------------------------------------------------------------------------ */
 
 static int transaction_call(pond_transaction_verb verb, int64_t timeout_ms, call *out,
                             pond_error **err)
 {
-    *out = (call){.kind = PONDI_REQUEST_TRANSACTION,
-                  .verb = verb,
-                  .sql = "",
-                  .options = {.timeout_ms = timeout_ms}};
+    *out = plain_call(PONDI_REQUEST_TRANSACTION, timeout_ms);
+    out->verb = verb;
     if (verb == POND_BEGIN || verb == POND_COMMIT || verb == POND_ROLLBACK)
         return POND_OK;
     return pondi_error_set(err, POND_EINVAL, "%d is no pond_transaction_verb", (int)verb);

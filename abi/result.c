@@ -35,6 +35,11 @@ int64_t pond_result_last_insert_id(const pond_result *result)
     return result->last_insert_id;
 }
 
+int pond_result_more(const pond_result *result)
+{
+    return result->more;
+}
+
 const char *pond_result_column_name(const pond_result *result, size_t column)
 {
     return column < result->column_count ? result->class->column_name(result, column) : NULL;

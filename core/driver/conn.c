@@ -9,9 +9,10 @@
 #include "driver/driver.h"
 
 enum {
-    GRACE_MS = 700
-}; /* how long the server may take to stop a statement: calls end within their
-      timeout plus one second */
+    GRACE_MS = 700, /* how long the server may take to stop a statement: calls end within their
+                       timeout plus one second */
+    INSIST_MS = 40  /* a cancel that overtakes its statement is lost: it is told again */
+};
 
 static void advance(pondi_conn *conn);
 static void on_deadline(void *data);
@@ -158,7 +159,7 @@ static void stop(pondi_conn *conn, int code)
         return;
     request->stop_code = code;
     conn->grace_ns = pondi_deadline_ns(GRACE_MS);
-    aim_timer(conn, conn->grace_ns);
+    aim_timer(conn, pondi_deadline_ns(INSIST_MS));
     conn->driver->cancel(conn, request);
 }
 
@@ -217,12 +218,18 @@ static void expire_waiting(pondi_conn *conn, int64_t now_ns)
     }
 }
 
+static int64_t next_insistence(const pondi_conn *conn)
+{
+    int64_t next_ns = pondi_deadline_ns(INSIST_MS);
+    return next_ns < conn->grace_ns ? next_ns : conn->grace_ns;
+}
+
 static int64_t earliest_deadline(const pondi_conn *conn)
 {
     int64_t earliest = PONDI_NEVER;
     const pondi_request *current = conn->current;
     if (current)
-        earliest = current->stop_code ? conn->grace_ns : current->deadline_ns;
+        earliest = current->stop_code ? next_insistence(conn) : current->deadline_ns;
     for (pondi_list *node = conn->queue.next; node != &conn->queue; node = node->next) {
         const pondi_request *request = request_at(node);
         if (request->deadline_ns < earliest)
@@ -239,6 +246,8 @@ static void on_deadline(void *data)
     pondi_request *current = conn->current;
     if (current && current->stop_code && conn->grace_ns <= now_ns)
         give_up(conn);
+    else if (current && current->stop_code)
+        conn->driver->cancel(conn, current);
     else if (current && !current->stop_code && current->deadline_ns <= now_ns)
         stop(conn, POND_ETIMEDOUT);
     conn->timer_ns = PONDI_NEVER;
@@ -280,13 +289,36 @@ static int check_transaction(const pondi_conn *conn, pond_transaction_verb verb,
     return POND_OK;
 }
 
+static int check_stream(const pondi_conn *conn, const pondi_request *request, pond_error **err)
+{
+    int continues =
+        request->kind == PONDI_REQUEST_FETCH || request->kind == PONDI_REQUEST_END_STREAM;
+    if (conn->streamed && !continues)
+        return pondi_error_set(err, POND_EMISUSE,
+                               "a stream is open on this connection: read it to its end or close "
+                               "it, or use another connection");
+    if (!conn->streamed && request->kind == PONDI_REQUEST_FETCH)
+        return pondi_error_set(err, POND_EMISUSE, "no stream is open on this connection");
+    return POND_OK;
+}
+
 /* What can be known before anything is sent. */
 static int prepare(pondi_conn *conn, pondi_request *request, pond_error **err)
 {
     if (conn->state == PONDI_CONN_BROKEN)
         return pondi_error_set(err, POND_ECONNLOST,
                                "this connection was lost: release it and acquire another");
+    if (check_stream(conn, request, err))
+        return POND_EMISUSE;
     switch (request->kind) {
+    case PONDI_REQUEST_FETCH:
+    case PONDI_REQUEST_END_STREAM:
+        request->statement = conn->streamed;
+        request->batch_rows = conn->batch_rows;
+        return POND_OK;
+    case PONDI_REQUEST_STREAM:
+        conn->batch_rows = request->batch_rows;
+        /* fall through */
     case PONDI_REQUEST_EXECUTE:
     case PONDI_REQUEST_EXECUTE_MANY: {
         int code = pondi_statement_cache_get(&conn->statements, request->sql, request->sql_size,
@@ -310,11 +342,11 @@ static int begin(pondi_conn *conn, pondi_request *request)
         pondi_conn_finish(conn, NULL, error);
         return 0;
     }
-    if (request->kind == PONDI_REQUEST_EXECUTE_MANY && request->row_count == 0) {
+    int nothing = (request->kind == PONDI_REQUEST_EXECUTE_MANY && request->row_count == 0) ||
+                  (request->kind == PONDI_REQUEST_END_STREAM && !conn->streamed);
+    if (nothing)
         pondi_conn_finish(conn, NULL, NULL);
-        return 0;
-    }
-    return 1;
+    return !nothing;
 }
 
 static void advance(pondi_conn *conn)
@@ -348,8 +380,7 @@ void pondi_conn_submit(pondi_conn *conn, pondi_request *request)
 
 static void set_result(pondi_request *request, pond_result *result)
 {
-    int wanted =
-        request->kind == PONDI_REQUEST_EXECUTE || request->kind == PONDI_REQUEST_EXECUTE_MANY;
+    int wanted = request->kind >= PONDI_REQUEST_EXECUTE && request->kind <= PONDI_REQUEST_FETCH;
     if (result || !wanted) {
         request->op.result = result;
         return;
@@ -380,6 +411,10 @@ void pondi_conn_finish(pondi_conn *conn, pond_result *result, pond_error *error)
         return;
     }
     conn->current = NULL;
+    if (error && error->code == POND_EMISUSE)
+        ; /* refused because of the stream, which goes on */
+    else
+        conn->streamed = !error && result && result->more ? request->statement : NULL;
     request->statement = NULL;
     error = after_stop(request, error);
     if (!error)
@@ -402,6 +437,7 @@ void pondi_conn_broken(pondi_conn *conn)
     conn->state = PONDI_CONN_BROKEN;
     conn->in_transaction = 0;
     conn->transaction_failed = 0;
+    conn->streamed = NULL;
     if (conn->current)
         return; /* its end sees to the rest */
     fail_queue(conn, POND_ECONNLOST, "the connection was lost before this was sent");

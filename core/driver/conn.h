@@ -34,6 +34,8 @@ typedef struct pondi_conn {
     int64_t timer_ns;   /* when it fires, at the latest by the first deadline */
     int64_t grace_ns;   /* end of the grace period */
     pondi_statement_cache statements;
+    pondi_statement *streamed; /* the statement that waits with further rows; else NULL */
+    size_t batch_rows;         /* at a time */
     int64_t last_used_ns;
     void (*settled)(
         void *owner);          /* if set: called once, at a safe point, when no request is left */

@@ -41,9 +41,13 @@ struct pondi_driver {
      * server_version and driver_version on success. It keeps in_transaction true to the server. */
     void (*start)(pondi_conn *conn, pondi_request *request);
 
+    /* A STREAM or FETCH request that reaches batch_rows rows finishes with result->more set; then
+     * only FETCH and END_STREAM requests of the same statement come, until a result without it. A
+     * failed request ends the stream, too. Between requests nothing is read from the server. */
+
     /* Stop the server's work on the current request; it is finished soon after, by POND_ECANCELLED
      * if it did stop, and the connection usable then: nothing of the cancel may reach a later
-     * request. */
+     * request. Called again every now and then until it is finished. */
     void (*cancel)(pondi_conn *conn, pondi_request *request);
 
     /* Execute the request in the calling thread, with the loop NOT locked and blocking allowed;

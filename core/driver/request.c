@@ -160,6 +160,7 @@ int pondi_request_new(pondi_request_kind kind, pond_loop *loop, const char *sql,
     request->kind = kind;
     request->row_count = row_count;
     request->column_count = column_count;
+    request->batch_rows = SIZE_MAX;
     request->timeout_ms = -1;
     request->deadline_ns = PONDI_NEVER;
     pond_value *values = (pond_value *)(void *)(request + 1);

@@ -9,6 +9,9 @@ typedef enum pondi_request_kind {
     PONDI_REQUEST_CONNECT,
     PONDI_REQUEST_EXECUTE,      /* statement, params[column_count] */
     PONDI_REQUEST_EXECUTE_MANY, /* statement, params[row_count * column_count]; atomic */
+    PONDI_REQUEST_STREAM,       /* as EXECUTE, but stops at batch_rows rows */
+    PONDI_REQUEST_FETCH,        /* the next batch_rows rows */
+    PONDI_REQUEST_END_STREAM,   /* the rest of the rows is not wanted */
     PONDI_REQUEST_TRANSACTION,  /* verb */
     PONDI_REQUEST_PING          /* one cheap round trip */
 } pondi_request_kind;
@@ -24,6 +27,7 @@ typedef struct pondi_request {
     const pond_value *params; /* deep copies, inside the request */
     size_t row_count;
     size_t column_count;
+    size_t batch_rows;  /* SIZE_MAX: all there are */
     int64_t timeout_ms; /* as resolved from the call and the config; negative: no limit */
     int64_t submitted_ns;
     int64_t deadline_ns; /* PONDI_NEVER for no limit */

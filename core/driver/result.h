@@ -21,6 +21,7 @@ struct pond_result {
     size_t column_count;
     int64_t affected;       /* -1: unknown */
     int64_t last_insert_id; /* 0: none */
+    int more;               /* of a stream: the statement waits with further rows */
 };
 
 void pondi_result_init(pond_result *result, const pondi_result_class *class);

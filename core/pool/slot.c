@@ -410,11 +410,22 @@ static void on_rolled_back(pond_op *op)
 
 enum { CLEAN_UP_MS = 5000 };
 
-static void clean_transaction(pondi_slot *slot)
+static void on_stream_ended(pond_op *op)
+{
+    pondi_slot *slot = op->user_data;
+    pond_op_release(op);
+    if (slot->state == PONDI_SLOT_CLEANING && slot->conn)
+        slot->conn->settled = on_settled;
+}
+
+static void clean_up(pondi_slot *slot)
 {
     pondi_conn *conn = slot->conn;
     if (conn->state != PONDI_CONN_READY) {
         pondi_slot_destroy(slot, "the connection was lost");
+    } else if (conn->streamed) {
+        if (submit(slot, PONDI_REQUEST_END_STREAM, POND_BEGIN, CLEAN_UP_MS, on_stream_ended, NULL))
+            pondi_slot_destroy(slot, "its stream could not be ended");
     } else if (!conn->in_transaction) {
         pondi_slot_offer(slot);
     } else {
@@ -429,7 +440,7 @@ static void clean_transaction(pondi_slot *slot)
 
 static void on_settled(void *owner)
 {
-    clean_transaction(owner);
+    clean_up(owner);
 }
 
 void pondi_slot_return(pondi_slot *slot)
@@ -441,7 +452,7 @@ void pondi_slot_return(pondi_slot *slot)
     set_state(slot, PONDI_SLOT_CLEANING);
     unlock(slot);
     if (pondi_conn_is_idle(conn)) {
-        clean_transaction(slot);
+        clean_up(slot);
         return;
     }
     conn->settled = on_settled;
@@ -483,7 +494,7 @@ void pondi_slot_force(pondi_slot *slot)
         conn->settled = on_forced;
         pondi_conn_cancel_all(conn);
     } else if (conn->state != PONDI_CONN_READY || !conn->in_transaction ||
-               conn->transaction_failed ||
+               conn->transaction_failed || conn->streamed ||
                submit(slot, PONDI_REQUEST_TRANSACTION, POND_COMMIT, CLEAN_UP_MS, on_committed,
                       NULL)) {
         pondi_slot_destroy(slot, "the pool was closed");

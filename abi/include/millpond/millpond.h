@@ -348,6 +348,37 @@ POND_API int pond_connection_execute_many_wait(pond_connection *connection, cons
                                                const pond_execute_options *options,
                                                pond_result **out, pond_error **err);
 
+/* Read a statement's rows in batches of at most `batch_rows` (0: 1000), so that memory stays flat
+ * however many there are. The operation completes with the first batch; while pond_result_more() of
+ * a batch is true, the stream is open, nothing is read from the server, and other statements on
+ * this connection fail with POND_EMISUSE. A failed batch ends the stream. Timeouts count for each
+ * batch. Giving the connection back ends its stream. Errors: as pond_connection_execute(). Thread:
+ * loop. */
+POND_API int pond_connection_stream(pond_connection *connection, const char *sql, size_t sql_size,
+                                    const pond_value *params, size_t param_count, size_t batch_rows,
+                                    const pond_execute_options *options, void *user_data,
+                                    pond_op **op, pond_error **err);
+POND_API int pond_connection_stream_wait(pond_connection *connection, const char *sql,
+                                         size_t sql_size, const pond_value *params,
+                                         size_t param_count, size_t batch_rows,
+                                         const pond_execute_options *options, pond_result **out,
+                                         pond_error **err);
+
+/* The next batch of the open stream. Errors: POND_EMISUSE if none is open, and as above. Thread:
+ * loop. */
+POND_API int pond_connection_fetch(pond_connection *connection, int64_t timeout_ms, void *user_data,
+                                   pond_op **op, pond_error **err);
+POND_API int pond_connection_fetch_wait(pond_connection *connection, int64_t timeout_ms,
+                                        pond_result **out, pond_error **err);
+
+/* End the open stream before its end; no error if none is open. A statement that only reads is
+ * stopped on the server, but not inside a transaction of PostgreSQL, which that would fail: there
+ * the rest is read and dropped. Errors: POND_ECONNLOST, POND_ETIMEDOUT. Thread: loop. */
+POND_API int pond_connection_end_stream(pond_connection *connection, int64_t timeout_ms,
+                                        void *user_data, pond_op **op, pond_error **err);
+POND_API int pond_connection_end_stream_wait(pond_connection *connection, int64_t timeout_ms,
+                                             pond_error **err);
+
 /* What a transaction call does. */
 typedef enum pond_transaction_verb {
     POND_BEGIN = 1,
@@ -391,6 +422,9 @@ POND_API size_t pond_result_row_count(const pond_result *result);
 POND_API size_t pond_result_column_count(const pond_result *result);
 POND_API int64_t pond_result_affected(const pond_result *result);
 POND_API int64_t pond_result_last_insert_id(const pond_result *result);
+
+/* Non-zero for a batch of a stream that has more rows to fetch. Thread: any. */
+POND_API int pond_result_more(const pond_result *result);
 
 /* Name of a column, UTF-8 with a NUL; NULL if out of range. Owned by the result. Thread: any. */
 POND_API const char *pond_result_column_name(const pond_result *result, size_t column);

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import abc
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from . import _native
 from .sql import MysqlSqlGenerator, PostgresSqlGenerator, SqlGenerator, SqliteSqlGenerator
+from .stream import AsyncStream, SyncStream
 
 Row = tuple[Any, ...]
 
@@ -110,6 +112,26 @@ class _NativeAsyncConnection(_native.Connection, AsyncConnection):
     def parameter_converter(self) -> SqlGenerator:
         return self._generator
 
+    def stream(
+        self,
+        sql: str,
+        params: Sequence[Any] | None = None,
+        batch: int = 1000,
+        timeout: float | None = None,
+        tags: dict[str, Any] | None = None,
+    ) -> AsyncStream:
+        """The rows of a statement one by one: ``async for row in conn.stream(sql): ...``.
+
+        Args:
+            sql, params, tags: as for ``execute``.
+            batch: rows that are read from the database at a time.
+            timeout: seconds for each batch. None: the config's.
+        While the stream is open, other statements on this connection raise MisuseError. Leaving the
+        loop early ends the stream before the next statement. Raises what ``execute`` raises, when
+        the first or a later batch is read.
+        """
+        return AsyncStream(self, batch, (sql, params, timeout, tags))
+
     # Natively these return awaitables at once; the abstract class only knows coroutines.
     if not TYPE_CHECKING:
         in_transaction = _native.Connection.in_transaction
@@ -130,6 +152,18 @@ class _NativeSyncConnection(_native.SyncConnection, SyncConnection):
     @property
     def parameter_converter(self) -> SqlGenerator:
         return self._generator
+
+    def stream(
+        self,
+        sql: str,
+        params: Sequence[Any] | None = None,
+        batch: int = 1000,
+        timeout: float | None = None,
+        tags: dict[str, Any] | None = None,
+    ) -> SyncStream:
+        """The rows of a statement one by one: ``for row in conn.stream(sql): ...``; arguments and
+        rules are those of the asynchronous class."""
+        return SyncStream(self, batch, (sql, params, timeout, tags))
 
     if not TYPE_CHECKING:
         in_transaction = _native.SyncConnection.in_transaction

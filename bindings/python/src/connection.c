@@ -56,7 +56,7 @@ static void connection_dealloc(PyObject *object)
 /* ---- Submit ------------------------------------------------------------------------------ */
 
 /* The event loop that the connection was acquired on must be the running one. */
-static int check_loop(native_connection *self)
+int native_connection_check_loop(native_connection *self)
 {
     if (self->loop->draining)
         return 0; /* the library itself checks the thread */
@@ -70,7 +70,7 @@ static int check_loop(native_connection *self)
     return -1;
 }
 
-static PyObject *submitted(native_op *op, int code, pond_error *error)
+PyObject *native_op_after_submit(native_op *op, int code, pond_error *error)
 {
     if (code) {
         native_state *state = op->state;
@@ -86,7 +86,7 @@ static PyObject *submitted(native_op *op, int code, pond_error *error)
 static PyObject *submitted_at_once(native_op *op, int code, pond_error *error)
 {
     if (code || pond_op_status(op->op) == POND_PENDING)
-        return submitted(op, code, error);
+        return native_op_after_submit(op, code, error);
     pond_op_wait(op->op, 0, NULL); /* takes it, should it have got into the queue after all */
     op->status = NATIVE_DONE;
     return (PyObject *)op;
@@ -108,7 +108,8 @@ static PyObject *connection_execute(PyObject *object, PyObject *const *args, Py_
     native_connection *self = (native_connection *)object;
     native_call call;
     pond_error *error = NULL;
-    if (check_loop(self) || native_call_read(self->state, &call, 0, args, count, keywords))
+    if (native_connection_check_loop(self) ||
+        native_call_read(self->state, &call, 0, args, count, keywords))
         return NULL;
     if (self->runs_inline)
         allow_at_once(self, &call);
@@ -121,7 +122,7 @@ static PyObject *connection_execute(PyObject *object, PyObject *const *args, Py_
     native_call_free(&call);
     if (!op)
         return NULL;
-    return at_once ? submitted_at_once(op, code, error) : submitted(op, code, error);
+    return at_once ? submitted_at_once(op, code, error) : native_op_after_submit(op, code, error);
 }
 
 static PyObject *connection_executemany(PyObject *object, PyObject *const *args, Py_ssize_t count,
@@ -130,7 +131,8 @@ static PyObject *connection_executemany(PyObject *object, PyObject *const *args,
     native_connection *self = (native_connection *)object;
     native_call call;
     pond_error *error = NULL;
-    if (check_loop(self) || native_call_read(self->state, &call, 1, args, count, keywords))
+    if (native_connection_check_loop(self) ||
+        native_call_read(self->state, &call, 1, args, count, keywords))
         return NULL;
     native_op *op = native_op_new(self->state, self->loop, NATIVE_OP_RESULT);
     int code = op ? pond_connection_execute_many(self->lease, call.sql, (size_t)call.sql_size,
@@ -138,21 +140,21 @@ static PyObject *connection_executemany(PyObject *object, PyObject *const *args,
                                                  call.options_given, op, &op->op, &error)
                   : POND_OK;
     native_call_free(&call);
-    return op ? submitted(op, code, error) : NULL;
+    return op ? native_op_after_submit(op, code, error) : NULL;
 }
 
 static PyObject *transaction(PyObject *object, pond_transaction_verb verb)
 {
     native_connection *self = (native_connection *)object;
     pond_error *error = NULL;
-    if (check_loop(self))
+    if (native_connection_check_loop(self))
         return NULL;
     native_op *op = native_op_new(self->state, self->loop, NATIVE_OP_NONE);
     if (!op)
         return NULL;
     int code =
         pond_connection_transaction(self->lease, verb, POND_TIMEOUT_DEFAULT, op, &op->op, &error);
-    return submitted(op, code, error);
+    return native_op_after_submit(op, code, error);
 }
 
 static PyObject *connection_begin(PyObject *object, PyObject *unused)
@@ -211,14 +213,16 @@ static PyObject *connection_in_transaction(PyObject *object, PyObject *unused)
 {
     (void)unused;
     native_connection *self = (native_connection *)object;
-    return check_loop(self) ? NULL : native_op_ready(self->state, in_transaction(self));
+    return native_connection_check_loop(self) ? NULL
+                                              : native_op_ready(self->state, in_transaction(self));
 }
 
 static PyObject *connection_version(PyObject *object, PyObject *unused)
 {
     (void)unused;
     native_connection *self = (native_connection *)object;
-    return check_loop(self) ? NULL : native_op_ready(self->state, version_details(self));
+    return native_connection_check_loop(self) ? NULL
+                                              : native_op_ready(self->state, version_details(self));
 }
 
 static PyObject *connection_close(PyObject *object, PyObject *unused)
@@ -258,6 +262,9 @@ static PyMethodDef connection_methods[] = {
     {"rollback_transaction", connection_rollback, METH_NOARGS, "Roll the transaction back."},
     {"in_transaction", connection_in_transaction, METH_NOARGS, "True while one is open."},
     {"get_version_details", connection_version, METH_NOARGS, "Versions of server and driver."},
+    {"_stream", FAST(native_connection_stream), "_stream(batch, sql, params, timeout, tags)"},
+    {"_fetch", native_connection_fetch, METH_O, "_fetch(timeout)"},
+    {"_end_stream", native_connection_end_stream, METH_NOARGS, "End the open stream, if any."},
     {"close", connection_close, METH_NOARGS, "Close the connection instead of giving it back."},
     {"_release", connection_release, METH_NOARGS, "Give it back to its pool."},
     {NULL, NULL, 0, NULL},
@@ -310,7 +317,7 @@ static int wait_for(pond_op *op)
     }
 }
 
-static PyObject *take_rows(native_connection *self, pond_op *op)
+PyObject *native_connection_wait(native_connection *self, pond_op *op)
 {
     PyObject *rows = NULL;
     if (!wait_for(op)) {
@@ -350,7 +357,7 @@ static PyObject *run_and_wait(native_connection *self, const native_call *call, 
                                             call->options_given, NULL, &op, &error)
              : pond_connection_execute(self->lease, call->sql, (size_t)call->sql_size, call->values,
                                        call->column_count, call->options_given, NULL, &op, &error);
-    return code ? native_raise(self->state, code, error) : take_rows(self, op);
+    return code ? native_raise(self->state, code, error) : native_connection_wait(self, op);
 }
 
 static PyObject *sync_run(PyObject *object, PyObject *const *args, Py_ssize_t count,
@@ -437,6 +444,9 @@ static PyMethodDef sync_methods[] = {
     {"rollback_transaction", sync_rollback, METH_NOARGS, "Roll the transaction back."},
     {"in_transaction", sync_in_transaction, METH_NOARGS, "True while one is open."},
     {"get_version_details", sync_version, METH_NOARGS, "Versions of server and driver."},
+    {"_stream", FAST(native_sync_stream), "_stream(batch, sql, params, timeout, tags)"},
+    {"_fetch", native_sync_fetch, METH_O, "_fetch(timeout)"},
+    {"_end_stream", native_sync_end_stream, METH_NOARGS, "End the open stream, if any."},
     {"close", sync_close, METH_NOARGS, "Close the connection instead of giving it back."},
     {"_release", connection_release, METH_NOARGS, "Give it back to its pool."},
     {NULL, NULL, 0, NULL},

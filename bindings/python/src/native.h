@@ -144,6 +144,22 @@ extern PyType_Spec native_connection_spec;
 PyObject *native_connection_new(native_pool *pool, native_loop *loop, pond_connection *lease);
 /* Give it back; -1 with an exception set. */
 int native_connection_release(native_connection *self);
+/* The event loop that the connection was acquired on must be the running one; else -1. */
+int native_connection_check_loop(native_connection *self);
+/* What to return for an operation that was submitted, or could not be: takes `op` and `error`. */
+PyObject *native_op_after_submit(native_op *op, int code, pond_error *error);
+/* Wait for a synchronous connection's operation, which is released, and return its rows. */
+PyObject *native_connection_wait(native_connection *self, pond_op *op);
+
+/* ---- stream.c: private methods of both kinds of connection ---- */
+PyObject *native_connection_stream(PyObject *object, PyObject *const *args, Py_ssize_t count,
+                                   PyObject *keywords);
+PyObject *native_connection_fetch(PyObject *object, PyObject *timeout);
+PyObject *native_connection_end_stream(PyObject *object, PyObject *unused);
+PyObject *native_sync_stream(PyObject *object, PyObject *const *args, Py_ssize_t count,
+                             PyObject *keywords);
+PyObject *native_sync_fetch(PyObject *object, PyObject *timeout);
+PyObject *native_sync_end_stream(PyObject *object, PyObject *unused);
 
 /* ---- sync.c ---- */
 extern PyType_Spec native_sync_connection_spec;

@@ -8,6 +8,7 @@ typedef struct native_result {
     PyObject *columns; /* tuple of str */
     long long rowcount;
     PyObject *lastrowid; /* int, or None */
+    char more;           /* a stream has further rows */
 } native_result;
 
 static int result_traverse(PyObject *object, visitproc visit, void *arg)
@@ -33,6 +34,8 @@ static PyMemberDef result_members[] = {
      "Rows that were written, or returned by a read; -1 if the database does not say."},
     {"lastrowid", T_OBJECT, offsetof(native_result, lastrowid), READONLY,
      "The id that an insert made, or None."},
+    {"_more", T_BOOL, offsetof(native_result, more), READONLY,
+     "True for a batch of a stream that has further rows."},
     {NULL, 0, 0, 0, NULL},
 };
 
@@ -160,6 +163,7 @@ PyObject *native_rows(native_state *state, pond_result *result)
     }
     int64_t id = pond_result_last_insert_id(result);
     self->rowcount = pond_result_affected(result);
+    self->more = pond_result_more(result) != 0;
     self->lastrowid = id ? PyLong_FromLongLong(id) : Py_NewRef(Py_None);
     self->columns = read_columns(result);
     if (!self->lastrowid || !self->columns || read_rows(state, self, result))

@@ -258,6 +258,11 @@ static void start(pondi_conn *base, pondi_request *request)
     case PONDI_REQUEST_EXECUTE_MANY:
         run_script(base, request);
         break;
+    case PONDI_REQUEST_STREAM:
+    case PONDI_REQUEST_FETCH:
+    case PONDI_REQUEST_END_STREAM:
+        finish_with(base, POND_ENOTSUPPORTED, "the fake driver has no streams");
+        break;
     case PONDI_REQUEST_TRANSACTION:
         transact(base, request->verb);
         break;

@@ -66,6 +66,8 @@ void pondi_mysql_cancel(my_conn *conn)
         pondi_mysql_ended(conn);
         return;
     }
+    if (conn->held || conn->settling)
+        return; /* it has ended already */
     atomic_store(&conn->stop, 1);
     my_task *task = conn->task || conn->lost ? NULL : pondi_mysql_task_new(conn);
     if (!task)

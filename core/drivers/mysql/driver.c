@@ -196,13 +196,19 @@ void pondi_mysql_ended(my_conn *conn)
         if (!conn->settling)
             explain_loss(conn);
         pondi_conn_broken(&conn->base);
+    } else if (conn->parked && (conn->task || conn->request->stop_code)) {
+        conn->parked = 0;
+        pondi_mysql_fail(conn, pondi_error_new(POND_ECANCELLED, "cancelled"));
+        pondi_mysql_stream_end(conn);
+        pondi_mysql_run(conn);
+        return;
     } else if (conn->task && conn->request->kind != PONDI_REQUEST_CONNECT) {
         conn->held = 1; /* the cancel must not hit the next statement */
         return;
     } else if (must_ask(conn)) {
         pondi_mysql_settle(conn);
         return;
-    } else if (conn->base.state != PONDI_CONN_BROKEN) {
+    } else if (conn->base.state != PONDI_CONN_BROKEN && !conn->parked) {
         note_transaction(conn);
     }
     complete(conn);
@@ -232,13 +238,21 @@ static void start(pondi_conn *base, pondi_request *request)
     conn->sent = 0;
     conn->reprepared = 0;
     conn->settling = 0;
+    conn->parked = 0;
     atomic_store(&conn->stop, 0);
     switch (request->kind) {
     case PONDI_REQUEST_CONNECT:
         pondi_mysql_connect(conn);
         return;
     case PONDI_REQUEST_EXECUTE:
+    case PONDI_REQUEST_STREAM:
         pondi_mysql_execute(conn);
+        break;
+    case PONDI_REQUEST_FETCH:
+        pondi_mysql_stream_fetch(conn);
+        break;
+    case PONDI_REQUEST_END_STREAM:
+        pondi_mysql_stream_end(conn);
         break;
     case PONDI_REQUEST_EXECUTE_MANY:
         pondi_mysql_many(conn);

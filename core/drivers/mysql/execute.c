@@ -215,7 +215,7 @@ static void fetched(my_conn *conn)
         if (pondi_mysql_read_row(pondi_mysql_prepared(conn), conn->set, &error)) {
             pondi_mysql_fail(conn, error);
             pondi_mysql_call(conn, MY_FREE_ROWS, result_ended);
-        } else {
+        } else if (!pondi_mysql_stream_pause(conn)) {
             pondi_mysql_call(conn, MY_FETCH, fetched);
         }
     } else {
@@ -250,12 +250,31 @@ static int ready_set(my_conn *conn, unsigned int count, pond_error **err)
     return name_columns(conn, count) ? pondi_error_nomem(err) : POND_OK;
 }
 
+void pondi_mysql_fetch_rows(my_conn *conn, my_step then)
+{
+    pond_error *error = NULL;
+    conn->prepared = then;
+    if (!ready_set(conn, mysql_stmt_field_count(conn->stmt), &error)) {
+        pondi_mysql_call(conn, MY_FETCH, fetched);
+        return;
+    }
+    pondi_mysql_fail(conn, error);
+    pondi_mysql_call(conn, MY_FREE_ROWS, result_ended);
+}
+
+void pondi_mysql_drop_rows(my_conn *conn, my_step then)
+{
+    conn->prepared = then;
+    pondi_mysql_call(conn, MY_FREE_ROWS, result_ended);
+}
+
 static void take_result(my_conn *conn)
 {
     pond_error *error = NULL;
     unsigned int count = mysql_stmt_field_count(conn->stmt);
     int unwanted = conn->set && conn->set->base.column_count &&
-                   conn->request->kind == PONDI_REQUEST_EXECUTE; /* of a procedure's many */
+                   conn->request->kind != PONDI_REQUEST_EXECUTE_MANY; /* of a procedure's many */
+    unwanted |= conn->request->kind >= PONDI_REQUEST_FETCH;
     if (count && !unwanted && !conn->error) {
         if (!ready_set(conn, count, &error) &&
             !pondi_mysql_bind_columns(pondi_mysql_prepared(conn), &error)) {

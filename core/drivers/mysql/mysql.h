@@ -127,6 +127,7 @@ typedef struct my_conn {
     int reprepared;   /* once is enough */
     int settling;     /* absorbs a cancel that came too late, or asks for the state */
     int lost;
+    int parked; /* a stream waits to be asked for more: nothing is read */
     pondi_row_set *set;
     pond_error *error;
     my_many many;
@@ -214,6 +215,14 @@ my_statement *pondi_mysql_prepared(const my_conn *conn);
 void pondi_mysql_take_rows(my_conn *conn, my_step then);
 void pondi_mysql_statement_close(my_conn *conn, my_statement *statement);
 void pondi_mysql_statement_free(my_statement *statement);
+
+/* ---- stream.c ---- */
+/* The request has the rows that it asked for: if so, no call follows. */
+int pondi_mysql_stream_pause(my_conn *conn);
+void pondi_mysql_stream_fetch(my_conn *conn);
+void pondi_mysql_stream_end(my_conn *conn);
+void pondi_mysql_fetch_rows(my_conn *conn, my_step then);
+void pondi_mysql_drop_rows(my_conn *conn, my_step then);
 
 /* ---- many.c ---- */
 void pondi_mysql_many(my_conn *conn);

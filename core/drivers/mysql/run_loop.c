@@ -98,7 +98,7 @@ static void on_ready(void *data, int events)
         return;
     }
     if (!run->waiting) {
-        if (!run->turning)
+        if (!run->turning && !conn->parked)
             idle_event(conn);
         return;
     }
@@ -173,7 +173,7 @@ static void step(my_conn *conn, int ready)
         then(conn);
     }
     if (run->watcher && !conn->lost)
-        pondi_watcher_set(run->watcher, PONDI_READABLE);
+        pondi_watcher_set(run->watcher, conn->parked ? 0 : PONDI_READABLE);
     pondi_mysql_ended(conn);
 }
 

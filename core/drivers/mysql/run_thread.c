@@ -100,7 +100,7 @@ static void on_done(pondi_message *message)
     if (run->abandoned) {
         free_all(run->conn);
     } else {
-        if (!run->conn->lost)
+        if (!run->conn->lost && !run->conn->parked)
             watch(run, PONDI_READABLE);
         pondi_mysql_ended(run->conn);
     }

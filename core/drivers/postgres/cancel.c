@@ -47,6 +47,8 @@ void pondi_postgres_cancel(pg_conn *conn)
         pondi_postgres_finish(conn);
         return;
     }
+    if (conn->held || conn->phase == PG_SETTLING)
+        return; /* it has ended already */
     pg_task *task = conn->task ? NULL : pondi_postgres_task_new(conn);
     if (!task)
         return; /* the grace period will close the connection */

@@ -90,6 +90,8 @@ void pondi_postgres_fail(pg_conn *conn, pond_error *error)
 static void note_transaction(pg_conn *conn)
 {
     PGTransactionStatusType status = conn->pg ? PQtransactionStatus(conn->pg) : PQTRANS_UNKNOWN;
+    if (status == PQTRANS_ACTIVE)
+        return; /* in the middle of a stream */
     conn->base.in_transaction = status == PQTRANS_INTRANS || status == PQTRANS_INERROR;
     conn->base.transaction_failed = status == PQTRANS_INERROR;
 }
@@ -235,16 +237,20 @@ static int waits_for_results(const pg_conn *conn)
         return 0;
     if (conn->phase == PG_MANY)
         return conn->many.synced || conn->many.answered < conn->many.sent;
-    return conn->phase >= PG_PREPARING;
+    return conn->phase >= PG_PREPARING && conn->phase != PG_PARKED;
 }
 
-static void take_results(pg_conn *conn)
+void pondi_postgres_take_results(pg_conn *conn)
 {
     while (waits_for_results(conn) && !PQisBusy(conn->pg)) {
         PGresult *res = PQgetResult(conn->pg);
         if (res)
             take(conn, res);
-        else if (PQstatus(conn->pg) == CONNECTION_BAD)
+        if (res && conn->phase == PG_EXECUTING && pondi_postgres_stream_pause(conn))
+            return;
+        if (res)
+            continue;
+        if (PQstatus(conn->pg) == CONNECTION_BAD)
             pondi_postgres_lost(conn);
         else
             no_more(conn);
@@ -290,7 +296,7 @@ void pondi_postgres_on_ready(pg_conn *conn, int events)
         return;
     if (events < 0 || events & PONDI_READABLE) {
         int alive = events < 0 ? read_farewell(conn) : PQconsumeInput(conn->pg);
-        take_results(conn);
+        pondi_postgres_take_results(conn);
         if (conn->base.state == PONDI_CONN_BROKEN)
             return;
         drop_notifications(conn);
@@ -312,7 +318,14 @@ static void start(pondi_conn *base, pondi_request *request)
         break;
     case PONDI_REQUEST_EXECUTE:
     case PONDI_REQUEST_EXECUTE_MANY:
+    case PONDI_REQUEST_STREAM:
         pondi_postgres_execute(conn);
+        break;
+    case PONDI_REQUEST_FETCH:
+        pondi_postgres_stream_fetch(conn);
+        break;
+    case PONDI_REQUEST_END_STREAM:
+        pondi_postgres_stream_end(conn);
         break;
     case PONDI_REQUEST_TRANSACTION:
         start_transaction_verb(conn, request->verb);

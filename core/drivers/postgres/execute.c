@@ -159,6 +159,16 @@ static int check_count(const pg_conn *conn, const pg_statement *statement, pond_
                            statement->param_count, request->column_count);
 }
 
+static void sent(pg_conn *conn, int ok)
+{
+    int stream = conn->base.current->kind == PONDI_REQUEST_STREAM;
+    conn->phase = PG_EXECUTING;
+    if (!ok || (stream && !PQsetSingleRowMode(conn->pg)))
+        pondi_postgres_lost(conn);
+    else
+        pondi_postgres_flush(conn);
+}
+
 static void run_prepared(pg_conn *conn)
 {
     pondi_request *request = conn->base.current;
@@ -177,13 +187,9 @@ static void run_prepared(pg_conn *conn)
         pondi_postgres_finish(conn);
         return;
     }
-    conn->phase = PG_EXECUTING;
     conn->sent = 0;
-    if (!PQsendQueryPrepared(conn->pg, statement->name, statement->param_count, conn->values,
-                             conn->lengths, conn->formats, statement->binary))
-        pondi_postgres_lost(conn);
-    else
-        pondi_postgres_flush(conn);
+    sent(conn, PQsendQueryPrepared(conn->pg, statement->name, statement->param_count, conn->values,
+                                   conn->lengths, conn->formats, statement->binary));
 }
 
 static void run_unnamed(pg_conn *conn)
@@ -199,12 +205,8 @@ static void run_unnamed(pg_conn *conn)
         pondi_postgres_finish(conn);
         return;
     }
-    conn->phase = PG_EXECUTING;
-    if (!PQsendQueryParams(conn->pg, request->statement->native, (int)request->column_count, NULL,
-                           conn->values, conn->lengths, conn->formats, 0))
-        pondi_postgres_lost(conn);
-    else
-        pondi_postgres_flush(conn);
+    sent(conn, PQsendQueryParams(conn->pg, request->statement->native, (int)request->column_count,
+                                 NULL, conn->values, conn->lengths, conn->formats, 0));
 }
 
 void pondi_postgres_execute(pg_conn *conn)
@@ -257,8 +259,11 @@ void pondi_postgres_take_result(pg_conn *conn, PGresult *res)
 {
     switch (PQresultStatus(res)) {
     case PGRES_TUPLES_OK:
+    case PGRES_SINGLE_TUPLE:
     case PGRES_COMMAND_OK:
     case PGRES_EMPTY_QUERY:
+        if (conn->error)
+            break;
         if (!conn->result)
             conn->result = pondi_postgres_result_new();
         if (!conn->result) {

@@ -21,6 +21,7 @@ typedef enum pg_phase {
     PG_PREPARING, /* prepare and describe, in one round trip */
     PG_EXECUTING,
     PG_MANY,
+    PG_PARKED,  /* a stream waits to be asked for more: nothing is read */
     PG_COMMAND, /* a transaction verb, a rollback of ours, a ping */
     PG_SETTLING /* absorbs a cancel that came too late */
 } pg_phase;
@@ -94,6 +95,8 @@ static inline pg_conn *pg_of(pondi_conn *base)
 void pondi_postgres_finish(pg_conn *conn);
 /* Send what libpq has buffered, and watch for what is needed to go on. */
 void pondi_postgres_flush(pg_conn *conn);
+/* Take what libpq has read already. */
+void pondi_postgres_take_results(pg_conn *conn);
 /* The connection is gone: tell what that means for the request. */
 void pondi_postgres_lost(pg_conn *conn);
 /* Run a command without parameters or rows; ends in pondi_postgres_command_done(). */
@@ -120,6 +123,12 @@ void pondi_postgres_prepared(pg_conn *conn);
 void pondi_postgres_take_result(pg_conn *conn, PGresult *res);
 void pondi_postgres_executed(pg_conn *conn);
 void pondi_postgres_statement_free(pg_conn *conn, pg_statement *statement);
+
+/* ---- stream.c ---- */
+/* True if the current request has the rows that it asked for: it is finished then. */
+int pondi_postgres_stream_pause(pg_conn *conn);
+void pondi_postgres_stream_fetch(pg_conn *conn);
+void pondi_postgres_stream_end(pg_conn *conn);
 
 /* ---- many.c ---- */
 void pondi_postgres_many_start(pg_conn *conn);

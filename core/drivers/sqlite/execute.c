@@ -115,15 +115,20 @@ static int match_columns(pondi_sqlite_statement *statement, pondi_row_set **set)
     return SQLITE_OK;
 }
 
-static int step_all(pondi_sqlite_statement *statement, pondi_row_set **set)
+/* Up to so many rows; `more` is set if it stopped for that. */
+static int step_rows(pondi_sqlite_statement *statement, size_t most, pondi_row_set **set)
 {
     int step = sqlite3_step(statement->stmt);
     if (step != SQLITE_ROW && step != SQLITE_DONE)
         return step;
     int code = match_columns(statement, set);
+    size_t first = (*set)->base.row_count;
     while (!code && step == SQLITE_ROW) {
         if (pondi_sqlite_read_row(statement, *set))
             return SQLITE_NOMEM;
+        (*set)->base.more = (*set)->base.row_count - first == most;
+        if ((*set)->base.more)
+            return SQLITE_OK;
         step = sqlite3_step(statement->stmt);
     }
     if (code)
@@ -139,6 +144,13 @@ static int touches_rows(const char *verb)
             return 1;
     }
     return 0;
+}
+
+/* Ready for the next time. */
+void pondi_sqlite_rewind(pondi_sqlite_statement *statement)
+{
+    sqlite3_reset(statement->stmt);
+    sqlite3_clear_bindings(statement->stmt);
 }
 
 /* Bind, step to the end, and leave the statement ready for the next time. */
@@ -159,17 +171,17 @@ static int execute_row(pondi_sqlite_conn *conn, pondi_request *request, const po
             writes && !conn->attach && strcmp(request->statement->info.verb, "VACUUM") == 0;
         if (vacuum)
             sqlite3_limit(conn->db, SQLITE_LIMIT_ATTACHED, 1);
-        sqlite = step_all(statement, set);
+        sqlite = step_rows(statement, request->batch_rows, set);
         if (vacuum)
             sqlite3_limit(conn->db, SQLITE_LIMIT_ATTACHED, 0);
     }
     if (sqlite)
         code = pondi_error_move(err, pondi_sqlite_error(conn, request, sqlite));
-    sqlite3_reset(statement->stmt);
-    sqlite3_clear_bindings(statement->stmt);
+    pond_result *result = &(*set)->base;
+    if (code || !result->more)
+        pondi_sqlite_rewind(statement);
     if (code)
         return code;
-    pond_result *result = &(*set)->base;
     if (writes && touches_rows(request->statement->info.verb)) {
         result->affected += sqlite3_changes64(conn->db);
         result->last_insert_id = sqlite3_last_insert_rowid(conn->db);
@@ -309,6 +321,23 @@ static int execute_many(pondi_sqlite_conn *conn, pondi_request *request, pond_re
     return code;
 }
 
+/* The next rows of a stream. */
+static int fetch(pondi_sqlite_conn *conn, pondi_request *request, pond_result **result,
+                 pond_error **err)
+{
+    pondi_sqlite_statement *statement = request->statement->prepared;
+    pondi_row_set *set = new_rows(statement);
+    int sqlite = set ? step_rows(statement, request->batch_rows, &set) : SQLITE_NOMEM;
+    int code = sqlite ? pondi_error_move(err, pondi_sqlite_error(conn, request, sqlite)) : POND_OK;
+    if (code || !set->base.more)
+        pondi_sqlite_rewind(statement);
+    if (!code)
+        *result = &set->base;
+    else if (set)
+        pond_result_release(&set->base);
+    return code;
+}
+
 static int transact(pondi_sqlite_conn *conn, pondi_request *request, pond_error **err)
 {
     int sqlite;
@@ -338,6 +367,15 @@ void pondi_sqlite_perform(pondi_sqlite_conn *conn, pondi_request *request, pond_
             note_speed(request, *result, started_ns);
         break;
     }
+    case PONDI_REQUEST_STREAM:
+        code = execute(conn, request, result, error);
+        break;
+    case PONDI_REQUEST_FETCH:
+        code = fetch(conn, request, result, error);
+        break;
+    case PONDI_REQUEST_END_STREAM:
+        pondi_sqlite_rewind(request->statement->prepared);
+        break;
     case PONDI_REQUEST_EXECUTE_MANY:
         code = execute_many(conn, request, result, error);
         break;
@@ -351,6 +389,6 @@ void pondi_sqlite_perform(pondi_sqlite_conn *conn, pondi_request *request, pond_
         *error = pondi_error_new(code, "%s", pond_error_text(code));
     conn->running = NULL;
     conn->open = conn->db && !sqlite3_get_autocommit(conn->db);
-    if (!conn->open)
+    if (!conn->open && !(*result && (*result)->more)) /* a stream that writes keeps its turn */
         pondi_sqlite_writers_leave(conn);
 }

@@ -103,6 +103,7 @@ int pondi_sqlite_was_stopped(const pondi_sqlite_conn *conn);
 /* Do a request in this thread. */
 void pondi_sqlite_perform(pondi_sqlite_conn *conn, pondi_request *request, pond_result **result,
                           pond_error **error);
+void pondi_sqlite_rewind(pondi_sqlite_statement *statement);
 void pondi_sqlite_statement_free(pondi_sqlite_statement *statement);
 /* Do it here on the loop's thread, if it is known to be quick; 0 if the worker must do it. */
 int pondi_sqlite_perform_quickly(pondi_sqlite_conn *conn, pondi_request *request,
