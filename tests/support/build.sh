@@ -1,5 +1,6 @@
 # The builds that the runners need. Sourced from the top folder; quiet unless something is wrong.
 . tests/support/packages.sh
+. tests/support/servers.sh
 
 venv=build/venv
 
@@ -12,7 +13,7 @@ logged() {
 
 need_build_packages() {
     need_packages build-essential cmake ninja-build pkg-config libuv1-dev libmd-dev libpq-dev \
-        libmariadb-dev libsqlite3-dev
+        libmariadb-dev libsqlite3-dev libssl-dev
 }
 
 # need_venv REQUIREMENTS...: the virtual environment, with these files' packages.
@@ -58,13 +59,4 @@ configure_and_build() {
     shift
     logged "$(basename "$folder")-configure" cmake -S . -B "$folder" -G Ninja "$@"
     logged "$(basename "$folder")-build" cmake --build "$folder" --parallel
-}
-
-need_servers() {
-    need_packages postgresql mariadb-server-core mariadb-client-core
-}
-
-# with_servers COMMAND...: run it beside servers of our own, which it finds through the environment.
-with_servers() {
-    python3 tests/support/postgres_server.py python3 tests/support/mariadb_server.py "$@"
 }

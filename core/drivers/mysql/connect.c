@@ -372,6 +372,7 @@ static void done(pondi_task *base)
      * to another file before we hear of it */
     conn->fd = fcntl((int)mysql_get_socket(conn->mysql), F_DUPFD_CLOEXEC, 0);
     conn->max_packet = task->max_packet;
+    conn->tls = mysql_get_ssl_cipher(conn->mysql) != NULL;
     note_versions(conn);
     if (mysql_get_server_version(conn->mysql) < 50700)
         fail_connect(conn, pondi_error_new(POND_ENOTSUPPORTED,

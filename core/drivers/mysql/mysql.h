@@ -7,6 +7,7 @@
 #define PONDI_MYSQL_MYSQL_H
 
 #include <mysql.h>
+#include <openssl/err.h>
 #include <stdatomic.h>
 
 #include "base/arena.h"
@@ -111,6 +112,7 @@ typedef struct my_conn {
     MYSQL *mysql;
     int fd; /* a duplicate of the library's */
     uint64_t max_packet;
+    int tls;
     /* the call under way */
     my_call call;
     my_step then;
@@ -167,6 +169,14 @@ void pondi_mysql_run_detach(my_conn *conn);
 int pondi_mysql_run_attach(my_conn *conn, pond_error **err);
 /* Free the connection with pondi_mysql_free(), once no call is under way. */
 void pondi_mysql_run_destroy(my_conn *conn);
+
+/* Before each call: what another TLS connection of this thread left in OpenSSL's queue of errors
+ * would be taken for this one's. */
+static inline void pondi_mysql_before_call(const my_conn *conn)
+{
+    if (conn->tls)
+        ERR_clear_error();
+}
 
 /* ---- driver.c ---- */
 /* No call is left: the request has ended. On the loop. */

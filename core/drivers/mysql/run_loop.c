@@ -1,6 +1,8 @@
 /* Calls on the loop, through Connector/C's non-blocking twins: a call that would wait says for
  * what, and goes on when the socket has it. */
 #ifndef POND_MYSQL_THREADS
+#include <fcntl.h>
+
 #include "base/alloc.h"
 #include "base/error.h"
 #include "drivers/mysql/mysql.h"
@@ -162,6 +164,7 @@ static void step(my_conn *conn, int ready)
             pondi_loop_post(conn->base.loop, &run->turn);
             return;
         }
+        pondi_mysql_before_call(conn);
         run->waiting = run->waiting ? go_on(conn, ready) : start_call(conn);
         if (run->waiting) {
             if (wait(conn))
@@ -207,6 +210,8 @@ void pondi_mysql_run_detach(my_conn *conn)
 
 int pondi_mysql_run_attach(my_conn *conn, pond_error **err)
 {
+    /* it was connected with blocking calls, and TLS would go on so */
+    fcntl(conn->fd, F_SETFL, fcntl(conn->fd, F_GETFL) | O_NONBLOCK);
     return watch(conn, PONDI_READABLE, err);
 }
 

@@ -75,6 +75,7 @@ static void run_job(pondi_job *job)
     my_run *run = PONDI_CONTAINER(job, my_run, job);
     my_conn *conn = run->conn;
     while (conn->call) {
+        pondi_mysql_before_call(conn);
         call(conn);
         my_step then = conn->then;
         conn->call = MY_NONE;
