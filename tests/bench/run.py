@@ -325,7 +325,7 @@ def address_of(variable: str, *keys: str) -> dict[str, Any]:
 
 def main() -> None:
     postgres = address_of("MILLPOND_TEST_POSTGRES", "port", "user", "database")
-    mysql = address_of("MILLPOND_TEST_MARIADB", "user", "password", "database")
+    mysql = address_of("MILLPOND_TEST_MYSQL", "user", "password", "database")
     OUT.mkdir(parents=True, exist_ok=True)
     report = Report(sys.argv[1:])
     head = f"{'workload':52} {'peer':10} {'ratio':>8} {'floor':8} {'':8}"

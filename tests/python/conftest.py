@@ -21,6 +21,18 @@ def address_of(variable: str) -> dict[str, Any]:
     return json.loads(address)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name the versions that were under test."""
+    names = ("host", "port", "user", "password", "database")
+    for kind in ("postgres", "mysql"):
+        address = address_of(f"MILLPOND_TEST_{kind.upper()}")
+        config = DatabaseConfig(**{name: address[name] for name in names})
+        with DatabaseFactory.create_database(kind, config).sync_connection() as conn:
+            versions = conn.get_version_details().values()
+            terminalreporter.write_line(f"under test: {' through '.join(versions)}")
+        asyncio.run(PoolManager.close_pool(config_hash=config.hash(), timeout=5))
+
+
 @pytest.fixture(scope="session")
 def postgres() -> dict[str, Any]:
     return address_of("MILLPOND_TEST_POSTGRES")
@@ -29,7 +41,15 @@ def postgres() -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def mysql() -> dict[str, Any]:
     """MariaDB, or a MySQL in its place: the driver is the same."""
-    return address_of("MILLPOND_TEST_MARIADB")
+    return address_of("MILLPOND_TEST_MYSQL")
+
+
+@pytest.fixture
+def mariadb(mysql: dict[str, Any]) -> dict[str, Any]:
+    """For what MySQL does not have, whatever its version."""
+    if mysql["server"] != "MariaDB":
+        pytest.skip("MariaDB's own")
+    return mysql
 
 
 class Databases:

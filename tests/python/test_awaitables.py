@@ -14,7 +14,7 @@ from millpond import MysqlSqlGenerator, PostgresSqlGenerator, SqliteSqlGenerator
 
 async def every_way(db: Any) -> None:
     async with db.async_connection() as conn:
-        sql = "SELECT CAST(? AS integer)"
+        sql = "SELECT 0 + ?"
         assert (await conn.execute(sql, (1,))) == [(1,)]
         assert (await asyncio.create_task(conn.execute(sql, (2,)))) == [(2,)]
         assert (await asyncio.gather(*(conn.execute(sql, (i,)) for i in range(5)))) == [

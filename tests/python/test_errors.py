@@ -209,6 +209,9 @@ CONSTRAINTS = [
 async def test_constraints_have_their_own_errors(
     kind: str, items: str, conn: Any, sql: str, error: type[millpond.Error], sqlstate: str
 ) -> None:
+    version = (await conn.get_version_details())["db_server_version"]
+    if error is millpond.CheckViolationError and version == "MySQL 8.0.15":
+        pytest.skip("MySQL has checks from 8.0.16 on")
     await conn.execute("INSERT INTO items VALUES (1, 'one', 1)")
     with pytest.raises(error) as caught:
         await conn.execute(sql)
@@ -216,9 +219,11 @@ async def test_constraints_have_their_own_errors(
     assert caught.value.sqlstate == ("23000" if kind == "mysql" else sqlstate)
 
 
-async def test_a_foreign_key_is_checked_on_both_databases(items: str, conn: Any) -> None:
+async def test_a_foreign_key_is_checked_everywhere(items: str, conn: Any) -> None:
     await conn.execute("DROP TABLE IF EXISTS parts")
-    await conn.execute("CREATE TABLE parts (item integer REFERENCES items (id))")
+    await conn.execute(
+        "CREATE TABLE parts (item integer, FOREIGN KEY (item) REFERENCES items (id))"
+    )
     try:
         with pytest.raises(millpond.ForeignKeyViolationError):
             await conn.execute("INSERT INTO parts VALUES (?)", (99,))

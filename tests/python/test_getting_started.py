@@ -67,6 +67,6 @@ def test_the_factory_makes_the_class_of_the_database(name: str, databases: Any) 
 async def test_versions_name_server_and_driver(kind: str, conn: Any) -> None:
     details = await conn.get_version_details()
     assert set(details) == {"db_server_version", "db_driver"}
-    name = {"mysql": "MariaDB", "postgres": "PostgreSQL", "sqlite": "SQLite"}[kind]
-    assert details["db_server_version"].startswith(f"{name} ")
+    names = {"mysql": ("MariaDB", "MySQL"), "postgres": ("PostgreSQL",), "sqlite": ("SQLite",)}
+    assert re.match(rf"({'|'.join(names[kind])}) \d+\.\d+", details["db_server_version"])
     assert re.search(r"(libpq|Connector/C|sqlite3) \d+\.\d+", details["db_driver"])

