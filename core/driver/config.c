@@ -90,12 +90,23 @@ void pondi_check_flag(const char *key, const char *value, pondi_buffer *problem)
         pondi_config_problem(problem, "%s must be true or false, not \"%s\"", key, value);
 }
 
+/* One port, or a list of them beside a list of hosts. */
 static void check_port(const char *key, const char *value, pondi_buffer *problem)
 {
+    char text[8];
     uint64_t port;
-    if (!parse_count(value, &port) || port < 1 || port > 65535)
-        pondi_config_problem(problem, "%s must be a whole number from 1 to 65535, not \"%s\"", key,
-                             value);
+    for (const char *at = value;; at++) {
+        size_t size = strcspn(at, ",");
+        snprintf(text, sizeof(text), "%.*s", (int)(size < 7 ? size : 7), at);
+        if (!parse_count(text, &port) || port < 1 || port > 65535) {
+            pondi_config_problem(problem, "%s must be a whole number from 1 to 65535, not \"%s\"",
+                                 key, value);
+            return;
+        }
+        at += size;
+        if (!*at)
+            return;
+    }
 }
 
 static const pondi_driver_option common_options[] = {

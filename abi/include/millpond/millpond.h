@@ -98,6 +98,22 @@ POND_API int pond_config_new(const char *driver, pond_config **out, pond_error *
 POND_API pond_config *pond_config_retain(pond_config *config);
 POND_API void pond_config_release(pond_config *config);
 
+/* Make a config from a URL:
+ *   postgres://user:password@host:5432/database?sslmode=require
+ *   mysql://user@host1:3306,host2:3307/database      several hosts
+ *   postgres:///database?host=/var/run/postgresql    the folder of a Unix socket
+ *   sqlite:///app.db  sqlite:////var/app.db  sqlite:///:memory:
+ * What follows the ? are settings as for pond_config_set(). In each part, %XY stands for a byte.
+ * Errors: POND_EINVAL, naming the part but never its text; as pond_config_new() and
+ * pond_config_set(). Thread: any. */
+POND_API int pond_config_from_url(const char *url, pond_config **out, pond_error **err);
+
+/* Only read a URL: `each` is called with "driver" and the scheme in lower case, then with each
+ * setting, "password" among them, before this returns. Its strings are valid in the call only.
+ * Thread: any. */
+typedef void (*pond_url_setting)(void *data, const char *key, const char *value);
+POND_API int pond_url_parse(const char *url, pond_url_setting each, void *data, pond_error **err);
+
 /* Set one setting; both strings are copied. NULL as value unsets it. Keys known to all drivers:
  *   database, host, port, user, password, alias, env
  *   connection_acquisition_timeout (10), connection_creation_timeout (15),

@@ -6,8 +6,9 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
+from . import _native
 from .exceptions import ArgumentError
 
 _SECONDS = (
@@ -25,9 +26,13 @@ def _check_text(name: str, value: object) -> str | None:
     raise ArgumentError(f"{name} must be a str or None, not {type(value).__name__}")
 
 
-def _check_port(port: object) -> int | None:
+def _check_port(port: object) -> int | str | None:
     if port is None:
         return None
+    if isinstance(port, str) and "," in port:
+        for part in port.split(","):
+            _check_port(int(part) if part.isdecimal() else part)
+        return port
     if isinstance(port, bool) or not isinstance(port, int):
         raise ArgumentError(f"port must be an int from 1 to 65535, not {port!r}")
     if not 1 <= port <= 65535:
@@ -49,6 +54,14 @@ def _check_count(name: str, value: object) -> int:
     return value
 
 
+def _number(name: str, text: str) -> float:
+    """A number in a URL; what is none is left for the checks to name."""
+    try:
+        return float(text) if name in _SECONDS else int(text)
+    except ValueError:
+        raise ArgumentError(f"the URL's {name} must be a number, not {text!r}") from None
+
+
 def _as_text(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -60,8 +73,10 @@ class DatabaseConfig:
 
     Args:
         database: name of the database; for SQLite a path, or ``":memory:"``. Required.
-        host: server's name, address, or folder of its socket. Default: the database's own.
-        port: int from 1 to 65535. Default: the database's own.
+        host: server's name, address, or folder of its socket; several separated by commas are
+            tried in turn. Default: the database's own.
+        port: int from 1 to 65535, or a str with as many as there are hosts, separated by commas.
+            Default: the database's own.
         user, password: str. The password appears in no repr, log, error, metric or hash.
         alias: a friendly name for the connection. Default: the database's name.
         env: environment, such as ``"prod"``, ``"dev"`` or ``"test"``. Default: ``"prod"``.
@@ -81,7 +96,7 @@ class DatabaseConfig:
         self,
         database: str,
         host: str | None = None,
-        port: int | None = None,
+        port: int | str | None = None,
         user: str | None = None,
         password: str | None = None,
         alias: str | None = None,
@@ -121,11 +136,40 @@ class DatabaseConfig:
         for name, size in sizes.items():
             if size is not None:
                 self._settings[name] = _check_count(name, size)
+        self._url_driver: str | None = None
         self._options: dict[str, Any] = {k: v for k, v in options.items() if v is not None}
         if pool_max_size is not None and (pool_min_size or 0) > pool_max_size:
             raise ArgumentError(
                 f"pool_min_size ({pool_min_size}) is more than pool_max_size ({pool_max_size})"
             )
+
+    @classmethod
+    def from_url(cls, url: str, **settings: Any) -> Self:
+        """The configuration that a URL describes.
+
+        ``postgres://user:password@host:5432/database?sslmode=require``,
+        ``mysql://user@host1,host2/database``, ``postgres:///database?host=/var/run/postgresql``,
+        ``sqlite:///app.db``, ``sqlite:////var/app.db``, ``sqlite:///:memory:``. In each part
+        ``%XY`` stands for a byte, so an ``@`` in a password is written ``%40``.
+
+        Args:
+            url: str. After the ``?``: any arguments of this class, as text.
+            **settings: arguments of this class; they win over the URL's.
+
+        Raises:
+            ArgumentError: (a ValueError) the URL cannot be read, names another kind of database
+                than this class's, or a value is out of range. No message repeats the password.
+        """
+        if not isinstance(url, str):
+            raise ArgumentError(f"url must be a str, not {type(url).__name__}")
+        found: dict[str, Any] = dict(_native.parse_url(url))
+        driver = found.pop("driver")
+        for name in found.keys() & {"port", *_SECONDS, *_COUNTS}:
+            if "," not in found[name]:
+                found[name] = _number(name, found[name])
+        made = cls(**{"database": "", **found, **settings})
+        made._url_driver = driver
+        return made
 
     def config(self) -> dict[str, Any]:
         """Host, port, database, user and password, by these names."""
@@ -149,8 +193,8 @@ class DatabaseConfig:
         """The server's host, None for the default."""
         return self._host
 
-    def port(self) -> int | None:
-        """The server's port, None for the default."""
+    def port(self) -> int | str | None:
+        """The server's port, None for the default; the list of ports where hosts differ in it."""
         return self._port
 
     def env(self) -> str:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from . import _native
 from .config import DatabaseConfig
@@ -47,10 +47,25 @@ class ConnectionManager(DatabaseConfig, PoolManager):
         elif settings:
             raise ArgumentError("give either a config or its settings, not both")
         else:
+            self._check_kind(config._url_driver)
             self.__dict__.update(config.__dict__)
         self._cached = threading.local()
         self._native_pool: _native.Pool | None = None
         self._pool()
+
+    @classmethod
+    def from_url(cls, url: str, **settings: Any) -> Self:
+        """The database of a URL, not yet connected: see :meth:`DatabaseConfig.from_url`."""
+        return cls(DatabaseConfig.from_url(url, **settings))
+
+    @classmethod
+    def _check_kind(cls, url_driver: str | None) -> None:
+        """A URL names its kind of database: it must be ours."""
+        other = url_driver and DatabaseFactory._class_of(url_driver)._driver
+        if other and other != cls._driver:
+            raise ArgumentError(
+                f"the URL is of {url_driver}, but {cls.__name__} is of {cls._driver}"
+            )
 
     def _pool(self) -> _native.Pool:
         """The pool, made anew if it was closed."""
@@ -207,10 +222,27 @@ class DatabaseFactory:
             ArgumentError: (a ValueError) there is no such type, or the config does not fit it.
             DriverNotBuiltError: this build of millpond lacks the driver.
         """
+        return DatabaseFactory._class_of(db_type)(db_config)
+
+    @staticmethod
+    def from_url(url: str, **settings: Any) -> ConnectionManager:
+        """The database of a URL, not yet connected.
+
+        Args:
+            url: see :meth:`DatabaseConfig.from_url`; its scheme is the database's type.
+            **settings: arguments of DatabaseConfig; they win over the URL's.
+
+        Raises: as :meth:`DatabaseConfig.from_url` and :meth:`create_database`.
+        """
+        config = DatabaseConfig.from_url(url, **settings)
+        return DatabaseFactory._class_of(config._url_driver)(config)
+
+    @staticmethod
+    def _class_of(db_type: str | None) -> type[ConnectionManager]:
         known = DatabaseFactory._classes
         if not isinstance(db_type, str) or db_type.lower() not in known:
             raise ArgumentError(f"unknown database type {db_type!r}: use one of {', '.join(known)}")
-        return known[db_type.lower()](db_config)
+        return known[db_type.lower()]
 
 
 def is_environment_async() -> bool:

@@ -194,7 +194,10 @@ extern PyType_Spec native_result_spec;
 /* All rows; `result` is released. */
 PyObject *native_rows(native_state *state, pond_result *result);
 
+/* ---- url.c ---- */
+PyObject *native_parse_url(PyObject *module, PyObject *args);
+
 /* ---- sql.c ---- */
-extern PyMethodDef native_sql_methods[];
+extern PyMethodDef native_functions[];
 
 #endif

@@ -1,4 +1,4 @@
-/* The converter, for SqlGenerator. */
+/* The functions of the module: the converter, for SqlGenerator. */
 #include "native.h"
 
 static PyObject *convert(PyObject *module, PyObject *args)
@@ -69,9 +69,10 @@ done:
     return out;
 }
 
-PyMethodDef native_sql_methods[] = {
+PyMethodDef native_functions[] = {
     {"convert", convert, METH_VARARGS, "convert(dialect, sql) -> (native sql, placeholders)"},
     {"timeout_sql", timeout_sql, METH_VARARGS, "timeout_sql(dialect, milliseconds) -> str | None"},
     {"comment_sql", comment_sql, METH_O, "comment_sql(pairs) -> str | None"},
+    {"parse_url", native_parse_url, METH_VARARGS, "parse_url(url) -> settings by name"},
     {NULL, NULL, 0, NULL},
 };

@@ -1,0 +1,31 @@
+/* Connection URLs, for DatabaseConfig.from_url. */
+#include "native.h"
+
+/* Settings by name; none once one could not be kept. */
+static void add_setting(void *data, const char *key, const char *value)
+{
+    PyObject **settings = data;
+    if (!*settings)
+        return;
+    PyObject *text = PyUnicode_FromString(value);
+    if (!text || PyDict_SetItemString(*settings, key, text))
+        Py_CLEAR(*settings);
+    Py_XDECREF(text);
+}
+
+PyObject *native_parse_url(PyObject *module, PyObject *args)
+{
+    const char *url;
+    pond_error *error = NULL;
+    if (!PyArg_ParseTuple(args, "s", &url))
+        return NULL;
+    PyObject *settings = PyDict_New();
+    int code = settings ? pond_url_parse(url, add_setting, &settings, &error) : POND_ENOMEM;
+    if (!PyErr_Occurred() && code)
+        native_raise(PyModule_GetState(module), code, error);
+    else
+        pond_error_free(error);
+    if (PyErr_Occurred())
+        Py_CLEAR(settings);
+    return settings;
+}
