@@ -80,10 +80,10 @@ void *pondi_arena_alloc(pondi_arena *arena, size_t size)
 {
     size_t misaligned = (uintptr_t)arena->next % alignof(max_align_t);
     size_t padding = misaligned ? alignof(max_align_t) - misaligned : 0;
-    if (padding <= arena->left) {
+    if (padding && padding <= arena->left) {
         arena->next += padding;
         arena->left -= padding;
-    } else {
+    } else if (padding) {
         arena->left = 0;
     }
     return alloc_bytes(arena, size ? size : 1);

@@ -57,12 +57,26 @@ POSTGRES_VALUES = [
     ("uuid[]", [SOME_UUID]),
     ("numeric[]", [decimal.Decimal("1.10")]),
     ("timestamptz[]", [dt.datetime(2026, 1, 1, tzinfo=UTC)]),
+    ("timetz", dt.time(1, 2, 3, 4, tzinfo=dt.timezone(dt.timedelta(hours=-5, minutes=-30)))),
+    ("interval", Interval(months=-25, days=3, microseconds=-3_600_000_001)),
+    ("interval", dt.timedelta(0)),
+    ("interval", dt.timedelta(hours=1000, microseconds=-1)),
+    ("interval[]", [dt.timedelta(days=1), None, Interval(months=-1)]),
+    ("bytea[]", [b"\\\x00{}", b""]),
+    ("boolean[]", [[True], [None]]),
+    ("float8[]", [1.5, math.inf]),
+    ("jsonb[]", [{"a": '"}{,'}]),
+    ("text[]", [[["a"], ["b\n"]], [["c"], [" "]]]),
 ]
 
 
 @pytest.mark.parametrize(("sql_type", "value"), POSTGRES_VALUES)
-async def test_postgres_keeps_a_value(databases: Any, sql_type: str, value: Any) -> None:
-    async with databases.open("postgres").async_connection() as conn:
+@pytest.mark.parametrize("prepared", [True, False], ids=["binary", "text"])
+async def test_postgres_keeps_a_value(
+    databases: Any, sql_type: str, value: Any, prepared: bool
+) -> None:
+    db = databases.open("postgres", prepared_statements=prepared)
+    async with db.async_connection() as conn:
         for parameter in (value, None):
             rows = await conn.execute(f"SELECT ?::{sql_type}", (parameter,))
             assert rows == [(parameter,)]

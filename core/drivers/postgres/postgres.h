@@ -158,6 +158,9 @@ pg_decoder pondi_postgres_binary_decoder(Oid type);
 /* Never NULL. */
 pg_decoder pondi_postgres_text_decoder(Oid type);
 /* The type of an array's elements; 0 if it is no array that we know. */
+/* An array in text, of what `element` decodes. */
+int pondi_postgres_decode_text_array(const char *data, int size, pg_decoder element,
+                                     pondi_arena *arena, pond_value *out);
 Oid pondi_postgres_element_type(Oid array);
 
 /* ---- errors.c ---- */
