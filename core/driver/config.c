@@ -124,6 +124,7 @@ static const pondi_driver_option common_options[] = {
     {"pool_min_size", pondi_check_count},
     {"pool_max_size", pondi_check_count},
     {"statement_cache_size", pondi_check_count},
+    {"statement_cache_max_size", pondi_check_count},
     {NULL, NULL},
 };
 

@@ -31,6 +31,18 @@ static void evicted(void *owner, void *prepared)
     conn->driver->statement_free(conn, prepared);
 }
 
+static int init_statements(const pondi_driver *driver, const pond_config *config,
+                           pondi_statement_cache *out, pond_error **err)
+{
+    enum { MOST = 1 << 20 };
+    uint64_t capacity = pondi_config_count(config, "statement_cache_size", 256);
+    capacity = capacity < 1 ? 1 : capacity > MOST ? MOST : capacity;
+    uint64_t limit = pondi_config_count(config, "statement_cache_max_size", 4 * capacity);
+    limit = limit < capacity ? capacity : limit > 4 * MOST ? 4 * MOST : limit;
+    return pondi_statement_cache_init(out, driver->dialect, (size_t)capacity, (size_t)limit,
+                                      evicted, NULL, err);
+}
+
 int pondi_conn_new(const pondi_driver *driver, pond_config *config, void *shared, pond_loop *loop,
                    pondi_conn **out, pond_error **err)
 {
@@ -38,9 +50,7 @@ int pondi_conn_new(const pondi_driver *driver, pond_config *config, void *shared
     *out = NULL;
     pondi_conn *conn = NULL;
     pondi_statement_cache statements;
-    size_t capacity = (size_t)pondi_config_count(config, "statement_cache_size", 256);
-    int code = pondi_statement_cache_init(&statements, driver->dialect, capacity ? capacity : 1,
-                                          evicted, NULL, err);
+    int code = init_statements(driver, config, &statements, err);
     if (code)
         return code;
     code = driver->open(config, shared, &conn, err);

@@ -8,20 +8,25 @@
 #include "base/hash.h"
 
 int pondi_statement_cache_init(pondi_statement_cache *cache, pond_dialect dialect, size_t capacity,
-                               void (*evicted)(void *owner, void *prepared), void *owner,
-                               pond_error **err)
+                               size_t limit, void (*evicted)(void *owner, void *prepared),
+                               void *owner, pond_error **err)
 {
     memset(cache, 0, sizeof(*cache));
     pondi_list_init(&cache->recency);
     cache->dialect = dialect;
     cache->capacity = capacity;
+    cache->limit = limit;
     cache->evicted = evicted;
     cache->owner = owner;
     cache->bucket_count = 16;
-    while (cache->bucket_count < capacity && cache->bucket_count < 1u << 20)
+    while (cache->bucket_count < limit && cache->bucket_count < 1u << 20)
         cache->bucket_count *= 2;
     cache->buckets = pondi_calloc(cache->bucket_count, sizeof(cache->buckets[0]));
-    return cache->buckets ? POND_OK : pondi_error_nomem(err);
+    cache->evicted_hashes = pondi_calloc(limit, sizeof(cache->evicted_hashes[0]));
+    if (cache->buckets && cache->evicted_hashes)
+        return POND_OK;
+    pondi_statement_cache_free(cache);
+    return pondi_error_nomem(err);
 }
 
 static pondi_statement **bucket_of(pondi_statement_cache *cache, uint64_t hash)
@@ -62,11 +67,11 @@ void pondi_statement_cache_clear(pondi_statement_cache *cache)
 
 void pondi_statement_cache_free(pondi_statement_cache *cache)
 {
-    if (!cache->buckets)
-        return;
     pondi_statement_cache_clear(cache);
     pondi_free(cache->buckets);
+    pondi_free(cache->evicted_hashes);
     cache->buckets = NULL;
+    cache->evicted_hashes = NULL;
 }
 
 static pondi_statement *find(pondi_statement_cache *cache, uint64_t hash, const char *sql,
@@ -108,9 +113,38 @@ failed:
     return code;
 }
 
+/* ---- Size -------------------------------------------------------------------------------- */
+
+static void note_eviction(pondi_statement_cache *cache, uint64_t hash)
+{
+    cache->evicted_hashes[cache->next_evicted] = hash;
+    cache->next_evicted = (cache->next_evicted + 1) % cache->limit;
+}
+
+/* A miss that the limit as capacity would have avoided. Many of them: the statements in use are more
+ * than the cache holds, and not just different each time. */
+static void note_miss(pondi_statement_cache *cache, uint64_t hash)
+{
+    if (cache->capacity >= cache->limit)
+        return;
+    size_t at = cache->next_evicted;
+    for (size_t i = cache->capacity; i < cache->limit; i++) {
+        at = (at ? at : cache->limit) - 1;
+        if (cache->evicted_hashes[at] == hash) {
+            cache->regrets++;
+            break;
+        }
+    }
+    if (cache->regrets <= cache->capacity / 2)
+        return;
+    cache->regrets = 0;
+    cache->capacity = cache->capacity > cache->limit / 2 ? cache->limit : cache->capacity * 2;
+}
+
 static void insert(pondi_statement_cache *cache, pondi_statement *statement, uint64_t hash)
 {
     while (cache->count && cache->count >= cache->capacity) {
+        note_eviction(cache, oldest(cache)->hash);
         pondi_statement_cache_remove(cache, oldest(cache));
         pondi_counter_raise(&cache->evictions);
     }
@@ -140,6 +174,7 @@ int pondi_statement_cache_get(pondi_statement_cache *cache, const char *sql, siz
     if (code)
         return code;
     pondi_list_init(&statement->recency);
+    note_miss(cache, hash);
     insert(cache, statement, hash);
     *out = statement;
     return POND_OK;

@@ -23,8 +23,12 @@ typedef struct pondi_statement {
 
 typedef struct pondi_statement_cache {
     pond_dialect dialect;
-    size_t capacity;
+    size_t capacity; /* grows up to `limit` while evicted statements come back */
+    size_t limit;
     size_t count;
+    uint64_t *evicted_hashes; /* the last `limit` ones, a ring */
+    size_t next_evicted;
+    size_t regrets; /* misses of statements evicted lately, since the capacity was set */
     size_t bucket_count; /* a power of two */
     pondi_statement **buckets;
     pondi_list recency;
@@ -35,10 +39,11 @@ typedef struct pondi_statement_cache {
     void *owner;
 } pondi_statement_cache;
 
-/* `capacity` of at least 1: the statement in use stays in the cache. */
+/* `capacity` of at least 1, since the statement in use stays in the cache; `limit` at least as
+ * much. */
 int pondi_statement_cache_init(pondi_statement_cache *cache, pond_dialect dialect, size_t capacity,
-                               void (*evicted)(void *owner, void *prepared), void *owner,
-                               pond_error **err);
+                               size_t limit, void (*evicted)(void *owner, void *prepared),
+                               void *owner, pond_error **err);
 
 /* Drop all statements. */
 void pondi_statement_cache_clear(pondi_statement_cache *cache);

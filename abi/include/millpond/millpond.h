@@ -120,6 +120,7 @@ POND_API int pond_url_parse(const char *url, pond_url_setting each, void *data, 
  *   pool_creation_timeout (30), query_execution_timeout (60)       seconds, fractions allowed
  *   pool_min_size, pool_max_size                                   connections
  *   statement_cache_size (256)                                     statements per connection
+ *   statement_cache_max_size (4 times that)       what it may grow to while evicted ones return
  * Any other key must be one that the driver names in its README, else POND_EINVAL. A config
  * that a pool was opened with can no longer be changed: POND_EMISUSE.
  * Thread: any, one at a time. */

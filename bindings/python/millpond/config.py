@@ -17,7 +17,7 @@ _SECONDS = (
     "pool_creation_timeout",
     "query_execution_timeout",
 )
-_COUNTS = ("pool_min_size", "pool_max_size", "statement_cache_size")
+_COUNTS = ("pool_min_size", "pool_max_size", "statement_cache_size", "statement_cache_max_size")
 
 
 def _check_text(name: str, value: object) -> str | None:
@@ -86,6 +86,8 @@ class DatabaseConfig:
         query_execution_timeout: seconds for a call without ``timeout=``; 0: no limit.
         pool_min_size, pool_max_size: bounds of the pool; chosen from the number of cores if unset.
         statement_cache_size: prepared statements that each connection keeps.
+        statement_cache_max_size: to how many that may grow while statements that were evicted
+            come back. Default: four times statement_cache_size.
         **options: settings of the driver, such as ``sslmode="verify-full"``; see the driver's page.
 
     Raises:
@@ -108,6 +110,7 @@ class DatabaseConfig:
         pool_min_size: int | None = None,
         pool_max_size: int | None = None,
         statement_cache_size: int = 256,
+        statement_cache_max_size: int | None = None,
         **options: Any,
     ) -> None:
         if not isinstance(database, str) or not database:
@@ -132,6 +135,7 @@ class DatabaseConfig:
             "pool_min_size": pool_min_size,
             "pool_max_size": pool_max_size,
             "statement_cache_size": statement_cache_size,
+            "statement_cache_max_size": statement_cache_max_size,
         }
         for name, size in sizes.items():
             if size is not None:

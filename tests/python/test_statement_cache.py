@@ -1,0 +1,84 @@
+"""Prepared statements are kept with their connection, and the counts say so."""
+
+from typing import Any
+
+import pytest
+
+
+async def run(db: Any, statements: range) -> None:
+    """Each time in a lease of its own: the cache belongs to the physical connection."""
+    for number in statements:
+        async with db.async_connection() as conn:
+            assert (await conn.execute(f"SELECT {number}")) == [(number,)]
+
+
+def counts(db: Any) -> tuple[int, int, int]:
+    metrics = type(db).get_pool_metrics(db.hash())
+    return (
+        metrics["statement_hits"],
+        metrics["statement_misses"],
+        metrics["statement_evictions"],
+    )
+
+
+async def test_statements_survive_the_release_of_their_connection(
+    kind: str, databases: Any
+) -> None:
+    db = databases.open(kind, pool_max_size=1)
+    for _ in range(10):
+        await run(db, range(5))
+    assert counts(db) == (45, 5, 0)
+
+
+async def test_the_least_recently_used_statement_goes_first(kind: str, databases: Any) -> None:
+    db = databases.open(kind, pool_max_size=1, statement_cache_size=3, statement_cache_max_size=3)
+    await run(db, range(3))
+    await run(db, range(1))  # 0 is used again, so 1 is the oldest
+    await run(db, range(3, 4))
+    assert counts(db) == (1, 4, 1)
+    await run(db, range(1))
+    assert counts(db) == (2, 4, 1)
+    await run(db, range(1, 2))
+    assert counts(db) == (2, 5, 2)
+
+
+async def test_the_cache_grows_while_evicted_statements_come_back(
+    kind: str, databases: Any
+) -> None:
+    db = databases.open(kind, pool_max_size=1, statement_cache_size=4)
+    for _ in range(10):
+        await run(db, range(15))
+    hits, misses, evictions = counts(db)
+    assert hits >= 75
+    assert misses == 150 - hits
+    before = evictions
+    await run(db, range(15))
+    assert counts(db) == (hits + 15, misses, before)
+
+
+async def test_the_cache_does_not_grow_for_statements_that_never_return(
+    kind: str, databases: Any
+) -> None:
+    db = databases.open(kind, pool_max_size=1, statement_cache_size=4)
+    await run(db, range(50))
+    assert counts(db) == (0, 50, 46)
+
+
+@pytest.mark.parametrize("sql", ["SELECT * FROM grows", "SELECT * FROM grows WHERE a = ?"])
+async def test_a_change_of_the_schema_is_not_noticed(kind: str, databases: Any, sql: str) -> None:
+    params = (1,) if "?" in sql else ()
+    db = databases.open(kind)
+    async with db.async_connection() as conn, db.async_connection() as other:
+        await conn.execute("DROP TABLE IF EXISTS grows")
+        await conn.execute("CREATE TABLE grows (a integer)")
+        await conn.execute("INSERT INTO grows VALUES (1)")
+        for _ in range(3):
+            assert (await conn.execute(sql, params)) == [(1,)]
+        await other.execute("ALTER TABLE grows ADD COLUMN b varchar(20)")
+        rows = await conn.execute(sql, params)
+        assert (rows, rows.columns) == ([(1, None)], ("a", "b"))
+        await other.execute("DROP TABLE grows")
+        await other.execute("CREATE TABLE grows (b varchar(20), a integer)")
+        await other.execute("INSERT INTO grows VALUES ('new', 1)")
+        assert (await conn.execute(sql, params)) == [("new", 1)]
+        await other.execute("DROP TABLE grows")
