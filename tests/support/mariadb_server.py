@@ -9,6 +9,7 @@ The user may do anything. The server is stopped when the command ends, however i
 """
 
 import contextlib
+from typing import Any
 
 import mysqld
 import running
@@ -27,9 +28,9 @@ def initialise(folder: str) -> None:
     )
 
 
-def server() -> contextlib.AbstractContextManager[dict[str, object]]:
+def server(tls: bool = False) -> contextlib.AbstractContextManager[dict[str, Any]]:
     program = mysqld.find_program("mariadbd", PACKAGE)
-    return mysqld.server("MariaDB", initialise, [program, "--no-defaults"])
+    return mysqld.server("MariaDB", initialise, [program, "--no-defaults"], tls)
 
 
 if __name__ == "__main__":

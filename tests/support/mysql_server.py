@@ -10,6 +10,7 @@ those that tests/support/servers.sh puts into build/servers/mysql.
 import contextlib
 import os
 import sys
+from typing import Any
 
 import mysqld
 import running
@@ -23,10 +24,10 @@ def initialise(folder: str) -> None:
     mysqld.run([*COMMAND, *data, "--initialize-insecure", *mysqld.user_option()])
 
 
-def server() -> contextlib.AbstractContextManager[dict[str, object]]:
+def server(tls: bool = False) -> contextlib.AbstractContextManager[dict[str, Any]]:
     if not os.path.exists(COMMAND[0]):
         sys.exit(f"{COMMAND[0]} is not there: run the tests through tests/run")
-    return mysqld.server("MySQL", initialise, [*COMMAND, "--mysqlx=0"])
+    return mysqld.server("MySQL", initialise, [*COMMAND, "--mysqlx=0"], tls)
 
 
 if __name__ == "__main__":

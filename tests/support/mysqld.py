@@ -10,7 +10,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
+import certificates
 import running
 
 SETTINGS = [
@@ -87,14 +89,20 @@ def started(command: list[str], folder: str) -> Iterator[str]:
         server.wait()
 
 
+def tls_options(folder: str) -> list[str]:
+    paths = certificates.make(folder)
+    return [f"--ssl-{name}={paths[name]}" for name in ("ca", "cert", "key")]
+
+
 @contextlib.contextmanager
 def server(
-    name: str, initialise: Callable[[str], None], command: list[str]
-) -> Iterator[dict[str, object]]:
+    name: str, initialise: Callable[[str], None], command: list[str], tls: bool = False
+) -> Iterator[dict[str, Any]]:
     """A server of our own in a temporary folder; yields how to reach it.
 
     `name` is MariaDB or MySQL; `initialise` gets the folder and makes `data` in it; `command`
-    starts the server.
+    starts the server. With `tls`, it has a certificate for localhost; `ca.pem` beside the
+    socket is the authority's.
     """
     folder = tempfile.mkdtemp(prefix="millpond-mysql-")
     if os.geteuid() == 0:
@@ -104,7 +112,8 @@ def server(
     password = secrets.token_hex(8)
     try:
         initialise(folder)
-        with started([*command, f"--port={port}"], folder) as path:
+        options = [f"--port={port}", *(tls_options(folder) if tls else [])]
+        with started([*command, *options], folder) as path:
             create_user(path, password)
             yield {
                 "server": name,

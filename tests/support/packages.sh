@@ -16,6 +16,7 @@ need_packages() {
     fi
     echo "installing: ${missing[*]}"
     export DEBIAN_FRONTEND=noninteractive
+    export RUNLEVEL=1 # what is installed here is not started as a service
     apt-get update -qq >build/apt.log 2>&1 || true
     apt-get install -y -qq --no-install-recommends "${missing[@]}" >>build/apt.log 2>&1 ||
         { cat build/apt.log >&2; exit 1; }

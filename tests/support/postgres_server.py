@@ -19,7 +19,9 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from typing import Any
 
+import certificates
 import running
 
 SETTINGS = {
@@ -50,8 +52,9 @@ def as_server_user(command: list[str]) -> list[str]:
     return ["runuser", "-u", "postgres", "--", *command]
 
 
-def run(command: list[str]) -> None:
-    done = subprocess.run(as_server_user(command), capture_output=True, text=True, check=False)
+def run(command: list[str], **options: str) -> None:
+    command = as_server_user(command)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, **options)
     if done.returncode:
         sys.exit(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
 
@@ -64,6 +67,7 @@ def make_folder() -> str:
 
 
 def initialise(programs: str, data: str) -> None:
+    """A new, empty cluster."""
     run(
         [
             f"{programs}/initdb",
@@ -73,43 +77,86 @@ def initialise(programs: str, data: str) -> None:
     )
 
 
+def psql() -> str:
+    return shutil.which("psql") or sys.exit("psql is not there: install postgresql-client")
+
+
 def create_user(folder: str, port: int, password: str) -> None:
-    psql = shutil.which("psql") or sys.exit("psql is not there: install postgresql-client")
     for statement in (
         f"CREATE ROLE millpond SUPERUSER LOGIN PASSWORD '{password}'",
         "CREATE DATABASE millpond OWNER millpond",
     ):
         address = ["-h", folder, "-p", str(port), "-U", "postgres"]
-        run([psql, "-q", *address, "-d", "postgres", "-c", statement])
+        run([psql(), "-q", *address, "-d", "postgres", "-c", statement])
+
+
+# Not every package of PostgreSQL has pg_basebackup.
+COPY = r"""
+SELECT pg_backup_start('standby', true);
+\! cp -a {source} {data}
+SELECT labelfile FROM pg_backup_stop(wait_for_archive => false) \g {data}/backup_label
+"""
+
+
+def copy(data: str, primary: dict[str, Any]) -> None:
+    """The cluster of a standby, which will follow the primary."""
+    script = COPY.format(source=primary["data"], data=data)
+    address = ["-h", primary["socket"], "-p", str(primary["port"]), "-U", "postgres"]
+    run([psql(), "-qAt", *address, "-d", "postgres", "-f", "-"], input=script)
+    os.remove(f"{data}/postmaster.pid")
+    follow = f"host={primary['socket']} port={primary['port']} user=postgres"
+    with open(f"{data}/postgresql.auto.conf", "a", encoding="utf-8") as settings:
+        settings.write(f"primary_conninfo = '{follow}'\n")
+    shutil.copy(f"{data}/PG_VERSION", f"{data}/standby.signal")
 
 
 @contextlib.contextmanager
-def server() -> Iterator[dict[str, object]]:
-    """Start a server; yields how to reach it."""
-    folder = make_folder()
-    programs = find_programs(folder)
-    data = f"{folder}/data"
-    port = running.free_port()
-    password = secrets.token_hex(8)
-    options = " ".join(f"-c {name}={value}" for name, value in SETTINGS.items())
-    control = [f"{programs}/pg_ctl", "-D", data, "-s", "-w"]
+def started(control: list[str], folder: str, options: str) -> Iterator[None]:
     try:
-        initialise(programs, data)
-        run([*control, "-l", f"{folder}/log", "-o", f"-k {folder} -p {port} {options}", "start"])
-        create_user(folder, port, password)
-        yield {
-            "host": "127.0.0.1",
-            "port": port,
-            "user": "millpond",
-            "password": password,
-            "database": "millpond",
-            "socket": folder,
-            "data": data,
-        }
+        run([*control, "-l", f"{folder}/log", "-o", options, "start"])
+        yield
     finally:
-        subprocess.run(
-            as_server_user([*control, "-m", "immediate", "stop"]), check=False, capture_output=True
-        )
+        stop = as_server_user([*control, "-m", "immediate", "stop"])
+        subprocess.run(stop, check=False, capture_output=True)
+
+
+def tls_settings(folder: str) -> dict[str, str]:
+    paths = certificates.make(folder)
+    return {"ssl": "on", "ssl_cert_file": paths["cert"], "ssl_key_file": paths["key"]}
+
+
+@contextlib.contextmanager
+def server(primary: dict[str, Any] | None = None, tls: bool = False) -> Iterator[dict[str, Any]]:
+    """Start a server; yields how to reach it.
+
+    With `primary`, the address of another server, it is its standby. With `tls`, it has a
+    certificate for localhost; the authority's is `ca.pem` in the folder of the socket.
+    """
+    folder = make_folder()
+    data = f"{folder}/data"
+    address = {
+        "host": "127.0.0.1",
+        "port": running.free_port(),
+        "user": "millpond",
+        "password": primary["password"] if primary else secrets.token_hex(8),
+        "database": "millpond",
+        "socket": folder,
+        "data": data,
+    }
+    try:
+        programs = find_programs(folder)
+        settings = {**SETTINGS, **(tls_settings(folder) if tls else {})}
+        options = " ".join(f"-c {name}={value}" for name, value in settings.items())
+        control = [f"{programs}/pg_ctl", "-D", data, "-s", "-w"]
+        if primary:
+            copy(data, primary)
+        else:
+            initialise(programs, data)
+        with started(control, folder, f"-k {folder} -p {address['port']} {options}"):
+            if not primary:
+                create_user(folder, address["port"], address["password"])
+            yield address
+    finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 

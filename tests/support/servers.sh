@@ -3,7 +3,7 @@ servers=build/servers
 
 # Debian's own.
 need_servers() {
-    need_packages postgresql mariadb-server-core mariadb-client-core
+    need_packages postgresql pgbouncer mariadb-server-core mariadb-client-core openssl
 }
 
 # MySQL 8.0.15, which a package for Java's tests carries.

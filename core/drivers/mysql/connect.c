@@ -1,5 +1,6 @@
 /* Connecting runs on a thread: names are looked up, TLS is negotiated, and several hosts are tried
  * in turn without the loop waiting. */
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -8,6 +9,7 @@
 #include <strings.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
@@ -184,6 +186,33 @@ static pond_error *connect_error(const pond_config *config, MYSQL *mysql, const 
     return error;
 }
 
+/* Connector/C says neither which file it missed, nor, for a server that offers no TLS, that what
+ * was required is not there. */
+static int check_files(const pond_config *config, pond_error **err)
+{
+    static const char *const keys[] = {"sslrootcert", "sslcert", "sslkey"};
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        const char *path = pondi_config_get(config, keys[i]);
+        if (path && access(path, R_OK))
+            return pondi_error_set(err, POND_ECONNECT, "cannot read the file of %s, %s: %s",
+                                   keys[i], path, strerror(errno));
+    }
+    return POND_OK;
+}
+
+static int check_encrypted(const pond_config *config, MYSQL *mysql, const char *where,
+                           pond_error **err)
+{
+    const char *mode = pondi_config_get(config, "sslmode");
+    int wanted = mode && (strcmp(mode, "require") == 0 || strcmp(mode, "verify-full") == 0);
+    if (!wanted || mysql_get_ssl_cipher(mysql))
+        return POND_OK;
+    return pondi_error_set(err, POND_ECONNECT,
+                           "cannot connect to database \"%s\" at %s: the server offers no SSL, "
+                           "but sslmode is %s",
+                           pondi_config_get(config, "database"), where, mode);
+}
+
 /* A folder stands for the socket that servers make in it. */
 static void socket_path(const char *host, char *out, size_t room)
 {
@@ -204,6 +233,12 @@ static MYSQL *open_at(const pond_config *config, const char *host, unsigned int 
         socket = getenv("MYSQL_UNIX_PORT");
     if (socket)
         socket_path(socket, path, sizeof(path));
+    if (local)
+        snprintf(where, sizeof(where), "%s", *path ? path : "the default socket");
+    else
+        snprintf(where, sizeof(where), "%s:%u", host, port);
+    if (check_files(config, err))
+        return NULL;
     MYSQL *mysql = mysql_init(NULL);
     if (mysql && set_options(mysql, config, timeout_ms, local)) {
         mysql_close(mysql);
@@ -211,16 +246,14 @@ static MYSQL *open_at(const pond_config *config, const char *host, unsigned int 
     }
     if (mysql)
         mysql_options(mysql, MYSQL_OPT_PROTOCOL, &protocol);
-    if (mysql && mysql_real_connect(mysql, local ? NULL : host, setting(config, "user", "USER"),
-                                    setting(config, "password", "MYSQL_PWD"),
-                                    pondi_config_get(config, "database"), port, *path ? path : NULL,
-                                    CLIENT_FOUND_ROWS | CLIENT_MULTI_RESULTS))
+    if (!mysql || !mysql_real_connect(mysql, local ? NULL : host, setting(config, "user", "USER"),
+                                      setting(config, "password", "MYSQL_PWD"),
+                                      pondi_config_get(config, "database"), port,
+                                      *path ? path : NULL,
+                                      CLIENT_FOUND_ROWS | CLIENT_MULTI_RESULTS))
+        pondi_error_move(err, connect_error(config, mysql, where));
+    else if (!check_encrypted(config, mysql, where, err))
         return mysql;
-    if (local)
-        snprintf(where, sizeof(where), "%s", *path ? path : "the default socket");
-    else
-        snprintf(where, sizeof(where), "%s:%u", host, port);
-    pondi_error_move(err, connect_error(config, mysql, where));
     if (mysql)
         mysql_close(mysql);
     return NULL;
