@@ -147,6 +147,7 @@ uint8_t pondi_sqlite_declared_type(const char *declared)
         {"time", POND_TYPE_TIME},
         {"decimal", POND_TYPE_DECIMAL},
         {"numeric", POND_TYPE_DECIMAL},
+        {"decimal_text", POND_TYPE_DECIMAL}, /* keeps all digits: the name has "text" in it */
         {"uuid", POND_TYPE_UUID},
         {"json", POND_TYPE_JSON},
     };
