@@ -34,11 +34,11 @@ static void evicted(void *owner, void *prepared)
 static int init_statements(const pondi_driver *driver, const pond_config *config,
                            pondi_statement_cache *out, pond_error **err)
 {
-    enum { MOST = 1 << 20 };
+    static const uint64_t most = 1 << 20;
     uint64_t capacity = pondi_config_count(config, "statement_cache_size", 256);
-    capacity = capacity < 1 ? 1 : capacity > MOST ? MOST : capacity;
+    capacity = capacity < 1 ? 1 : capacity > most ? most : capacity;
     uint64_t limit = pondi_config_count(config, "statement_cache_max_size", 4 * capacity);
-    limit = limit < capacity ? capacity : limit > 4 * MOST ? 4 * MOST : limit;
+    limit = limit < capacity ? capacity : limit > 4 * most ? 4 * most : limit;
     return pondi_statement_cache_init(out, driver->dialect, (size_t)capacity, (size_t)limit,
                                       evicted, NULL, err);
 }

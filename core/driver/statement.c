@@ -121,8 +121,8 @@ static void note_eviction(pondi_statement_cache *cache, uint64_t hash)
     cache->next_evicted = (cache->next_evicted + 1) % cache->limit;
 }
 
-/* A miss that the limit as capacity would have avoided. Many of them: the statements in use are more
- * than the cache holds, and not just different each time. */
+/* A miss that the limit as capacity would have avoided. Many of them: the statements in use are
+ * more than the cache holds, and not just different each time. */
 static void note_miss(pondi_statement_cache *cache, uint64_t hash)
 {
     if (cache->capacity >= cache->limit)

@@ -28,7 +28,7 @@ typedef struct pondi_statement_cache {
     size_t count;
     uint64_t *evicted_hashes; /* the last `limit` ones, a ring */
     size_t next_evicted;
-    size_t regrets; /* misses of statements evicted lately, since the capacity was set */
+    size_t regrets;      /* misses of statements evicted lately, since the capacity was set */
     size_t bucket_count; /* a power of two */
     pondi_statement **buckets;
     pondi_list recency;

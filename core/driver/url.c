@@ -13,11 +13,11 @@ typedef struct span {
     size_t size;
 } span;
 
-typedef struct reader {
+typedef struct url_reader {
     pond_url_setting each;
     void *data;
     pond_error **err;
-} reader;
+} url_reader;
 
 static span span_of(const char *at, const char *end)
 {
@@ -52,7 +52,7 @@ static char byte_at(span text, size_t i)
 
 /* What was encoded, of which `what` is the name: its text may be a password, and is in no message.
  * NULL with an error. */
-static char *decode(const reader *reader, span text, const char *what)
+static char *decode(const url_reader *reader, span text, const char *what)
 {
     char *out = pondi_malloc(text.size + 1);
     size_t size = 0;
@@ -77,7 +77,7 @@ static char *decode(const reader *reader, span text, const char *what)
     return out;
 }
 
-static void give(const reader *reader, const char *key, char *value)
+static void give(const url_reader *reader, const char *key, char *value)
 {
     reader->each(reader->data, key, value);
     explicit_bzero(value, strlen(value));
@@ -85,7 +85,7 @@ static void give(const reader *reader, const char *key, char *value)
 }
 
 /* Report a part, if there is one. */
-static int report(const reader *reader, const char *key, span text)
+static int report(const url_reader *reader, const char *key, span text)
 {
     if (!text.size)
         return POND_OK;
@@ -99,7 +99,7 @@ static int report(const reader *reader, const char *key, span text)
 /* ---- Hosts ------------------------------------------------------------------------------- */
 
 /* Cut one host into name and port; an address of IPv6 stands in brackets. */
-static int cut_host(const reader *reader, span text, span *name, span *port)
+static int cut_host(const url_reader *reader, span text, span *name, span *port)
 {
     span rest = text;
     if (!text.size || text.at[0] != '[') {
@@ -135,7 +135,7 @@ static span list_of(const pondi_buffer *list)
 }
 
 /* Ports go into one number if all are the same. */
-static int read_hosts(const reader *reader, span hosts, const char *default_port)
+static int read_hosts(const url_reader *reader, span hosts, const char *default_port)
 {
     pondi_buffer names;
     pondi_buffer ports;
@@ -171,7 +171,7 @@ static int read_hosts(const reader *reader, span hosts, const char *default_port
 
 /* ---- The parts --------------------------------------------------------------------------- */
 
-static int read_authority(const reader *reader, span text, const char *default_port)
+static int read_authority(const url_reader *reader, span text, const char *default_port)
 {
     span user = {text.at, 0};
     span password;
@@ -189,7 +189,7 @@ static int read_authority(const reader *reader, span text, const char *default_p
     return code ? code : read_hosts(reader, text, default_port);
 }
 
-static int read_setting(const reader *reader, span text)
+static int read_setting(const url_reader *reader, span text)
 {
     span value;
     span name = cut(text, '=', &value);
@@ -202,7 +202,7 @@ static int read_setting(const reader *reader, span text)
 }
 
 /* A file: the path after the third slash, so a fourth one begins an absolute path. */
-static int read_file(const reader *reader, span authority, span path)
+static int read_file(const url_reader *reader, span authority, span path)
 {
     static const char memory[] = ":memory:";
     if (authority.size)
@@ -212,7 +212,7 @@ static int read_file(const reader *reader, span authority, span path)
     return report(reader, "database", path.size ? path : (span){memory, sizeof(memory) - 1});
 }
 
-static int read_parts(const reader *reader, const char *scheme, span rest)
+static int read_parts(const url_reader *reader, const char *scheme, span rest)
 {
     static const struct {
         const char *scheme;
@@ -244,7 +244,7 @@ static int read_parts(const reader *reader, const char *scheme, span rest)
 int pond_url_parse(const char *url, pond_url_setting each, void *data, pond_error **err)
 {
     pond_error *error = NULL;
-    reader reader = {each, data, &error};
+    url_reader reader = {each, data, &error};
     const char *end = strstr(url, "://");
     if (!end || end == url || end - url > 32)
         return pondi_error_set(err, POND_EINVAL,
@@ -262,15 +262,15 @@ int pond_url_parse(const char *url, pond_url_setting each, void *data, pond_erro
 
 /* ---- A config from a URL ----------------------------------------------------------------- */
 
-typedef struct making {
+typedef struct new_config {
     pond_config *config;
     pond_error *error;
     int code;
-} making;
+} new_config;
 
 static void add_setting(void *data, const char *key, const char *value)
 {
-    making *making = data;
+    new_config *making = data;
     if (making->code)
         return;
     if (!making->config)
@@ -281,7 +281,7 @@ static void add_setting(void *data, const char *key, const char *value)
 
 int pond_config_from_url(const char *url, pond_config **out, pond_error **err)
 {
-    making making = {0};
+    new_config making = {0};
     int code = pond_url_parse(url, add_setting, &making, err);
     if (!code && making.code) {
         code = making.code;

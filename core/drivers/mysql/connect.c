@@ -246,11 +246,11 @@ static MYSQL *open_at(const pond_config *config, const char *host, unsigned int 
     }
     if (mysql)
         mysql_options(mysql, MYSQL_OPT_PROTOCOL, &protocol);
-    if (!mysql || !mysql_real_connect(mysql, local ? NULL : host, setting(config, "user", "USER"),
-                                      setting(config, "password", "MYSQL_PWD"),
-                                      pondi_config_get(config, "database"), port,
-                                      *path ? path : NULL,
-                                      CLIENT_FOUND_ROWS | CLIENT_MULTI_RESULTS))
+    if (!mysql ||
+        !mysql_real_connect(mysql, local ? NULL : host, setting(config, "user", "USER"),
+                            setting(config, "password", "MYSQL_PWD"),
+                            pondi_config_get(config, "database"), port, *path ? path : NULL,
+                            CLIENT_FOUND_ROWS | CLIENT_MULTI_RESULTS))
         pondi_error_move(err, connect_error(config, mysql, where));
     else if (!check_encrypted(config, mysql, where, err))
         return mysql;

@@ -1,5 +1,6 @@
 /* Text values, which come where a column's type has no binary form that we know, or the statement
  * ran without being described. What does not parse stays text. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -197,8 +198,7 @@ static int add_clock(interval *sum, int64_t hours, const char *rest, size_t size
     int64_t us;
     if (size + 3 > sizeof(text) || hours > INT64_MAX / 3600000001)
         return 0;
-    memcpy(text, "00", 2);
-    memcpy(text + 2, rest, size);
+    snprintf(text, sizeof(text), "00%.*s", (int)size, rest);
     if (!pondi_parse_time(text, size + 2, &us))
         return 0;
     us += hours * 3600000000;
