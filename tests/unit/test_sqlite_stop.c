@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "drivers/sqlite/sqlite.h"
+#include "pool/pool.h"
 
 /* Never ends by itself. */
 static const char *const endless =
@@ -89,6 +90,25 @@ static void an_asynchronous_call_ends_by_its_timeout_and_the_connection_goes_on(
     assert_in_range(ms_since(start_ns), 100, 1100);
     for (int i = 0; i < 20; i++)
         assert_int_equal(await(submit(&it, "SELECT 7", 1000)), POND_OK);
+    close_async(&it);
+}
+
+/* SQLite's own count of steps, for the statement that it worked on: it worked, and no longer does.
+ */
+static void a_timeout_ends_the_work_by_sqlites_own_count(void **state)
+{
+    async it = open_async(*state);
+    assert_int_equal(await(submit(&it, endless, 100)), POND_ETIMEDOUT);
+    sqlite3 *db = ((pondi_sqlite_conn *)it.conn->slot->conn)->db;
+    sqlite3_stmt *stmt = sqlite3_next_stmt(db, NULL);
+    while (stmt && strcmp(sqlite3_sql(stmt), endless) != 0)
+        stmt = sqlite3_next_stmt(db, stmt);
+    assert_non_null(stmt);
+    int steps = sqlite3_stmt_status(stmt, SQLITE_STMTSTATUS_VM_STEP, 0);
+    assert_true(steps > 1000);
+    assert_int_equal(sqlite3_stmt_busy(stmt), 0);
+    assert_int_equal(await(submit(&it, "SELECT 7", 1000)), POND_OK);
+    assert_int_equal(sqlite3_stmt_status(stmt, SQLITE_STMTSTATUS_VM_STEP, 0), steps);
     close_async(&it);
 }
 
@@ -537,6 +557,7 @@ static void two_processes_open_and_write_one_file_at_once(void **state)
 RUN_TESTS(FOLDER_TEST(two_processes_open_and_write_one_file_at_once),
           SQLITE_TEST(a_blocking_call_ends_by_its_timeout_and_the_connection_goes_on),
           SQLITE_TEST(an_asynchronous_call_ends_by_its_timeout_and_the_connection_goes_on),
+          SQLITE_TEST(a_timeout_ends_the_work_by_sqlites_own_count),
           SQLITE_TEST(a_read_that_times_out_leaves_the_transaction_open),
           SQLITE_TEST(a_write_that_times_out_has_no_effect_and_frees_the_writers_turn),
           SQLITE_TEST(many_rows_that_time_out_have_no_effect),
