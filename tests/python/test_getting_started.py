@@ -69,4 +69,4 @@ async def test_versions_name_server_and_driver(kind: str, conn: Any) -> None:
     assert set(details) == {"db_server_version", "db_driver"}
     names = {"mysql": ("MariaDB", "MySQL"), "postgres": ("PostgreSQL",), "sqlite": ("SQLite",)}
     assert re.match(rf"({'|'.join(names[kind])}) \d+\.\d+", details["db_server_version"])
-    assert re.search(r"(libpq|Connector/C|sqlite3) \d+\.\d+", details["db_driver"])
+    assert re.search(r"(libpq|Connector/C|libmysqlclient|sqlite3) \d+\.\d+", details["db_driver"])

@@ -47,10 +47,12 @@ need_module() {
     install_module module --force-reinstall
 }
 
-# The same in build/module-threads, with MySQL's calls on threads.
-need_module_with_threads() {
-    install_module module-threads --upgrade --target build/module-threads \
-        -C cmake.define.POND_MYSQL_THREADS=ON
+# The same in build/module-mysqlclient, with Oracle's client library.
+need_module_with_mysqlclient() {
+    need_mysqlclient
+    PKG_CONFIG_PATH=$PWD/$servers/mysqlclient/lib/pkgconfig \
+        install_module module-mysqlclient --upgrade --target build/module-mysqlclient \
+        -C cmake.define.POND_MYSQL_LIBRARY=mysqlclient
 }
 
 # configure_and_build FOLDER OPTION...

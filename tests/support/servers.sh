@@ -32,6 +32,27 @@ need_postgres_18() {
     cp -a $servers/npm/node_modules/$package/native $servers/postgres-18
 }
 
+# Oracle's client library, which a package for Rust carries as source: about a minute to build.
+need_mysqlclient() {
+    local version=0.2.2 crate=$servers/mysqlclient-crate target=$servers/mysqlclient
+    [ -x $target/bin/mysql_config ] && return 0 # it is installed last
+    command -v cargo >/dev/null || need_packages cargo
+    need_packages build-essential cmake pkg-config libssl-dev
+    mkdir -p $crate/src
+    touch $crate/src/lib.rs
+    printf '[package]\nname = "sources"\nversion = "0.0.0"\n[dependencies]\n%s\n[workspace]\n' \
+        "mysqlclient-src = \"=$version\"" >$crate/Cargo.toml
+    logged mysqlclient-package cargo vendor -q --manifest-path $crate/Cargo.toml $crate/vendor
+    logged mysqlclient-configure cmake -S $crate/vendor/mysqlclient-src/source -B $crate/build \
+        -DWITHOUT_SERVER=ON -DWITH_EDITLINE=bundled -DWITH_SSL=system -DWITH_UNIT_TESTS=OFF \
+        -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX="$PWD/$target"
+    logged mysqlclient-build cmake --build $crate/build --target libmysql mysqlclient \
+        --parallel
+    logged mysqlclient-install cmake --install $crate/build --component SharedLibraries
+    logged mysqlclient-install cmake --install $crate/build --component Development
+    rm -r $crate
+}
+
 # with_servers COMMAND...: run it beside servers of our own, which it finds through the environment.
 with_servers() {
     python3 tests/support/postgres_server.py python3 tests/support/mariadb_server.py "$@"

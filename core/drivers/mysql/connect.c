@@ -92,28 +92,40 @@ static const char *setting(const pond_config *config, const char *key, const cha
 
 /* ---- One connection ---------------------------------------------------------------------- */
 
-static void set_tls(MYSQL *mysql, const pond_config *config, int local)
-{
-    const char *mode = pondi_config_get(config, "sslmode");
-    my_flag on = 1;
-    if (!mode)
-        mode = local ? "disable" : "prefer";
-    if (strcmp(mode, "disable") == 0)
-        return;
-    mysql_ssl_set(mysql, pondi_config_get(config, "sslkey"), pondi_config_get(config, "sslcert"),
-                  pondi_config_get(config, "sslrootcert"), NULL, NULL);
 #ifdef MARIADB_PACKAGE_VERSION
+static void set_tls_mode(MYSQL *mysql, const char *mode)
+{
+    my_flag on = 1;
+    if (strcmp(mode, "disable") == 0)
+        return; /* it is off unless something of it is set */
+    mysql_ssl_set(mysql, NULL, NULL, NULL, NULL, NULL);
     if (strcmp(mode, "prefer") != 0)
         mysql_options(mysql, MYSQL_OPT_SSL_ENFORCE, &on);
     on = strcmp(mode, "verify-full") == 0;
     mysql_options(mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &on);
+}
 #else
-    unsigned int level = strcmp(mode, "prefer") == 0    ? SSL_MODE_PREFERRED
+static void set_tls_mode(MYSQL *mysql, const char *mode)
+{
+    unsigned int level = strcmp(mode, "disable") == 0   ? SSL_MODE_DISABLED
+                         : strcmp(mode, "prefer") == 0  ? SSL_MODE_PREFERRED
                          : strcmp(mode, "require") == 0 ? SSL_MODE_REQUIRED
                                                         : SSL_MODE_VERIFY_IDENTITY;
-    (void)on;
     mysql_options(mysql, MYSQL_OPT_SSL_MODE, &level);
+}
 #endif
+
+static void set_tls(MYSQL *mysql, const pond_config *config, int local)
+{
+    const char *mode = pondi_config_get(config, "sslmode");
+    if (!mode)
+        mode = local ? "disable" : "prefer";
+    set_tls_mode(mysql, mode);
+    if (strcmp(mode, "disable") == 0)
+        return;
+    mysql_options(mysql, MYSQL_OPT_SSL_KEY, pondi_config_get(config, "sslkey"));
+    mysql_options(mysql, MYSQL_OPT_SSL_CERT, pondi_config_get(config, "sslcert"));
+    mysql_options(mysql, MYSQL_OPT_SSL_CA, pondi_config_get(config, "sslrootcert"));
 }
 
 static int set_options(MYSQL *mysql, const pond_config *config, int64_t timeout_ms, int local)
@@ -363,12 +375,25 @@ my_task *pondi_mysql_task_new(my_conn *conn)
 
 /* ---- On the loop ------------------------------------------------------------------------- */
 
+static const char *server_version(MYSQL *mysql)
+{
+    const char *version = mysql_get_server_info(mysql);
+    int disguised = strncmp(version, "5.5.5-", 6) == 0; /* MariaDB, for old clients */
+    return disguised ? version + 6 : version;
+}
+
+static int is_too_old(MYSQL *mysql)
+{
+    char *rest;
+    unsigned long major = strtoul(server_version(mysql), &rest, 10);
+    unsigned long minor = *rest == '.' ? strtoul(rest + 1, NULL, 10) : 0;
+    return major < 5 || (major == 5 && minor < 7);
+}
+
 static void note_versions(my_conn *conn)
 {
-    const char *server = mysql_get_server_info(conn->mysql);
+    const char *server = server_version(conn->mysql);
     int maria = strstr(server, "MariaDB") != NULL;
-    if (maria && strncmp(server, "5.5.5-", 6) == 0)
-        server += 6; /* MariaDB's old disguise */
     snprintf(conn->base.server_version, sizeof(conn->base.server_version), "%s %s",
              maria ? "MariaDB" : "MySQL", server);
 #ifdef MARIADB_PACKAGE_VERSION
@@ -377,6 +402,15 @@ static void note_versions(my_conn *conn)
 #else
     snprintf(conn->base.driver_version, sizeof(conn->base.driver_version), "libmysqlclient %s",
              mysql_get_client_info());
+#endif
+}
+
+static int socket_of(MYSQL *mysql)
+{
+#ifdef MARIADB_PACKAGE_VERSION
+    return (int)mysql_get_socket(mysql);
+#else
+    return mysql->net.fd;
 #endif
 }
 
@@ -403,11 +437,11 @@ static void done(pondi_task *base)
     task->mysql = NULL;
     /* one of our own: the library closes its own at the first error, and the number may be given
      * to another file before we hear of it */
-    conn->fd = fcntl((int)mysql_get_socket(conn->mysql), F_DUPFD_CLOEXEC, 0);
+    conn->fd = fcntl(socket_of(conn->mysql), F_DUPFD_CLOEXEC, 0);
     conn->max_packet = task->max_packet;
     conn->tls = mysql_get_ssl_cipher(conn->mysql) != NULL;
     note_versions(conn);
-    if (mysql_get_server_version(conn->mysql) < 50700)
+    if (is_too_old(conn->mysql))
         fail_connect(conn, pondi_error_new(POND_ENOTSUPPORTED,
                                            "%s is too old: MySQL 5.7 and MariaDB 10.2 are the "
                                            "oldest that are supported",

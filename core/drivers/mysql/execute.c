@@ -199,7 +199,7 @@ static void next_result(my_conn *conn);
 /* Nothing more of this result is wanted. */
 static void result_ended(my_conn *conn)
 {
-    if (mysql_stmt_more_results(conn->stmt))
+    if (mysql_more_results(conn->mysql))
         pondi_mysql_call(conn, MY_NEXT_STMT, next_result);
     else
         conn->prepared(conn);
