@@ -11,6 +11,7 @@
 #include "loop/op.h"
 
 typedef struct pondi_waker pondi_waker;
+typedef struct pondi_attention pondi_attention;
 
 struct pond_loop {
     pondi_refcount refs;  /* public handles; with the last the loop closes */
@@ -20,12 +21,15 @@ struct pond_loop {
     pthread_t owner;
     int owned;
     atomic_int closed;
-    atomic_int ended;   /* it cannot be woken any more */
-    atomic_int senders; /* threads that may be waking it at this moment */
-    int driven;         /* inside a call after which the host asks for completions */
-    int fresh;          /* something completed that the host was not told of */
-    int sleeping;       /* its thread waits for the descriptor, unlocked */
-    int ending;         /* closed while sleeping: the sleeper does the work */
+    atomic_int ended;           /* it cannot be woken any more */
+    atomic_int senders;         /* threads that may be waking it at this moment */
+    int private;                /* of a thread that only makes blocking calls */
+    size_t pending;             /* operations that have not completed */
+    pondi_attention *attention; /* the keeper drives it meanwhile; or NULL */
+    int driven;                 /* inside a call after which the host asks for completions */
+    int fresh;                  /* something completed that the host was not told of */
+    int sleeping;               /* its thread waits for the descriptor, unlocked */
+    int ending;                 /* closed while sleeping: the sleeper does the work */
     uv_loop_t uv;
     uv_async_t wake;
     uv_poll_t alarm_poll;
@@ -50,6 +54,9 @@ void pondi_loop_unlock(pond_loop *loop);
 /* Wait, unlocked, until something is ready or `deadline_ns` has passed; POND_EAGAIN when it has, or
  * when a signal came; POND_ECLOSED when the loop was closed. Locked before and after. */
 int pondi_loop_sleep(pond_loop *loop, int64_t deadline_ns, pond_error **err);
+
+/* The loop is closing: the keeper lets go of it. Locked. */
+void pondi_loop_unattend(pond_loop *loop);
 
 /* The thread that tells a host of readiness, see pond_loop_set_wake(). */
 int pondi_waker_new(int fd, void (*wake)(void *data), void *data, pondi_waker **out,

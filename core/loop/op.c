@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "loop/internal.h"
+#include "loop/keeper.h"
 
 void pondi_op_init(pond_op *op, const pondi_op_class *class, pond_loop *loop, void *user_data)
 {
@@ -17,6 +18,7 @@ void pondi_op_init(pond_op *op, const pondi_op_class *class, pond_loop *loop, vo
     op->intercept = NULL;
     pondi_list_init(&op->link);
     pondi_loop_hold(loop);
+    loop->pending++;
 }
 
 void pondi_op_hand_out(pond_op *op, pond_op **out)
@@ -29,6 +31,7 @@ void pondi_op_complete(pond_op *op, int status, pond_error *error)
 {
     op->status = status;
     op->error = error;
+    op->loop->pending--;
     if (op->intercept) {
         op->intercept(op);
         return;
@@ -55,6 +58,8 @@ void pond_op_release(pond_op *op)
     pond_result_release(op->result);
     pond_error_free(op->error);
     pond_loop *loop = op->loop;
+    if (op->status == POND_PENDING)
+        loop->pending--; /* it was never submitted; the loop is locked */
     op->class->destroy(op);
     pondi_loop_unhold(loop);
 }
@@ -128,7 +133,7 @@ int pond_op_wait(pond_op *op, int64_t timeout_ms, pond_error **err)
         pondi_list_remove(&op->link);
     loop->driven = 0;
     loop->fresh = !pondi_list_empty(&loop->completions);
-    pondi_loop_leave(loop);
+    pondi_loop_depart(loop);
     if (code)
         return code;
     if (taken)

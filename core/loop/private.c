@@ -42,6 +42,7 @@ pond_loop *pondi_loop_private(pond_error **err)
     pthread_setspecific(key, NULL);
     if (pond_loop_new(&loop, err))
         return NULL;
+    loop->private = 1;
     pthread_setspecific(key, loop);
     return loop;
 }

@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/process.h"
+#include "loop/keeper.h"
 #include "pool/pool.h"
 
 int pondi_lease_new(pondi_slot *slot, pond_connection **out, pond_error **err)
@@ -72,7 +73,7 @@ int pond_connection_give_back(pond_connection *lease, pond_error **err)
     pondi_slot *slot = end_lease(lease);
     if (slot)
         pondi_slot_return(slot);
-    pondi_loop_leave(lease->loop);
+    pondi_loop_depart(lease->loop);
     return slot ? POND_OK : stale(err);
 }
 
@@ -82,7 +83,7 @@ int pond_connection_close(pond_connection *lease, pond_error **err)
         return check_process(err);
     if (lease->slot)
         pondi_slot_destroy(lease->slot, "the connection was closed");
-    pondi_loop_leave(lease->loop);
+    pondi_loop_depart(lease->loop);
     return POND_OK;
 }
 
@@ -96,7 +97,7 @@ static void return_forgotten(pond_connection *lease)
                   "a connection was dropped without being released and went back to its pool");
         pondi_slot_return(slot);
     }
-    pondi_loop_leave(lease->loop);
+    pondi_loop_depart(lease->loop);
 }
 
 void pond_connection_release(pond_connection *lease)

@@ -243,6 +243,4 @@ def test_many_threads_and_loops_share_one_pool(databases: Any, kind: str) -> Non
         thread.join(60)
     assert not errors
     assert answers == {n: [n * 100 + i for i in range(50)] for n in range(6)}
-    status = db.get_pool_status()
-    assert status["in_use"] == 0
-    assert status["size"] <= 4
+    assert asyncio.run(at_rest(db))["size"] <= 4

@@ -454,6 +454,77 @@ static void threads_pass_connections_to_each_other(void **state)
     finish(at);
 }
 
+typedef struct holder {
+    pond_pool *pool;
+    int told[2]; /* a pipe: it may let go */
+    int begins_transaction;
+} holder;
+
+/* Takes a connection and makes no calls until it is told to let go. */
+static void *hold_one(void *data)
+{
+    holder *at = data;
+    pond_connection *connection = NULL;
+    char byte;
+    intptr_t code = pond_pool_acquire_wait(at->pool, NULL, 20000, &connection, NULL);
+    if (code)
+        return (void *)code;
+    if (at->begins_transaction) {
+        pond_connection_transaction_wait(connection, POND_BEGIN, 1000, NULL);
+        give_back(connection);
+    }
+    code = read(at->told[0], &byte, 1) != 1;
+    if (!at->begins_transaction)
+        give_back(connection);
+    return (void *)code;
+}
+
+static void let_go(holder *at, pthread_t thread)
+{
+    void *failures;
+    assert_int_equal(write(at->told[1], "x", 1), 1);
+    pthread_join(thread, &failures);
+    assert_int_equal((intptr_t)failures, 0);
+    close(at->told[0]);
+    close(at->told[1]);
+}
+
+static void what_a_thread_leaves_half_open_becomes_usable(void **state)
+{
+    (void)state;
+    const char *const settings[] = {"pool_max_size", "2", "connect_delay", "0.2", NULL};
+    world *at = begin(settings);
+    pond_connection *first = acquire(at);
+    holder other = {.pool = at->pool};
+    pthread_t thread;
+    assert_int_equal(pipe(other.told), 0);
+    pthread_create(&thread, NULL, hold_one, &other);
+    while (status_of(at->pool).size < 2) /* the thread opens one for itself … */
+        pond_loop_run(at->loop, 1, NULL);
+    give_back(first); /* … but gets this one, and does not come back to its own */
+    give_back(acquire(at));
+    let_go(&other, thread);
+    settle(at);
+    finish(at);
+}
+
+static void what_a_thread_leaves_to_be_rolled_back_becomes_usable(void **state)
+{
+    (void)state;
+    const char *const settings[] = {"pool_max_size", "1", NULL};
+    world *at = begin(settings);
+    holder other = {.pool = at->pool, .begins_transaction = 1};
+    pthread_t thread;
+    assert_int_equal(pipe(other.told), 0);
+    pthread_create(&thread, NULL, hold_one, &other);
+    while (status_of(at->pool).released < 1)
+        pond_loop_run(at->loop, 1, NULL);
+    give_back(acquire(at));
+    let_go(&other, thread);
+    pond_log_free(pond_log_next());
+    finish(at);
+}
+
 /* ---- Out of memory ----------------------------------------------------------------------- */
 
 /* One whole job; any of its allocations may fail, and then it must end cleanly. */
@@ -530,4 +601,6 @@ RUN_TESTS(cmocka_unit_test(a_released_connection_is_lent_again),
           cmocka_unit_test(closing_ends_when_the_last_holder_gives_back),
           cmocka_unit_test(closing_the_loop_keeps_idle_connections_for_others),
           cmocka_unit_test(threads_pass_connections_to_each_other),
+          cmocka_unit_test(what_a_thread_leaves_half_open_becomes_usable),
+          cmocka_unit_test(what_a_thread_leaves_to_be_rolled_back_becomes_usable),
           cmocka_unit_test(every_allocation_may_fail))

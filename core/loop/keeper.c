@@ -1,0 +1,238 @@
+#include "loop/keeper.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/process.h"
+#include "loop/internal.h"
+#include "loop/timer.h"
+#include "loop/watcher.h"
+#include "loop/worker.h"
+
+/* ---- The thread -------------------------------------------------------------------------- */
+
+static struct {
+    pthread_mutex_t lock; /* guards all below */
+    pthread_cond_t ended;
+    pond_loop *loop;
+    pondi_job job;
+    uint32_t process;
+    int running;
+    int over; /* the process is ending */
+} keeper = {.lock = PTHREAD_MUTEX_INITIALIZER, .ended = PTHREAD_COND_INITIALIZER};
+
+static void drive(pondi_job *job)
+{
+    pond_loop *loop = keeper.loop;
+    (void)job;
+    int code;
+    do {
+        code = pond_loop_run(loop, -1, NULL);
+        pond_op *op;
+        while ((op = pond_loop_next(loop)))
+            pond_op_release(op);
+    } while (!code || code == POND_EAGAIN);
+    pthread_mutex_lock(&keeper.lock);
+    keeper.running = 0;
+    pthread_cond_signal(&keeper.ended);
+    pthread_mutex_unlock(&keeper.lock);
+}
+
+/* The thread must not run into what the process tears down on its way out. */
+static void end_with_process(void)
+{
+    pthread_mutex_lock(&keeper.lock);
+    keeper.over = 1;
+    int mine = keeper.process == pondi_process_generation();
+    pond_loop *loop = mine ? keeper.loop : NULL;
+    keeper.loop = NULL;
+    pthread_mutex_unlock(&keeper.lock);
+    pond_loop_close(loop);
+    pthread_mutex_lock(&keeper.lock);
+    while (mine && keeper.running)
+        pthread_cond_wait(&keeper.ended, &keeper.lock);
+    pthread_mutex_unlock(&keeper.lock);
+    pond_loop_release(loop);
+}
+
+static void before_fork(void)
+{
+    pthread_mutex_lock(&keeper.lock);
+}
+
+static void after_fork(void)
+{
+    pthread_mutex_unlock(&keeper.lock);
+}
+
+static void register_hooks(void)
+{
+    atexit(end_with_process);
+    pthread_atfork(before_fork, after_fork, after_fork);
+}
+
+/* Locked. A forked child starts one of its own; its parent's cannot be freed there. */
+static int start(pond_error **err)
+{
+    pondi_worker *worker;
+    int code = pond_loop_new(&keeper.loop, err);
+    if (code)
+        return code;
+    code = pondi_worker_new(&worker, err);
+    if (code) {
+        pond_loop_release(keeper.loop);
+        keeper.loop = NULL;
+        return code;
+    }
+    keeper.process = pondi_process_generation();
+    keeper.running = 1;
+    keeper.job.run = drive;
+    pondi_worker_submit(worker, &keeper.job);
+    pondi_worker_finish(worker);
+    return POND_OK;
+}
+
+pond_loop *pondi_loop_keeper(pond_error **err)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, register_hooks);
+    pthread_mutex_lock(&keeper.lock);
+    if (keeper.process != pondi_process_generation())
+        keeper.loop = NULL;
+    if (keeper.over)
+        pondi_error_set(err, POND_ERESOURCES, "the process is ending");
+    else if (!keeper.loop)
+        start(err);
+    pond_loop *loop = keeper.loop;
+    pthread_mutex_unlock(&keeper.lock);
+    return loop;
+}
+
+/* ---- Private loops that are left with work in them --------------------------------------- */
+
+enum { BUSY_MS = 2 };
+
+struct pondi_attention {
+    pond_loop *loop; /* holds it */
+    pond_loop *keeper;
+    int fd; /* a duplicate: the loop may be closed meanwhile */
+    pondi_watcher *watcher;
+    pondi_timer *timer;
+    pondi_loop_client client;
+    pondi_message begin;
+    pondi_message end;
+};
+
+static void stop_watching(pondi_attention *attention)
+{
+    pondi_watcher_free(attention->watcher);
+    pondi_timer_free(attention->timer);
+    attention->watcher = NULL;
+    attention->timer = NULL;
+}
+
+static void on_keeper_closing(pondi_loop_client *client)
+{
+    stop_watching(PONDI_CONTAINER(client, pondi_attention, client));
+}
+
+static void free_attention(pondi_attention *attention)
+{
+    stop_watching(attention);
+    pondi_loop_remove_client(&attention->client);
+    close(attention->fd);
+    pondi_loop_unhold(attention->loop);
+    pondi_free(attention);
+}
+
+/* The loop was closed. */
+static void on_end(pondi_message *message)
+{
+    free_attention(PONDI_CONTAINER(message, pondi_attention, end));
+}
+
+static void look_again(void *data)
+{
+    pondi_attention *attention = data;
+    pondi_watcher_set(attention->watcher, PONDI_READABLE);
+}
+
+/* Drive it a little. Whoever is inside it now drives it himself, or leaves soon. */
+static void on_ready(void *data, int events)
+{
+    pondi_attention *attention = data;
+    pond_loop *loop = attention->loop;
+    (void)events;
+    if (pthread_mutex_trylock(&loop->lock)) {
+        pondi_watcher_set(attention->watcher, 0);
+        pondi_timer_start(attention->timer, pondi_deadline_ns(BUSY_MS));
+        return;
+    }
+    if (loop->attention && !loop->sleeping)
+        pondi_loop_turn(loop);
+    int over = loop->attention && (loop->sleeping || !loop->pending);
+    if (over)
+        loop->attention = NULL;
+    else if (!loop->attention)
+        pondi_watcher_set(attention->watcher, 0); /* closed: the end is on its way */
+    pondi_loop_unlock(loop);
+    if (over)
+        free_attention(attention);
+}
+
+static void on_begin(pondi_message *message)
+{
+    pondi_attention *attention = PONDI_CONTAINER(message, pondi_attention, begin);
+    pond_loop *keeper_loop = attention->keeper;
+    if (pondi_loop_closed(keeper_loop))
+        return;
+    pondi_loop_add_client(keeper_loop, &attention->client);
+    if (pondi_timer_new(keeper_loop, look_again, attention, &attention->timer, NULL) ||
+        pondi_watcher_new(keeper_loop, attention->fd, on_ready, attention, &attention->watcher,
+                          NULL))
+        return; /* out of memory: it goes on when its thread comes back */
+    pondi_watcher_set(attention->watcher, PONDI_READABLE);
+}
+
+static pondi_attention *attention_new(pond_loop *loop)
+{
+    pond_loop *keeper_loop = pondi_loop_keeper(NULL);
+    pondi_attention *attention = keeper_loop ? pondi_calloc(1, sizeof(*attention)) : NULL;
+    if (!attention)
+        return NULL;
+    attention->fd = fcntl(uv_backend_fd(&loop->uv), F_DUPFD_CLOEXEC, 0);
+    if (attention->fd < 0) {
+        pondi_free(attention);
+        return NULL;
+    }
+    attention->loop = loop;
+    attention->keeper = keeper_loop;
+    pondi_loop_hold(loop);
+    pondi_list_init(&attention->client.link);
+    attention->client.closing = on_keeper_closing;
+    attention->begin.run = on_begin;
+    attention->end.run = on_end;
+    return attention;
+}
+
+void pondi_loop_unattend(pond_loop *loop)
+{
+    pondi_attention *attention = loop->attention;
+    loop->attention = NULL;
+    if (attention)
+        pondi_loop_post(attention->keeper, &attention->end);
+}
+
+void pondi_loop_depart(pond_loop *loop)
+{
+    pondi_attention *attention = NULL;
+    if (loop->private && loop->pending && !loop->attention && !loop->sleeping && !loop->closed)
+        loop->attention = attention = attention_new(loop);
+    if (attention)
+        pondi_loop_post(attention->keeper, &attention->begin);
+    pondi_loop_leave(loop);
+}

@@ -1,0 +1,15 @@
+/* The library's own thread, for what no host drives. */
+#ifndef PONDI_LOOP_KEEPER_H
+#define PONDI_LOOP_KEEPER_H
+
+#include "millpond/millpond.h"
+
+/* The loop that this thread runs, started on first use and ended with the process. Any thread; not
+ * a reference. NULL with an error: POND_ENOMEM, POND_ERESOURCES. */
+pond_loop *pondi_loop_keeper(pond_error **err);
+
+/* Leave a loop as pondi_loop_leave() does. If it is a thread's private one and operations are still
+ * under way in it, the keeper drives it until they have ended: its thread may never come back. */
+void pondi_loop_depart(pond_loop *loop);
+
+#endif
