@@ -25,6 +25,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Name the versions that were under test."""
     names = ("host", "port", "user", "password", "database")
     for kind in ("postgres", "mysql"):
+        if f"MILLPOND_TEST_{kind.upper()}" not in os.environ:
+            continue  # then no test of it ran
         address = address_of(f"MILLPOND_TEST_{kind.upper()}")
         config = DatabaseConfig(**{name: address[name] for name in names})
         with DatabaseFactory.create_database(kind, config).sync_connection() as conn:

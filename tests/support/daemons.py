@@ -1,0 +1,130 @@
+"""Servers of our own that may be killed, paused and started again.
+
+They are what the scripts beside this one start; only the program is under our thumb.
+"""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import mariadb_server
+import mysql_server
+import postgres_server
+
+
+def children_of(pid: int) -> list[int]:
+    with contextlib.suppress(FileNotFoundError):
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as children:
+            return [int(child) for child in children.read().split()]
+    return []
+
+
+def is_alive(pid: int) -> bool:
+    """A zombie is not."""
+    with contextlib.suppress(OSError):
+        with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
+            return stat.read().rpartition(")")[2].split()[0] != "Z"
+    return False
+
+
+def poll(what: str, done: Callable[[], bool]) -> None:
+    """Wait for something that nobody tells of; for at most a minute."""
+    deadline = time.monotonic() + 60
+    while not done():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"waited in vain: {what}")
+        time.sleep(0.02)
+
+
+class Daemon:
+    """A running server.
+
+    Attributes:
+        kind: "postgres" or "mysql".
+        address: how to reach it, as the server's script tells.
+    """
+
+    def __init__(self, kind: str, address: dict[str, Any], pid_file: str) -> None:
+        self.kind = kind
+        self.address = address
+        self._pid_file = pid_file
+        self._started: subprocess.Popen[bytes] | None = None
+        with open(f"/proc/{self.pid}/cmdline", "rb") as line:
+            self._command = [part.decode() for part in line.read().split(b"\0") if part]
+        if kind == "postgres":
+            self._command = postgres_server.as_server_user(self._command)
+        else:  # what was committed outlives the process
+            self._command.append("--innodb-flush-log-at-trx-commit=2")
+
+    @property
+    def pid(self) -> int:
+        with open(self._pid_file, encoding="ascii") as lines:
+            return int(lines.readline())
+
+    def _everyone(self) -> list[int]:
+        return [self.pid, *children_of(self.pid)]
+
+    def kill(self) -> None:
+        """SIGKILL to all its processes; returns when they are gone."""
+        everyone = self._everyone()
+        for pid in everyone:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        poll("the server's end", lambda: not any(is_alive(pid) for pid in everyone))
+        if self._started:
+            self._started.wait()
+
+    def start(self) -> None:
+        """After kill(): the same server on the same port; returns when it accepts connections."""
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(self._pid_file)
+        self._started = subprocess.Popen(
+            self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        poll("the server's start", self._accepts)
+
+    def _accepts(self) -> bool:
+        with socket.socket() as probe:
+            if probe.connect_ex((self.address["host"], self.address["port"])):
+                return False
+        return os.path.exists(self._pid_file)
+
+    def pause(self) -> None:
+        """SIGSTOP to all its processes."""
+        for pid in self._everyone():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        for pid in self._everyone():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+
+    def close(self) -> None:
+        """End what start() began; the rest is the script's."""
+        with contextlib.suppress(FileNotFoundError):
+            self.resume()
+        if self._started and self._started.poll() is None:
+            self.kill()
+
+
+@contextlib.contextmanager
+def daemon(kind: str, mysql_name: str) -> Iterator[Daemon]:
+    """A new server with TLS: PostgreSQL, or the one of MySQL's family that has this name."""
+    if kind == "postgres":
+        starting = postgres_server.server(tls=True)
+    else:
+        family = {"MariaDB": mariadb_server, "MySQL": mysql_server}
+        starting = family[mysql_name].server(tls=True)
+    with starting as address:
+        pid_file = "postmaster.pid" if kind == "postgres" else "../pid"
+        made = Daemon(kind, address, f"{address['data']}/{pid_file}")
+        try:
+            yield made
+        finally:
+            made.close()
