@@ -92,7 +92,8 @@ static void note_transaction(pg_conn *conn)
     PGTransactionStatusType status = conn->pg ? PQtransactionStatus(conn->pg) : PQTRANS_UNKNOWN;
     if (status == PQTRANS_ACTIVE)
         return; /* in the middle of a stream */
-    conn->base.in_transaction = status == PQTRANS_INTRANS || status == PQTRANS_INERROR;
+    conn->base.in_transaction =
+        conn->begin_pending || status == PQTRANS_INTRANS || status == PQTRANS_INERROR;
     conn->base.transaction_failed = status == PQTRANS_INERROR;
 }
 
@@ -172,13 +173,6 @@ static void take_command(pg_conn *conn, PGresult *res)
     PQclear(res);
 }
 
-static void start_transaction_verb(pg_conn *conn, pond_transaction_verb verb)
-{
-    static const char *const commands[] = {
-        [POND_BEGIN] = "BEGIN", [POND_COMMIT] = "COMMIT", [POND_ROLLBACK] = "ROLLBACK"};
-    pondi_postgres_command(conn, commands[verb]);
-}
-
 /* ---- The socket -------------------------------------------------------------------------- */
 
 void pondi_postgres_flush(pg_conn *conn)
@@ -206,6 +200,12 @@ static void take(pg_conn *conn, PGresult *res)
     case PG_PREPARING:
         pondi_postgres_take_prepared(conn, res);
         break;
+    case PG_BEGINNING:
+        pondi_postgres_take_begin(conn, res);
+        break;
+    case PG_BEGIN_WITH:
+        pondi_postgres_take_begin_with(conn, res);
+        break;
     case PG_EXECUTING:
         pondi_postgres_take_result(conn, res);
         break;
@@ -227,6 +227,8 @@ static void no_more(pg_conn *conn)
 {
     if (conn->phase == PG_EXECUTING)
         pondi_postgres_executed(conn);
+    else if (conn->phase == PG_BEGINNING)
+        pondi_postgres_begun(conn);
     else if (conn->phase == PG_COMMAND || conn->phase == PG_SETTLING)
         pondi_postgres_finish(conn);
 }
@@ -312,6 +314,7 @@ static void start(pondi_conn *base, pondi_request *request)
     pg_conn *conn = pg_of(base);
     conn->sent = 0;
     conn->retried = 0;
+    conn->began_with = 0;
     switch (request->kind) {
     case PONDI_REQUEST_CONNECT:
         pondi_postgres_connect(conn);
@@ -328,7 +331,7 @@ static void start(pondi_conn *base, pondi_request *request)
         pondi_postgres_stream_end(conn);
         break;
     case PONDI_REQUEST_TRANSACTION:
-        start_transaction_verb(conn, request->verb);
+        pondi_postgres_transaction(conn);
         break;
     case PONDI_REQUEST_PING:
         pondi_postgres_command(conn, "");

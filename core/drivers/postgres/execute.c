@@ -169,6 +169,37 @@ static void sent(pg_conn *conn, int ok)
         pondi_postgres_flush(conn);
 }
 
+static int send_prepared(pg_conn *conn)
+{
+    const pg_statement *statement = conn->base.current->statement->prepared;
+    return PQsendQueryPrepared(conn->pg, statement->name, statement->param_count, conn->values,
+                               conn->lengths, conn->formats, statement->binary);
+}
+
+static int send_unnamed(pg_conn *conn)
+{
+    const pondi_request *request = conn->base.current;
+    return PQsendQueryParams(conn->pg, request->statement->native, (int)request->column_count, NULL,
+                             conn->values, conn->lengths, conn->formats, 0);
+}
+
+/* BEGIN can go in one pipeline with a statement whose end is one result. */
+static int goes_with_begin(const pg_conn *conn)
+{
+    const pondi_request *request = conn->base.current;
+    return request->kind == PONDI_REQUEST_EXECUTE &&
+           is_prepared_verb(request->statement->info.verb) &&
+           (conn->unnamed || request->statement->prepared);
+}
+
+static void run(pg_conn *conn, int (*send)(pg_conn *conn))
+{
+    if (conn->begin_pending)
+        pondi_postgres_begin_with(conn, send);
+    else
+        sent(conn, send(conn));
+}
+
 static void run_prepared(pg_conn *conn)
 {
     pondi_request *request = conn->base.current;
@@ -188,8 +219,7 @@ static void run_prepared(pg_conn *conn)
         return;
     }
     conn->sent = 0;
-    sent(conn, PQsendQueryPrepared(conn->pg, statement->name, statement->param_count, conn->values,
-                                   conn->lengths, conn->formats, statement->binary));
+    run(conn, send_prepared);
 }
 
 static void run_unnamed(pg_conn *conn)
@@ -205,8 +235,7 @@ static void run_unnamed(pg_conn *conn)
         pondi_postgres_finish(conn);
         return;
     }
-    sent(conn, PQsendQueryParams(conn->pg, request->statement->native, (int)request->column_count,
-                                 NULL, conn->values, conn->lengths, conn->formats, 0));
+    run(conn, send_unnamed);
 }
 
 void pondi_postgres_execute(pg_conn *conn)
@@ -218,6 +247,8 @@ void pondi_postgres_execute(pg_conn *conn)
                                                   "at most %d in a statement",
                                                   request->column_count, MOST_PARAMETERS));
         pondi_postgres_finish(conn);
+    } else if (conn->begin_pending && !goes_with_begin(conn)) {
+        pondi_postgres_begin_first(conn, 0);
     } else if (runs_unnamed(conn, request)) {
         run_unnamed(conn);
     } else if (request->statement->prepared) {
@@ -295,13 +326,17 @@ static int retry_stale(pg_conn *conn)
         ((pg_statement *)at->prepared)->name[0] = '\0'; /* the server has it no more */
     pondi_postgres_statement_free(conn, at->prepared);
     at->prepared = NULL;
-    if (conn->retried || PQtransactionStatus(conn->pg) != PQTRANS_IDLE)
+    int idle = PQtransactionStatus(conn->pg) == PQTRANS_IDLE;
+    if (conn->retried || !(idle || conn->began_with))
         return 0;
     conn->retried = 1;
     pond_error_free(conn->error);
     conn->error = NULL;
     conn->sent = 0;
-    prepare(conn, at);
+    if (idle)
+        prepare(conn, at);
+    else
+        pondi_postgres_begin_first(conn, 1);
     return 1;
 }
 

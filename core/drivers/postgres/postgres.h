@@ -18,7 +18,9 @@ typedef enum pg_phase {
     PG_IDLE,
     PG_RESOLVING, /* a thread looks up the host's addresses */
     PG_CONNECTING,
-    PG_PREPARING, /* prepare and describe, in one round trip */
+    PG_PREPARING,  /* prepare and describe, in one round trip */
+    PG_BEGINNING,  /* BEGIN alone, for the statement that waits behind it */
+    PG_BEGIN_WITH, /* BEGIN and its first statement in one pipeline */
     PG_EXECUTING,
     PG_MANY,
     PG_PARKED,  /* a stream waits to be asked for more: nothing is read */
@@ -66,6 +68,8 @@ typedef struct pg_conn {
     int sent;            /* some of it may have been */
     int stale;           /* the schema changed under the plan */
     int retried;         /* the statement was prepared anew once */
+    int begin_pending;   /* BEGIN goes with the next statement */
+    int began_with;      /* it went with the current one */
     int unnamed;         /* setting: no prepared statements */
     uint64_t statements; /* for names */
     pg_statement *preparing;
@@ -123,6 +127,18 @@ void pondi_postgres_prepared(pg_conn *conn);
 void pondi_postgres_take_result(pg_conn *conn, PGresult *res);
 void pondi_postgres_executed(pg_conn *conn);
 void pondi_postgres_statement_free(pg_conn *conn, pg_statement *statement);
+
+/* ---- begin.c: transactions that begin with their first statement ---- */
+/* Begin, commit or roll back, as the current request says. */
+void pondi_postgres_transaction(pg_conn *conn);
+/* Send BEGIN and the statement that `send` sends in one pipeline. */
+void pondi_postgres_begin_with(pg_conn *conn, int (*send)(pg_conn *conn));
+void pondi_postgres_take_begin_with(pg_conn *conn, PGresult *res);
+/* Send BEGIN alone, after which the request is executed; `failed`: for a transaction that failed
+ * with its first statement, and so is begun anew. */
+void pondi_postgres_begin_first(pg_conn *conn, int failed);
+void pondi_postgres_take_begin(pg_conn *conn, PGresult *res);
+void pondi_postgres_begun(pg_conn *conn);
 
 /* ---- stream.c ---- */
 /* True if the current request has the rows that it asked for: it is finished then. */
