@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from millpond import ConnectionManager, DatabaseConfig, DatabaseFactory, PoolManager
 
+pytest_plugins = ["faults"]
+
 KINDS = ("sqlite", "postgres", "mysql")
 
 

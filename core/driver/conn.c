@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "driver/driver.h"
+#include "driver/outcome.h"
 
 enum {
     GRACE_MS = 700, /* how long the server may take to stop a statement: calls end within their
@@ -194,11 +195,36 @@ static pond_error *timeout_error(const pondi_request *request, const char *what)
                            (double)request->timeout_ms / 1000, what);
 }
 
+static pond_error *connect_timeout_error(const pondi_request *request)
+{
+    return pondi_error_new(
+        POND_ECONNECT,
+        "cannot connect to database \"%s\": timed out after %.3g s; see that the "
+        "server can be reached, or raise connection_creation_timeout",
+        pondi_config_get(request->conn->config, "database"), (double)request->timeout_ms / 1000);
+}
+
 static pond_error *stop_error(const pondi_request *request, const char *what)
 {
+    if (request->stop_code == POND_ETIMEDOUT && request->kind == PONDI_REQUEST_CONNECT)
+        return connect_timeout_error(request);
     if (request->stop_code == POND_ETIMEDOUT)
         return timeout_error(request, what);
     return pondi_error_new(request->stop_code, "cancelled: %s", what);
+}
+
+/* Whoever cancelled knows that; who waited for the timeout is told what it means. */
+static pond_error *silence_error(const pondi_conn *conn, const pondi_request *request)
+{
+    if (!pondi_request_outcome_unknown(conn, request))
+        return stop_error(request, "the server did not stop the statement, so the connection was "
+                                   "closed; nothing of it or its transaction took effect");
+    pond_error *error = stop_error(request, "the server did not stop the statement, so the "
+                                            "connection was closed; it is unknown whether the "
+                                            "statement took effect");
+    if (request->stop_code == POND_ETIMEDOUT && !pondi_error_is_shared(error))
+        error->code = POND_EUNKNOWN;
+    return error;
 }
 
 /* The server did not stop in time: nothing is known of it any more. */
@@ -207,11 +233,10 @@ static void give_up(pondi_conn *conn)
     pondi_request *request = conn->current;
     if (request->inline_run)
         return; /* its thread comes back by itself */
-    pond_error *error = stop_error(request, "the server did not stop the statement, so the "
-                                            "connection was closed; its outcome is unknown");
+    pond_error *error = silence_error(conn, request);
     conn->current = NULL;
     pondi_conn_broken(conn);
-    complete(request, request->stop_code, error);
+    complete(request, error->code, error);
 }
 
 static void expire_waiting(pondi_conn *conn, int64_t now_ns)

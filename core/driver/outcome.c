@@ -15,10 +15,8 @@ int pondi_request_only_reads(const pondi_request *request)
     return 0;
 }
 
-static int outcome_unknown(const pondi_conn *conn, const pondi_request *request, int sent)
+int pondi_request_outcome_unknown(const pondi_conn *conn, const pondi_request *request)
 {
-    if (!sent)
-        return 0;
     if (request->kind == PONDI_REQUEST_TRANSACTION)
         return request->verb == POND_COMMIT;
     if (request->kind != PONDI_REQUEST_EXECUTE && request->kind != PONDI_REQUEST_EXECUTE_MANY)
@@ -31,7 +29,7 @@ static int outcome_unknown(const pondi_conn *conn, const pondi_request *request,
 pond_error *pondi_conn_lost_error(const pondi_conn *conn, const pondi_request *request, int sent,
                                   const char *said)
 {
-    int unknown = outcome_unknown(conn, request, sent);
+    int unknown = sent && pondi_request_outcome_unknown(conn, request);
     const char *what =
         unknown ? "the connection was lost after the statement was sent, so it is unknown whether "
                   "it took effect"

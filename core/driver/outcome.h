@@ -7,6 +7,9 @@
 /* True for statements that change nothing, as far as the first word tells. */
 int pondi_request_only_reads(const pondi_request *request);
 
+/* True if the server may have done something for good that was asked for, where no answer comes. */
+int pondi_request_outcome_unknown(const pondi_conn *conn, const pondi_request *request);
+
 /* The error for it: POND_EUNKNOWN if something may have been done for good without our hearing of
  * it, else POND_ECONNLOST. `sent`: the server may have got some of it. `said`: the library's own
  * words, or "". Never NULL. */

@@ -62,9 +62,7 @@ async def test_the_first_statement_may_be_one_that_is_not_prepared(conn: Any) ->
     await conn.commit_transaction()
 
 
-async def test_a_transaction_without_statements_costs_nothing(
-    conn: Any, relay: RoundTrips
-) -> None:
+async def test_a_transaction_without_statements_costs_nothing(conn: Any, relay: RoundTrips) -> None:
     before = relay.count
     await conn.begin_transaction()
     await conn.commit_transaction()

@@ -173,7 +173,7 @@ class Proxy:
         self, link: Link, source: socket.socket, target: socket.socket, direction: str
     ) -> None:
         loop = asyncio.get_running_loop()
-        while data := await loop.sock_recv(source, 1 << 16):
+        while data := await self.receive(link, source):
             if self.seconds:
                 await asyncio.sleep(self.seconds)
             await self.hush(link)
@@ -184,8 +184,18 @@ class Proxy:
             self.totals[direction] += len(passing)
             if link.carried[direction] >= after:
                 await self.cut_off(link, how)
-        await self.hush(link)
         raise CutOffError("close")
+
+    async def receive(self, link: Link, source: socket.socket) -> bytes:
+        """The next piece; an end is held back while nothing may pass."""
+        try:
+            data = await asyncio.get_running_loop().sock_recv(source, 1 << 16)
+        except ConnectionError:
+            await self.hush(link)
+            raise
+        if not data:
+            await self.hush(link)
+        return data
 
     async def hush(self, link: Link) -> None:
         while self.silent or link.silent:

@@ -337,8 +337,9 @@ typedef struct pond_execute_options {
 /* Execute one statement with `?` placeholders (see pond_sql_convert()). Completes with a result,
  * or with an error: POND_EPARAMS and POND_ERANGE before anything is sent; POND_ETIMEDOUT after
  * the server's work was stopped, the connection usable; POND_ECONNLOST if it was lost before the
- * statement could have had an effect, POND_EUNKNOWN if after; any other that the database's own
- * answer maps to. Thread: loop. */
+ * statement could have had an effect, POND_EUNKNOWN if after; the latter too if the time is over
+ * and the server, silent, could not be stopped; any other that the database's own answer maps to.
+ * Thread: loop. */
 POND_API int pond_connection_execute(pond_connection *connection, const char *sql, size_t sql_size,
                                      const pond_value *params, size_t param_count,
                                      const pond_execute_options *options, void *user_data,
@@ -404,9 +405,9 @@ typedef enum pond_transaction_verb {
 } pond_transaction_verb;
 
 /* Begin, commit or roll back. Errors: POND_ETRANSACTION when beginning inside a transaction, or
- * committing or rolling back outside one; POND_EUNKNOWN when the connection was lost during a
- * commit. A commit of a failed PostgreSQL transaction rolls back and fails with
- * POND_ETRANSACTION. Thread: loop. */
+ * committing or rolling back outside one; POND_EUNKNOWN when the connection was lost, or
+ * the server fell silent, during a commit. A commit of a failed PostgreSQL transaction rolls back
+ * and fails with POND_ETRANSACTION. Thread: loop. */
 POND_API int pond_connection_transaction(pond_connection *connection, pond_transaction_verb verb,
                                          int64_t timeout_ms, void *user_data, pond_op **op,
                                          pond_error **err);

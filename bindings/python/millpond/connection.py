@@ -34,7 +34,7 @@ class AsyncConnection(abc.ABC):
     @abc.abstractmethod
     async def commit_transaction(self) -> None:
         """Commit. Raises TransactionStateError if none is open, UnknownOutcomeError if the
-        connection was lost before the answer came."""
+        connection was lost, or the server fell silent, before the answer came."""
 
     @abc.abstractmethod
     async def rollback_transaction(self) -> None:
@@ -70,7 +70,7 @@ class SyncConnection(abc.ABC):
     @abc.abstractmethod
     def commit_transaction(self) -> None:
         """Commit. Raises TransactionStateError if none is open, UnknownOutcomeError if the
-        connection was lost before the answer came."""
+        connection was lost, or the server fell silent, before the answer came."""
 
     @abc.abstractmethod
     def rollback_transaction(self) -> None:

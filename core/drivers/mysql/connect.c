@@ -329,26 +329,30 @@ MYSQL *pondi_mysql_open(const pond_config *config, int64_t timeout_ms, pond_erro
 
 /* ---- On the thread ----------------------------------------------------------------------- */
 
-/* What the server takes in one packet: it hangs up on those who send more. */
-static uint64_t ask_max_packet(MYSQL *mysql)
+/* What the server takes in one packet: it hangs up on those who send more. False if it does not
+ * say, since the connection is no good. */
+static int ask_max_packet(MYSQL *mysql, uint64_t *out)
 {
-    uint64_t size = 0;
     if (mysql_query(mysql, "SELECT @@max_allowed_packet"))
         return 0;
     MYSQL_RES *rows = mysql_store_result(mysql);
     MYSQL_ROW row = rows ? mysql_fetch_row(rows) : NULL;
-    if (row && row[0])
-        size = strtoull(row[0], NULL, 10);
+    int told = row && row[0];
+    if (told)
+        *out = strtoull(row[0], NULL, 10);
     mysql_free_result(rows);
-    return size;
+    return told;
 }
 
 static void work(pondi_task *base)
 {
     my_task *task = (my_task *)base;
     task->mysql = pondi_mysql_open(task->config, task->timeout_ms, &task->error);
-    if (task->mysql)
-        task->max_packet = ask_max_packet(task->mysql);
+    if (task->mysql && !ask_max_packet(task->mysql, &task->max_packet)) {
+        task->error = connect_error(task->config, task->mysql, "the server");
+        mysql_close(task->mysql);
+        task->mysql = NULL;
+    }
     mysql_thread_end();
 }
 

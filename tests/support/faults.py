@@ -1,4 +1,4 @@
-"""Servers and networks that fail, and the look at what is left afterwards."""
+"""Fixtures of tests/adversity: servers and networks that fail, and a look at what is left."""
 
 import contextlib
 import os

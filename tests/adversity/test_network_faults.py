@@ -1,0 +1,350 @@
+"""Networks that cut, delay or fall silent: what the caller is told, how soon, and how pools heal.
+
+Bounds are far from the next longer timeout, not close to the contract (the call's own timeout plus
+one second): the machine may be busy.
+"""
+
+import asyncio
+import time
+import uuid
+from typing import Any
+
+import faults
+import millpond
+import observer
+import pytest
+from fault_proxy import TO_CLIENT, TO_SERVER, FaultProxy
+
+SOON = 8.0  # far below the 15 s of connecting and the 60 s of a statement
+ENCRYPTED = [pytest.param("disable", id="plain"), pytest.param("require", id="tls")]
+CREATE = {
+    "postgres": "CREATE TABLE IF NOT EXISTS ledger (id text)",
+    "mysql": "CREATE TABLE IF NOT EXISTS ledger (id char(36)) ENGINE = InnoDB",
+}
+INSERT = "INSERT INTO ledger VALUES (?)"
+COUNT = "SELECT count(*) FROM ledger WHERE id = ?"
+SLEEP = {"postgres": "SELECT pg_sleep(600)", "mysql": "SELECT sleep(600)"}
+
+
+class Within:
+    """Fails if the block takes longer than a bound."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def __enter__(self) -> None:
+        self._begun = time.monotonic()
+
+    def __exit__(self, *error: object) -> None:
+        took = time.monotonic() - self._begun
+        assert took < self._seconds, f"took {took:.1f} s"
+
+
+async def rows_of(at: Any, mine: str) -> int:
+    async with at.direct.async_connection() as conn:
+        return int((await conn.execute(COUNT, (mine,)))[0][0])
+
+
+async def prepare(at: Any) -> None:
+    async with at.direct.async_connection() as conn:
+        await conn.execute(CREATE[at.kind])
+        await conn.execute("DELETE FROM ledger")
+
+
+async def heals(at: Any, proxy: FaultProxy) -> None:
+    """The next caller gets a connection that works, and the counts are right."""
+    proxy.heal()
+    async with at.db.async_connection() as conn:
+        assert (await conn.execute("SELECT 7")) == [(7,)]
+    await faults.adds_up(at.db, at.look)
+
+
+def points(total: int, most: int) -> list[int]:
+    """So many byte counts from 0 to all, ends included."""
+    step = max(1, total // most)
+    return sorted({*range(0, total + 1, step), 1, max(0, total - 1), total})
+
+
+async def insert_once(conn: Any, mine: str) -> str:
+    try:
+        await conn.execute(INSERT, (mine,))
+    except millpond.UnknownOutcomeError:
+        return "unknown"
+    except millpond.ConnectionLostError:
+        return "lost"
+    return "done"
+
+
+ALLOWED = {"done": (1,), "lost": (0,), "unknown": (0, 1)}
+
+
+@pytest.mark.parametrize("sslmode", ENCRYPTED)
+@pytest.mark.parametrize("how", ["close", "reset"])
+async def test_a_write_cut_at_any_byte_is_told_as_it_is(
+    site: Any, proxy: FaultProxy, sslmode: str, how: str, long_run: bool
+) -> None:
+    at = await site(pool_max_size=1, sslmode=sslmode)
+    await prepare(at)
+    for direction in (TO_SERVER, TO_CLIENT):
+        total = await bytes_of_an_insert(at, proxy, direction)
+        seen = set()
+        for after in points(total, 1000 if long_run else 12):
+            mine = str(uuid.uuid4())
+            async with at.db.async_connection() as conn:
+                await conn.execute(INSERT, (str(uuid.uuid4()),))  # prepares it
+                proxy.cut(direction, after, how)
+                outcome = await insert_once(conn, mine)
+                await conn.close()  # the cut may still be under way
+            proxy.heal()
+            seen.add(outcome)
+            assert await rows_of(at, mine) in ALLOWED[outcome], f"{outcome}, cut after {after}"
+            if direction == TO_SERVER and after < total:
+                assert outcome != "done"
+        assert "unknown" in seen
+    await heals(at, proxy)
+
+
+async def bytes_of_an_insert(at: Any, proxy: FaultProxy, direction: str) -> int:
+    async with at.db.async_connection() as conn:
+        await conn.execute(INSERT, (str(uuid.uuid4()),))
+        proxy.cut(direction, 1 << 40)
+        await conn.execute(INSERT, (str(uuid.uuid4()),))
+    total = proxy.counts()[direction]
+    proxy.heal()
+    assert total > 8
+    return total
+
+
+@pytest.mark.parametrize("sslmode", ENCRYPTED)
+@pytest.mark.parametrize("how", ["close", "reset"])
+@pytest.mark.parametrize("direction", [TO_SERVER, TO_CLIENT])
+async def test_a_commit_whose_answer_is_lost_is_unknown_and_never_repeated(
+    site: Any, proxy: FaultProxy, sslmode: str, how: str, direction: str
+) -> None:
+    at = await site(pool_max_size=1, sslmode=sslmode)
+    await prepare(at)
+    for after in (0, 1, 5, 9):
+        mine = str(uuid.uuid4())
+        async with at.db.async_connection() as conn:
+            await conn.begin_transaction()
+            await conn.execute(INSERT, (mine,))
+            proxy.cut(direction, after, how)
+            with pytest.raises(millpond.UnknownOutcomeError) as caught:
+                await conn.commit_transaction()
+            assert caught.value.retryable is False
+            with pytest.raises(millpond.ConnectionLostError):  # nor begun anew in another session
+                await conn.execute(INSERT, (mine,))
+        proxy.heal()
+        if direction == TO_CLIENT:
+
+            async def committed(mine: str = mine) -> bool:
+                return await rows_of(at, mine) == 1
+
+            await observer.until("the commit", committed)
+        else:
+            assert await rows_of(at, mine) == 0
+    await heals(at, proxy)
+
+
+@pytest.mark.parametrize("verb", ["execute", "commit"])
+async def test_a_write_that_falls_silent_is_unknown_within_its_timeout(
+    site: Any, proxy: FaultProxy, verb: str
+) -> None:
+    at = await site(pool_max_size=1, query_execution_timeout=0.3)
+    await prepare(at)
+    mine = str(uuid.uuid4())
+    async with at.db.async_connection() as conn:
+        await conn.execute(INSERT, (str(uuid.uuid4()),))  # prepares it
+        if verb == "commit":
+            await conn.begin_transaction()
+            await conn.execute(INSERT, (mine,))
+        proxy.cut(TO_CLIENT, 0, "silence")
+        with Within(SOON), pytest.raises(millpond.UnknownOutcomeError, match=r"0\.3 s") as caught:
+            if verb == "commit":
+                await conn.commit_transaction()
+            else:
+                await conn.execute(INSERT, (mine,))
+        assert caught.value.retryable is False
+    await heals(at, proxy)
+    assert await rows_of(at, mine) == 1
+
+
+@pytest.mark.parametrize("sslmode", ENCRYPTED)
+async def test_a_blackhole_is_a_timeout_and_the_pool_heals(
+    site: Any, proxy: FaultProxy, sslmode: str
+) -> None:
+    at = await site(pool_max_size=2, sslmode=sslmode)
+    async with at.db.async_connection() as conn:
+        await conn.execute("SELECT 1")
+        proxy.blackhole()
+        with Within(SOON), pytest.raises(millpond.QueryTimeoutError):
+            await conn.execute("SELECT 1", timeout=0.3)
+        with Within(SOON), pytest.raises(TimeoutError):
+            await at.db.get_async_connection(timeout=0.3)
+        with Within(SOON), pytest.raises(TimeoutError):
+            await asyncio.wait_for(at.db.get_async_connection(), 0.3)
+    await heals(at, proxy)
+
+
+async def test_what_is_cancelled_in_a_blackhole_frees_its_task_at_once(
+    site: Any, proxy: FaultProxy
+) -> None:
+    at = await site(pool_max_size=1)
+    async with at.db.async_connection() as conn:
+        await conn.execute("SELECT 1")
+        proxy.blackhole()
+        task = asyncio.create_task(conn.execute("SELECT 2"))
+        await asyncio.sleep(0)
+        task.cancel()
+        with Within(SOON), pytest.raises(asyncio.CancelledError):
+            await task
+    await heals(at, proxy)
+
+
+@pytest.mark.parametrize("fault", ["silence", "half"])
+async def test_a_half_open_connection_is_found_out_by_the_timeout(
+    site: Any, proxy: FaultProxy, fault: str
+) -> None:
+    at = await site(pool_max_size=1)
+    async with at.db.async_connection() as conn:
+        first = conn.id
+    proxy.cut(TO_SERVER, 0, fault)  # while it lies idle
+    async with at.db.async_connection() as conn:
+        with Within(SOON), pytest.raises(millpond.QueryTimeoutError):
+            await conn.execute("SELECT 1", timeout=0.3)
+    proxy.heal()
+    async with at.db.async_connection() as conn:
+        assert conn.id != first
+        assert (await conn.execute("SELECT 1")) == [(1,)]
+    await heals(at, proxy)
+
+
+@pytest.mark.parametrize("how", ["close", "reset"])
+async def test_a_read_that_is_cut_is_a_lost_connection(
+    site: Any, proxy: FaultProxy, how: str
+) -> None:
+    at = await site(pool_max_size=1)
+    async with at.db.async_connection() as conn:
+        await conn.execute("SELECT 1")
+        reading = asyncio.ensure_future(conn.execute(SLEEP[at.kind]))
+
+        async def running() -> bool:
+            return await at.look.busy() == 1
+
+        await observer.until("the statement's start", running)
+        if how == "reset":
+            proxy.reset()
+        else:
+            proxy.cut(TO_SERVER, 0, how)
+            cancelled = asyncio.ensure_future(conn.execute("SELECT 2"))
+            await asyncio.sleep(0)
+            cancelled.cancel()
+            proxy.reset()
+        with Within(SOON), pytest.raises(millpond.ConnectionLostError):
+            await reading
+        with pytest.raises(millpond.ConnectionLostError, match="acquire another"):
+            await conn.execute("SELECT 1")
+    proxy.heal()
+    async with at.db.async_connection() as conn:
+        assert (await conn.execute("SELECT 1")) == [(1,)]
+
+
+async def test_big_answers_are_cut_anywhere(site: Any, proxy: FaultProxy, long_run: bool) -> None:
+    at = await site(pool_max_size=1)
+    big = "SELECT repeat('x', 3000000)"
+    for after in points(3_000_000, 200 if long_run else 8)[:-1]:
+        async with at.db.async_connection() as conn:
+            await conn.execute("SELECT 1")
+            proxy.cut(TO_CLIENT, after)
+            with pytest.raises(millpond.ConnectionLostError):
+                await conn.execute(big)
+        proxy.heal()
+    await heals(at, proxy)
+
+
+async def test_a_delay_costs_time_and_nothing_else(site: Any, proxy: FaultProxy) -> None:
+    at = await site(pool_max_size=2)
+    proxy.delay(0.02)
+    tokens = [str(uuid.uuid4()) for _ in range(20)]
+    sql = "SELECT CAST(? AS char(36))"
+
+    async def ask(token: str) -> bool:
+        async with at.db.async_connection() as conn:
+            return bool((await conn.execute(sql, (token,))) == [(token,)])
+
+    assert all(await asyncio.gather(*(ask(token) for token in tokens)))
+    proxy.delay(2)
+    async with at.db.async_connection() as conn:
+        with Within(SOON), pytest.raises(millpond.QueryTimeoutError):
+            await conn.execute("SELECT 1", timeout=0.2)
+    await heals(at, proxy)
+
+
+# ---- Connecting --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sslmode", ENCRYPTED)
+@pytest.mark.parametrize("how", ["close", "reset"])
+@pytest.mark.parametrize("direction", [TO_SERVER, TO_CLIENT])
+async def test_a_connect_that_is_cut_at_any_byte_fails_clearly_and_leaks_nothing(
+    site: Any, proxy: FaultProxy, sslmode: str, how: str, direction: str, long_run: bool
+) -> None:
+    at = await site(pool_max_size=1, sslmode=sslmode)
+    proxy.cut(direction, 1 << 40)
+    async with at.db.async_connection() as conn:
+        total = proxy.counts()[direction]
+        await conn.close()
+    for after in points(total - 8, 1000 if long_run else 8):
+        proxy.cut(direction, after, how)
+        with Within(SOON):
+            try:
+                async with at.db.async_connection() as conn:
+                    await conn.execute("SELECT 1")
+            except (millpond.ConnectFailedError, millpond.ConnectionLostError):
+                continue
+        pytest.fail(f"connected in spite of a cut after {after} of {total} bytes")
+    await heals(at, proxy)
+
+
+@pytest.mark.parametrize("after", [0, 1, 30, 60])
+async def test_a_connect_that_falls_silent_ends_with_its_timeout(
+    site: Any, proxy: FaultProxy, after: int
+) -> None:
+    at = await site(pool_max_size=1, connection_creation_timeout=0.3)
+    proxy.cut(TO_CLIENT, after, "silence")
+    with Within(SOON), pytest.raises(millpond.ConnectFailedError, match=r"0\.3 s"):
+        await at.db.get_async_connection()
+    await heals(at, proxy)
+
+
+async def test_a_network_that_was_silent_for_long_is_forgotten_when_it_is_back(
+    site: Any, proxy: FaultProxy
+) -> None:
+    """More attempts than there are helper threads, all stuck."""
+    at = await site(pool_max_size=4, connection_creation_timeout=0.2)
+    held = [await at.db.get_async_connection() for _ in range(4)]
+    proxy.blackhole()
+    for conn in held:
+        with pytest.raises(millpond.QueryTimeoutError):
+            await conn.execute(SLEEP[at.kind], timeout=0.1)
+        await at.db.release_async_connection(conn)
+
+    async def attempt() -> None:
+        with pytest.raises(millpond.OperationalError):
+            await at.db.get_async_connection(timeout=3)
+
+    for _ in range(5):
+        with Within(20):
+            await asyncio.gather(*(attempt() for _ in range(20)))
+    await heals(at, proxy)
+
+
+async def test_a_port_that_refuses_fails_at_once_and_is_used_again_when_it_is_back(
+    site: Any, proxy: FaultProxy
+) -> None:
+    at = await site(pool_max_size=3)
+    proxy.refuse()
+    for _ in range(3):
+        with Within(SOON), pytest.raises(millpond.ConnectFailedError):
+            await at.db.get_async_connection()
+    await heals(at, proxy)
