@@ -65,7 +65,9 @@ extern "C" {
     X(READONLY, -32, ReadOnlyError, OperationalError, None, "database is read-only")               \
     X(BUSY, -33, BusyError, OperationalError, None, "database is locked")                          \
     X(UNDEFINED, -34, UndefinedObjectError, ProgrammingError, LookupError,                         \
-      "no such table, column or function")
+      "no such table, column or function")                                                         \
+    X(VERSION, -36, VersionConflictError, OperationalError, None,                                  \
+      "the entity's version is another than expected")
 
 enum {
     POND_OK = 0,

@@ -48,6 +48,7 @@ from ._native import (
     UnknownOutcomeError,
     UnsupportedError,
     ValueRangeError,
+    VersionConflictError,
 )
 
 __all__ = [
@@ -94,4 +95,5 @@ __all__ = [
     "UnknownOutcomeError",
     "UnsupportedError",
     "ValueRangeError",
+    "VersionConflictError",
 ]
