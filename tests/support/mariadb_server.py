@@ -21,7 +21,7 @@ def initialise(folder: str) -> None:
     mysqld.run(
         [
             mysqld.find_program("mariadb-install-db", PACKAGE),
-            *("--no-defaults", f"--datadir={folder}/data", "--skip-test-db"),
+            *("--no-defaults", *mysqld.folder_options(folder), "--skip-test-db"),
             *("--auth-root-authentication-method=normal", "--skip-name-resolve"),
             *mysqld.user_option(),
         ]

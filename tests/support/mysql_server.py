@@ -20,7 +20,7 @@ COMMAND = [f"{PROGRAMS}/bin/mysqld", "--no-defaults", f"--basedir={PROGRAMS}"]
 
 
 def initialise(folder: str) -> None:
-    data = [f"--datadir={folder}/data", f"--log-error={folder}/initialise.log"]
+    data = [*mysqld.folder_options(folder), f"--log-error={folder}/initialise.log"]
     mysqld.run([*COMMAND, *data, "--initialize-insecure", *mysqld.user_option()])
 
 

@@ -40,6 +40,11 @@ def user_option() -> list[str]:
     return ["--user=nobody"] if os.geteuid() == 0 else []
 
 
+def folder_options(folder: str) -> list[str]:
+    """In /tmp, servers that start at once would take each other's temporary files."""
+    return [f"--datadir={folder}/data", f"--tmpdir={folder}"]
+
+
 def run(command: list[str], **options: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False, **options)
     if done.returncode:
@@ -76,7 +81,7 @@ def wait_for(server: subprocess.Popen[bytes], path: str, log: str) -> None:
 def started(command: list[str], folder: str) -> Iterator[str]:
     """Run a server on a folder that is initialised; yields the path of its socket."""
     path = f"{folder}/mysqld.sock"
-    options = [f"--datadir={folder}/data", f"--socket={path}", f"--pid-file={folder}/pid"]
+    options = [*folder_options(folder), f"--socket={path}", f"--pid-file={folder}/pid"]
     with open(f"{folder}/log", "wb") as out:
         server = subprocess.Popen(
             [*command, *options, *user_option(), *SETTINGS], stdout=out, stderr=out
