@@ -156,6 +156,13 @@ async def test_infinite_dates_are_a_clear_error(databases: Any) -> None:
         assert (await conn.execute("SELECT 1")) == [(1,)]
 
 
+async def test_midnight_as_24_oclock_is_a_clear_error(databases: Any) -> None:
+    async with databases.open("postgres").async_connection() as conn:
+        with pytest.raises(millpond.InvalidDataError, match='column "t" of row 0: .*24:00'):
+            await conn.execute("SELECT '24:00'::time AS t")
+        assert (await conn.execute("SELECT '23:59'::time")) == [(dt.time(23, 59),)]
+
+
 async def test_nan_comes_back_as_nan(databases: Any) -> None:
     async with databases.open("postgres").async_connection() as conn:
         rows = await conn.execute("SELECT ?::double precision, ?::numeric", (math.nan, math.nan))

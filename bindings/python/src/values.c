@@ -31,10 +31,12 @@ static PyObject *to_date(native_state *state, int64_t days)
 
 static PyObject *to_time(native_state *state, int64_t us, int32_t offset, PyObject *zone)
 {
+    if (us == NATIVE_US_PER_DAY)
+        return native_raise_text(state, POND_EDATA,
+                                 "the time is 24:00, which Python's time cannot hold: cast it to "
+                                 "text in the statement");
     if (us < 0 || us > NATIVE_US_PER_DAY)
         return native_raise_text(state, POND_EDATA, "a time is longer than a day");
-    if (us == NATIVE_US_PER_DAY)
-        us = NATIVE_US_PER_DAY - 1; /* PostgreSQL's 24:00 */
     int64_t seconds = us / 1000000;
     (void)offset;
     return PyDateTimeAPI->Time_FromTime((int)(seconds / 3600), (int)(seconds / 60 % 60),
