@@ -45,10 +45,24 @@ const char *pond_result_column_name(const pond_result *result, size_t column)
     return column < result->column_count ? result->class->column_name(result, column) : NULL;
 }
 
+void pond_result_drop_before(pond_result *result, size_t row)
+{
+    if (row > result->row_count)
+        row = result->row_count;
+    if (row < result->dropped || pondi_refcount_is_shared(&result->refs))
+        return;
+    result->dropped = row;
+    if (result->class->drop_before)
+        result->class->drop_before(result, row);
+}
+
 int pond_result_row(pond_result *result, size_t row, pond_value *values, pond_error **err)
 {
     if (row >= result->row_count)
         return pondi_error_set(err, POND_EINVAL, "row %zu does not exist: the result has %zu", row,
                                result->row_count);
+    if (row < result->dropped)
+        return pondi_error_set(err, POND_EINVAL, "row %zu was dropped: the first one left is %zu",
+                               row, result->dropped);
     return result->class->row(result, row, values, err);
 }

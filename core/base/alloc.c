@@ -3,6 +3,9 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include "millpond/millpond.h"
 
@@ -59,6 +62,13 @@ void *pondi_realloc(void *memory, size_t size)
 void pondi_free(void *memory)
 {
     free(memory);
+}
+
+void pondi_trim(void)
+{
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
 }
 
 char *pondi_memdup(const char *data, size_t size)

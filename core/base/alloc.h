@@ -13,6 +13,10 @@ char *pondi_strdup(const char *text);
 /* Copy `size` bytes and add a NUL. */
 char *pondi_memdup(const char *data, size_t size);
 
+/* Give freed memory back to the system, where the allocator by itself only does so at the end of
+ * its heap. Takes milliseconds: for after many megabytes were freed. */
+void pondi_trim(void);
+
 /* Tests only: let the allocation `countdown` calls from now fail, and with `sticky` all after it;
  * 0 turns it off. Compiled to nothing unless POND_FAULT_INJECTION is defined. */
 void pondi_alloc_fail_after(uint64_t countdown, int sticky);

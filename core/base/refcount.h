@@ -25,4 +25,10 @@ static inline int pondi_refcount_drop(pondi_refcount *refs)
     return atomic_fetch_sub_explicit(&refs->count, 1, memory_order_acq_rel) == 1;
 }
 
+/* True while somebody else holds a reference. */
+static inline int pondi_refcount_is_shared(const pondi_refcount *refs)
+{
+    return atomic_load_explicit(&refs->count, memory_order_acquire) > 1;
+}
+
 #endif

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "driver/driver.h"
 #include "driver/outcome.h"
+#include "driver/row_set.h"
 
 enum {
     GRACE_MS = 700, /* how long the server may take to stop a statement: calls end within their

@@ -3,7 +3,6 @@
 #ifndef PONDI_DRIVER_RESULT_H
 #define PONDI_DRIVER_RESULT_H
 
-#include "base/arena.h"
 #include "base/refcount.h"
 #include "millpond/millpond.h"
 
@@ -11,6 +10,8 @@ typedef struct pondi_result_class {
     /* Decode one row; `row` is in range. */
     int (*row)(pond_result *result, size_t row, pond_value *values, pond_error **err);
     const char *(*column_name)(const pond_result *result, size_t column);
+    /* The rows before this one are not read again. NULL where nothing can be freed early. */
+    void (*drop_before)(pond_result *result, size_t row);
     void (*destroy)(pond_result *result);
 } pondi_result_class;
 
@@ -21,28 +22,10 @@ struct pond_result {
     size_t column_count;
     int64_t affected;       /* -1: unknown */
     int64_t last_insert_id; /* 0: none */
+    size_t dropped;         /* rows that were given up */
     int more;               /* of a stream: the statement waits with further rows */
 };
 
 void pondi_result_init(pond_result *result, const pondi_result_class *class);
-
-/* A result held in memory of its own: names, then rows, are added before anyone reads it. */
-typedef struct pondi_row_set {
-    pond_result base;
-    pondi_arena arena;
-    char **names;
-    pond_value *cells; /* row-major */
-    size_t cell_capacity;
-} pondi_row_set;
-
-/* NULL when memory is out. Freed with pond_result_release(&set->base). */
-pondi_row_set *pondi_row_set_new(size_t column_count);
-int pondi_row_set_name(pondi_row_set *set, size_t column, const char *name);
-
-/* Add a row of NULLs and return its cells to be filled at once; NULL when memory is out. Text goes
- * to the set's arena (pondi_row_set_text). */
-pond_value *pondi_row_set_add(pondi_row_set *set);
-int pondi_row_set_text(pondi_row_set *set, pond_value *cell, pond_type type, const void *data,
-                       size_t size);
 
 #endif

@@ -23,6 +23,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import memory
 import peers
 import peers_mysql
 import uvloop
@@ -50,6 +51,9 @@ FLOORS = {
     ("mysql fetch 10,000 rows, sync", "mysqlclient"): 1.0,
     ("mysql executemany 10,000, 1 task, asyncio", "asyncmy"): 1.0,
     ("mysql executemany 10,000, sync", "mysqlclient"): 1.0,
+    ("postgres megabytes of 1,000,000 rows as tuples", "asyncpg"): 1.0,
+    ("mysql megabytes of 1,000,000 rows as tuples", "asyncmy"): 1.0,
+    ("sqlite megabytes of 1,000,000 rows as tuples", "sqlite3"): 1.0,
     ("sqlite point select, held, 1 task, asyncio", "aiosqlite"): 6.0,
     ("sqlite point select, pool, 10 tasks, asyncio", "aiosqlite"): 10.0,
     ("sqlite point select, sync", "sqlite3"): 0.9,
@@ -101,6 +105,10 @@ class Report:
             f" {row['millpond_per_s']:>10,} {row['peer_per_s']:>10,}",
             flush=True,
         )
+
+    def add_megabytes(self, workload: str, mine: float, peer: str, theirs: float) -> None:
+        """Here less is better: so the ratio is the peer's to ours, too."""
+        self._row(workload, peer, theirs / mine, FLOORS.get((workload, peer)), [mine], [theirs])
 
     def add_microseconds(self, workload: str, value: float, most: float) -> None:
         verdict = "reached" if value <= most else "MISSED"
@@ -270,6 +278,19 @@ def run_sync(kind: str, address: dict[str, Any], to: Report) -> None:
             peer.close()
 
 
+# ---- Memory ------------------------------------------------------------------------------
+
+
+def run_memory(kind: str, address: dict[str, Any], to: Report) -> None:
+    """Megabytes that a fetch of a million rows adds to the peak."""
+    workload = f"{kind} megabytes of 1,000,000 rows as tuples"
+    if not to.wants(workload):
+        return
+    mine = memory.measure(kind, "millpond", address)
+    for name in memory.peers_of(kind):
+        to.add_megabytes(workload, mine, name, memory.measure(kind, name, address))
+
+
 # ---- The server's own limit --------------------------------------------------------------
 
 
@@ -342,6 +363,7 @@ def main() -> None:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 runner.run(run_async(kind, address, "uvloop", report))
             run_sync(kind, address, report)
+            run_memory(kind, address, report)
     (OUT / "results.json").write_text(json.dumps(report.rows, indent=1))
     draw(report.rows)
     print(f"written: {OUT}/results.json and {OUT}/results.png")

@@ -452,6 +452,12 @@ POND_API const char *pond_result_column_name(const pond_result *result, size_t c
  * message names column and row. Thread: any, one at a time. */
 POND_API int pond_result_row(pond_result *result, size_t row, pond_value *values, pond_error **err);
 
+/* Say that the rows before `row`, and what their values point to, are not needed any more. Whoever
+ * converts a large result into something else calls this with 0 first and every few thousand rows
+ * after that, so that not all of it is in memory twice. Does nothing while others hold references.
+ * Thread: any, one at a time. */
+POND_API void pond_result_drop_before(pond_result *result, size_t row);
+
 /* ---- SQL --------------------------------------------------------------------------------- */
 
 /* Text made by the library. Free with pond_string_free(); NULL is allowed. Thread: any. */

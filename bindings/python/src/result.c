@@ -122,7 +122,7 @@ static PyObject *read_row(native_state *state, pond_result *result, size_t row, 
 
 static int read_rows(native_state *state, native_result *self, pond_result *result)
 {
-    enum { FEW = 32 };
+    enum { FEW = 32, DROP_ROWS = 16384 };
     pond_value few[FEW];
     size_t rows = pond_result_row_count(result);
     size_t columns = pond_result_column_count(result);
@@ -140,6 +140,8 @@ static int read_rows(native_state *state, native_result *self, pond_result *resu
     }
     int failed = rows && !self->list.ob_item;
     for (size_t i = 0; i < rows && !failed; i++) {
+        if (i % DROP_ROWS == 0 && rows > DROP_ROWS)
+            pond_result_drop_before(result, i);
         PyObject *row = read_row(state, result, i, values, columns);
         failed = !row;
         if (row) {

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "driver/driver.h"
 #include "driver/param.h"
+#include "driver/row_set.h"
 
 typedef struct fake_shared {
     atomic_llong connects_to_fail;

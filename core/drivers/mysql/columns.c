@@ -170,7 +170,7 @@ static int read_text(my_statement *statement, unsigned int index, pondi_row_set 
                      pond_value *cell, pond_type type)
 {
     unsigned long size = statement->columns[index].size;
-    char *text = pondi_arena_alloc(&set->arena, size ? size : 1);
+    char *text = pondi_row_set_alloc(set, size);
     if (!text)
         return POND_ENOMEM;
     if (size && !fetch_bytes(statement, index, text, size))

@@ -12,6 +12,7 @@
 
 #include "base/arena.h"
 #include "driver/driver.h"
+#include "driver/row_set.h"
 #include "loop/task.h"
 #include "loop/watcher.h"
 

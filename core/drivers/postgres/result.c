@@ -3,7 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
-#include "driver/result.h"
+#include "driver/row_set.h"
 #include "drivers/postgres/postgres.h"
 
 /* The rows of one execution, or of many: libpq's own results, decoded when asked for. */
@@ -17,13 +17,16 @@ struct pg_result {
     size_t part_capacity;
     size_t last_part; /* where the last row was found */
     pg_decoder *decoders;
+    pondi_row_set *packed; /* all rows decoded, in the parts' place; or NULL */
+    int unpackable;
 };
 
 static int row(pond_result *base, size_t index, pond_value *values, pond_error **err);
 static const char *column_name(const pond_result *base, size_t column);
+static void drop_before(pond_result *base, size_t index);
 static void destroy(pond_result *base);
 
-static const pondi_result_class result_class = {row, column_name, destroy};
+static const pondi_result_class result_class = {row, column_name, drop_before, destroy};
 
 pg_result *pondi_postgres_result_new(void)
 {
@@ -36,14 +39,23 @@ pg_result *pondi_postgres_result_new(void)
     return result;
 }
 
-static void destroy(pond_result *base)
+static void clear_parts(pg_result *result)
 {
-    pg_result *result = (pg_result *)base;
     for (size_t i = 0; i < result->part_count; i++)
         PQclear(result->parts[i]);
     if (!result->part_count)
         PQclear(result->first);
+    result->part_count = 0;
+    result->first = NULL;
     pondi_arena_free(&result->arena);
+}
+
+static void destroy(pond_result *base)
+{
+    pg_result *result = (pg_result *)base;
+    clear_parts(result);
+    if (result->packed)
+        pond_result_release(&result->packed->base);
     pondi_free(result->parts);
     pondi_free(result->ends);
     pondi_free(result->decoders);
@@ -151,6 +163,8 @@ static size_t find_part(pg_result *result, size_t index)
 static int row(pond_result *base, size_t index, pond_value *values, pond_error **err)
 {
     pg_result *result = (pg_result *)base;
+    if (result->packed)
+        return result->packed->base.class->row(&result->packed->base, index, values, err);
     size_t part = find_part(result, index);
     PGresult *res = result->parts[part];
     int tuple = (int)(index - start_of(result, part));
@@ -176,6 +190,66 @@ static int row(pond_result *base, size_t index, pond_value *values, pond_error *
 static const char *column_name(const pond_result *base, size_t column)
 {
     const pg_result *result = (const pg_result *)base;
+    if (result->packed)
+        return result->packed->base.class->column_name(&result->packed->base, column);
     const char *name = PQfname(result->first, (int)column);
     return name ? name : "";
+}
+
+/* ---- Free early -------------------------------------------------------------------------- */
+
+enum {
+    WORTH_PACKING = 8 * 1024 * 1024,
+    ROWS_AN_ARENA = 1000 /* what decoding leaves in the arena is copied: it is emptied so often */
+};
+
+static int is_worth_packing(const pg_result *result)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < result->part_count; i++)
+        size += PQresultMemorySize(result->parts[i]);
+    return size >= WORTH_PACKING;
+}
+
+static int pack_row(pg_result *result, pondi_row_set *set, size_t index)
+{
+    pond_value *cells = pondi_row_set_add(set);
+    int code = cells ? row(&result->base, index, cells, NULL) : POND_ENOMEM;
+    for (size_t i = 0; i < result->base.column_count && !code; i++)
+        code = pondi_row_set_adopt(set, &cells[i]);
+    if (index % ROWS_AN_ARENA == 0)
+        pondi_arena_free(&result->arena);
+    return code;
+}
+
+static pondi_row_set *pack_rows(pg_result *result)
+{
+    pondi_row_set *set = pondi_row_set_new(result->base.column_count);
+    int code = set ? POND_OK : POND_ENOMEM;
+    for (size_t i = 0; i < result->base.column_count && !code; i++)
+        code = pondi_row_set_name(set, i, column_name(&result->base, i));
+    for (size_t i = 0; i < result->base.row_count && !code; i++)
+        code = pack_row(result, set, i);
+    if (code && set) {
+        pond_result_release(&set->base);
+        set = NULL;
+    }
+    return set;
+}
+
+/* libpq frees all rows or none: they are moved to where that can happen bit by bit. If one of them
+ * cannot be decoded, they stay where they are, and whoever reads it is told. */
+static void drop_before(pond_result *base, size_t index)
+{
+    pg_result *result = (pg_result *)base;
+    if (!result->packed && !result->unpackable && is_worth_packing(result)) {
+        result->packed = pack_rows(result);
+        result->unpackable = !result->packed;
+        if (result->packed) {
+            clear_parts(result);
+            pondi_trim();
+        }
+    }
+    if (result->packed)
+        result->packed->base.class->drop_before(&result->packed->base, index);
 }

@@ -12,6 +12,7 @@
 
 #include "base/refcount.h"
 #include "driver/driver.h"
+#include "driver/row_set.h"
 #include "loop/worker.h"
 
 /* ---- writer_lock.c: SQLite has one writer; ours wait their turn, first come first served ---- */
