@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 from . import _native
@@ -18,6 +18,31 @@ _SECONDS = (
     "query_execution_timeout",
 )
 _COUNTS = ("pool_min_size", "pool_max_size", "statement_cache_size", "statement_cache_max_size")
+
+
+class _Problems(list[str]):
+    """All that is wrong, so that the user mends it in one go."""
+
+    def check(self, check: Callable[..., Any], *args: object) -> Any:
+        """What ``check(*args)`` returns; None, and its complaint kept, if it raises."""
+        try:
+            return check(*args)
+        except ArgumentError as error:
+            self.append(str(error))
+            return None
+
+    def raise_any(self) -> None:
+        if len(self) == 1:
+            raise ArgumentError(self[0])
+        if self:
+            listed = "".join(f"\n  {number}. {text}" for number, text in enumerate(self, 1))
+            raise ArgumentError(f"{len(self)} settings of the database are wrong:{listed}")
+
+
+def _check_database(database: object) -> str:
+    if not isinstance(database, str) or not database:
+        raise ArgumentError("database is missing: name the database, or the file for SQLite")
+    return database
 
 
 def _check_text(name: str, value: object) -> str | None:
@@ -50,16 +75,16 @@ def _check_seconds(name: str, value: object) -> float:
 
 def _check_count(name: str, value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise ArgumentError(f"{name} must be an int from 0 on, not {value!r}")
+        raise ArgumentError(f"{name} must be a number from 0 on, an int, not {value!r}")
     return value
 
 
-def _number(name: str, text: str) -> float:
+def _number(name: str, text: str) -> float | str:
     """A number in a URL; what is none is left for the checks to name."""
     try:
         return float(text) if name in _SECONDS else int(text)
     except ValueError:
-        raise ArgumentError(f"the URL's {name} must be a number, not {text!r}") from None
+        return text
 
 
 def _as_text(value: object) -> str:
@@ -91,7 +116,7 @@ class DatabaseConfig:
         **options: settings of the driver, such as ``sslmode="verify-full"``; see the driver's page.
 
     Raises:
-        ArgumentError: (a ValueError) a value is missing or out of range; the message names it.
+        ArgumentError: (a ValueError) values are missing or out of range: all are named.
     """
 
     def __init__(
@@ -113,39 +138,43 @@ class DatabaseConfig:
         statement_cache_max_size: int | None = None,
         **options: Any,
     ) -> None:
-        if not isinstance(database, str) or not database:
-            raise ArgumentError("database is missing: name the database, or the file for SQLite")
-        self._database = database
-        self._host = _check_text("host", host)
-        self._port = _check_port(port)
-        self._user = _check_text("user", user)
-        self._password = _check_text("password", password)
-        self._alias = _check_text("alias", alias) or database
-        self._env = _check_text("env", env) or "prod"
-        given: dict[str, Any] = {
+        problems = _Problems()
+        self._database = problems.check(_check_database, database) or ""
+        self._host: str | None = problems.check(_check_text, "host", host)
+        self._port: int | str | None = problems.check(_check_port, port)
+        self._user = problems.check(_check_text, "user", user)
+        self._password = problems.check(_check_text, "password", password)
+        self._alias = problems.check(_check_text, "alias", alias) or self._database
+        self._env = problems.check(_check_text, "env", env) or "prod"
+        seconds: dict[str, Any] = {
             "connection_acquisition_timeout": connection_acquisition_timeout,
             "connection_creation_timeout": connection_creation_timeout,
             "pool_creation_timeout": pool_creation_timeout,
             "query_execution_timeout": query_execution_timeout,
         }
-        self._settings: dict[str, Any] = {
-            name: _check_seconds(name, value) for name, value in given.items()
-        }
-        sizes = {
+        counts = {
             "pool_min_size": pool_min_size,
             "pool_max_size": pool_max_size,
             "statement_cache_size": statement_cache_size,
             "statement_cache_max_size": statement_cache_max_size,
         }
-        for name, size in sizes.items():
+        self._settings: dict[str, Any] = {
+            name: problems.check(_check_seconds, name, value) for name, value in seconds.items()
+        }
+        for name, size in counts.items():
             if size is not None:
-                self._settings[name] = _check_count(name, size)
+                self._settings[name] = problems.check(_check_count, name, size)
+        problems.check(self._check_sizes)
         self._url_driver: str | None = None
         self._options: dict[str, Any] = {k: v for k, v in options.items() if v is not None}
-        if pool_max_size is not None and (pool_min_size or 0) > pool_max_size:
-            raise ArgumentError(
-                f"pool_min_size ({pool_min_size}) is more than pool_max_size ({pool_max_size})"
-            )
+        problems.raise_any()
+
+    def _check_sizes(self) -> None:
+        low, high = self._settings.get("pool_min_size"), self._settings.get("pool_max_size")
+        if high == 0:
+            raise ArgumentError("pool_max_size must be at least 1")
+        if high is not None and low is not None and low > high:
+            raise ArgumentError(f"pool_min_size ({low}) is more than pool_max_size ({high})")
 
     @classmethod
     def from_url(cls, url: str, **settings: Any) -> Self:
