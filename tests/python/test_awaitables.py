@@ -135,6 +135,7 @@ def leave_one_opening(db: Any) -> None:
     asyncio.run(work())
 
 
+@pytest.mark.filterwarnings("ignore:a connection was not released:ResourceWarning")
 def test_an_event_loop_that_ends_takes_no_connection_with_it(databases: Any, kind: str) -> None:
     db = databases.open(kind, pool_max_size=4)
     leave_one_opening(db)

@@ -148,6 +148,7 @@ async def test_a_dirty_release_is_rolled_back_and_warned_of(
     assert "open transaction, which was rolled back" in caplog.text
 
 
+@pytest.mark.filterwarnings("ignore:a connection was not released:ResourceWarning")
 async def test_a_forgotten_connection_comes_back_with_a_warning(
     db: Any, caplog: pytest.LogCaptureFixture
 ) -> None:

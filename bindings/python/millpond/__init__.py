@@ -22,10 +22,12 @@ from .database import (
     Mysqldatabase,
     PostgresDatabase,
     SqliteDatabase,
+    connect,
     is_environment_async,
 )
 from .exceptions import *  # noqa: F403
 from .pool_manager import PoolManager
+from .rows import dict_row, namedtuple_row
 from .sql import MysqlSqlGenerator, PostgresSqlGenerator, SqlGenerator, SqliteSqlGenerator
 
 __all__ = [
@@ -52,6 +54,9 @@ __all__ = [
     "SqliteSyncConnection",
     "SyncConnection",
     "__version__",
+    "connect",
+    "dict_row",
     "is_environment_async",
+    "namedtuple_row",
 ]
 __all__ += exceptions.__all__

@@ -1,4 +1,4 @@
-from collections.abc import Awaitable, Coroutine, Sequence
+from collections.abc import Awaitable, Coroutine, Iterable, Sequence
 from typing import Any, final
 
 version: str
@@ -15,6 +15,13 @@ def comment_sql(pairs: tuple[tuple[str, str], ...], /) -> str | None: ...
 class Result(list[tuple[Any, ...]]):
     """Rows as tuples: a list, and what else the database told."""
 
+    def __init__(
+        self,
+        rows: Iterable[tuple[Any, ...]] = (),
+        columns: Sequence[str] = (),
+        rowcount: int = -1,
+        lastrowid: int | None = None,
+    ) -> None: ...
     @property
     def columns(self) -> tuple[str, ...]: ...
     @property

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from . import _native
+from ._steps import run_async, run_sync
+from .fetch import AsyncFetch, SyncFetch, Tags
+from .progress import Progress, executemany_in_pieces
+from .rows import Row
 from .sql import MysqlSqlGenerator, PostgresSqlGenerator, SqlGenerator, SqliteSqlGenerator
-from .stream import AsyncStream, SyncStream
-
-Row = tuple[Any, ...]
 
 
-class AsyncConnection(abc.ABC):
+class AsyncConnection(AsyncFetch, abc.ABC):
     """An asynchronous connection. Statements on one connection run one after another."""
 
     __slots__ = ()
@@ -49,7 +50,7 @@ class AsyncConnection(abc.ABC):
         """``{"db_server_version": …, "db_driver": …}``."""
 
 
-class SyncConnection(abc.ABC):
+class SyncConnection(SyncFetch, abc.ABC):
     """A synchronous connection, for one thread."""
 
     __slots__ = ()
@@ -86,7 +87,7 @@ class SyncConnection(abc.ABC):
 
 
 class _NativeAsyncConnection(_native.Connection, AsyncConnection):
-    """A pooled connection of the library. ``execute`` and ``executemany`` are native methods:
+    """A pooled connection of the library. ``execute`` is a native method:
 
     execute(sql, params=None, timeout=None, tags=None) -> list of tuples
         Args:
@@ -99,38 +100,27 @@ class _NativeAsyncConnection(_native.Connection, AsyncConnection):
         Raises ParameterError and ValueRangeError before anything is sent, QueryTimeoutError after
         the server's work was stopped, ConnectionLostError, UnknownOutcomeError, and what the
         database answers.
-
-    executemany(sql, param_list, timeout=None, tags=None) -> list of tuples
-        The statement for each tuple of ``param_list``: all or nothing, in a transaction of its own
-        unless one is open. An error names the failing row, from 0.
     """
 
-    __slots__ = ()
+    __slots__ = ("_savepoints",)
     _generator: ClassVar[SqlGenerator]
 
     @property
     def parameter_converter(self) -> SqlGenerator:
         return self._generator
 
-    def stream(
+    def executemany(
         self,
         sql: str,
-        params: Sequence[Any] | None = None,
-        batch: int = 1000,
+        param_list: Sequence[Sequence[Any]],
         timeout: float | None = None,
-        tags: dict[str, Any] | None = None,
-    ) -> AsyncStream:
-        """The rows of a statement one by one: ``async for row in conn.stream(sql): ...``.
-
-        Args:
-            sql, params, tags: as for ``execute``.
-            batch: rows that are read from the database at a time.
-            timeout: seconds for each batch. None: the config's.
-        While the stream is open, other statements on this connection raise MisuseError. Leaving the
-        loop early ends the stream before the next statement. Raises what ``execute`` raises, when
-        the first or a later batch is read.
-        """
-        return AsyncStream(self, batch, (sql, params, timeout, tags))
+        tags: Tags = None,
+        *,
+        progress: Progress | None = None,
+    ) -> Coroutine[Any, Any, _native.Result]:
+        if progress is None:
+            return _native.Connection.executemany(self, sql, param_list, timeout, tags)
+        return run_async(executemany_in_pieces(self, sql, param_list, timeout, tags, progress))
 
     # Natively these return awaitables at once; the abstract class only knows coroutines.
     if not TYPE_CHECKING:
@@ -146,24 +136,25 @@ class _NativeSyncConnection(_native.SyncConnection, SyncConnection):
     """A pooled connection of the library, for one thread; ``execute`` and ``executemany`` are as
     in the asynchronous class."""
 
-    __slots__ = ()
+    __slots__ = ("_savepoints",)
     _generator: ClassVar[SqlGenerator]
 
     @property
     def parameter_converter(self) -> SqlGenerator:
         return self._generator
 
-    def stream(
+    def executemany(
         self,
         sql: str,
-        params: Sequence[Any] | None = None,
-        batch: int = 1000,
+        param_list: Sequence[Sequence[Any]],
         timeout: float | None = None,
-        tags: dict[str, Any] | None = None,
-    ) -> SyncStream:
-        """The rows of a statement one by one: ``for row in conn.stream(sql): ...``; arguments and
-        rules are those of the asynchronous class."""
-        return SyncStream(self, batch, (sql, params, timeout, tags))
+        tags: Tags = None,
+        *,
+        progress: Progress | None = None,
+    ) -> _native.Result:
+        if progress is None:
+            return _native.SyncConnection.executemany(self, sql, param_list, timeout, tags)
+        return run_sync(executemany_in_pieces(self, sql, param_list, timeout, tags, progress))
 
     if not TYPE_CHECKING:
         in_transaction = _native.SyncConnection.in_transaction

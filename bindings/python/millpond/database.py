@@ -83,6 +83,22 @@ class ConnectionManager(DatabaseConfig, PoolManager):
         self._native_pool = pool
         return pool
 
+    # ---- The whole -----------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        """``async with millpond.connect(url) as db:`` closes the pool at the end."""
+        await self.close_pool(config_hash=self.hash())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """``with millpond.connect(url) as db:`` closes the pool at the end."""
+        self._close_pools_sync(self.hash())
+
     # ---- Asynchronous --------------------------------------------------------------------
 
     async def get_async_connection(self, timeout: float | None = None) -> AsyncConnection:
@@ -111,7 +127,7 @@ class ConnectionManager(DatabaseConfig, PoolManager):
 
     def async_connection(
         self, timeout: float | None = None
-    ) -> contextlib.AbstractAsyncContextManager[Any]:
+    ) -> contextlib.AbstractAsyncContextManager[AsyncConnection]:
         """``async with db.async_connection() as conn:`` acquires, and releases at the end."""
         pool = self._pool()
         return pool.async_connection() if timeout is None else pool.async_connection(timeout)
@@ -137,9 +153,14 @@ class ConnectionManager(DatabaseConfig, PoolManager):
         if connection is not None:
             connection.close()
 
-    @contextlib.contextmanager
-    def sync_connection(self, timeout: float | None = None) -> Iterator[Any]:
+    def sync_connection(
+        self, timeout: float | None = None
+    ) -> contextlib.AbstractContextManager[SyncConnection]:
         """``with db.sync_connection() as conn:`` acquires, and releases at the end."""
+        return self._lend_sync(timeout)
+
+    @contextlib.contextmanager
+    def _lend_sync(self, timeout: float | None) -> Iterator[SyncConnection]:
         connection = self._pool().acquire_sync(timeout)
         try:
             yield connection
@@ -245,6 +266,26 @@ class DatabaseFactory:
         return known[db_type.lower()]
 
 
+def connect(url: str, **settings: Any) -> ConnectionManager:
+    """The database of a URL. It connects when the first connection is wanted::
+
+        db = millpond.connect("postgres://me:secret@localhost/shop")
+        async with db.async_connection() as conn: ...
+        with db.sync_connection() as conn: ...
+
+    ``async with millpond.connect(url) as db:``, or ``with``, closes its pool at the end.
+
+    Args:
+        url: see :meth:`DatabaseConfig.from_url`.
+        **settings: arguments of DatabaseConfig; they win over the URL's.
+
+    Raises:
+        ArgumentError: (a ValueError) the URL cannot be read, or settings are wrong.
+        DriverNotBuiltError: this build of millpond lacks the driver.
+    """
+    return DatabaseFactory.from_url(url, **settings)
+
+
 def is_environment_async() -> bool:
     """True where an event loop is running in the calling thread."""
     return ConnectionManager.is_environment_async()
@@ -257,5 +298,6 @@ __all__ = [
     "Mysqldatabase",
     "PostgresDatabase",
     "SqliteDatabase",
+    "connect",
     "is_environment_async",
 ]

@@ -78,6 +78,14 @@ class PoolManager:
         await asyncio.gather(*(entry.pool.close(timeout) for entry in entries))
 
     @classmethod
+    def _close_pools_sync(cls, config_hash: str | None = None, timeout: float | None = 60) -> None:
+        """As close_pool(), without an event loop."""
+        entries = cls._find(config_hash)
+        cls._forget(entries)
+        for entry in entries:
+            entry.pool.close_sync(timeout)
+
+    @classmethod
     def get_pool_metrics(cls, config_hash: str | None = None) -> dict[str, Any]:
         """Counts of one pool, or a dict of them by hash.
 

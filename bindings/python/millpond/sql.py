@@ -4,10 +4,29 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from . import _native
 from .exceptions import ArgumentError, ParameterError
+
+ISOLATION_LEVELS = ("read uncommitted", "read committed", "repeatable read", "serializable")
+
+
+class TransactionSql(NamedTuple):
+    """How a transaction with settings of its own is begun and left."""
+
+    before: tuple[str, ...] = ()  # statements before it begins
+    begin: str = ""  # instead of begin_transaction()
+    inside: tuple[str, ...] = ()  # its first statements
+    after: tuple[str, ...] = ()  # once it has ended, however it did
+
+
+def _modes(isolation: str | None, read_only: bool) -> list[str]:
+    """The settings as the SQL standard spells them."""
+    if isolation is not None and str(isolation).lower() not in ISOLATION_LEVELS:
+        raise ArgumentError(f"isolation must be one of {ISOLATION_LEVELS}, not {isolation!r}")
+    modes = [f"ISOLATION LEVEL {isolation.upper()}"] if isolation else []
+    return [*modes, "READ ONLY"] if read_only else modes
 
 
 class SqlGenerator(abc.ABC):
@@ -25,13 +44,25 @@ class SqlGenerator(abc.ABC):
         """
 
     @abc.abstractmethod
-    def get_timeout_sql(self, timeout: float | None) -> str | None:
+    def get_timeout_sql(self, timeout: float | None = None) -> str | None:
         """A statement that limits later ones to ``timeout`` seconds; None where there is none."""
 
     def get_comment_sql(self, tags: Mapping[str, Any] | None = None) -> str | None:
         """The tags as a comment (sqlcommenter's form: keys sorted, all URL-encoded), or None."""
         pairs = tuple((str(key), str(value)) for key, value in (tags or {}).items())
         return _native.comment_sql(pairs)
+
+    def get_transaction_sql(
+        self, isolation: str | None = None, read_only: bool = False
+    ) -> TransactionSql:
+        """What begins a transaction with these settings; the standard's ``SET TRANSACTION`` as its
+        first statement unless overridden.
+
+        Raises:
+            ArgumentError: there is no such isolation level.
+        """
+        modes = ", ".join(_modes(isolation, read_only))
+        return TransactionSql(inside=(f"SET TRANSACTION {modes}",) if modes else ())
 
 
 class _NativeSqlGenerator(SqlGenerator):
@@ -48,7 +79,7 @@ class _NativeSqlGenerator(SqlGenerator):
             )
         return native, given
 
-    def get_timeout_sql(self, timeout: float | None) -> str | None:
+    def get_timeout_sql(self, timeout: float | None = None) -> str | None:
         if timeout is None:
             return None
         if timeout != timeout or timeout < 0:
@@ -61,14 +92,38 @@ class PostgresSqlGenerator(_NativeSqlGenerator):
 
     _dialect = _native.POND_DIALECT_POSTGRES
 
+    def get_transaction_sql(
+        self, isolation: str | None = None, read_only: bool = False
+    ) -> TransactionSql:
+        modes = ", ".join(_modes(isolation, read_only))
+        return TransactionSql(begin=f"BEGIN {modes}" if modes else "")
+
 
 class MysqlSqlGenerator(_NativeSqlGenerator):
     """``?``, and ``max_execution_time``."""
 
     _dialect = _native.POND_DIALECT_MYSQL
 
+    def get_transaction_sql(
+        self, isolation: str | None = None, read_only: bool = False
+    ) -> TransactionSql:
+        modes = ", ".join(_modes(isolation, read_only))
+        return TransactionSql(before=(f"SET TRANSACTION {modes}",) if modes else ())
+
 
 class SqliteSqlGenerator(_NativeSqlGenerator):
     """``?``; timeouts are the library's own."""
 
     _dialect = _native.POND_DIALECT_SQLITE
+
+    def get_transaction_sql(
+        self, isolation: str | None = None, read_only: bool = False
+    ) -> TransactionSql:
+        _modes(isolation, read_only)  # always serializable
+        if not read_only:
+            return TransactionSql()
+        return TransactionSql(
+            begin="BEGIN",  # without taking the writers' turn
+            inside=("PRAGMA query_only = ON",),
+            after=("PRAGMA query_only = OFF",),
+        )

@@ -53,7 +53,7 @@ class AsyncStream(_Batches, AsyncIterator[Row]):
 
     __slots__ = ("_connection",)
 
-    def __init__(self, connection: _native.Connection, size: int, arguments: Arguments) -> None:
+    def __init__(self, connection: Any, size: int, arguments: Arguments) -> None:
         super().__init__(size, arguments)
         self._connection = connection
 
@@ -72,12 +72,15 @@ class AsyncStream(_Batches, AsyncIterator[Row]):
 
     async def _next_batch(self) -> _native.Result:
         begun = self._begun
+        batch: _native.Result
         self._begun = True
         self._open = False  # a batch that fails ends the stream
         try:
             if begun:
-                return await self._connection._fetch(self._arguments[2])
-            return await self._connection._stream(self._size, *self._arguments)
+                batch = await self._connection._fetch(self._arguments[2])
+            else:
+                batch = await self._connection._stream(self._size, *self._arguments)
+            return batch
         except asyncio.CancelledError:
             self._end()  # the batch may have come all the same
             raise
@@ -117,7 +120,7 @@ class SyncStream(_Batches, Iterator[Row]):
 
     __slots__ = ("_connection",)
 
-    def __init__(self, connection: _native.SyncConnection, size: int, arguments: Arguments) -> None:
+    def __init__(self, connection: Any, size: int, arguments: Arguments) -> None:
         super().__init__(size, arguments)
         self._connection = connection
 
@@ -134,10 +137,13 @@ class SyncStream(_Batches, Iterator[Row]):
 
     def _next_batch(self) -> _native.Result:
         self._open = False  # a batch that fails ends the stream
+        batch: _native.Result
         if self._begun:
-            return self._connection._fetch(self._arguments[2])
-        self._begun = True
-        return self._connection._stream(self._size, *self._arguments)
+            batch = self._connection._fetch(self._arguments[2])
+        else:
+            self._begun = True
+            batch = self._connection._stream(self._size, *self._arguments)
+        return batch
 
     def close(self) -> None:
         """End the stream; the rest of the rows is not read. Closing twice is no error."""

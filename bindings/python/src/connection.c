@@ -40,10 +40,28 @@ static int connection_traverse(PyObject *object, visitproc visit, void *arg)
     return 0;
 }
 
+/* Nobody can release it any more: it goes back to its pool, but its owner should hear of it. */
+static void connection_finalize(PyObject *object)
+{
+    native_connection *self = (native_connection *)object;
+    if (self->closed || !pond_connection_id(self->lease))
+        return;
+    PyObject *type;
+    PyObject *value;
+    PyObject *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    /* not PyErr_ResourceWarning(): whoever keeps the warning would keep the connection, too */
+    if (PyErr_WarnFormat(PyExc_ResourceWarning, 1, "a connection was not released: %R", object))
+        PyErr_WriteUnraisable(NULL);
+    PyErr_Restore(type, value, traceback);
+}
+
 static void connection_dealloc(PyObject *object)
 {
     native_connection *self = (native_connection *)object;
     PyTypeObject *type = Py_TYPE(object);
+    if (PyObject_CallFinalizerFromDealloc(object))
+        return;
     PyObject_GC_UnTrack(object);
     if (self->weakrefs)
         PyObject_ClearWeakRefs(object);
@@ -254,18 +272,26 @@ static PyObject *connection_id(PyObject *object, void *unused)
 #define FAST(function) (PyCFunction)(void (*)(void)) function, METH_FASTCALL | METH_KEYWORDS
 
 static PyMethodDef connection_methods[] = {
-    {"execute", FAST(connection_execute), "execute(sql, params=None, timeout=None, tags=None)"},
+    {"execute", FAST(connection_execute),
+     "execute($self, sql, params=None, timeout=None, tags=None)\n--\n\nExecute one statement."},
     {"executemany", FAST(connection_executemany),
-     "executemany(sql, param_list, timeout=None, tags=None)"},
-    {"begin_transaction", connection_begin, METH_NOARGS, "Begin a transaction."},
-    {"commit_transaction", connection_commit, METH_NOARGS, "Commit the transaction."},
-    {"rollback_transaction", connection_rollback, METH_NOARGS, "Roll the transaction back."},
-    {"in_transaction", connection_in_transaction, METH_NOARGS, "True while one is open."},
-    {"get_version_details", connection_version, METH_NOARGS, "Versions of server and driver."},
+     "executemany($self, sql, param_list, timeout=None, tags=None)\n--\n\n"
+     "Execute it for each row."},
+    {"begin_transaction", connection_begin, METH_NOARGS,
+     "begin_transaction($self)\n--\n\nBegin a transaction."},
+    {"commit_transaction", connection_commit, METH_NOARGS,
+     "commit_transaction($self)\n--\n\nCommit the transaction."},
+    {"rollback_transaction", connection_rollback, METH_NOARGS,
+     "rollback_transaction($self)\n--\n\nRoll the transaction back."},
+    {"in_transaction", connection_in_transaction, METH_NOARGS,
+     "in_transaction($self)\n--\n\nTrue while one is open."},
+    {"get_version_details", connection_version, METH_NOARGS,
+     "get_version_details($self)\n--\n\nVersions of server and driver."},
     {"_stream", FAST(native_connection_stream), "_stream(batch, sql, params, timeout, tags)"},
     {"_fetch", native_connection_fetch, METH_O, "_fetch(timeout)"},
     {"_end_stream", native_connection_end_stream, METH_NOARGS, "End the open stream, if any."},
-    {"close", connection_close, METH_NOARGS, "Close the connection instead of giving it back."},
+    {"close", connection_close, METH_NOARGS,
+     "close($self)\n--\n\nClose the connection instead of giving it back."},
     {"_release", connection_release, METH_NOARGS, "Give it back to its pool."},
     {NULL, NULL, 0, NULL},
 };
@@ -282,9 +308,13 @@ static PyMemberDef connection_members[] = {
 };
 
 static PyType_Slot connection_slots[] = {
-    {Py_tp_methods, connection_methods}, {Py_tp_getset, connection_attributes},
-    {Py_tp_members, connection_members}, {Py_tp_traverse, connection_traverse},
-    {Py_tp_dealloc, connection_dealloc}, {0, NULL},
+    {Py_tp_methods, connection_methods},
+    {Py_tp_getset, connection_attributes},
+    {Py_tp_members, connection_members},
+    {Py_tp_traverse, connection_traverse},
+    {Py_tp_finalize, connection_finalize},
+    {Py_tp_dealloc, connection_dealloc},
+    {0, NULL},
 };
 
 PyType_Spec native_connection_spec = {
@@ -436,26 +466,38 @@ static PyObject *sync_close(PyObject *object, PyObject *unused)
 }
 
 static PyMethodDef sync_methods[] = {
-    {"execute", FAST(sync_execute), "execute(sql, params=None, timeout=None, tags=None)"},
+    {"execute", FAST(sync_execute),
+     "execute($self, sql, params=None, timeout=None, tags=None)\n--\n\nExecute one statement."},
     {"executemany", FAST(sync_executemany),
-     "executemany(sql, param_list, timeout=None, tags=None)"},
-    {"begin_transaction", sync_begin, METH_NOARGS, "Begin a transaction."},
-    {"commit_transaction", sync_commit, METH_NOARGS, "Commit the transaction."},
-    {"rollback_transaction", sync_rollback, METH_NOARGS, "Roll the transaction back."},
-    {"in_transaction", sync_in_transaction, METH_NOARGS, "True while one is open."},
-    {"get_version_details", sync_version, METH_NOARGS, "Versions of server and driver."},
+     "executemany($self, sql, param_list, timeout=None, tags=None)\n--\n\n"
+     "Execute it for each row."},
+    {"begin_transaction", sync_begin, METH_NOARGS,
+     "begin_transaction($self)\n--\n\nBegin a transaction."},
+    {"commit_transaction", sync_commit, METH_NOARGS,
+     "commit_transaction($self)\n--\n\nCommit the transaction."},
+    {"rollback_transaction", sync_rollback, METH_NOARGS,
+     "rollback_transaction($self)\n--\n\nRoll the transaction back."},
+    {"in_transaction", sync_in_transaction, METH_NOARGS,
+     "in_transaction($self)\n--\n\nTrue while one is open."},
+    {"get_version_details", sync_version, METH_NOARGS,
+     "get_version_details($self)\n--\n\nVersions of server and driver."},
     {"_stream", FAST(native_sync_stream), "_stream(batch, sql, params, timeout, tags)"},
     {"_fetch", native_sync_fetch, METH_O, "_fetch(timeout)"},
     {"_end_stream", native_sync_end_stream, METH_NOARGS, "End the open stream, if any."},
-    {"close", sync_close, METH_NOARGS, "Close the connection instead of giving it back."},
+    {"close", sync_close, METH_NOARGS,
+     "close($self)\n--\n\nClose the connection instead of giving it back."},
     {"_release", connection_release, METH_NOARGS, "Give it back to its pool."},
     {NULL, NULL, 0, NULL},
 };
 
 static PyType_Slot sync_slots[] = {
-    {Py_tp_methods, sync_methods},       {Py_tp_getset, connection_attributes},
-    {Py_tp_members, connection_members}, {Py_tp_traverse, connection_traverse},
-    {Py_tp_dealloc, connection_dealloc}, {0, NULL},
+    {Py_tp_methods, sync_methods},
+    {Py_tp_getset, connection_attributes},
+    {Py_tp_members, connection_members},
+    {Py_tp_traverse, connection_traverse},
+    {Py_tp_finalize, connection_finalize},
+    {Py_tp_dealloc, connection_dealloc},
+    {0, NULL},
 };
 
 PyType_Spec native_sync_connection_spec = {

@@ -39,8 +39,37 @@ static PyMemberDef result_members[] = {
     {NULL, 0, 0, 0, NULL},
 };
 
+/* For connections that are written in Python: Result(rows=(), columns=(), rowcount=-1,
+ * lastrowid=None). */
+static int result_init(PyObject *object, PyObject *args, PyObject *keywords)
+{
+    static char *names[] = {"rows", "columns", "rowcount", "lastrowid", NULL};
+    native_result *self = (native_result *)object;
+    PyObject *rows = NULL;
+    PyObject *columns = NULL;
+    PyObject *lastrowid = Py_None;
+    long long rowcount = -1;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "|OOLO:Result", names, &rows, &columns,
+                                     &rowcount, &lastrowid))
+        return -1;
+    PyObject *list_args = rows ? PyTuple_Pack(1, rows) : PyTuple_New(0);
+    PyObject *names_tuple = columns ? PySequence_Tuple(columns) : PyTuple_New(0);
+    int failed = !list_args || !names_tuple || PyList_Type.tp_init(object, list_args, NULL);
+    Py_XDECREF(list_args);
+    if (failed) {
+        Py_XDECREF(names_tuple);
+        return -1;
+    }
+    Py_XSETREF(self->columns, names_tuple);
+    Py_XSETREF(self->lastrowid, Py_NewRef(lastrowid));
+    self->rowcount = rowcount;
+    return 0;
+}
+
 static PyType_Slot result_slots[] = {
-    {Py_tp_doc, "Rows as tuples: a list, and what else the database told."},
+    {Py_tp_doc, "Result(rows=(), columns=(), rowcount=-1, lastrowid=None)\n--\n\n"
+                "Rows as tuples: a list, and what else the database told."},
+    {Py_tp_init, result_init},
     {Py_tp_traverse, result_traverse},
     {Py_tp_dealloc, result_dealloc},
     {Py_tp_members, result_members},
@@ -50,7 +79,7 @@ static PyType_Slot result_slots[] = {
 PyType_Spec native_result_spec = {
     .name = "millpond._native.Result",
     .basicsize = sizeof(native_result),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
     .slots = result_slots,
 };
 

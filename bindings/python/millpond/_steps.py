@@ -1,0 +1,39 @@
+"""One implementation for asynchronous and synchronous connections.
+
+Work is written as a generator that yields the outcome of each call on a connection. On an
+asynchronous connection that is an awaitable, which ``run_async`` awaits; on a synchronous one it
+is the value itself. Either way the generator is resumed with the value, or with the exception.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any, TypeVar
+
+_Value = TypeVar("_Value")
+Steps = Generator[Any, Any, _Value]
+
+
+async def run_async(steps: Steps[_Value]) -> _Value:
+    """Run the steps to their end, awaiting what each yields."""
+    value: Any = None
+    error: BaseException | None = None
+    while True:
+        try:
+            awaitable = steps.send(value) if error is None else steps.throw(error)
+        except StopIteration as stop:
+            return stop.value  # type: ignore[no-any-return]
+        try:
+            value, error = await awaitable, None
+        except BaseException as caught:
+            value, error = None, caught
+
+
+def run_sync(steps: Steps[_Value]) -> _Value:
+    """Run the steps to their end; the calls in them have blocked and raised already."""
+    value: Any = None
+    while True:
+        try:
+            value = steps.send(value)
+        except StopIteration as stop:
+            return stop.value  # type: ignore[no-any-return]

@@ -1,0 +1,153 @@
+"""Transactions as context managers, nested as savepoints."""
+
+from __future__ import annotations
+
+import logging
+from types import TracebackType
+from typing import Any, Self
+
+from ._native import Error
+from ._steps import Steps, run_async, run_sync
+from .exceptions import MisuseError
+
+_log = logging.getLogger("millpond.transaction")
+
+
+class _Transaction:
+    """What both kinds do, as steps: see ``_steps``."""
+
+    __slots__ = ("_connection", "_force_rollback", "_isolation", "_read_only", "_savepoint", "_sql")
+
+    def __init__(
+        self, connection: Any, isolation: str | None, read_only: bool, force_rollback: bool
+    ) -> None:
+        self._connection = connection
+        self._isolation = isolation
+        self._read_only = read_only
+        self._force_rollback = force_rollback
+        self._savepoint: str | None = None
+        self._sql = connection.parameter_converter.get_transaction_sql(isolation, read_only)
+
+    # ---- Begin ---------------------------------------------------------------------------
+
+    def _enter(self) -> Steps[None]:
+        connection = self._connection
+        if (yield connection.in_transaction()):
+            yield from self._enter_savepoint()
+            return
+        connection._savepoints = 0
+        for statement in self._sql.before:
+            yield connection.execute(statement)
+        if self._sql.begin:
+            yield connection.execute(self._sql.begin)
+        else:
+            yield connection.begin_transaction()
+        try:
+            for statement in self._sql.inside:
+                yield connection.execute(statement)
+        except BaseException:
+            yield from self._undo()
+            raise
+
+    def _enter_savepoint(self) -> Steps[None]:
+        if self._isolation or self._read_only:
+            raise MisuseError(
+                "a transaction is open already: isolation and read_only belong to the outermost"
+            )
+        connection = self._connection
+        savepoint = f"millpond_{getattr(connection, '_savepoints', 0) + 1}"
+        yield connection.execute(f"SAVEPOINT {savepoint}")
+        self._savepoint = savepoint
+        connection._savepoints = getattr(connection, "_savepoints", 0) + 1
+
+    # ---- End -----------------------------------------------------------------------------
+
+    def _exit(self, error: BaseException | None) -> Steps[None]:
+        if self._savepoint:
+            self._connection._savepoints -= 1
+        try:
+            if error is None and not self._force_rollback:
+                yield from self._keep()
+            else:
+                yield from self._undo_after(error)
+        finally:
+            yield from self._restore()
+
+    def _keep(self) -> Steps[None]:
+        if not self._savepoint:
+            yield self._connection.commit_transaction()
+            return
+        try:
+            yield self._connection.execute(f"RELEASE SAVEPOINT {self._savepoint}")
+        except Error as failure:
+            yield from self._undo_after(failure)
+            raise
+
+    def _undo_after(self, error: BaseException | None) -> Steps[None]:
+        """The error is what the caller must see, whatever else fails."""
+        try:
+            yield from self._undo()
+        except Error as failure:
+            if error is None:
+                raise
+            _log.warning("rolling back after %s failed: %s", type(error).__name__, failure)
+
+    def _undo(self) -> Steps[None]:
+        connection = self._connection
+        if not (yield connection.in_transaction()):
+            return  # the database has rolled it back by itself
+        if self._savepoint:
+            yield connection.execute(f"ROLLBACK TO SAVEPOINT {self._savepoint}")
+            yield connection.execute(f"RELEASE SAVEPOINT {self._savepoint}")
+        else:
+            yield connection.rollback_transaction()
+
+    def _restore(self) -> Steps[None]:
+        """Settings of the session that were made for this transaction must not outlive it."""
+        if self._savepoint or not self._sql.after:
+            return
+        try:
+            for statement in self._sql.after:
+                yield self._connection.execute(statement)
+        except BaseException:
+            yield self._connection.close()
+            raise
+
+
+class AsyncTransaction(_Transaction):
+    """What ``async with connection.transaction():`` enters."""
+
+    __slots__ = ()
+
+    async def __aenter__(self) -> Self:
+        await run_async(self._enter())
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await run_async(self._exit(error))
+
+
+class SyncTransaction(_Transaction):
+    """What ``with connection.transaction():`` enters."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> Self:
+        run_sync(self._enter())
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        run_sync(self._exit(error))
+
+
+__all__ = ["AsyncTransaction", "SyncTransaction"]
