@@ -57,6 +57,7 @@ static int usually_retryable(int code)
     case POND_ESERIALIZATION:
     case POND_ERESOURCES:
     case POND_EBUSY:
+    case POND_ECIRCUITOPEN:
         return 1;
     default:
         return 0;

@@ -25,6 +25,16 @@ static_assert(sizeof(pond_pool_status) == 112, "pond_pool_status");
 AT(pond_pool_status, closed, 28);
 AT(pond_pool_status, acquired, 32);
 AT(pond_pool_status, statement_evictions, 104);
+static_assert(sizeof(pond_breaker_options) == 32, "pond_breaker_options");
+AT(pond_breaker_options, flags, 12);
+AT(pond_breaker_options, window_size_us, 24);
+static_assert(sizeof(pond_breaker_status) == 48, "pond_breaker_status");
+AT(pond_breaker_status, retry_after_us, 16);
+AT(pond_breaker_status, opened, 40);
+static_assert(sizeof(pond_retry_policy) == 32, "pond_retry_policy");
+AT(pond_retry_policy, base_delay_us, 8);
+AT(pond_retry_policy, total_timeout_us, 24);
+static_assert(POND_ECIRCUITOPEN == -35, "numbers of errors");
 static_assert(POND_EUNDEFINED == -34 && POND_ENOMEM == -1, "numbers of errors");
 static_assert(POND_TYPE_ARRAY == 14 && POND_TYPE_NULL == 0, "numbers of types");
 """

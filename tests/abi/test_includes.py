@@ -12,9 +12,9 @@ ALLOWED = {
     "metrics": set(),
     "resilience": set(),
     "loop": set(),
-    "driver": {"loop", "sql"},
+    "driver": {"loop", "sql", "metrics", "resilience"},
     "drivers": {"loop", "sql", "driver"},
-    "pool": {"loop", "sql", "driver"},
+    "pool": {"loop", "sql", "driver", "metrics", "resilience"},
     "entity": {"loop", "sql", "driver", "pool"},
 }
 

@@ -66,6 +66,8 @@ extern "C" {
     X(BUSY, -33, BusyError, OperationalError, None, "database is locked")                          \
     X(UNDEFINED, -34, UndefinedObjectError, ProgrammingError, LookupError,                         \
       "no such table, column or function")                                                         \
+    X(CIRCUITOPEN, -35, CircuitOpenError, OperationalError, ConnectionError,                       \
+      "circuit breaker is open")                                                                   \
     X(VERSION, -36, VersionConflictError, OperationalError, None,                                  \
       "the entity's version is another than expected")
 
@@ -86,6 +88,7 @@ typedef struct pond_op pond_op;                 /* one submitted operation */
 typedef struct pond_pool pond_pool;             /* the connections of one config */
 typedef struct pond_connection pond_connection; /* one lease of one pooled connection */
 typedef struct pond_result pond_result;         /* what a statement returned; immutable */
+typedef struct pond_breaker pond_breaker;       /* one circuit breaker */
 
 /* ---- Values ------------------------------------------------------------------------------ */
 

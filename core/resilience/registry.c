@@ -1,0 +1,149 @@
+/* Breakers by name, for all of the process. */
+#include <pthread.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/process.h"
+#include "resilience/breaker.h"
+
+static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER; /* guards `breakers` */
+static pondi_list breakers = {&breakers, &breakers};              /* a reference each */
+static uint32_t registry_process;
+
+/* A forked child keeps the breakers, but its parent may have held the lock at that moment. */
+static void lock_registry(void)
+{
+    uint32_t process = pondi_process_generation();
+    if (registry_process != process) {
+        if (registry_process)
+            pthread_mutex_init(&registry_lock, NULL);
+        registry_process = process;
+    }
+    pthread_mutex_lock(&registry_lock);
+}
+
+static pond_breaker *breaker_at(pondi_list *node)
+{
+    return PONDI_CONTAINER(node, pond_breaker, link);
+}
+
+static pond_breaker *find(const char *name)
+{
+    for (pondi_list *node = breakers.next; node != &breakers; node = node->next) {
+        if (strcmp(breaker_at(node)->name, name) == 0)
+            return breaker_at(node);
+    }
+    return NULL;
+}
+
+/* ---- Options ----------------------------------------------------------------------------- */
+
+enum { NS_PER_US = 1000, MOST_FAILURES = 1000000 };
+
+static const pond_breaker_options defaults = {
+    .struct_size = sizeof(pond_breaker_options),
+    .failure_threshold = 5,
+    .half_open_max_calls = 3,
+    .recovery_timeout_us = 30000000,
+    .window_size_us = 60000000,
+};
+
+static int64_t to_ns(int64_t us)
+{
+    return us > INT64_MAX / NS_PER_US ? INT64_MAX : us * NS_PER_US;
+}
+
+static int check(const pond_breaker_options *options, pond_error **err)
+{
+    if (options->failure_threshold < 1 || options->failure_threshold > MOST_FAILURES)
+        return pondi_error_set(err, POND_EINVAL, "failure_threshold must be from 1 to %d, not %u",
+                               MOST_FAILURES, (unsigned)options->failure_threshold);
+    if (options->half_open_max_calls < 1)
+        return pondi_error_set(err, POND_EINVAL, "half_open_max_calls must be at least 1");
+    if (options->recovery_timeout_us < 0)
+        return pondi_error_set(err, POND_EINVAL, "recovery_timeout must not be negative");
+    if (options->window_size_us <= 0)
+        return pondi_error_set(err, POND_EINVAL, "window_size must be positive");
+    if (options->flags & ~POND_BREAKER_IN_A_ROW)
+        return pondi_error_set(err, POND_EINVAL, "flags is %#x: %#x is no flag",
+                               (unsigned)options->flags,
+                               (unsigned)(options->flags & ~POND_BREAKER_IN_A_ROW));
+    return POND_OK;
+}
+
+static int read_options(const pond_breaker_options *given, pondi_breaker_settings *out,
+                        pond_error **err)
+{
+    pond_breaker_options options = defaults;
+    if (given && given->struct_size < sizeof(given->struct_size))
+        return pondi_error_set(err, POND_EINVAL,
+                               "struct_size is %u: set it to sizeof(pond_breaker_options)",
+                               (unsigned)given->struct_size);
+    if (given)
+        memcpy(&options, given,
+               given->struct_size < sizeof(options) ? given->struct_size : sizeof(options));
+    int code = check(&options, err);
+    *out = (pondi_breaker_settings){
+        .failure_threshold = options.failure_threshold,
+        .half_open_max_calls = options.half_open_max_calls,
+        .recovery_ns = to_ns(options.recovery_timeout_us),
+        .window_ns = to_ns(options.window_size_us),
+        .in_a_row = (options.flags & POND_BREAKER_IN_A_ROW) != 0,
+    };
+    return code;
+}
+
+/* ---- Public ------------------------------------------------------------------------------ */
+
+int pond_breaker_new(const char *name, const pond_breaker_options *options, pond_breaker **out,
+                     pond_error **err)
+{
+    pondi_breaker_settings settings;
+    *out = NULL;
+    int code = read_options(options, &settings, err);
+    return code ? code : pondi_breaker_new(name, &settings, NULL, out, err);
+}
+
+int pond_breaker_get_or_create(const char *name, const pond_breaker_options *options,
+                               pond_breaker **out, pond_error **err)
+{
+    pondi_breaker_settings settings;
+    *out = NULL;
+    int code = read_options(options, &settings, err);
+    if (code)
+        return code;
+    lock_registry();
+    pond_breaker *found = find(name);
+    if (!found) {
+        code = pondi_breaker_new(name, &settings, NULL, &found, err);
+        if (!code)
+            pondi_list_push_back(&breakers, &found->link);
+    }
+    *out = pond_breaker_retain(found);
+    pthread_mutex_unlock(&registry_lock);
+    return code;
+}
+
+int pond_breaker_forget(const char *name)
+{
+    lock_registry();
+    pond_breaker *found = find(name);
+    if (found)
+        pondi_list_remove(&found->link);
+    pthread_mutex_unlock(&registry_lock);
+    pond_breaker_release(found);
+    return found != NULL;
+}
+
+size_t pond_breaker_list(pond_breaker **out, size_t capacity)
+{
+    size_t count = 0;
+    lock_registry();
+    for (pondi_list *node = breakers.next; node != &breakers; node = node->next) {
+        if (count < capacity)
+            out[count] = pond_breaker_retain(breaker_at(node));
+        count++;
+    }
+    pthread_mutex_unlock(&registry_lock);
+    return count;
+}
