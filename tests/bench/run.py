@@ -170,12 +170,13 @@ async def run_pooled(kind: str, address: dict[str, Any], tasks: int, loop: str, 
 
         return one
 
-    limits = [pgbench(address, tasks)] if kind == "postgres" else []
+    name, limit = LIMITS.get(kind, ("", None))
+    limits = [limit(address, tasks)] if limit else []
     async with opened(kind, address, 10) as made:
         rates = await side_by_side({peer.name: step(peer) for peer in made}, tasks)
-    if limits:
-        limits.append(pgbench(address, tasks))
-        rates["pgbench"] = [limits[i % 2] for i in range(len(rates["millpond"]))]
+    if limit:
+        limits.append(limit(address, tasks))
+        rates[name] = [limits[i % 2] for i in range(len(rates["millpond"]))]
     to.add(workload, rates)
 
 
@@ -311,6 +312,25 @@ def pgbench(address: dict[str, Any], clients: int) -> float:
     if not found:
         raise RuntimeError(f"pgbench did not say how fast it was: {done.stdout}")
     return float(found.group(1))
+
+
+def mysql_in_c(address: dict[str, Any], clients: int) -> float:
+    """The same of blocking clients in C."""
+    program = OUT / "mysql_limit"
+    flags = subprocess.run(
+        ["pkg-config", "--cflags", "--libs", "libmariadb"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    source = Path(__file__).parent / "mysql_limit.c"
+    subprocess.run(["cc", "-O2", "-o", program, source, *flags, "-lpthread"], check=True)
+    where = (address["host"], address["user"], address["password"], address["database"])
+    command = [program, *where, str(KEY), str(clients), "2"]
+    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+LIMITS = {"postgres": ("pgbench", pgbench), "mysql": ("C clients", mysql_in_c)}
 
 
 # ---- Output ------------------------------------------------------------------------------
