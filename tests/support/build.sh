@@ -16,6 +16,10 @@ need_build_packages() {
         libmariadb-dev libsqlite3-dev libssl-dev
 }
 
+need_lua() {
+    need_packages lua5.4 liblua5.4-dev luarocks lua-luv lua-busted lua-check
+}
+
 # need_venv REQUIREMENTS...: the virtual environment, with these files' packages.
 need_venv() {
     need_packages python3 python3-venv python3-dev

@@ -1,0 +1,218 @@
+/* Values from the text or table that a program gives. */
+#include <math.h>
+#include <string.h>
+
+#include "native.h"
+
+static int no_such(lua_State *L, const char *what, const char *example)
+{
+    const char *given = luaL_tolstring(L, 1, NULL);
+    return luaL_error(L, "%s is no %s: write it like %s", given, what, example);
+}
+
+static int push_integer_value(lua_State *L, pond_type type, int64_t integer, int32_t aux)
+{
+    pond_value value = {.type = (uint32_t)type, .aux = aux};
+    value.as.integer = integer;
+    native_push_plain(L, &value);
+    return 1;
+}
+
+/* t[name] as an int, `otherwise` where it is nil. */
+static int field(lua_State *L, const char *name, int otherwise)
+{
+    int exact = 1;
+    lua_Integer number = otherwise;
+    if (lua_getfield(L, 1, name) != LUA_TNIL)
+        number = lua_tointegerx(L, -1, &exact);
+    if (!exact || number < -100000000 || number > 100000000)
+        luaL_error(L, "the field %s must be an integer that is possible there", name);
+    lua_pop(L, 1);
+    return (int)number;
+}
+
+/* Days and microseconds of a table like that of os.date("*t"); 0 if there is no such moment. */
+static int read_table(lua_State *L, int date, int time, int64_t *days, int64_t *us)
+{
+    *days = 0;
+    *us = 0;
+    if (date && !native_days(field(L, "year", 0), field(L, "month", 0), field(L, "day", 0), days))
+        return 0;
+    if (!time)
+        return 1;
+    int hour = field(L, "hour", 0);
+    int minute = field(L, "min", 0);
+    int second = field(L, "sec", 0);
+    int microsecond = field(L, "usec", 0);
+    if (hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 59 ||
+        microsecond < 0 || microsecond > 999999)
+        return 0;
+    *us = ((hour * 60 + minute) * 60 + second) * INT64_C(1000000) + microsecond;
+    return 1;
+}
+
+/* Read argument 1, text or a table; returns the parts it has, 0 for none that is possible. */
+static int read_moment(lua_State *L, int date, int time, int64_t *days, int64_t *us, int *offset)
+{
+    size_t size;
+    *offset = 0;
+    if (lua_istable(L, 1))
+        return read_table(L, date, time, days, us)
+                   ? (date ? NATIVE_HAS_DATE : 0) | (time ? NATIVE_HAS_TIME : 0)
+                   : 0;
+    const char *text = luaL_checklstring(L, 1, &size);
+    return native_parse_moment(text, size, days, us, offset);
+}
+
+static int new_date(lua_State *L)
+{
+    int64_t days;
+    int64_t us;
+    int offset;
+    if (read_moment(L, 1, 0, &days, &us, &offset) != NATIVE_HAS_DATE)
+        return no_such(L, "date", "2026-11-25, or {year = 2026, month = 11, day = 25}");
+    return push_integer_value(L, POND_TYPE_DATE, days, 0);
+}
+
+static int new_time(lua_State *L)
+{
+    int64_t days;
+    int64_t us;
+    int offset;
+    int parts = read_moment(L, 0, 1, &days, &us, &offset);
+    if (!(parts & NATIVE_HAS_TIME) || parts & NATIVE_HAS_DATE)
+        return no_such(L, "time", "23:59:59.5, or {hour = 23, min = 59}");
+    if (lua_istable(L, 1))
+        offset = field(L, "offset", 0);
+    return push_integer_value(L, POND_TYPE_TIME, us, offset);
+}
+
+static int new_timestamp(lua_State *L)
+{
+    int64_t days;
+    int64_t us;
+    int offset;
+    int parts = read_moment(L, 1, 1, &days, &us, &offset);
+    if (!(parts & NATIVE_HAS_DATE) || parts & NATIVE_HAS_ZONE)
+        return no_such(L, "timestamp", "2026-11-25 23:59:59.5, without a zone");
+    return push_integer_value(L, POND_TYPE_TIMESTAMP, days * NATIVE_US_PER_DAY + us, 0);
+}
+
+/* Text with a zone; a table in UTC; or seconds since 1970, as os.time() gives them. */
+static int new_timestamptz(lua_State *L)
+{
+    int64_t days;
+    int64_t us;
+    int offset;
+    if (lua_isinteger(L, 1)) {
+        lua_Integer seconds = lua_tointeger(L, 1);
+        if (seconds < -100000000000 || seconds > 1000000000000)
+            return no_such(L, "timestamptz", "os.time()");
+        return push_integer_value(L, POND_TYPE_TIMESTAMPTZ, seconds * 1000000, 0);
+    }
+    if (lua_type(L, 1) == LUA_TNUMBER) {
+        double seconds = lua_tonumber(L, 1);
+        if (!(fabs(seconds) < 1e11))
+            return no_such(L, "timestamptz", "os.time()");
+        return push_integer_value(L, POND_TYPE_TIMESTAMPTZ, (int64_t)floor(seconds * 1e6 + 0.5), 0);
+    }
+    int parts = read_moment(L, 1, 1, &days, &us, &offset);
+    if (!(parts & NATIVE_HAS_DATE) || (!(parts & NATIVE_HAS_ZONE) && !lua_istable(L, 1)))
+        return no_such(L, "timestamptz", "2026-11-25 23:59:59+01:00, with a zone");
+    return push_integer_value(L, POND_TYPE_TIMESTAMPTZ,
+                              days * NATIVE_US_PER_DAY + us - offset * INT64_C(1000000), 0);
+}
+
+static int64_t wide_field(lua_State *L, const char *name)
+{
+    int exact = 1;
+    lua_Integer number = 0;
+    if (lua_getfield(L, 1, name) != LUA_TNIL)
+        number = lua_tointegerx(L, -1, &exact);
+    if (!exact)
+        luaL_error(L, "the field %s must be an integer", name);
+    lua_pop(L, 1);
+    return number;
+}
+
+/* interval{months =, days =, microseconds =} */
+static int new_interval(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TTABLE);
+    pond_value value = {.type = POND_TYPE_INTERVAL, .aux = field(L, "months", 0)};
+    value.as.interval.days = wide_field(L, "days");
+    value.as.interval.microseconds = wide_field(L, "microseconds");
+    native_push_plain(L, &value);
+    return 1;
+}
+
+static int hex_digit(char c)
+{
+    static const char digits[] = "0123456789abcdef0123456789ABCDEF";
+    const char *found = c ? strchr(digits, c) : NULL;
+    return found ? (int)(found - digits) % 16 : -1;
+}
+
+static int new_uuid(lua_State *L)
+{
+    size_t size;
+    size_t count = 0;
+    const char *text = luaL_checklstring(L, 1, &size);
+    pond_value value = {.type = POND_TYPE_UUID};
+    memset(value.as.uuid, 0, sizeof(value.as.uuid));
+    for (size_t i = 0; i < size && count <= 32; i++) {
+        int digit = hex_digit(text[i]);
+        if (digit < 0 && text[i] == '-')
+            continue;
+        if (digit < 0 || count == 32)
+            return no_such(L, "UUID", "12345678-9abc-def0-1234-56789abcdef0");
+        value.as.uuid[count / 2] = (uint8_t)(value.as.uuid[count / 2] * 16 + digit);
+        count++;
+    }
+    if (count != 32)
+        return no_such(L, "UUID", "12345678-9abc-def0-1234-56789abcdef0");
+    native_push_plain(L, &value);
+    return 1;
+}
+
+static int new_decimal(lua_State *L)
+{
+    size_t size;
+    if (lua_type(L, 1) == LUA_TNUMBER && !lua_isinteger(L, 1))
+        return luaL_error(L, "a decimal is made of text or an integer: a float is not exact");
+    const char *text = luaL_checklstring(L, 1, &size);
+    if (!native_is_decimal(text, size))
+        return no_such(L, "decimal", "\"-12.50\"");
+    native_push_text(L, POND_TYPE_DECIMAL, text, size);
+    return 1;
+}
+
+static int new_bytes(lua_State *L)
+{
+    size_t size;
+    const char *text = luaL_checklstring(L, 1, &size);
+    native_push_text(L, POND_TYPE_BYTES, text, size);
+    return 1;
+}
+
+/* json_text(text): a parameter of JSON text, which is not looked at. */
+static int new_json_text(lua_State *L)
+{
+    size_t size;
+    const char *text = luaL_checklstring(L, 1, &size);
+    native_push_text(L, POND_TYPE_JSON, text, size);
+    return 1;
+}
+
+const luaL_Reg native_constructors[] = {
+    {"date", new_date},
+    {"time", new_time},
+    {"timestamp", new_timestamp},
+    {"interval", new_interval},
+    {"timestamptz", new_timestamptz},
+    {"uuid", new_uuid},
+    {"decimal", new_decimal},
+    {"bytes", new_bytes},
+    {"json_text", new_json_text},
+    {NULL, NULL},
+};

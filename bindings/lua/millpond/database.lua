@@ -1,0 +1,226 @@
+-- Databases: what a program opens, and gets connections from.
+
+local core = require "millpond.core"
+local task = require "millpond.task"
+
+local database = {}
+
+local kinds = {
+  postgres = "postgres", postgresql = "postgres", mysql = "mysql", mariadb = "mysql",
+  sqlite = "sqlite", fake = "fake",
+}
+
+---@class millpond.Database
+local Database = { __name = "millpond.database" }
+Database.__index = Database
+
+local settings_of = setmetatable({}, { __mode = "k" }) -- not a field, so that nothing prints it
+
+---- Make -------------------------------------------------------------------------------------
+
+local function make_config(kind, settings)
+  local config, err = core.config(kind)
+  if not config then
+    return nil, err
+  end
+  for key, value in pairs(settings) do
+    local ok, wrong = pcall(config.set, config, key, value)
+    if not ok then
+      error(wrong, 0)
+    end
+  end
+  return config
+end
+
+--- The database of a kind, not yet connected.
+---@param kind "postgres"|"mysql"|"sqlite"|string
+---@param settings table database, host, port, user, password, ...
+---@return millpond.Database? database nil, and an error object, if this build lacks the driver
+---@return millpond.Error? err
+function database.create_database(kind, settings)
+  local driver = type(kind) == "string" and kinds[kind:lower()]
+  if not driver then
+    error(core.error("EINVAL", ("unknown database type %s: use one of postgres, mysql, sqlite")
+      :format(tostring(kind))), 0)
+  elseif type(settings) ~= "table" then
+    error(core.error("EINVAL", "settings must be a table such as {database = \"app.db\"}"), 0)
+  end
+  local config, err = make_config(driver, settings)
+  if not config then
+    return nil, err
+  end
+  config:check()
+  local self = setmetatable({ native_config = config, kind = driver }, Database)
+  settings_of[self] = settings
+  self:pool()
+  return self
+end
+
+--- The database of a URL: postgres://user:password@host/name?sslmode=require, mysql://...,
+--- sqlite:///app.db.
+---@param url string
+---@param settings? table more settings; they win over the URL's
+---@return millpond.Database? database
+---@return millpond.Error? err
+function database.from_url(url, settings)
+  local found = core.parse_url(url)
+  local kind = found.driver
+  found.driver = nil
+  for key, value in pairs(settings or {}) do
+    found[key] = value
+  end
+  return database.create_database(kind, found)
+end
+
+---- Connections ------------------------------------------------------------------------------
+
+--- The pool of this database's settings, made anew if it was closed.
+---@return millpond.Pool
+function Database:pool()
+  local pool = self.native_pool
+  if not pool or pool:closed() then
+    pool = self.native_config:pool()
+    self.native_pool = pool
+  end
+  return pool
+end
+
+--- Acquire a connection: local conn <close> = db:connection(), or give it back with conn:release().
+---@param timeout? number seconds to wait for a free one; nil: connection_acquisition_timeout
+---@return millpond.Connection? connection
+---@return millpond.Error? err
+function Database:connection(timeout)
+  return self:pool():acquire(timeout)
+end
+
+--- Call f(connection, ...) with a connection that is given back at its end.
+---@param f fun(connection: millpond.Connection, ...: any): any ...
+---@param ... any
+---@return any ... what f returned; nil and an error object if none could be acquired
+function Database:with_connection(f, ...)
+  local connection <close>, err = self:connection()
+  if not connection then
+    return nil, err
+  end
+  return f(connection, ...)
+end
+
+---- Settings ---------------------------------------------------------------------------------
+
+--- Host, port, database, user and password, by these names.
+---@return table
+function Database:config()
+  local settings = settings_of[self]
+  return {
+    host = settings.host, port = settings.port, database = settings.database,
+    user = settings.user, password = settings.password,
+  }
+end
+
+--- Name of the database.
+---@return string
+function Database:database()
+  return self.native_config:get("database")
+end
+
+--- Friendly name of the connection: the database's unless set.
+---@return string
+function Database:alias()
+  return self.native_config:get("alias") or self:database()
+end
+
+---@return string? host nil for the database's own default
+function Database:host()
+  return self.native_config:get("host")
+end
+
+---@return integer|string? port a list where hosts differ in it; nil for the database's own default
+function Database:port()
+  local port = self.native_config:get("port")
+  return math.tointeger(tonumber(port)) or port
+end
+
+--- The environment, such as "prod".
+---@return string
+function Database:env()
+  return self.native_config:get("env") or "prod"
+end
+
+--- MD5 of all settings except the password: the pool's key.
+---@return string
+function Database:hash()
+  return self.native_config:hash()
+end
+
+function Database:__tostring()
+  return ("millpond.database: %s %s"):format(self.kind, self:alias())
+end
+
+---- Pools ------------------------------------------------------------------------------------
+
+--- The pool's state: initialized, alias, hash, env, closed, sizes and counts.
+---@return table
+function Database:get_pool_status()
+  local status = self:pool():status()
+  status.initialized = status.created > 0
+  status.alias = self:alias()
+  status.hash = self:hash()
+  status.env = self:env()
+  return status
+end
+
+--- Close the pool of this database: see millpond.close_pool().
+---@param timeout? number
+---@return true? ok
+---@return millpond.Error? err
+function Database:close_pool(timeout)
+  return database.close_pool(self:hash(), timeout)
+end
+
+local function pools_of(hash)
+  local found = {}
+  for _, pool in ipairs(core.pools()) do
+    if not hash or pool:hash() == hash then
+      found[#found + 1] = pool
+    end
+  end
+  return found
+end
+
+--- Close one pool, or all of this process. Nothing is lent any more; connections in use may come
+--- back until the time is over; then those idle in a healthy transaction are committed, running
+--- statements cancelled, and all are closed. A later use makes a new pool.
+---@param hash? string of the pool's settings: db:hash(); nil: all pools
+---@param timeout? number seconds, 60 if nil
+---@return true? ok
+---@return millpond.Error? err
+function database.close_pool(hash, timeout)
+  local closing = {}
+  for i, pool in ipairs(pools_of(hash)) do
+    closing[i] = function()
+      return pool:close(timeout or 60)
+    end
+  end
+  local _, errors = task.gather(closing)
+  if errors then
+    local _, err = next(errors)
+    return nil, err
+  end
+  return true
+end
+
+--- Counts of one pool, or a table of them by hash.
+---@param hash? string
+---@return table
+function database.get_pool_metrics(hash)
+  local metrics = {}
+  for _, pool in ipairs(pools_of(hash)) do
+    metrics[pool:hash()] = pool:status()
+  end
+  if hash then
+    return metrics[hash] or {}
+  end
+  return metrics
+end
+
+return database

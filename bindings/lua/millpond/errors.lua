@@ -1,0 +1,53 @@
+-- Error objects: what expected failures return after nil, and what misuse raises.
+
+local core = require "millpond.core"
+
+local meta = core.error_meta
+local classes = core.error_classes -- parent by class
+
+---@class millpond.Error
+local methods = {}
+
+--- Whether the error is of a class, or of one that derives from it: err:is("IntegrityError").
+---@param class string
+---@return boolean
+function methods:is(class)
+  local own = self.class
+  while own do
+    if own == class then
+      return true
+    end
+    own = classes[own]
+  end
+  return class == "Error" or (class == "DatabaseError" and not self:is("InterfaceError"))
+end
+
+meta.__index = methods
+
+function meta.__tostring(err)
+  local text = err.class .. ": " .. err.message
+  if err.sqlstate then
+    text = text .. " (SQLSTATE " .. err.sqlstate .. ")"
+  end
+  return text
+end
+
+local errors = {}
+
+--- Whether a value is an error object of millpond.
+---@param value any
+---@return boolean
+function errors.is_error(value)
+  return type(value) == "table" and getmetatable(value) == meta
+end
+
+--- Make an error object, for backends written in Lua.
+---@param code string such as "ETIMEDOUT": one of millpond.error_codes
+---@param message string
+---@param retryable? boolean
+---@return millpond.Error
+function errors.new(code, message, retryable)
+  return core.error(code, message, retryable)
+end
+
+return errors

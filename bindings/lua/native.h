@@ -1,0 +1,222 @@
+/* What the files of the Lua module share. Only the public C interface of millpond is used.
+ *
+ * Lua reports errors, memory errors included, with a long jump. So a C handle is either in a
+ * userdata that was made before it (its __gc lets go of it), or in a local variable with nothing
+ * but protected calls until it is let go.
+ */
+#ifndef MILLPOND_LUA_NATIVE_H
+#define MILLPOND_LUA_NATIVE_H
+
+#include <lauxlib.h>
+#include <lua.h>
+
+#include <millpond/millpond.h>
+
+/* ---- state.c: one for each Lua state ------------------------------------------------------ */
+
+/* After so many calls that completed at once, the other coroutines get their turn. */
+enum { NATIVE_AT_ONCE = 16 };
+
+typedef struct native_state {
+    pond_loop *loop; /* NULL once the Lua state closes */
+    struct native_wait *all;
+    struct native_wait *free;
+    lua_Integer waits;   /* how many there are in `all` */
+    lua_Integer pending; /* submitted and not completed */
+    int at_once;         /* calls that may still complete without a turn of the loop */
+    int waiting;         /* references into the registry: table of coroutines by number of wait */
+    int anchors;         /* table of waits */
+    int error_meta;      /* metatable of errors */
+    int array_meta;      /* metatable of arrays */
+    int hooks;           /* table of functions that the Lua side sets */
+} native_state;
+
+/* Make the state, its loop and its tables; leaves the userdata on the stack. */
+native_state *native_state_new(lua_State *L);
+/* The state, in a function that was registered with it as first upvalue. */
+native_state *native_state_of(lua_State *L);
+/* Push one of the functions that the Lua side sets: "log", "busy", "encode", "decode". */
+void native_push_hook(lua_State *L, const native_state *state, const char *name);
+/* Hand records that wait in the library's log to the Lua side. */
+void native_drain_log(lua_State *L, const native_state *state);
+
+/* ---- wait.c: coroutines that wait for an operation ---------------------------------------- */
+
+typedef enum native_wait_status {
+    NATIVE_WAIT_FREE,
+    NATIVE_WAIT_PENDING,
+    NATIVE_WAIT_DONE,
+    NATIVE_WAIT_ABANDONED /* the operation goes on, and nobody waits */
+} native_wait_status;
+
+typedef struct native_wait {
+    native_state *state;
+    pond_op *op;
+    struct native_wait *next;      /* of all */
+    struct native_wait *next_free; /* of the free ones */
+    lua_Integer number;            /* its key in the table of coroutines */
+    native_wait_status status;
+    char cancelled; /* the coroutine is to be stopped by an error */
+    char named;     /* rows by names of columns */
+} native_wait;
+
+/* A free one, for the running coroutine. May raise, so call it before an operation exists. It is
+ * the operation's user data; submit with &wait->op, then call native_await() or native_unwait(). */
+native_wait *native_wait_take(lua_State *L, native_state *state);
+/* Nothing was submitted after all. */
+void native_unwait(native_wait *wait);
+/* The last call of a function: waits for the operation, in a coroutine by yielding, and returns
+ * what `finish` does. `finish` begins with native_wait_end(). */
+int native_await(lua_State *L, native_wait *wait, lua_KFunction finish);
+/* For an operation that may have completed inside the submitting call. */
+int native_await_at_once(lua_State *L, native_wait *wait, lua_KFunction finish);
+/* The completed operation, with its reference; the wait is free again. Raises if the coroutine was
+ * resumed too early or is cancelled. */
+pond_op *native_wait_end(lua_State *L, native_wait *wait);
+/* finish: returns true, or what went wrong. */
+int native_finish_plain(lua_State *L, int status, lua_KContext context);
+int native_add_waits(lua_State *L, native_state *state);
+
+/* ---- error.c ------------------------------------------------------------------------------ */
+
+/* Return nil and the error object of `code`, or raise it if it is a mistake in the program;
+ * `error` is freed, NULL stands for the code's own text. */
+int native_fail(lua_State *L, native_state *state, int code, pond_error *error);
+/* Raise an error object. */
+int native_raise(lua_State *L, native_state *state, int code, const char *format, ...);
+void native_add_errors(lua_State *L, native_state *state);
+
+/* ---- value.c: values that Lua has no type for --------------------------------------------- */
+
+#define NATIVE_VALUE "millpond.value"
+
+/* A userdata: `value` points into `text`, or holds everything itself. */
+typedef struct native_value {
+    pond_value value;
+    char text[];
+} native_value;
+
+/* Push a value that has no pointers. */
+void native_push_plain(lua_State *L, const pond_value *value);
+/* Push one with text, which is copied. */
+void native_push_text(lua_State *L, pond_type type, const char *data, size_t size);
+void native_add_values(lua_State *L, native_state *state);
+
+/* Push what Lua shows of any value, as in a result. */
+void native_push_value(lua_State *L, native_state *state, const pond_value *value);
+
+/* ---- construct.c: values from text and tables --------------------------------------------- */
+
+extern const luaL_Reg native_constructors[];
+
+/* ---- calendar.c --------------------------------------------------------------------------- */
+
+#define NATIVE_US_PER_DAY INT64_C(86400000000)
+#define NATIVE_FIRST_DAY (-719162) /* 0001-01-01 */
+#define NATIVE_LAST_DAY 2932896    /* 9999-12-31 */
+
+/* Fields of a moment: what os.date("*t") has, and microseconds. */
+typedef struct native_moment {
+    int year;
+    int month;
+    int day;
+    int hour;
+    int minute;
+    int second;
+    int microsecond;
+} native_moment;
+
+/* Days since 1970-01-01; returns 0 for a date that does not exist. */
+int native_days(int year, int month, int day, int64_t *days);
+/* The fields of microseconds since 1970-01-01, which must be within the calendar's years. */
+native_moment native_moment_of(int64_t us);
+int64_t native_floor_days(int64_t us);
+/* Read "[DATE][T| ][TIME][ZONE]". Each part that is there sets its bit; 0 if it is no such text.
+ * *days, *us (of the day) and *offset (seconds east of UTC) are 0 for what is not there. */
+enum { NATIVE_HAS_DATE = 1, NATIVE_HAS_TIME = 2, NATIVE_HAS_ZONE = 4 };
+int native_parse_moment(const char *text, size_t size, int64_t *days, int64_t *us, int *offset);
+
+/* ---- decimal.c ---------------------------------------------------------------------------- */
+
+/* -1, 0 or 1: compare two decimals, exactly. NaN is greater than all else and equal to itself. */
+int native_decimal_compare(const char *a, size_t a_size, const char *b, size_t b_size);
+/* Whether the text is digits with sign, point and exponent, or a NaN or Infinity. */
+int native_is_decimal(const char *text, size_t size);
+
+/* ---- call.c: arguments of a statement ------------------------------------------------------ */
+
+enum { NATIVE_FEW = 16 };
+
+typedef struct native_call {
+    const char *sql;
+    size_t sql_size;
+    pond_value *values;
+    size_t row_count;
+    size_t column_count;
+    size_t batch_rows;
+    pond_execute_options options;
+    int named;
+    int held; /* index of the table of what values point into, or 0 */
+    lua_Integer held_count;
+    pond_value few[NATIVE_FEW];
+} native_call;
+
+/* Read (self, sql, params, options) from the stack; what values point into stays on the stack.
+ * `many`: params is a list of rows. */
+void native_call_read(lua_State *L, native_state *state, native_call *call, int many);
+/* Seconds at `index` to milliseconds; nil is POND_TIMEOUT_DEFAULT. Raises for what is no timeout.
+ */
+int64_t native_timeout(lua_State *L, int index);
+
+/* ---- params.c ------------------------------------------------------------------------------ */
+
+/* Make a parameter of the value on top of the stack, which is popped. `where` is told in errors. */
+void native_read_param(lua_State *L, native_state *state, native_call *call, pond_value *out,
+                       const char *where);
+
+/* ---- result.c ------------------------------------------------------------------------------ */
+
+/* Return rows as tables; `result` is released. */
+int native_return_rows(lua_State *L, native_state *state, pond_result *result, int named);
+/* finish: returns rows, or what went wrong. */
+int native_finish_rows(lua_State *L, int status, lua_KContext context);
+
+/* ---- config.c, pool.c, connection.c -------------------------------------------------------- */
+
+#define NATIVE_POOL "millpond.pool"
+#define NATIVE_CONNECTION "millpond.connection"
+
+typedef struct native_pool {
+    native_state *state;
+    pond_pool *pool;
+    int runs_inline; /* blocking calls do the work in the caller's thread */
+} native_pool;
+
+typedef struct native_connection {
+    native_state *state;
+    pond_connection *lease; /* NULL before it is acquired and after it was given back */
+    char runs_inline;
+    char closed;
+} native_connection;
+
+void native_add_config(lua_State *L, native_state *state);
+void native_add_pool(lua_State *L, native_state *state);
+void native_add_connection(lua_State *L, native_state *state);
+/* Push a connection without a lease. */
+native_connection *native_connection_new(lua_State *L, const native_pool *pool);
+/* The connection at index 1, which must have its lease; raises otherwise. */
+native_connection *native_connection_check(lua_State *L);
+
+/* ---- loop.c, sql.c, log.c ------------------------------------------------------------------ */
+
+void native_add_loop(lua_State *L, native_state *state);
+void native_add_sql(lua_State *L, native_state *state);
+
+/* Add functions that have the state as upvalue to the table on top of the stack. */
+void native_add_functions(lua_State *L, native_state *state, const luaL_Reg *functions);
+/* Set t[name] of the table on top of the stack. */
+void native_set_integer(lua_State *L, const char *name, lua_Integer value);
+void native_set_boolean(lua_State *L, const char *name, int value);
+void native_set_string(lua_State *L, const char *name, const char *value);
+
+#endif

@@ -1,0 +1,98 @@
+/* Rows as tables: {{1, "a"}, {2, "b"}, columns = {"id", "name"}, rowcount = 2, lastrowid = nil}. */
+#include "native.h"
+
+typedef struct rows_call {
+    native_state *state;
+    pond_result *result;
+    int named;
+    int code; /* of a row that could not be read */
+    pond_error *error;
+} rows_call;
+
+enum { CALL = 1, ROWS = 2, COLUMNS = 3, VALUES = 4 };
+
+static void push_columns(lua_State *L, const pond_result *result, size_t count)
+{
+    lua_createtable(L, (int)count, 0);
+    for (size_t i = 0; i < count; i++) {
+        lua_pushstring(L, pond_result_column_name(result, i));
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+}
+
+static void push_row(lua_State *L, const rows_call *call, const pond_value *values, size_t count)
+{
+    lua_createtable(L, call->named ? 0 : (int)count, call->named ? (int)count : 0);
+    for (size_t i = 0; i < count; i++) {
+        if (call->named)
+            lua_rawgeti(L, COLUMNS, (lua_Integer)i + 1);
+        native_push_value(L, call->state, &values[i]);
+        if (call->named)
+            lua_rawset(L, -3);
+        else
+            lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+}
+
+/* Protected: the caller holds the result. */
+static int push_rows(lua_State *L)
+{
+    rows_call *call = lua_touserdata(L, CALL);
+    size_t rows = pond_result_row_count(call->result);
+    size_t columns = pond_result_column_count(call->result);
+    pond_value few[NATIVE_FEW];
+    pond_value *values = few;
+    lua_createtable(L, (int)rows, 4);
+    push_columns(L, call->result, columns);
+    if (columns > NATIVE_FEW)
+        values = lua_newuserdatauv(L, columns * sizeof(*values), 0);
+    for (size_t i = 0; i < rows; i++) {
+        call->code = pond_result_row(call->result, i, values, &call->error);
+        if (call->code)
+            return 0;
+        push_row(L, call, values, columns);
+        lua_rawseti(L, ROWS, (lua_Integer)i + 1);
+    }
+    lua_settop(L, COLUMNS);
+    lua_setfield(L, ROWS, "columns");
+    native_set_integer(L, "rowcount", pond_result_affected(call->result));
+    if (pond_result_last_insert_id(call->result))
+        native_set_integer(L, "lastrowid", pond_result_last_insert_id(call->result));
+    if (pond_result_more(call->result))
+        native_set_boolean(L, "more", 1);
+    return 1;
+}
+
+int native_return_rows(lua_State *L, native_state *state, pond_result *result, int named)
+{
+    rows_call call = {.state = state, .result = result, .named = named};
+    int failed = LUA_ERRMEM;
+    int room = lua_checkstack(L, 6);
+    if (room) {
+        lua_pushcfunction(L, push_rows);
+        lua_pushlightuserdata(L, &call);
+        failed = lua_pcall(L, 1, 1, 0);
+    }
+    pond_result_release(result);
+    if (!room)
+        return luaL_error(L, "stack overflow");
+    if (call.code)
+        return native_fail(L, state, call.code, call.error);
+    return failed ? lua_error(L) : 1;
+}
+
+int native_finish_rows(lua_State *L, int status, lua_KContext context)
+{
+    (void)status;
+    native_wait *wait = (native_wait *)context;
+    native_state *state = wait->state;
+    int named = wait->named;
+    pond_op *op = native_wait_end(L, wait);
+    int code = pond_op_status(op);
+    pond_error *error = code ? pond_op_take_error(op) : NULL;
+    pond_result *result = pond_op_take_result(op);
+    pond_op_release(op);
+    if (code)
+        return native_fail(L, state, code, error);
+    return native_return_rows(L, state, result, named);
+}

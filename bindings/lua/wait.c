@@ -1,0 +1,249 @@
+/* A coroutine that waits for an operation, or the main program that blocks for it. */
+#include "native.h"
+
+/* What a coroutine yields while it waits: this mark, and the number of its wait. */
+static const char mark;
+
+/* ---- Take and give ------------------------------------------------------------------------- */
+
+/* A finalizer may run in each allocation and wait for something itself. */
+static native_wait *new_wait(lua_State *L, native_state *state)
+{
+    lua_Integer number = ++state->waits;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, state->waiting);
+    lua_pushboolean(L, 0);
+    lua_rawseti(L, -2, number); /* so that later changes allocate nothing */
+    lua_rawgeti(L, LUA_REGISTRYINDEX, state->anchors);
+    native_wait *wait = lua_newuserdatauv(L, sizeof(*wait), 0);
+    *wait = (native_wait){.state = state, .number = number};
+    lua_rawseti(L, -2, number);
+    lua_pop(L, 2);
+    wait->next = state->all;
+    state->all = wait;
+    return wait;
+}
+
+native_wait *native_wait_take(lua_State *L, native_state *state)
+{
+    luaL_checkstack(L, 12, "too many values");
+    if (!state->pending && lua_isyieldable(L)) { /* tell a host loop that there is work again */
+        native_push_hook(L, state, "busy");
+        if (lua_isfunction(L, -1))
+            lua_call(L, 0, 0);
+        else
+            lua_pop(L, 1);
+    }
+    native_wait *wait = state->free;
+    if (wait)
+        state->free = wait->next_free;
+    else
+        wait = new_wait(L, state);
+    wait->status = NATIVE_WAIT_FREE;
+    wait->cancelled = 0;
+    wait->named = 0;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, state->waiting);
+    lua_pushthread(L);
+    lua_rawseti(L, -2, wait->number);
+    lua_pop(L, 1);
+    return wait;
+}
+
+static void give(native_wait *wait)
+{
+    native_state *state = wait->state;
+    wait->status = NATIVE_WAIT_FREE;
+    wait->next_free = state->free;
+    state->free = wait;
+}
+
+void native_unwait(native_wait *wait)
+{
+    wait->op = NULL;
+    give(wait);
+}
+
+/* The coroutine can be collected. The key exists, so that this allocates nothing. */
+static void forget_coroutine(lua_State *L, const native_wait *wait)
+{
+    lua_rawgeti(L, LUA_REGISTRYINDEX, wait->state->waiting);
+    lua_pushboolean(L, 0);
+    lua_rawseti(L, -2, wait->number);
+    lua_pop(L, 1);
+}
+
+static void drop(native_wait *wait)
+{
+    pond_op_release(wait->op);
+    native_unwait(wait);
+}
+
+/* ---- Wait ---------------------------------------------------------------------------------- */
+
+/* A signal's handler that sets a hook, as the standalone interpreter's does, ends the work. */
+static void block(lua_State *L, native_wait *wait)
+{
+    lua_Hook before = lua_gethook(L);
+    for (;;) {
+        pond_error *error = NULL;
+        int code = pond_op_wait(wait->op, -1, &error);
+        pond_error_free(error);
+        if (code != POND_EAGAIN)
+            break;
+        if (lua_gethook(L) != before)
+            pond_op_cancel(wait->op);
+    }
+    wait->status = NATIVE_WAIT_DONE;
+}
+
+int native_await(lua_State *L, native_wait *wait, lua_KFunction finish)
+{
+    if (!lua_isyieldable(L)) {
+        block(L, wait);
+        return finish(L, LUA_OK, (lua_KContext)wait);
+    }
+    wait->status = NATIVE_WAIT_PENDING;
+    wait->state->pending++;
+    lua_pushlightuserdata(L, (void *)(uintptr_t)&mark);
+    lua_pushinteger(L, wait->number);
+    return lua_yieldk(L, 2, (lua_KContext)wait, finish);
+}
+
+int native_await_at_once(lua_State *L, native_wait *wait, lua_KFunction finish)
+{
+    if (pond_op_status(wait->op) == POND_PENDING)
+        return native_await(L, wait, finish);
+    pond_op_wait(wait->op, 0, NULL); /* takes it, should it have got into the queue after all */
+    wait->status = NATIVE_WAIT_DONE;
+    return finish(L, LUA_OK, (lua_KContext)wait);
+}
+
+pond_op *native_wait_end(lua_State *L, native_wait *wait)
+{
+    native_state *state = wait->state;
+    forget_coroutine(L, wait);
+    if (wait->status == NATIVE_WAIT_PENDING) {
+        wait->status = NATIVE_WAIT_ABANDONED;
+        pond_op_cancel(wait->op);
+        native_raise(L, state, POND_EMISUSE,
+                     "this coroutine was resumed while it waits for the database: make generators "
+                     "that use the database with millpond.wrap()");
+    }
+    pond_op *op = wait->op;
+    int cancelled = wait->cancelled;
+    native_unwait(wait);
+    if (cancelled) {
+        pond_op_release(op);
+        native_raise(L, state, POND_ECANCELLED, "the task was cancelled");
+    }
+    return op;
+}
+
+int native_finish_plain(lua_State *L, int status, lua_KContext context)
+{
+    (void)status;
+    native_wait *wait = (native_wait *)context;
+    native_state *state = wait->state;
+    pond_op *op = native_wait_end(L, wait);
+    int code = pond_op_status(op);
+    pond_error *error = code ? pond_op_take_error(op) : NULL;
+    pond_op_release(op);
+    if (code)
+        return native_fail(L, state, code, error);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+/* ---- For the scheduler --------------------------------------------------------------------- */
+
+/* next() -> a coroutine whose operation has completed, or nil. */
+static int wait_next(lua_State *L)
+{
+    native_state *state = native_state_of(L);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, state->waiting);
+    for (;;) {
+        pond_op *op = pond_loop_next(state->loop);
+        if (!op)
+            return 0;
+        native_wait *wait = pond_op_user_data(op);
+        pond_op_release(op);
+        if (!wait)
+            continue;
+        state->pending--;
+        if (wait->status == NATIVE_WAIT_ABANDONED) {
+            drop(wait);
+            continue;
+        }
+        wait->status = NATIVE_WAIT_DONE;
+        lua_rawgeti(L, -1, wait->number);
+        lua_State *coroutine = lua_tothread(L, -1);
+        if (coroutine && lua_status(coroutine) == LUA_YIELD)
+            return 1;
+        lua_pop(L, 1); /* it was closed meanwhile */
+        forget_coroutine(L, wait);
+        drop(wait);
+    }
+}
+
+static native_wait *wait_at(lua_State *L, native_state *state, lua_Integer number)
+{
+    lua_rawgeti(L, LUA_REGISTRYINDEX, state->anchors);
+    lua_rawgeti(L, -1, number);
+    native_wait *wait = lua_touserdata(L, -1);
+    lua_pop(L, 2);
+    return wait && wait->status == NATIVE_WAIT_PENDING ? wait : NULL;
+}
+
+/* cancel(number): the wait ends soon, with an error in the coroutine. */
+static int wait_cancel(lua_State *L)
+{
+    native_wait *wait = wait_at(L, native_state_of(L), luaL_checkinteger(L, 1));
+    if (wait) {
+        wait->cancelled = 1;
+        pond_op_cancel(wait->op);
+    }
+    return 0;
+}
+
+/* rewait(number): the running coroutine is the one to resume. */
+static int wait_rewait(lua_State *L)
+{
+    native_state *state = native_state_of(L);
+    native_wait *wait = wait_at(L, state, luaL_checkinteger(L, 1));
+    if (!wait)
+        return 0;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, state->waiting);
+    lua_pushthread(L);
+    lua_rawseti(L, -2, wait->number);
+    return 0;
+}
+
+/* block(number): where nothing can yield, wait for it to its end. */
+static int wait_block(lua_State *L)
+{
+    native_state *state = native_state_of(L);
+    native_wait *wait = wait_at(L, state, luaL_checkinteger(L, 1));
+    if (wait) {
+        block(L, wait);
+        state->pending--;
+    }
+    return 0;
+}
+
+/* pending() -> number of operations that coroutines wait for. */
+static int wait_pending(lua_State *L)
+{
+    lua_pushinteger(L, native_state_of(L)->pending);
+    return 1;
+}
+
+int native_add_waits(lua_State *L, native_state *state)
+{
+    static const luaL_Reg functions[] = {
+        {"next", wait_next},   {"cancel", wait_cancel},   {"rewait", wait_rewait},
+        {"block", wait_block}, {"pending", wait_pending}, {NULL, NULL},
+    };
+    native_add_functions(L, state, functions);
+    lua_pushlightuserdata(L, (void *)(uintptr_t)&mark);
+    lua_setfield(L, -2, "mark");
+    return 0;
+}
