@@ -38,6 +38,8 @@ static PyObject *loop_drain(PyObject *object, PyObject *unused)
     self->at_once = NATIVE_AT_ONCE;
     while (!failed && (op = pond_loop_next(self->loop))) {
         native_op *awaitable = pond_op_user_data(op);
+        if (pond_log_pending())
+            native_drain_log(self->state); /* before the task goes on from here */
         native_op_settled(awaitable);
         failed = native_op_completed(awaitable);
         Py_DECREF(awaitable); /* the core's reference */
