@@ -73,17 +73,11 @@ static int make_request(pond_connection *lease, const call *wanted, void *user_d
     return POND_OK;
 }
 
-/* What ends before the caller can ask stays with the caller. */
-static void keep(pond_op *op)
-{
-    (void)op;
-}
-
 static void submit_at_once(pondi_conn *conn, pondi_request *request)
 {
     pond_op *op = &request->op;
     pond_op_retain(op);
-    op->intercept = keep;
+    op->intercept = pondi_op_keep; /* what ends before the caller can ask stays with the caller */
     pondi_conn_submit(conn, request);
     if (op->status == POND_PENDING)
         op->intercept = NULL;
@@ -105,7 +99,8 @@ static int submit(pond_connection *lease, const call *wanted, void *user_data, p
     code = make_request(lease, wanted, user_data, &request, err);
     if (!code) {
         pondi_op_hand_out(&request->op, op);
-        if (op && wanted->options.flags & POND_EXECUTE_AT_ONCE)
+        if (op && wanted->options.flags & POND_EXECUTE_AT_ONCE &&
+            !pondi_loop_has_thread(lease->loop))
             submit_at_once(conn, request);
         else
             pondi_conn_submit(conn, request);
@@ -141,7 +136,7 @@ static int submit_and_wait(pond_connection *lease, const call *wanted, pond_resu
         return code;
     }
     pond_op *op = &request->op;
-    op->intercept = keep;
+    op->intercept = pondi_op_keep;
     if (!pondi_conn_run_inline(conn, request))
         pondi_conn_submit(conn, request);
     pondi_lease_leave(lease);

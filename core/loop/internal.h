@@ -12,6 +12,7 @@
 
 typedef struct pondi_waker pondi_waker;
 typedef struct pondi_attention pondi_attention;
+typedef struct pondi_loop_thread pondi_loop_thread;
 
 struct pond_loop {
     pondi_refcount refs;  /* public handles; with the last the loop closes */
@@ -42,8 +43,12 @@ struct pond_loop {
     _Atomic(pondi_message *) inbox; /* newest first */
     pondi_message *deferred;
     pondi_message **deferred_tail;
-    pondi_waker *waker; /* of hosts that cannot poll; or NULL */
+    pondi_waker *waker;        /* of hosts that cannot poll; or NULL */
+    pondi_loop_thread *thread; /* the library's own that drives it; or NULL */
 };
+
+/* Close on the loop's thread, or where nobody is inside it. Not locked. */
+void pondi_loop_close_here(pond_loop *loop);
 
 /* Do what is ready: I/O, timers, messages. Locked. */
 void pondi_loop_turn(pond_loop *loop);
@@ -63,5 +68,28 @@ int pondi_waker_new(int fd, void (*wake)(void *data), void *data, pondi_waker **
                     pond_error **err);
 void pondi_waker_arm(pondi_waker *waker);
 void pondi_waker_free(pondi_waker *waker);
+
+/* ---- Loops with a thread of the library's own (thread.c); the first three locked ---------- */
+
+/* Whether the caller is the thread that drives the loop. */
+int pondi_loop_thread_is_here(const pond_loop *loop);
+
+/* Whether the caller is such a thread, of any loop; needs no lock. */
+int pondi_loop_thread_serves_here(void);
+
+/* Tell those who wait for an operation that one has completed. */
+void pondi_loop_thread_tell(pond_loop *loop);
+
+/* Wait, unlocked meanwhile, until the operation has completed or the loop is closed: POND_OK; or
+ * until the deadline: POND_EAGAIN. */
+int pondi_loop_thread_wait(pond_op *op, int64_t deadline_ns);
+
+/* Ask the thread to close the loop and end, and wait until it has, unless it is the caller. */
+void pondi_loop_thread_stop(pond_loop *loop);
+
+/* Hand over an operation that completed, on the loop's thread. */
+void pondi_loop_thread_deliver(pond_loop *loop, pond_op *op);
+
+void pondi_loop_thread_free(pondi_loop_thread *thread);
 
 #endif

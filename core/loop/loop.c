@@ -114,6 +114,7 @@ void pondi_loop_unhold(pond_loop *loop)
     if (!pondi_refcount_drop(&loop->holds) || loop->process != pondi_process_generation())
         return; /* a child's copy of the lock may be held by a thread that it does not have */
     pthread_mutex_destroy(&loop->lock);
+    pondi_loop_thread_free(loop->thread);
     pondi_free(loop);
 }
 
@@ -158,10 +159,17 @@ static void tear_down(pond_loop *loop, pondi_list *untaken)
         pondi_list_push_back(untaken, node);
 }
 
-void pond_loop_close(pond_loop *loop)
+static void drop_untaken(pond_loop *loop, pond_op *op)
 {
-    if (!loop || !pondi_loop_lock(loop))
-        return;
+    if (loop->thread)
+        pondi_loop_thread_deliver(loop, op);
+    else
+        pond_op_release(op);
+}
+
+void pondi_loop_close_here(pond_loop *loop)
+{
+    pthread_mutex_lock(&loop->lock);
     pondi_waker_free(loop->waker);
     loop->waker = NULL;
     pondi_list untaken;
@@ -175,7 +183,17 @@ void pond_loop_close(pond_loop *loop)
     pondi_loop_unlock(loop);
     pondi_list *node;
     while ((node = pondi_list_pop_front(&untaken)))
-        pond_op_release(PONDI_CONTAINER(node, pond_op, link));
+        drop_untaken(loop, PONDI_CONTAINER(node, pond_op, link));
+}
+
+void pond_loop_close(pond_loop *loop)
+{
+    if (!loop || loop->process != pondi_process_generation())
+        return;
+    if (loop->thread)
+        pondi_loop_thread_stop(loop);
+    else
+        pondi_loop_close_here(loop);
 }
 
 int pondi_loop_closed(const pond_loop *loop)
@@ -287,7 +305,7 @@ int pondi_loop_enter(pond_loop *loop, pond_error **err)
     if (!loop->owned) {
         loop->owner = pthread_self();
         loop->owned = 1;
-    } else if (!pthread_equal(loop->owner, pthread_self())) {
+    } else if (!loop->thread && !pthread_equal(loop->owner, pthread_self())) {
         pondi_loop_unlock(loop);
         return pondi_error_set(err, POND_EMISUSE,
                                "this belongs to another thread: acquire a connection in each "
@@ -377,9 +395,19 @@ int pondi_loop_sleep(pond_loop *loop, int64_t deadline_ns, pond_error **err)
     if (!loop->ending)
         return interrupted ? POND_EAGAIN : POND_OK;
     pondi_loop_unlock(loop);
-    pond_loop_close(loop);
+    pondi_loop_close_here(loop);
     pthread_mutex_lock(&loop->lock);
     return pondi_error_set(err, POND_ECLOSED, "the event loop was closed meanwhile");
+}
+
+/* As pondi_loop_enter(), for the calls of hosts that drive the loop themselves. */
+static int enter_to_drive(pond_loop *loop, pond_error **err)
+{
+    int code = pondi_loop_enter(loop, err);
+    if (code || !loop->thread || pondi_loop_thread_is_here(loop))
+        return code;
+    pondi_loop_leave(loop);
+    return pondi_error_set(err, POND_EMISUSE, "this event loop has a thread that drives it");
 }
 
 int pond_loop_fd(const pond_loop *loop)
@@ -389,7 +417,7 @@ int pond_loop_fd(const pond_loop *loop)
 
 int pond_loop_timeout_ms(pond_loop *loop)
 {
-    if (pondi_loop_enter(loop, NULL))
+    if (enter_to_drive(loop, NULL))
         return -1;
     int left_ms = pondi_list_empty(&loop->completions) ? uv_backend_timeout(&loop->uv) : 0;
     pondi_loop_leave(loop);
@@ -398,7 +426,7 @@ int pond_loop_timeout_ms(pond_loop *loop)
 
 int pond_loop_run_nowait(pond_loop *loop, pond_error **err)
 {
-    int code = pondi_loop_enter(loop, err);
+    int code = enter_to_drive(loop, err);
     if (code)
         return code;
     loop->driven = 1;
@@ -409,7 +437,7 @@ int pond_loop_run_nowait(pond_loop *loop, pond_error **err)
 
 int pond_loop_run(pond_loop *loop, int64_t timeout_ms, pond_error **err)
 {
-    int code = pondi_loop_enter(loop, err);
+    int code = enter_to_drive(loop, err);
     if (code)
         return code;
     int64_t deadline_ns = pondi_deadline_ns(timeout_ms);
@@ -426,7 +454,7 @@ int pond_loop_run(pond_loop *loop, int64_t timeout_ms, pond_error **err)
 
 pond_op *pond_loop_next(pond_loop *loop)
 {
-    if (pondi_loop_enter(loop, NULL))
+    if (enter_to_drive(loop, NULL))
         return NULL;
     pondi_list *node = pondi_list_pop_front(&loop->completions);
     loop->driven = node != NULL; /* told of all there is: later completions must wake the host */
@@ -436,7 +464,7 @@ pond_op *pond_loop_next(pond_loop *loop)
 
 int pond_loop_set_wake(pond_loop *loop, void (*wake)(void *data), void *data, pond_error **err)
 {
-    int code = pondi_loop_enter(loop, err);
+    int code = enter_to_drive(loop, err);
     if (code)
         return code;
     pondi_waker_free(loop->waker);

@@ -25,7 +25,10 @@ void pondi_loop_leave(pond_loop *loop);
 int pondi_loop_lock(pond_loop *loop);
 
 /* The loop of the calling thread, made on first use and closed with the thread. Not a reference. */
-pond_loop *pondi_loop_private(pond_error **err);
+int pondi_loop_private(pond_loop **out, pond_error **err);
+
+/* Whether a thread of the library drives it, so that operations complete beside the caller. */
+int pondi_loop_has_thread(const pond_loop *loop);
 
 /* Keep the struct in memory, for what points to it; unlike a handle this does not keep it open. */
 void pondi_loop_hold(pond_loop *loop);

@@ -16,6 +16,8 @@ void pondi_op_init(pond_op *op, const pondi_op_class *class, pond_loop *loop, vo
     op->result = NULL;
     op->connection = NULL;
     op->intercept = NULL;
+    op->waiters = 0;
+    op->left = 0;
     pondi_list_init(&op->link);
     pondi_loop_hold(loop);
     loop->pending++;
@@ -27,13 +29,24 @@ void pondi_op_hand_out(pond_op *op, pond_op **out)
         *out = pond_op_retain(op);
 }
 
+void pondi_op_keep(pond_op *op)
+{
+    (void)op;
+}
+
 void pondi_op_complete(pond_op *op, int status, pond_error *error)
 {
     op->status = status;
     op->error = error;
     op->loop->pending--;
+    if (op->loop->thread)
+        pondi_loop_thread_tell(op->loop);
     if (op->intercept) {
         op->intercept(op);
+        return;
+    }
+    if (op->waiters) {
+        op->left = 1;
         return;
     }
     pondi_list_push_back(&op->loop->completions, &op->link);
@@ -118,9 +131,34 @@ static int run_until_complete(pond_op *op, int64_t deadline_ns, pond_error **err
     return op->status == POND_PENDING ? code : POND_OK;
 }
 
+/* The loop has a thread, and it is another one; locked, and unlocks. */
+static int wait_for_thread(pond_op *op, int64_t timeout_ms, pond_error **err)
+{
+    pond_loop *loop = op->loop;
+    op->waiters++;
+    int code = pondi_loop_thread_wait(op, pondi_deadline_ns(timeout_ms));
+    op->waiters--;
+    int taken = op->left || (op->status != POND_PENDING && !pondi_list_empty(&op->link));
+    if (taken && !op->left)
+        pondi_list_remove(&op->link);
+    op->left = 0;
+    int status = op->status;
+    pondi_loop_leave(loop);
+    if (taken)
+        pond_op_release(op); /* the reference of the queue */
+    if (status != POND_PENDING)
+        return status;
+    return code ? code : pondi_error_set(err, POND_ECLOSED, "the event loop was closed meanwhile");
+}
+
 int pond_op_wait(pond_op *op, int64_t timeout_ms, pond_error **err)
 {
     pond_loop *loop = op->loop;
+    if (loop->thread && pondi_loop_lock(loop)) {
+        if (!pondi_loop_thread_is_here(loop))
+            return wait_for_thread(op, timeout_ms, err);
+        pondi_loop_leave(loop);
+    }
     if (op->status != POND_PENDING && pondi_list_empty(&op->link))
         return op->status; /* the host has seen it already, even if the loop is closed by now */
     int code = pondi_loop_enter(loop, err);

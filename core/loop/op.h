@@ -26,6 +26,8 @@ struct pond_op {
     pond_connection *connection;
     void (*intercept)(pond_op *op); /* for the core's own operations: called on completion instead
                                        of queueing, loop locked; takes over the core's reference */
+    uint32_t waiters;               /* threads that wait while another drives the loop */
+    uint32_t left;                  /* completed and left to one of them instead of queueing */
 };
 
 /* Initialise with one reference, the core's, which goes to the completion queue in the end. */
@@ -34,6 +36,9 @@ void pondi_op_init(pond_op *op, const pondi_op_class *class, pond_loop *loop, vo
 /* Complete: takes `error` over (NULL for success or where the code's own text says enough). The
  * loop is locked and `link` is in no list. Once only. */
 void pondi_op_complete(pond_op *op, int status, pond_error *error);
+
+/* An `intercept` for who waits for the operation and keeps the core's reference. */
+void pondi_op_keep(pond_op *op);
 
 /* Give the submitter its reference, if it asked for one. Call before anything can complete. */
 void pondi_op_hand_out(pond_op *op, pond_op **out);

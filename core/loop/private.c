@@ -28,21 +28,27 @@ static int usable(pond_loop *loop)
     return !closed;
 }
 
-pond_loop *pondi_loop_private(pond_error **err)
+int pondi_loop_private(pond_loop **out, pond_error **err)
 {
+    *out = NULL;
+    if (pondi_loop_thread_serves_here())
+        return pondi_error_set(err, POND_EMISUSE,
+                               "this would block the thread of an event loop in its callback: pass "
+                               "that loop, or use the function without _wait");
     pthread_once(&once, make_key);
-    if (key_error) {
-        pondi_error_set(err, POND_ERESOURCES, "no thread-specific data is left in this process");
-        return NULL;
-    }
+    if (key_error)
+        return pondi_error_set(err, POND_ERESOURCES,
+                               "no thread-specific data is left in this process");
     pond_loop *loop = pthread_getspecific(key);
-    if (usable(loop))
-        return loop;
-    pond_loop_release(loop);
-    pthread_setspecific(key, NULL);
-    if (pond_loop_new(&loop, err))
-        return NULL;
-    loop->private = 1;
-    pthread_setspecific(key, loop);
-    return loop;
+    if (!usable(loop)) {
+        pond_loop_release(loop);
+        pthread_setspecific(key, NULL);
+        int code = pond_loop_new(&loop, err);
+        if (code)
+            return code;
+        loop->private = 1;
+        pthread_setspecific(key, loop);
+    }
+    *out = loop;
+    return POND_OK;
 }

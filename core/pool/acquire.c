@@ -285,7 +285,8 @@ int pond_pool_try_acquire(pond_pool *pool, pond_loop *loop, pond_connection **ou
     return code;
 }
 
-static int submit(pond_pool *pool, pond_loop *loop, int64_t timeout_ms, void *user_data,
+/* With `waits` the caller waits for the operation, and gets the only reference. */
+static int submit(pond_pool *pool, pond_loop *loop, int64_t timeout_ms, int waits, void *user_data,
                   pond_op **op, pond_error **err)
 {
     pondi_branch *branch;
@@ -302,7 +303,12 @@ static int submit(pond_pool *pool, pond_loop *loop, int64_t timeout_ms, void *us
         pond_op_release(&acquire->op);
         return code ? code : pondi_error_move(err, closed_error());
     }
-    pondi_op_hand_out(&acquire->op, op);
+    if (waits) {
+        acquire->op.intercept = pondi_op_keep;
+        *op = &acquire->op;
+    } else {
+        pondi_op_hand_out(&acquire->op, op);
+    }
     if (slot)
         pondi_acquire_grant(acquire, slot);
     else
@@ -310,17 +316,23 @@ static int submit(pond_pool *pool, pond_loop *loop, int64_t timeout_ms, void *us
     return POND_OK;
 }
 
-int pond_pool_acquire(pond_pool *pool, pond_loop *loop, int64_t timeout_ms, void *user_data,
-                      pond_op **op, pond_error **err)
+static int enter_and_submit(pond_pool *pool, pond_loop *loop, int64_t timeout_ms, int waits,
+                            void *user_data, pond_op **op, pond_error **err)
 {
     if (op)
         *op = NULL;
     int code = pondi_pool_enter(pool, loop, err);
     if (code)
         return code;
-    code = submit(pool, loop, timeout_ms, user_data, op, err);
+    code = submit(pool, loop, timeout_ms, waits, user_data, op, err);
     pondi_loop_leave(loop);
     return code;
+}
+
+int pond_pool_acquire(pond_pool *pool, pond_loop *loop, int64_t timeout_ms, void *user_data,
+                      pond_op **op, pond_error **err)
+{
+    return enter_and_submit(pool, loop, timeout_ms, 0, user_data, op, err);
 }
 
 static int wait_for(pond_op *op, pond_connection **out, pond_error **err)
@@ -329,6 +341,8 @@ static int wait_for(pond_op *op, pond_connection **out, pond_error **err)
     do
         code = pond_op_wait(op, -1, err);
     while (code == POND_EAGAIN);
+    if (op->status == POND_PENDING)
+        return code; /* the loop was closed under us: whoever ends the operation frees it */
     if (!code)
         *out = pond_op_take_connection(op);
     else if (err && !*err)
@@ -341,14 +355,13 @@ int pond_pool_acquire_wait(pond_pool *pool, pond_loop *loop, int64_t timeout_ms,
                            pond_connection **out, pond_error **err)
 {
     *out = NULL;
-    if (!loop)
-        loop = pondi_loop_private(err);
-    if (!loop)
-        return POND_ERESOURCES;
-    int code = pond_pool_try_acquire(pool, loop, out, err);
+    int code = loop ? POND_OK : pondi_loop_private(&loop, err);
+    if (code)
+        return code;
+    code = pond_pool_try_acquire(pool, loop, out, err);
     if (code != POND_EAGAIN)
         return code;
     pond_op *op = NULL;
-    code = pond_pool_acquire(pool, loop, timeout_ms, NULL, &op, err);
+    code = enter_and_submit(pool, loop, timeout_ms, 1, NULL, &op, err);
     return code ? code : wait_for(op, out, err);
 }

@@ -184,11 +184,12 @@ int pond_pool_close(pond_pool *pool, pond_loop *loop, int64_t timeout_ms, void *
 
 int pond_pool_close_wait(pond_pool *pool, int64_t timeout_ms, pond_error **err)
 {
-    pond_loop *loop = pondi_loop_private(err);
-    if (!loop)
-        return POND_ERESOURCES;
+    pond_loop *loop;
+    int code = pondi_loop_private(&loop, err);
+    if (code)
+        return code;
     pond_op *op = NULL;
-    int code = pond_pool_close(pool, loop, timeout_ms, NULL, &op, err);
+    code = pond_pool_close(pool, loop, timeout_ms, NULL, &op, err);
     if (code)
         return code;
     do

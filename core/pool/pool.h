@@ -110,9 +110,11 @@ typedef struct pondi_slot {
 /* A lease. */
 struct pond_connection {
     pondi_refcount refs;
-    pond_pool *pool;  /* a reference */
-    pond_loop *loop;  /* holds it */
-    pondi_slot *slot; /* NULL once the lease ended; guarded by the loop's lock */
+    pond_pool *pool; /* a reference */
+    pond_loop *loop; /* holds it */
+    /* NULL once the lease ended; guarded by the loop's lock, but read without it by the last
+     * release: seen as NULL, nobody else touches the lease any more. */
+    _Atomic(pondi_slot *) slot;
     uint64_t id;
 };
 

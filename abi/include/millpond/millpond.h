@@ -22,7 +22,8 @@
  *            function. _retain and _release accept NULL and may be called from any thread.
  * Threads.   "Thread: any" may be called from any thread at any time. "Thread: loop" must be
  *            called from the thread that drives the loop concerned, which is the first thread
- *            that submitted to it or ran it; any other gets POND_EMISUSE.
+ *            that submitted to it or ran it; any other gets POND_EMISUSE. If the loop has a thread
+ *            of its own (pond_loop_start_thread()), it means any thread.
  * Blocking.  A function that ends in _wait does what its twin without _wait does, and returns
  *            when the work is done. All others return at once.
  * Fork.      Handles made before a fork are unusable in the child: functions fail with
@@ -148,7 +149,8 @@ POND_API int pond_config_hash(const pond_config *config, char out[33], pond_erro
 /* A loop moves bytes for the connections that were acquired through it. Its host may be
  *   an event loop: poll pond_loop_fd() for reading, within pond_loop_timeout_ms(); when either
  *   comes due call pond_loop_run_nowait() and then pond_loop_next() until it gives NULL; or
- *   a thread of its own: pond_loop_run(), or just the _wait functions, which run it.
+ *   a thread of its own: pond_loop_run(), or just the _wait functions, which run it; or
+ *   none: pond_loop_start_thread() lets a thread of the library drive it.
  * Make one loop for each event loop or thread. Errors: POND_ERESOURCES. Thread: any. */
 POND_API int pond_loop_new(pond_loop **out, pond_error **err);
 POND_API pond_loop *pond_loop_retain(pond_loop *loop);
@@ -187,6 +189,28 @@ POND_API pond_op *pond_loop_next(pond_loop *loop);
  * NULL ends it. Thread: loop. */
 POND_API int pond_loop_set_wake(pond_loop *loop, void (*wake)(void *data), void *data,
                                 pond_error **err);
+
+/* Let a thread of the library drive the loop from now on, for hosts that have no loop, or whose
+ * code moves between threads. What says "Thread: loop" may then be called from any thread, several
+ * at once, and a connection may be used from one thread after the other. The loop must be new, or
+ * the calling thread's.
+ *
+ * On that thread, `completed(data, op)` is called for each operation that completed, one at a time,
+ * with the reference that pond_loop_next() would give: release it. NULL drops them, for hosts that
+ * only wait. Operations that a thread waits for, in a _wait function or already in pond_op_wait(),
+ * go to that thread instead. `completed` may call the library, submit more, and wait on this loop,
+ * which holds up all others; a _wait function without a loop fails there with POND_EMISUSE.
+ * pond_loop_run(), _run_nowait(), _next() and _set_wake() fail with POND_EMISUSE,
+ * POND_EXECUTE_AT_ONCE does nothing, and pond_op_status() and pond_op_take_*() are for whom the
+ * operation went to.
+ *
+ * pond_loop_close() and the last pond_loop_release() return when the thread has ended: pending
+ * operations went to `completed` with POND_ECLOSED, and it is not called any more. From inside
+ * `completed` they return at once, and the same happens after it. Close the loop before the process
+ * exits. Errors: POND_EMISUSE if it has a thread or a wake function already, or is another
+ * thread's; POND_ERESOURCES. Thread: any, before all other use. */
+POND_API int pond_loop_start_thread(pond_loop *loop, void (*completed)(void *data, pond_op *op),
+                                    void *data, pond_error **err);
 
 /* ---- Operations -------------------------------------------------------------------------- */
 
