@@ -1,6 +1,7 @@
 /* Statements and transactions on a leased connection. */
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "millpond/millpond.h"
 #include "pool/pool.h"
@@ -45,7 +46,7 @@ static int resolve_timeout(const pond_pool *pool, int64_t timeout_ms, int64_t *o
 {
     *out = -1;
     if (timeout_ms == POND_TIMEOUT_DEFAULT)
-        *out = pool->query_timeout_ms;
+        *out = pool->settings.query_timeout_ms;
     else if (timeout_ms > 0)
         *out = timeout_ms;
     else if (timeout_ms != POND_TIMEOUT_NONE)
@@ -320,6 +321,39 @@ int pond_connection_in_transaction(pond_connection *lease, int *out, pond_error 
     *out = conn->in_transaction;
     pondi_lease_leave(lease);
     return POND_OK;
+}
+
+/* ---- Still alive? ------------------------------------------------------------------------ */
+
+enum { PING_MS = 2000 };
+
+/* A look without a round trip; *ping tells whether one is wanted as well. */
+static int look(pond_connection *lease, int *ping, pond_error **err)
+{
+    pondi_conn *conn;
+    int code = pondi_lease_enter(lease, &conn, err);
+    if (code)
+        return code;
+    int idle = pondi_conn_is_idle(conn) && !conn->streamed;
+    int64_t since_ns = pondi_coarse_now_ns() - conn->last_used_ns;
+    *ping = idle && since_ns > lease->pool->settings.validate_after_ns;
+    if (idle && conn->state == PONDI_CONN_READY && conn->driver->look)
+        conn->driver->look(conn);
+    if (conn->state != PONDI_CONN_READY)
+        code = pondi_error_set(err, POND_ECONNLOST,
+                               "this connection was lost: release it and acquire another");
+    pondi_lease_leave(lease);
+    return code;
+}
+
+int pond_connection_check_wait(pond_connection *lease, pond_error **err)
+{
+    int ping = 0;
+    int code = look(lease, &ping, err);
+    if (code || !ping)
+        return code;
+    call wanted = plain_call(PONDI_REQUEST_PING, PING_MS);
+    return submit_and_wait(lease, &wanted, NULL, err);
 }
 
 /* ---- Versions ---------------------------------------------------------------------------- */

@@ -70,7 +70,9 @@ class Databases:
         else:
             names = ("host", "port", "user", "password", "database")
             given = {name: self._servers[kind][name] for name in names}
-        config = DatabaseConfig(**{**given, "alias": self._folder.name, **settings})
+        # tests count connections: none is opened but by them
+        given.update(alias=self._folder.name, pool_min_size=0)
+        config = DatabaseConfig(**{**given, **settings})
         self._configs.append(config)
         return config
 

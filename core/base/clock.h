@@ -15,6 +15,14 @@ static inline int64_t pondi_now_ns(void)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+/* The same to within a few milliseconds, for a quarter of the cost. It is never ahead. */
+static inline int64_t pondi_coarse_now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
 /* The instant `timeout_ms` after `start_ns`; PONDI_NEVER for a negative timeout or one past the end
  * of time. */
 static inline int64_t pondi_deadline_from_ns(int64_t start_ns, int64_t timeout_ms)

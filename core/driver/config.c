@@ -109,6 +109,46 @@ static void check_port(const char *key, const char *value, pondi_buffer *problem
     }
 }
 
+/* One of the words of a list that NULL ends. */
+static void check_word(const char *key, const char *value, const char *const *words,
+                       pondi_buffer *problem)
+{
+    char list[100] = "";
+    for (const char *const *word = words; *word; word++) {
+        if (strcmp(value, *word) == 0)
+            return;
+        size_t used = strlen(list);
+        snprintf(list + used, sizeof(list) - used, "%s%s",
+                 word == words ? ""
+                 : word[1]     ? ", "
+                               : " or ",
+                 *word);
+    }
+    pondi_config_problem(problem, "%s must be %s, not \"%s\"", key, list, value);
+}
+
+static void check_reset(const char *key, const char *value, pondi_buffer *problem)
+{
+    static const char *const words[] = {"touched", "always", "never", NULL};
+    check_word(key, value, words, problem);
+}
+
+static void check_close(const char *key, const char *value, pondi_buffer *problem)
+{
+    static const char *const words[] = {"commit", "rollback", NULL};
+    check_word(key, value, words, problem);
+}
+
+/* A delay of nothing would be a flood. */
+static void check_delay(const char *key, const char *value, pondi_buffer *problem)
+{
+    double seconds;
+    if (!parse_seconds(value, &seconds) || seconds <= 0 || seconds > 3600)
+        pondi_config_problem(problem,
+                             "%s must be a number of seconds above 0 and up to 3600, not \"%s\"",
+                             key, value);
+}
+
 static const pondi_driver_option common_options[] = {
     {"database", NULL},
     {"host", NULL},
@@ -123,6 +163,15 @@ static const pondi_driver_option common_options[] = {
     {"query_execution_timeout", pondi_check_seconds},
     {"pool_min_size", pondi_check_count},
     {"pool_max_size", pondi_check_count},
+    {"pool_idle_timeout", pondi_check_seconds},
+    {"pool_max_lifetime", pondi_check_seconds},
+    {"pool_keepalive", pondi_check_seconds},
+    {"pool_validate_after", pondi_check_seconds},
+    {"pool_reconnect_delay", check_delay},
+    {"pool_reconnect_max_delay", check_delay},
+    {"pool_fail_fast", pondi_check_flag},
+    {"pool_reset", check_reset},
+    {"pool_close_transactions", check_close},
     {"statement_cache_size", pondi_check_count},
     {"statement_cache_max_size", pondi_check_count},
     {NULL, NULL},

@@ -81,10 +81,17 @@ int pondi_conn_new(const pondi_driver *driver, pond_config *config, void *shared
     return POND_OK;
 }
 
-void pondi_conn_dispose(pondi_conn *conn)
+pondi_gone pondi_conn_dispose(pondi_conn *conn)
 {
     pondi_statement_cache_free(&conn->statements);
     pond_config_release(conn->config);
+    return conn->gone;
+}
+
+void pondi_conn_gone(pondi_gone gone)
+{
+    if (gone.run)
+        gone.run(gone.owner);
 }
 
 static void on_message(pondi_message *message)
@@ -359,7 +366,11 @@ static int prepare(pondi_conn *conn, pondi_request *request, pond_error **err)
     case PONDI_REQUEST_EXECUTE_MANY: {
         int code = pondi_statement_cache_get(&conn->statements, request->sql, request->sql_size,
                                              &request->statement, err);
-        return code ? code : check_statement(request, &request->statement->info, err);
+        if (!code)
+            code = check_statement(request, &request->statement->info, err);
+        if (!code)
+            conn->touched |= request->statement->info.touches;
+        return code;
     }
     case PONDI_REQUEST_TRANSACTION:
         return check_transaction(conn, request->verb, err);

@@ -19,6 +19,12 @@ typedef enum pondi_conn_state {
     PONDI_CONN_BROKEN /* lost, or in an unknown state: can only be closed */
 } pondi_conn_state;
 
+/* Whom to tell when a connection is closed for good. */
+typedef struct pondi_gone {
+    void (*run)(void *owner); /* NULL: nobody */
+    void *owner;
+} pondi_gone;
+
 /* First member of each driver's own connection struct. Fields under "driver" are set by the driver.
  */
 typedef struct pondi_conn {
@@ -36,11 +42,13 @@ typedef struct pondi_conn {
     pondi_statement_cache statements;
     pondi_statement *streamed; /* the statement that waits with further rows; else NULL */
     size_t batch_rows;         /* at a time */
-    int64_t last_used_ns;
+    int64_t last_used_ns;      /* when a request last began; 0: none yet */
+    int touched;               /* pondi_sql_info.touches of what ran since the last reset */
     void (*settled)(
         void *owner);          /* if set: called once, at a safe point, when no request is left */
     void (*lost)(void *owner); /* if set: called at a safe point when the connection broke */
     void *owner;
+    pondi_gone gone;       /* called last of all, by any thread */
     pondi_message message; /* for those calls, and for being freed */
     int message_sent;
     int advancing; /* the queue is being worked on further up the stack */
@@ -48,6 +56,7 @@ typedef struct pondi_conn {
     /* driver */
     int in_transaction;       /* as the server or library reports it */
     int transaction_failed;   /* open, but only a rollback is possible */
+    int standby;              /* it refused a write, as a standby does */
     char server_version[128]; /* "PostgreSQL 15.8" */
     char driver_version[64];  /* "libpq 15.8" */
 } pondi_conn;
@@ -90,8 +99,10 @@ int pondi_conn_attach(pondi_conn *conn, pond_loop *loop, pond_error **err);
 void pondi_conn_finish(pondi_conn *conn, pond_result *result, pond_error *error);
 
 /* Drop the statements (statement_free is called for those prepared) and what else the common part
- * holds: the last thing before a driver frees its struct. Any thread. */
-void pondi_conn_dispose(pondi_conn *conn);
+ * holds. Any thread. The driver calls pondi_conn_gone() with what this returns when the connection
+ * is closed and its struct freed, as the very last. */
+pondi_gone pondi_conn_dispose(pondi_conn *conn);
+void pondi_conn_gone(pondi_gone gone);
 
 /* The connection cannot be used any more. The driver still finishes the current request itself; the
  * waiting ones fail after it. Also for a connection that dies while idle. */

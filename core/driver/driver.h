@@ -22,6 +22,7 @@ struct pondi_driver {
     const char *name;           /* canonical, lower-case */
     const char *const *aliases; /* ended by NULL; or NULL */
     pond_dialect dialect;
+    int resets; /* RESET requests make a session as new; else its connection is replaced */
     const pondi_driver_option *options; /* ended by a NULL key; or NULL */
 
     /* Check what the config says as a whole; append each problem with pondi_config_problem(). May
@@ -56,6 +57,10 @@ struct pondi_driver {
     void (*run_inline)(pondi_conn *conn, pondi_request *request, pond_result **result,
                        pond_error **error);
 
+    /* Look, without a round trip, whether the server has hung up on an idle connection:
+     * pondi_conn_broken() if so. NULL if there is no server. */
+    void (*look)(pondi_conn *conn);
+
     /* Move between loops, only without a current request: free watchers, or make them on
      * conn->loop. */
     void (*detach)(pondi_conn *conn);
@@ -67,7 +72,7 @@ struct pondi_driver {
     /* Close at once and free the struct, whatever state it is in; the current request, if any, was
      * already completed and must not be touched unless the driver holds a reference. Must not
      * block: what needs time happens later, out of sight. Before the struct goes,
-     * pondi_conn_dispose(). */
+     * pondi_conn_dispose(), and after it pondi_conn_gone(). */
     void (*destroy)(pondi_conn *conn);
 };
 

@@ -13,7 +13,8 @@ typedef enum pondi_request_kind {
     PONDI_REQUEST_FETCH,        /* the next batch_rows rows */
     PONDI_REQUEST_END_STREAM,   /* the rest of the rows is not wanted */
     PONDI_REQUEST_TRANSACTION,  /* verb */
-    PONDI_REQUEST_PING          /* one cheap round trip */
+    PONDI_REQUEST_PING,         /* one cheap round trip */
+    PONDI_REQUEST_RESET         /* forget all that statements did to the session */
 } pondi_request_kind;
 
 typedef struct pondi_request {

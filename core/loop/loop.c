@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/process.h"
 #include "loop/internal.h"
+#include "loop/keeper.h"
 
 /* ---- Create and destroy ------------------------------------------------------------------ */
 
@@ -238,8 +239,10 @@ static int run_messages(pond_loop *loop)
 void pondi_loop_poke(pond_loop *loop)
 {
     pondi_loop_hold(loop); /* a message may drop the last other hold */
-    if (pthread_mutex_trylock(&loop->lock) == 0)
-        pondi_loop_unlock(loop); /* whoever unlocks looks at the inbox */
+    if (pthread_mutex_trylock(&loop->lock) == 0) {
+        run_messages(loop);
+        pondi_loop_depart(loop); /* they may have begun something that nobody drives */
+    }
     pondi_loop_unhold(loop);
 }
 

@@ -27,7 +27,7 @@ static int acquire_new(pond_pool *pool, pondi_branch *branch, int64_t timeout_ms
     acquire->branch = branch;
     pondi_branch_retain(branch);
     if (timeout_ms == POND_TIMEOUT_DEFAULT)
-        timeout_ms = pondi_config_ms(pool->config, "connection_acquisition_timeout", 10000);
+        timeout_ms = pool->settings.acquire_timeout_ms;
     acquire->timeout_ms = timeout_ms;
     acquire->deadline_ns = pondi_deadline_ns(timeout_ms);
     return POND_OK;
@@ -71,6 +71,10 @@ void pondi_acquire_fail(pondi_acquire *acquire, pond_error *error)
 void pondi_acquire_grant(pondi_acquire *acquire, pondi_slot *slot)
 {
     pond_error *error = NULL;
+    if (acquire->checks) {
+        pondi_slot_ping_for(slot, acquire);
+        return;
+    }
     pond_connection *lease = NULL;
     if (pondi_slot_lease(slot, &lease, &error)) {
         pondi_acquire_fail(acquire, error ? error : pondi_error_new(POND_ENOMEM, "out of memory"));
@@ -87,35 +91,45 @@ static pond_error *closed_error(void)
 
 /* ---- One try ----------------------------------------------------------------------------- */
 
-/* Idle connections that the server has closed meanwhile are of no use. */
-static int drop_if_dead(pondi_slot *slot)
+/* Pool locked: an idle slot for this loop, if nobody has been waiting longer. With `working` only
+ * one that is known to work: others want a round trip first. */
+static pondi_slot *take_first(pond_pool *pool, pondi_branch *branch, int working)
 {
-    if (!slot->branch || slot->conn->state == PONDI_CONN_READY)
+    if (pool->closing || !pondi_list_empty(&pool->waiters))
+        return NULL;
+    pondi_slot *slot = pondi_slot_take_idle(pool, branch, 0);
+    if (!slot || !working || !pondi_slot_needs_ping(slot, pondi_coarse_now_ns()))
+        return slot;
+    pondi_slot_set_state(slot, PONDI_SLOT_IDLE);
+    return NULL;
+}
+
+/* Idle connections that the server has closed meanwhile are of no use. */
+static int is_dead(pondi_slot *slot)
+{
+    if (pondi_slot_looks_alive(slot, pondi_coarse_now_ns()))
         return 0;
     pondi_slot_destroy(slot, "the server closed it");
     return 1;
 }
 
-/* An idle slot that is on this loop now; `queue` is non-zero if others wait and come first. */
-static int take_here(pond_pool *pool, pondi_branch *branch, int *closing, pondi_slot **out,
-                     pond_error **err)
+/* An idle slot that is on this loop now; none if others wait and come first. */
+static int take_here(pond_pool *pool, pondi_branch *branch, int working, int *closing,
+                     pondi_slot **out, pond_error **err)
 {
     for (;;) {
-        pondi_slot *slot = NULL;
         pthread_mutex_lock(&pool->lock);
         *closing = pool->closing;
-        if (!*closing && pondi_list_empty(&pool->waiters))
-            slot = pondi_slot_take_idle(pool, branch, 0);
+        pondi_slot *slot = take_first(pool, branch, working);
         pthread_mutex_unlock(&pool->lock);
         *out = slot;
         if (!slot)
             return POND_OK;
-        if (drop_if_dead(slot))
-            continue;
         int code = pondi_slot_arrive(slot, branch, err);
         if (code)
             *out = NULL;
-        return code;
+        if (code || !is_dead(slot))
+            return code;
     }
 }
 
@@ -128,6 +142,24 @@ static void get_in_line(pond_pool *pool, pondi_acquire *acquire, int in_front)
         pondi_list_push_back(&pool->waiters, &acquire->op.link);
 }
 
+/* Pool locked: the error for who comes while the server is down and no try is due. */
+static pond_error *refusal(pond_pool *pool)
+{
+    int64_t now_ns = pool->outage.on ? pondi_now_ns() : 0;
+    if (!pool->outage.on)
+        return NULL;
+    pool->outage.wanted_ns = now_ns;
+    return pondi_outage_refuses(pool) && now_ns < pool->outage.retry_ns ? pondi_outage_error(pool)
+                                                                        : NULL;
+}
+
+/* A check of the pool's health waits for no holder: that all are busy is no illness. */
+static int needs_no_check(const pond_pool *pool, const pondi_acquire *acquire)
+{
+    return acquire->checks && pool->size + pool->leaving >= pool->settings.max_size &&
+           pool->size > pool->opening;
+}
+
 /* Nothing is idle here: fetch from another loop, open, or wait. */
 static void find_or_wait(pondi_acquire *acquire, int in_front)
 {
@@ -137,11 +169,17 @@ static void find_or_wait(pondi_acquire *acquire, int in_front)
     if (in_front || pondi_list_empty(&pool->waiters))
         slot = pondi_slot_take_idle(pool, acquire->branch, 1);
     pond_loop *from = slot && slot->branch ? slot->branch->loop : NULL;
-    if (!slot)
+    pond_error *refused = slot ? NULL : refusal(pool);
+    int done = !slot && !refused && needs_no_check(pool, acquire);
+    if (!slot && !refused && !done)
         get_in_line(pool, acquire, in_front);
     if (from)
         pondi_loop_hold(from);
     pthread_mutex_unlock(&pool->lock);
+    if (refused || done) {
+        pondi_op_complete(&acquire->op, refused ? refused->code : POND_OK, refused);
+        return;
+    }
     pondi_branch_aim(acquire->branch, acquire->deadline_ns);
     if (slot)
         pondi_slot_fetch(slot, from, acquire);
@@ -149,6 +187,18 @@ static void find_or_wait(pondi_acquire *acquire, int in_front)
         pondi_acquire_pump(pool, acquire->branch);
     if (from)
         pondi_loop_unhold(from);
+}
+
+void pondi_acquire_wait_for(pondi_acquire *acquire, pondi_slot *slot)
+{
+    pond_pool *pool = acquire->pool;
+    pthread_mutex_lock(&pool->lock);
+    get_in_line(pool, acquire, 1);
+    acquire->opening = slot;
+    slot->opener = acquire;
+    pthread_mutex_unlock(&pool->lock);
+    pondi_branch_aim(acquire->branch, acquire->deadline_ns);
+    pondi_slot_ping(slot);
 }
 
 void pondi_acquire_again(pondi_acquire *acquire)
@@ -181,7 +231,8 @@ static pondi_acquire *without_opening(pond_pool *pool)
 static pondi_slot *reserve(pond_pool *pool, pondi_branch *here, pondi_acquire **unlucky)
 {
     pondi_acquire *waiter = pool->closing ? NULL : without_opening(pool);
-    if (!waiter || pool->size >= pool->max_size)
+    if (!waiter || pool->size + pool->leaving >= pool->settings.max_size ||
+        !pondi_outage_may_open(pool))
         return NULL;
     if (waiter->branch != here) {
         pondi_branch_tell(pool, waiter->branch, PONDI_BRANCH_PUMP);
@@ -234,12 +285,20 @@ static pondi_acquire *take_expired(pondi_branch *branch, int64_t now_ns, int64_t
     return NULL;
 }
 
-static pond_error *timeout_error(const pondi_acquire *acquire, uint32_t in_use, uint32_t max_size)
+/* Pool locked. */
+static pond_error *timeout_error(const pondi_acquire *acquire)
 {
+    const pond_pool *pool = acquire->pool;
+    double seconds = (double)acquire->timeout_ms / 1000;
+    if (pool->outage.on)
+        return pondi_error_new(POND_EACQUIRE,
+                               "no connection became free within %.3g s, and none can be opened: "
+                               "%s",
+                               seconds, pond_error_message(pool->outage.error));
     return pondi_error_new(POND_EACQUIRE,
                            "no connection became free within %.3g s: %u of at most %u are in use; "
                            "release them sooner, or raise pool_max_size",
-                           (double)acquire->timeout_ms / 1000, in_use, max_size);
+                           seconds, pool->size - pool->idle, pool->settings.max_size);
 }
 
 int64_t pondi_acquire_expire(pondi_branch *branch, const pond_error *error)
@@ -250,14 +309,15 @@ int64_t pondi_acquire_expire(pondi_branch *branch, const pond_error *error)
         int64_t next_ns;
         pthread_mutex_lock(&pool->lock);
         pondi_acquire *waiter = take_expired(branch, now_ns, &next_ns);
-        uint32_t in_use = pool->size - pool->idle;
+        pond_error *told = NULL;
+        if (waiter)
+            told = error ? pondi_error_copy(error) : timeout_error(waiter);
         if (waiter && !error)
             pool->timeouts++;
         pthread_mutex_unlock(&pool->lock);
         if (!waiter)
             return next_ns;
-        pondi_acquire_fail(waiter, error ? pondi_error_copy(error)
-                                         : timeout_error(waiter, in_use, pool->max_size));
+        pondi_acquire_fail(waiter, told);
     }
 }
 
@@ -274,7 +334,7 @@ int pond_pool_try_acquire(pond_pool *pool, pond_loop *loop, pond_connection **ou
     int closing = 0;
     code = pondi_branch_get(pool, loop, &branch, err);
     if (!code)
-        code = take_here(pool, branch, &closing, &slot, err);
+        code = take_here(pool, branch, 1, &closing, &slot, err);
     if (slot)
         code = pondi_slot_lease(slot, out, err);
     else if (!code && closing)
@@ -285,8 +345,28 @@ int pond_pool_try_acquire(pond_pool *pool, pond_loop *loop, pond_connection **ou
     return code;
 }
 
-/* With `waits` the caller waits for the operation, and gets the only reference. */
-static int submit(pond_pool *pool, pond_loop *loop, int64_t timeout_ms, int waits, void *user_data,
+/* Grant, check or line up a new operation, which is the caller's. */
+static void begin(pondi_acquire *acquire, pondi_slot *slot)
+{
+    if (!slot) {
+        find_or_wait(acquire, 0);
+        return;
+    }
+    pondi_slot_lock(slot);
+    int needs_ping = pondi_slot_needs_ping(slot, pondi_coarse_now_ns());
+    pondi_slot_unlock(slot);
+    if (needs_ping && !acquire->checks)
+        pondi_acquire_wait_for(acquire, slot);
+    else
+        pondi_acquire_grant(acquire, slot);
+}
+
+enum {
+    CHECKS = 1, /* of pond_pool_check() */
+    WAITS = 2   /* the caller waits for the operation, and gets the only reference */
+};
+
+static int submit(pond_pool *pool, pond_loop *loop, int flags, int64_t timeout_ms, void *user_data,
                   pond_op **op, pond_error **err)
 {
     pondi_branch *branch;
@@ -298,33 +378,33 @@ static int submit(pond_pool *pool, pond_loop *loop, int64_t timeout_ms, int wait
         code = acquire_new(pool, branch, timeout_ms, user_data, &acquire, err);
     if (code)
         return code;
-    code = take_here(pool, branch, &closing, &slot, err);
+    acquire->checks = flags & CHECKS;
+    code = take_here(pool, branch, 0, &closing, &slot, err);
     if (code || closing) {
         pond_op_release(&acquire->op);
         return code ? code : pondi_error_move(err, closed_error());
     }
-    if (waits) {
+    if (flags & WAITS) {
         acquire->op.intercept = pondi_op_keep;
         *op = &acquire->op;
     } else {
         pondi_op_hand_out(&acquire->op, op);
     }
-    if (slot)
-        pondi_acquire_grant(acquire, slot);
-    else
-        find_or_wait(acquire, 0);
+    begin(acquire, slot);
     return POND_OK;
 }
 
-static int enter_and_submit(pond_pool *pool, pond_loop *loop, int64_t timeout_ms, int waits,
+static int enter_and_submit(pond_pool *pool, pond_loop *loop, int flags, int64_t timeout_ms,
                             void *user_data, pond_op **op, pond_error **err)
 {
     if (op)
         *op = NULL;
-    int code = pondi_pool_enter(pool, loop, err);
+    int code = loop ? POND_OK : pondi_loop_private(&loop, err);
+    if (!code)
+        code = pondi_pool_enter(pool, loop, err);
     if (code)
         return code;
-    code = submit(pool, loop, timeout_ms, waits, user_data, op, err);
+    code = submit(pool, loop, flags, timeout_ms, user_data, op, err);
     pondi_loop_leave(loop);
     return code;
 }
@@ -332,7 +412,13 @@ static int enter_and_submit(pond_pool *pool, pond_loop *loop, int64_t timeout_ms
 int pond_pool_acquire(pond_pool *pool, pond_loop *loop, int64_t timeout_ms, void *user_data,
                       pond_op **op, pond_error **err)
 {
-    return enter_and_submit(pool, loop, timeout_ms, 0, user_data, op, err);
+    return enter_and_submit(pool, loop, 0, timeout_ms, user_data, op, err);
+}
+
+int pond_pool_check(pond_pool *pool, pond_loop *loop, int64_t timeout_ms, void *user_data,
+                    pond_op **op, pond_error **err)
+{
+    return enter_and_submit(pool, loop, CHECKS, timeout_ms, user_data, op, err);
 }
 
 static int wait_for(pond_op *op, pond_connection **out, pond_error **err)
@@ -343,9 +429,9 @@ static int wait_for(pond_op *op, pond_connection **out, pond_error **err)
     while (code == POND_EAGAIN);
     if (op->status == POND_PENDING)
         return code; /* the loop was closed under us: whoever ends the operation frees it */
-    if (!code)
+    if (!code && out)
         *out = pond_op_take_connection(op);
-    else if (err && !*err)
+    else if (code && err && !*err)
         *err = pond_op_take_error(op);
     pond_op_release(op);
     return code;
@@ -362,6 +448,13 @@ int pond_pool_acquire_wait(pond_pool *pool, pond_loop *loop, int64_t timeout_ms,
     if (code != POND_EAGAIN)
         return code;
     pond_op *op = NULL;
-    code = enter_and_submit(pool, loop, timeout_ms, 1, NULL, &op, err);
+    code = enter_and_submit(pool, loop, WAITS, timeout_ms, NULL, &op, err);
     return code ? code : wait_for(op, out, err);
+}
+
+int pond_pool_check_wait(pond_pool *pool, int64_t timeout_ms, pond_error **err)
+{
+    pond_op *op = NULL;
+    int code = enter_and_submit(pool, NULL, CHECKS | WAITS, timeout_ms, NULL, &op, err);
+    return code ? code : wait_for(op, NULL, err);
 }

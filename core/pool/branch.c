@@ -75,7 +75,8 @@ void pondi_branch_release(pondi_branch *branch)
 
 /* ---- Tasks ------------------------------------------------------------------------------- */
 
-/* The first slot in one of the states, to be looked for anew after each change. */
+/* The first slot in one of the states, to be looked for anew after each change. An idle one is
+ * taken: another loop may want it, too. */
 static pondi_slot *slot_in(pondi_branch *branch, unsigned states)
 {
     pondi_slot *found = NULL;
@@ -86,6 +87,8 @@ static pondi_slot *slot_in(pondi_branch *branch, unsigned states)
         if (states & 1u << slot->state)
             found = slot;
     }
+    if (found && found->state == PONDI_SLOT_IDLE)
+        pondi_slot_set_state(found, PONDI_SLOT_CLEANING);
     pthread_mutex_unlock(&branch->pool->lock);
     return found;
 }
@@ -110,6 +113,18 @@ static void fail_waiters(pondi_branch *branch, int code, const char *why)
     pond_error_free(error);
 }
 
+/* The server is down, unless it came back meanwhile. */
+static void fail_refused(pondi_branch *branch)
+{
+    pond_pool *pool = branch->pool;
+    pthread_mutex_lock(&pool->lock);
+    pond_error *error = pondi_outage_refuses(pool) ? pondi_outage_error(pool) : NULL;
+    pthread_mutex_unlock(&pool->lock);
+    if (error)
+        pondi_acquire_expire(branch, error);
+    pond_error_free(error);
+}
+
 static void do_tasks(pondi_branch *branch, int tasks)
 {
     if (!branch->timer)
@@ -125,6 +140,10 @@ static void do_tasks(pondi_branch *branch, int tasks)
     }
     if (tasks & PONDI_BRANCH_KILL)
         destroy_slots(branch, ANY, "the pool was closed");
+    if (tasks & PONDI_BRANCH_FAIL)
+        fail_refused(branch);
+    if (tasks & PONDI_BRANCH_UPKEEP)
+        pondi_upkeep_branch(branch);
     if (tasks & PONDI_BRANCH_PUMP)
         pondi_acquire_pump(branch->pool, branch);
     if (tasks & PONDI_BRANCH_CLOSE && pondi_list_empty(&branch->slots))
@@ -140,6 +159,8 @@ static void leave_if_over(pondi_branch *branch)
         branch->timer && atomic_load(&pool->refs.count) == 0 && pondi_list_empty(&branch->slots);
     if (over)
         pondi_list_remove(&branch->link);
+    if (over && pool->upkeep == branch)
+        pool->upkeep = NULL;
     pthread_mutex_unlock(&pool->lock);
     if (!over)
         return;
@@ -175,24 +196,29 @@ void pondi_branch_tell(pond_pool *pool, pondi_branch *branch, int tasks)
     pthread_mutex_lock(&pool->lock);
 }
 
-static pondi_branch *next_untold(pond_pool *pool, int tasks)
+static pondi_branch *next_untold(pond_pool *pool)
 {
     for (pondi_list *node = pool->branches.next; node != &pool->branches; node = node->next) {
         pondi_branch *branch = PONDI_CONTAINER(node, pondi_branch, link);
-        if ((branch->told & tasks) != tasks)
+        if (branch->tasks && !branch->message_sent)
             return branch;
     }
     return NULL;
 }
 
-void pondi_branch_tell_all(pond_pool *pool, int tasks)
+void pondi_branch_send_tasks(pond_pool *pool)
 {
     pondi_branch *branch;
+    while ((branch = next_untold(pool)))
+        pondi_branch_tell(pool, branch, branch->tasks);
+}
+
+void pondi_branch_tell_all(pond_pool *pool, int tasks)
+{
     pthread_mutex_lock(&pool->lock);
-    while ((branch = next_untold(pool, tasks))) {
-        branch->told |= tasks;
-        pondi_branch_tell(pool, branch, tasks);
-    }
+    for (pondi_list *node = pool->branches.next; node != &pool->branches; node = node->next)
+        PONDI_CONTAINER(node, pondi_branch, link)->tasks |= tasks;
+    pondi_branch_send_tasks(pool);
     pthread_mutex_unlock(&pool->lock);
 }
 
@@ -213,6 +239,7 @@ static void on_timer(void *data)
     pondi_branch_retain(branch);
     pondi_branch_aim(branch, pondi_acquire_expire(branch, NULL));
     pondi_branch_aim(branch, pondi_close_expire(branch));
+    pondi_branch_aim(branch, pondi_upkeep_round(branch));
     pondi_branch_release(branch);
 }
 
@@ -221,19 +248,15 @@ static void on_timer(void *data)
 /* Idle connections outlive the loop; whatever is busy does not. */
 static void detach_idle(pondi_branch *branch)
 {
-    pond_pool *pool = branch->pool;
     for (;;) {
         pondi_slot *slot = slot_in(branch, IDLE);
         if (!slot)
             return;
-        slot->conn->lost = NULL;
-        pondi_conn_detach(slot->conn);
-        pthread_mutex_lock(&pool->lock);
-        pondi_list_remove(&slot->idle_link);
-        pondi_list_remove(&slot->link);
-        slot->branch = NULL;
-        pondi_list_push_front(&pool->detached, &slot->link);
-        pthread_mutex_unlock(&pool->lock);
+        pondi_slot_detach(slot);
+        if (slot->conn)
+            pondi_slot_park(slot);
+        else
+            pondi_slot_destroy(slot, "the connection was lost");
     }
 }
 
@@ -258,6 +281,8 @@ static void on_closing(pondi_loop_client *client)
     pondi_close_abandon(branch);
     pthread_mutex_lock(&pool->lock);
     pondi_list_remove(&branch->link);
+    if (pool->upkeep == branch)
+        pool->upkeep = NULL;
     int closing = pool->closing;
     pthread_mutex_unlock(&pool->lock);
     destroy_slots(branch, ANY & ~(closing ? 0u : (unsigned)IDLE), "the event loop was closed");

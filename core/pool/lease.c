@@ -1,4 +1,7 @@
+#include <string.h>
+
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/process.h"
@@ -17,6 +20,9 @@ int pondi_lease_new(pondi_slot *slot, pond_connection **out, pond_error **err)
     pondi_loop_hold(lease->loop);
     lease->slot = slot;
     lease->id = slot->conn->id;
+    lease->acquired_ns = pondi_coarse_now_ns();
+    lease->tag_owner = NULL;
+    lease->tag = NULL;
     return POND_OK;
 }
 
@@ -118,4 +124,86 @@ uint64_t pond_connection_id(pond_connection *lease)
     uint64_t id = lease->slot ? lease->id : 0;
     pondi_loop_leave(lease->loop);
     return id;
+}
+
+/* ---- Who has what ------------------------------------------------------------------------ */
+
+void pond_connection_set_tag(pond_connection *lease, const void *owner, void *tag)
+{
+    pthread_mutex_lock(&lease->pool->lock);
+    lease->tag_owner = owner;
+    lease->tag = tag;
+    pthread_mutex_unlock(&lease->pool->lock);
+}
+
+typedef struct listing {
+    char *out;
+    size_t info_size;
+    size_t capacity;
+    size_t count;
+    int64_t now_ns;
+    int64_t least_ns;
+} listing;
+
+static void list_lease(listing *to, const pond_connection *lease)
+{
+    int64_t age_ns = to->now_ns - lease->acquired_ns;
+    if (age_ns < to->least_ns)
+        return;
+    pond_lease_info info = {.connection_id = lease->id,
+                            .age_ms = age_ns > 0 ? age_ns / PONDI_NS_PER_MS : 0,
+                            .tag_owner = lease->tag_owner,
+                            .tag = lease->tag};
+    if (to->count < to->capacity)
+        memcpy(to->out + to->count * to->info_size, &info,
+               to->info_size < sizeof(info) ? to->info_size : sizeof(info));
+    to->count++;
+}
+
+size_t pond_pool_leases(pond_pool *pool, int64_t least_age_ms, pond_lease_info *out,
+                        size_t info_size, size_t capacity)
+{
+    listing to = {.out = (char *)out,
+                  .info_size = info_size,
+                  .capacity = capacity,
+                  .now_ns = pondi_coarse_now_ns(),
+                  .least_ns = least_age_ms * PONDI_NS_PER_MS};
+    if (pondi_pool_check_process(pool, NULL))
+        return 0;
+    pthread_mutex_lock(&pool->lock);
+    for (pondi_list *at = pool->branches.next; at != &pool->branches; at = at->next) {
+        const pondi_branch *branch = PONDI_CONTAINER(at, pondi_branch, link);
+        for (const pondi_list *node = branch->slots.next; node != &branch->slots;
+             node = node->next) {
+            const pondi_slot *slot = PONDI_CONTAINER(node, pondi_slot, link);
+            if (slot->lease)
+                list_lease(&to, slot->lease);
+        }
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return to.count;
+}
+
+/* ---- Sessions ---------------------------------------------------------------------------- */
+
+int pond_connection_is_fresh(pond_connection *lease)
+{
+    pondi_conn *conn;
+    if (pondi_lease_enter(lease, &conn, NULL))
+        return 0;
+    int fresh = lease->slot->fresh;
+    pondi_lease_leave(lease);
+    return fresh;
+}
+
+int pond_connection_set_up(pond_connection *lease, pond_error **err)
+{
+    pondi_conn *conn;
+    int code = pondi_lease_enter(lease, &conn, err);
+    if (code)
+        return code;
+    lease->slot->fresh = 0;
+    conn->touched = 0;
+    pondi_lease_leave(lease);
+    return POND_OK;
 }

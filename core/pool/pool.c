@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/process.h"
 #include "millpond/millpond.h"
@@ -24,21 +25,6 @@ static void lock_registry(void)
         registry_process = process;
     }
     pthread_mutex_lock(&registry_lock);
-}
-
-/* ---- Sizes ------------------------------------------------------------------------------- */
-
-/* Connections wait for the server more than they compute here: a few for each core. */
-static void choose_sizes(pond_pool *pool)
-{
-    long online = sysconf(_SC_NPROCESSORS_ONLN);
-    uint64_t cores = online > 0 ? (uint64_t)online : 1;
-    uint64_t smallest = cores / 2 > 3 ? cores / 2 : 3;
-    uint64_t biggest = cores * 4 > 20 ? cores * 4 : 20;
-    biggest = pondi_config_count(pool->config, "pool_max_size", biggest);
-    smallest = pondi_config_count(pool->config, "pool_min_size", smallest);
-    pool->max_size = (uint32_t)biggest;
-    pool->min_size = (uint32_t)(smallest < biggest ? smallest : biggest);
 }
 
 /* ---- Create and destroy ------------------------------------------------------------------ */
@@ -66,8 +52,9 @@ static int pool_new(pond_config *config, pond_pool **out, pond_error **err)
     pondi_list_init(&pool->detached);
     pondi_list_init(&pool->waiters);
     pondi_list_init(&pool->closers);
-    choose_sizes(pool);
-    pool->query_timeout_ms = pondi_config_ms(config, "query_execution_timeout", 60000);
+    pondi_pool_read_settings(pool->config, &pool->settings);
+    pool->outage.open_most = pool->settings.max_size;
+    pool->random = (uint64_t)pondi_now_ns() ^ (uint64_t)(uintptr_t)pool ^ (uint64_t)getpid() << 32;
     *out = pool;
     return POND_OK;
 }
@@ -197,6 +184,9 @@ void pondi_pool_unhold(pond_pool *pool)
     if (pool->shared_opened && pool->driver->shared_close)
         pool->driver->shared_close(pool->shared);
     pond_config_release(pool->config);
+    pond_error_free(pool->outage.error);
+    if (pool->keeper)
+        pondi_loop_unhold(pool->keeper);
     pthread_mutex_destroy(&pool->lock);
     pondi_free(pool);
 }
@@ -225,8 +215,8 @@ static uint32_t count_waiters(const pond_pool *pool)
 
 static void read_counts(const pond_pool *pool, pond_pool_status *status)
 {
-    status->min_size = pool->min_size;
-    status->max_size = pool->max_size;
+    status->min_size = pool->settings.min_size;
+    status->max_size = pool->settings.max_size;
     status->size = pool->size;
     status->idle = pool->idle;
     status->in_use = pool->size - pool->idle;

@@ -16,6 +16,41 @@
 #include "loop/op.h"
 #include "loop/timer.h"
 
+typedef enum pondi_reset_mode {
+    PONDI_RESET_TOUCHED, /* sessions whose settings a statement may have changed */
+    PONDI_RESET_ALWAYS,
+    PONDI_RESET_NEVER
+} pondi_reset_mode;
+
+/* What the config says of the pool, read once. Durations are PONDI_NEVER where there is none. */
+typedef struct pondi_pool_settings {
+    uint32_t min_size;
+    uint32_t max_size;
+    int64_t query_timeout_ms;
+    int64_t acquire_timeout_ms;
+    int64_t connect_timeout_ms;
+    int64_t idle_timeout_ns;
+    int64_t max_lifetime_ns;
+    int64_t keepalive_ns;
+    int64_t validate_after_ns;
+    int64_t reconnect_ns; /* backoff: the first delay is at most this */
+    int64_t reconnect_most_ns;
+    int fail_fast;
+    int several_hosts;
+    pondi_reset_mode reset;
+    pond_transaction_verb on_close; /* for transactions that are open when the time is over */
+} pondi_pool_settings;
+
+/* A server that cannot be reached; outage.c. */
+typedef struct pondi_outage {
+    int on;
+    uint32_t failures;  /* one after another */
+    int64_t retry_ns;   /* nobody tries before */
+    int64_t wanted_ns;  /* when a connection was last asked for */
+    pond_error *error;  /* the last one; NULL only before the first */
+    uint32_t open_most; /* connections that may be opened at once: doubles with each success */
+} pondi_outage;
+
 struct pond_pool {
     pondi_refcount refs;  /* public handles, leases and operations; with the last the pool ends */
     pondi_refcount holds; /* who points here, one for `refs`; with the last it is freed */
@@ -23,21 +58,28 @@ struct pond_pool {
     pond_config *config; /* a frozen copy */
     const pondi_driver *driver;
     char hash[33];
-    uint32_t min_size;
-    uint32_t max_size;
-    int64_t query_timeout_ms;
+    pondi_pool_settings settings;
     pondi_list link; /* in the registry, which has a lock of its own */
+    pondi_message upkeep_message;
+    pond_loop *keeper; /* its loop, once asked; holds it */
 
     pthread_mutex_t lock; /* guards all below */
     int closing;
     int shared_opened;
-    void *shared;        /* the driver's, for all connections */
-    pondi_list branches; /* one for each loop in use */
-    pondi_list detached; /* idle slots on no loop */
-    pondi_list waiters;  /* acquire operations, oldest first */
-    pondi_list closers;  /* close operations */
+    int upkeep_begun;            /* the keeper was asked */
+    struct pondi_branch *upkeep; /* on the keeper's loop; NULL before the keeper came to it */
+    void *shared;                /* the driver's, for all connections */
+    pondi_list branches;         /* one for each loop in use */
+    pondi_list detached;         /* idle slots on no loop, last used first */
+    pondi_list waiters;          /* acquire operations, oldest first */
+    pondi_list closers;          /* close operations */
+    pondi_outage outage;
+    int64_t distrust_ns; /* idle connections opened before are not lent any more */
+    uint64_t random;     /* state of pondi_pool_random() */
     uint32_t size;
     uint32_t idle;
+    uint32_t opening; /* of `size` */
+    uint32_t leaving; /* out of `size`, but not closed yet */
     uint64_t acquired;
     uint64_t released;
     uint64_t timeouts;
@@ -64,7 +106,6 @@ typedef struct pondi_branch {
     pondi_message message;
     int message_sent; /* pool's lock */
     int tasks;        /* pool's lock: what the message asks for */
-    int told;         /* pool's lock: of pondi_branch_tell_all() */
 } pondi_branch;
 
 enum {
@@ -72,14 +113,16 @@ enum {
     PONDI_BRANCH_CLOSE = 2, /* fail waiters, close idle connections */
     PONDI_BRANCH_FORCE = 4, /* end leases: commit what is idle, cancel what runs */
     PONDI_BRANCH_KILL = 8,  /* close every connection now */
-    PONDI_BRANCH_END = 16   /* the last reference is gone: let go of the loop */
+    PONDI_BRANCH_END = 16,  /* the last reference is gone: let go of the loop */
+    PONDI_BRANCH_FAIL = 32, /* the server is down: tell the waiters */
+    PONDI_BRANCH_UPKEEP = 64
 };
 
 typedef enum pondi_slot_state {
     PONDI_SLOT_OPENING,
     PONDI_SLOT_IDLE,
     PONDI_SLOT_LEASED,
-    PONDI_SLOT_CLEANING, /* between two leases, or before the end */
+    PONDI_SLOT_CLEANING, /* between two leases, being checked, or before the end */
     PONDI_SLOT_MOVING    /* between two loops */
 } pondi_slot_state;
 
@@ -89,7 +132,9 @@ typedef struct pondi_acquire {
     pondi_branch *branch;
     int64_t timeout_ms;
     int64_t deadline_ns;
-    struct pondi_slot *opening; /* a connection that is being opened on its behalf; pool's lock */
+    struct pondi_slot *opening; /* a connection that is being opened or checked on its behalf;
+                                   pool's lock */
+    int checks;                 /* of pond_pool_check(): wants no lease */
 } pondi_acquire;
 
 /* One place in the pool, and the physical connection in it. */
@@ -101,9 +146,16 @@ typedef struct pondi_slot {
     pondi_conn *conn;     /* NULL if it broke between loops */
     pondi_slot_state state;
     pond_connection *lease;
-    pondi_acquire *opener; /* whose wait made it open, while it waits; pool's lock */
-    pondi_acquire *target; /* where it is moving to; holds a reference */
-    int leaving;           /* the message is on its way to the loop that it leaves */
+    pondi_acquire *opener;  /* whose wait made it open, while it waits; pool's lock */
+    pondi_acquire *target;  /* where it is moving to; holds a reference */
+    pondi_acquire *checker; /* of pond_pool_check(): waits for its ping; holds a reference */
+    int leaving;            /* the message is on its way to the loop that it leaves */
+    int fresh;              /* a session that nobody has set up, see pond_connection_is_fresh() */
+    int rested;             /* it was only checked: its place among the idle ones is the last */
+    int64_t opened_ns;
+    int64_t expires_ns; /* end of its lifetime */
+    int64_t idle_ns;    /* since when nobody uses it */
+    int64_t seen_ns;    /* when it was last known to work */
     pondi_message message;
 } pondi_slot;
 
@@ -116,6 +168,9 @@ struct pond_connection {
      * release: seen as NULL, nobody else touches the lease any more. */
     _Atomic(pondi_slot *) slot;
     uint64_t id;
+    int64_t acquired_ns;
+    const void *tag_owner; /* pool's lock */
+    void *tag;
 };
 
 /* ---- pool.c ---- */
@@ -137,36 +192,110 @@ void pondi_branch_release(pondi_branch *branch);
 /* Have all branches do `tasks`, each with its loop locked. Call without the pool's lock; a loop
  * that is locked by the caller does its share when it is left. */
 void pondi_branch_tell_all(pond_pool *pool, int tasks);
+/* Send the tasks that branches were given under the pool's lock, which is released meanwhile. */
+void pondi_branch_send_tasks(pond_pool *pool);
 /* Send one branch its tasks. Call with the pool's lock, which is released meanwhile. */
 void pondi_branch_tell(pond_pool *pool, pondi_branch *branch, int tasks);
 /* Fire at `deadline_ns` or before; loop locked. */
 void pondi_branch_aim(pondi_branch *branch, int64_t deadline_ns);
 
-/* ---- slot.c: every change of a slot's state ---- */
+/* ---- settings.c ---- */
+void pondi_pool_read_settings(const pond_config *config, pondi_pool_settings *out);
+
+/* ---- slot.c: the life of a slot, and the one place where its state changes ---- */
+static inline void pondi_slot_lock(pondi_slot *slot)
+{
+    pthread_mutex_lock(&slot->pool->lock);
+}
+
+static inline void pondi_slot_unlock(pondi_slot *slot)
+{
+    pthread_mutex_unlock(&slot->pool->lock);
+}
+
+/* Pool locked. A slot that becomes idle is on a branch, or goes to the detached ones. */
+void pondi_slot_set_state(pondi_slot *slot, pondi_slot_state state);
 /* Reserve a place; pool locked, and it has room. NULL when memory is out. */
 pondi_slot *pondi_slot_new(pond_pool *pool, pondi_branch *branch);
 /* Begin to connect; loop locked, pool not. */
 void pondi_slot_open(pondi_slot *slot);
+/* Lease it out; loop locked. The slot goes back where it came from if that fails. */
+int pondi_slot_lease(pondi_slot *slot, pond_connection **out, pond_error **err);
+/* Give a clean connection to the next waiter, or keep it; loop locked. */
+void pondi_slot_offer(pondi_slot *slot);
+/* Keep it idle if nobody else wants it; loop and pool locked. False, and unchanged, if it must be
+ * offered. */
+int pondi_slot_keep(pondi_slot *slot);
+/* The same for one that is on no loop; pool not locked. */
+void pondi_slot_park(pondi_slot *slot);
+/* Offer it as soon as no frame of its driver is on the stack. */
+void pondi_slot_offer_soon(pondi_slot *slot);
+/* Close the connection and free the slot; loop locked, or on no loop. */
+void pondi_slot_destroy(pondi_slot *slot, const char *why);
+/* Run a request of the core's own on its connection; `done` gets the slot as the user data. */
+int pondi_slot_submit(pondi_slot *slot, pondi_request_kind kind, pond_transaction_verb verb,
+                      int64_t timeout_ms, void (*done)(pond_op *op), pond_error **err);
+/* Part from the waiter that it is prepared for; pool locked. */
+pondi_acquire *pondi_slot_part(pondi_slot *slot);
+
+/* ---- slot_move.c: between loops ---- */
 /* Take an idle slot of this branch, else a detached one, else (`any`) another branch's; pool
  * locked. It is MOVING after that. */
 pondi_slot *pondi_slot_take_idle(pond_pool *pool, pondi_branch *branch, int any);
 /* Make a slot that was taken usable here; loop locked. It was destroyed if that fails. */
 int pondi_slot_arrive(pondi_slot *slot, pondi_branch *branch, pond_error **err);
-/* Lease it out; loop locked. The slot goes back where it came from if that fails. */
-int pondi_slot_lease(pondi_slot *slot, pond_connection **out, pond_error **err);
 /* Send it to the loop of a waiter, which is out of the queue already. Its own loop is locked, or it
  * has none. */
 void pondi_slot_send(pondi_slot *slot, pondi_acquire *target);
 /* Ask the loop that it is on (`from`; NULL for none) to send it. The target's loop is locked. */
 void pondi_slot_fetch(pondi_slot *slot, pond_loop *from, pondi_acquire *target);
-/* Give a clean connection to the next waiter, or keep it; loop locked. */
-void pondi_slot_offer(pondi_slot *slot);
+/* Take it from its loop; what broke meanwhile is closed. Loop locked. */
+void pondi_slot_detach(pondi_slot *slot);
+void pondi_slot_on_moving(pondi_message *message);
+
+/* ---- slot_return.c: from one lease to the next ---- */
 /* A lease ended: clean up what it left, then offer; loop locked. */
 void pondi_slot_return(pondi_slot *slot);
-/* End a lease by force: commit or cancel, then close; loop locked. */
+/* End a lease by force: commit or roll back or cancel, then close; loop locked. */
 void pondi_slot_force(pondi_slot *slot);
-/* Close the connection and free the slot; loop locked, or on no loop. */
-void pondi_slot_destroy(pondi_slot *slot, const char *why);
+
+/* ---- slot_check.c: does an idle connection still live? ---- */
+/* True if it is known to work without a round trip; loop locked, and it is attached. A dead one is
+ * broken after that. `now_ns` is of the coarse clock. */
+int pondi_slot_looks_alive(pondi_slot *slot, int64_t now_ns);
+/* True if it was idle so long that only a round trip can tell. Pool locked. */
+int pondi_slot_needs_ping(const pondi_slot *slot, int64_t now_ns);
+/* Send one round trip, then offer it to whoever waits; loop locked. */
+void pondi_slot_ping(pondi_slot *slot);
+/* The same for pond_pool_check(), which is told the outcome. */
+void pondi_slot_ping_for(pondi_slot *slot, pondi_acquire *acquire);
+
+/* ---- outage.c: while the server cannot be reached ---- */
+/* A connection could not be opened. Pool locked; true if that means that the server is down. */
+int pondi_outage_note(pond_pool *pool, const pond_error *error);
+/* One was opened. Pool locked. */
+void pondi_outage_end(pond_pool *pool);
+/* True if connections may be opened now. Pool locked. */
+int pondi_outage_may_open(const pond_pool *pool);
+/* True if who asks for a connection now is to be refused, as no connection is left or under way.
+ * Pool locked. */
+int pondi_outage_refuses(const pond_pool *pool);
+/* A copy of the error to refuse them with. Pool locked. */
+pond_error *pondi_outage_error(const pond_pool *pool);
+/* Have the waiters told if they must be refused. Neither lock. */
+void pondi_outage_settle(pond_pool *pool);
+
+/* ---- upkeep.c: what happens to idle connections, on the keeper's loop ---- */
+/* Have the keeper look after the pool from now on. A loop locked or none, pool not. */
+void pondi_upkeep_begin(pond_pool *pool);
+/* Have it look at once. Neither lock. */
+void pondi_upkeep_nudge(pond_pool *pool);
+/* Do what is due on this branch; loop locked. */
+void pondi_upkeep_branch(pondi_branch *branch);
+/* The keeper's round; returns when it wants the next. Loop locked. PONDI_NEVER on other loops. */
+int64_t pondi_upkeep_round(pondi_branch *branch);
+/* From 0 to below `limit`. Pool locked. */
+int64_t pondi_pool_random(pond_pool *pool, int64_t limit);
 
 /* ---- acquire.c ---- */
 /* Give a waiter, out of the queue, its connection; loop locked. */
@@ -175,6 +304,8 @@ void pondi_acquire_grant(pondi_acquire *acquire, pondi_slot *slot);
 void pondi_acquire_again(pondi_acquire *acquire);
 /* End it with an error; loop locked, and it is in no queue. */
 void pondi_acquire_fail(pondi_acquire *acquire, pond_error *error);
+/* Put it in line, while `slot`, on its loop, is checked for it; loop locked. */
+void pondi_acquire_wait_for(pondi_acquire *acquire, pondi_slot *slot);
 /* Open connections for waiters while there is room. `here` is locked, or NULL. */
 void pondi_acquire_pump(pond_pool *pool, pondi_branch *here);
 /* Fail the waiters of a branch whose time is over, or all of them with `error` (a copy each);

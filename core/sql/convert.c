@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "sql/session.h"
 #include "sql/tokenizer.h"
 
 /* ---- Counting statements ----------------------------------------------------------------- */
@@ -146,8 +147,10 @@ int pondi_sql_convert(pond_dialect dialect, const char *sql, size_t size, pondi_
 {
     pondi_tokenizer tokenizer;
     pondi_token token;
+    pondi_session_watch session;
     counter count = {0};
     memset(info, 0, sizeof(*info));
+    pondi_session_watch_init(&session, dialect);
     pondi_tokenizer_init(&tokenizer, dialect, sql, size);
     pondi_buffer_reserve(out, size + size / 8);
     for (;;) {
@@ -157,9 +160,11 @@ int pondi_sql_convert(pond_dialect dialect, const char *sql, size_t size, pondi_
         if (token.kind == PONDI_TOKEN_END)
             break;
         count_token(&count, &token, info);
+        pondi_session_watch_token(&session, &token);
         write_token(&tokenizer, &token, info->placeholders, out);
     }
     info->statements += (uint32_t)count.seen;
+    info->touches = session.touches;
     return out->failed ? pondi_error_nomem(err) : POND_OK;
 }
 

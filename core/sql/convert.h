@@ -12,6 +12,7 @@
 typedef struct pondi_sql_info {
     size_t placeholders;
     uint32_t statements; /* non-empty statements, told apart by `;` outside literals */
+    int touches;         /* the session: PONDI_TOUCHES_* of sql/session.h */
     char verb[16];       /* first keyword, upper-case ("SELECT", "CREATE"); "" if there is none */
 } pondi_sql_info;
 

@@ -1,115 +1,12 @@
 /* The pool and what is common to all connections, on the fake driver: no server decides the
  * outcome. */
-#include "check.h"
+#include "pool_fixture.h"
 
 #include <poll.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
-
-typedef struct world {
-    pond_loop *loop;
-    pond_pool *pool;
-} world;
-
-static pond_pool *open_pool(const char *const *settings)
-{
-    static int number;
-    char alias[32];
-    pond_config *config = NULL;
-    pond_pool *pool = NULL;
-    assert_int_equal(pond_config_new("fake", &config, NULL), POND_OK);
-    snprintf(alias, sizeof(alias), "pool %d", ++number); /* a pool of its own for each test */
-    pond_config_set(config, "alias", alias, NULL);
-    pond_config_set(config, "database", "none", NULL);
-    for (; settings && settings[0]; settings += 2)
-        assert_int_equal(pond_config_set(config, settings[0], settings[1], NULL), POND_OK);
-    assert_int_equal(pond_pool_open(config, &pool, NULL), POND_OK);
-    pond_config_release(config);
-    return pool;
-}
-
-static world *begin(const char *const *settings)
-{
-    static world made;
-    assert_int_equal(pond_loop_new(&made.loop, NULL), POND_OK);
-    made.pool = open_pool(settings);
-    return &made;
-}
-
-static pond_pool_status status_of(pond_pool *pool)
-{
-    pond_pool_status status = {.struct_size = sizeof(status)};
-    assert_int_equal(pond_pool_get_status(pool, &status, NULL), POND_OK);
-    assert_int_equal(status.size, status.in_use + status.idle);
-    return status;
-}
-
-/* Everything came back, and nothing is left. */
-static void finish(world *at)
-{
-    pond_op *op = NULL;
-    assert_int_equal(pond_pool_close(at->pool, at->loop, 5000, NULL, &op, NULL), POND_OK);
-    assert_int_equal(pond_op_wait(op, 10000, NULL), POND_OK);
-    pond_op_release(op);
-    pond_pool_status status = status_of(at->pool);
-    assert_int_equal(status.size, 0);
-    assert_int_equal(status.acquired, status.released);
-    pond_pool_release(at->pool);
-    pond_loop_release(at->loop);
-}
-
-static pond_connection *acquire(world *at)
-{
-    pond_connection *connection = NULL;
-    assert_int_equal(
-        pond_pool_acquire_wait(at->pool, at->loop, POND_TIMEOUT_DEFAULT, &connection, NULL),
-        POND_OK);
-    return connection;
-}
-
-static void give_back(pond_connection *connection)
-{
-    assert_int_equal(pond_connection_give_back(connection, NULL), POND_OK);
-    pond_connection_release(connection);
-}
-
-static int run(pond_connection *connection, const char *sql, int64_t timeout_ms, pond_error **err)
-{
-    pond_result *result = NULL;
-    pond_execute_options options = {.struct_size = sizeof(options), .timeout_ms = timeout_ms};
-    int code =
-        pond_connection_execute_wait(connection, sql, strlen(sql), NULL, 0, &options, &result, err);
-    pond_result_release(result);
-    return code;
-}
-
-static pond_op *start(pond_connection *connection, const char *sql)
-{
-    pond_op *op = NULL;
-    assert_int_equal(
-        pond_connection_execute(connection, sql, strlen(sql), NULL, 0, NULL, NULL, &op, NULL),
-        POND_OK);
-    return op;
-}
-
-/* Drive the loop until nothing is leased, opened or cleaned. */
-static pond_pool_status settle(world *at)
-{
-    for (int i = 0; i < 10000; i++) {
-        pond_pool_status status = status_of(at->pool);
-        if (status.in_use == 0)
-            return status;
-        pond_loop_run(at->loop, 10, NULL);
-        pond_op *op;
-        while ((op = pond_loop_next(at->loop)))
-            pond_op_release(op);
-    }
-    fail_msg("the pool does not come to rest");
-    return (pond_pool_status){0};
-}
 
 /* ---- Acquire and release ----------------------------------------------------------------- */
 

@@ -120,6 +120,12 @@ POND_API int pond_url_parse(const char *url, pond_url_setting each, void *data, 
  *   connection_acquisition_timeout (10), connection_creation_timeout (15),
  *   pool_creation_timeout (30), query_execution_timeout (60)       seconds, fractions allowed
  *   pool_min_size, pool_max_size                                   connections
+ *   pool_idle_timeout (600), pool_max_lifetime (1800), pool_keepalive (120),
+ *   pool_validate_after (30), pool_reconnect_delay (0.05), pool_reconnect_max_delay (0.5)
+ *                                                                  seconds, 0: never (the delays
+ *                                                                  must be more); see
+ * pond_pool_open() pool_fail_fast (true), pool_reset (touched, always, never),
+ *   pool_close_transactions (commit, rollback)                     see pond_pool_open()
  *   statement_cache_size (256)                                     statements per connection
  *   statement_cache_max_size (4 times that)       what it may grow to while evicted ones return
  * Any other key must be one that the driver names in its README, else POND_EINVAL. A config
@@ -252,35 +258,59 @@ POND_API int pond_op_wait(pond_op *op, int64_t timeout_ms, pond_error **err);
 
 /* Get the pool of a config, made on first use and shared by all with the same hash and password.
  * Connects to nothing yet. Errors: POND_EINVAL if the config is incomplete or has a value out of
- * range (see pond_config_check()). Thread: any. */
+ * range (see pond_config_check()). Thread: any.
+ *
+ * From its first connection on, a thread of the library's own looks after the pool:
+ *   pool_min_size           so many connections are kept open
+ *   pool_idle_timeout       idle ones beyond that are closed after this time
+ *   pool_max_lifetime       no connection is lent again after this time, less up to a tenth
+ *   pool_keepalive          idle ones get a ping this often
+ *   pool_validate_after     one that was idle for longer gets a ping before it is lent; a socket
+ *                           that the server has closed is noticed without
+ * A server that cannot be reached is tried by one connection at a time, after a random delay of up
+ * to pool_reconnect_delay, which doubles up to pool_reconnect_max_delay. Until it is back an
+ * acquire fails at once with the last cause, POND_ECONNECT as a rule, unless another connection
+ * may still come back to the pool; with pool_fail_fast off it waits until its own deadline.
+ * When it is back, connections are opened one, two, four at a time.
+ *
+ * What a lease did to its session is not seen by the next: an open transaction is rolled back;
+ * after statements that change a session (SET, LISTEN, temporary tables, advisory locks, PRAGMA,
+ * ...) it is reset, or its connection is replaced where that cannot be done. The text of a
+ * statement tells; a function of the database that changes settings needs pool_reset = always,
+ * which costs a round trip for each lease; never turns it off. */
 POND_API int pond_pool_open(pond_config *config, pond_pool **out, pond_error **err);
 POND_API pond_pool *pond_pool_retain(pond_pool *pool);
 
 /* Drop a reference. With the last one, leases included, idle connections close. Thread: any. */
 POND_API void pond_pool_release(pond_pool *pool);
 
-/* Lease an idle connection if that takes no waiting: POND_EAGAIN if it would (none is idle, or
- * others have been waiting longer). Errors: POND_ECLOSED, POND_EMISUSE. Thread: loop. */
+/* The sizes of a pool whose config says nothing: from the number of cores and the memory that this
+ * process may use. Thread: any. */
+POND_API void pond_pool_default_size(uint32_t *min_size, uint32_t *max_size);
+
+/* Lease an idle connection if that takes no waiting: POND_EAGAIN if it would (none is idle, it must
+ * be checked first, or others have been waiting longer). Errors: POND_ECLOSED, POND_EMISUSE.
+ * Thread: loop. */
 POND_API int pond_pool_try_acquire(pond_pool *pool, pond_loop *loop, pond_connection **out,
                                    pond_error **err);
 
 /* Lease a connection: an idle one, a new one if there is room, else the first to come back after
  * those who waited longer were served. Completes with a connection to be taken with
  * pond_op_take_connection(), or with POND_EACQUIRE after `timeout_ms`, POND_ECONNECT, POND_EAUTH,
- * POND_ECLOSED. Thread: loop. */
+ * POND_ECLOSED. A NULL loop stands for a private one of the calling thread, which pond_op_wait()
+ * drives; all uses of the connection must then come from this thread. Thread: loop. */
 POND_API int pond_pool_acquire(pond_pool *pool, pond_loop *loop, int64_t timeout_ms,
                                void *user_data, pond_op **op, pond_error **err);
 
-/* The blocking twin. With a NULL loop the connection runs on a private loop of the calling
- * thread, and all its uses must come from this thread. Thread: loop. */
+/* The blocking twin. Thread: loop. */
 POND_API int pond_pool_acquire_wait(pond_pool *pool, pond_loop *loop, int64_t timeout_ms,
                                     pond_connection **out, pond_error **err);
 
 /* Close the pool: no new leases (POND_ECLOSED), wait for the leased connections to come back,
- * and after `timeout_ms` take them by force: idle ones in a healthy transaction are committed,
- * running statements are cancelled. A later pond_pool_open() of the config makes a new pool.
- * The operation completes when the last connection is closed. Closing again waits likewise.
- * Thread: loop. */
+ * and after `timeout_ms` take them by force: idle ones in a healthy transaction are committed (or
+ * rolled back, see pool_close_transactions), running statements are cancelled. A later
+ * pond_pool_open() of the config makes a new pool. The operation completes when the last connection
+ * is closed. Closing again waits likewise. Thread: loop. */
 POND_API int pond_pool_close(pond_pool *pool, pond_loop *loop, int64_t timeout_ms, void *user_data,
                              pond_op **op, pond_error **err);
 POND_API int pond_pool_close_wait(pond_pool *pool, int64_t timeout_ms, pond_error **err);
@@ -310,6 +340,28 @@ typedef struct pond_pool_status {
 /* Fill `out`, up to its struct_size. Errors: POND_EINVAL for a struct_size of 0. Thread: any. */
 POND_API int pond_pool_get_status(pond_pool *pool, pond_pool_status *out, pond_error **err);
 
+/* Find out whether the pool can serve: an idle connection is pinged, or one is opened if there is
+ * room. That all are leased is no illness. Nobody's connection is taken, nothing is closed but what
+ * is dead. Completes with POND_OK or why not; a NULL loop is as for pond_pool_acquire(). Thread:
+ * loop. */
+POND_API int pond_pool_check(pond_pool *pool, pond_loop *loop, int64_t timeout_ms, void *user_data,
+                             pond_op **op, pond_error **err);
+POND_API int pond_pool_check_wait(pond_pool *pool, int64_t timeout_ms, pond_error **err);
+
+/* One lease that is out. */
+typedef struct pond_lease_info {
+    uint64_t connection_id; /* see pond_connection_id() */
+    int64_t age_ms;         /* since it was acquired */
+    const void *tag_owner;  /* see pond_connection_set_tag(); NULL if nobody did */
+    void *tag;
+} pond_lease_info;
+
+/* Tell of the leases of a pool that are at least `least_age_ms` old, to find those that were
+ * forgotten. Stores up to `capacity` and returns how many there are. `info_size` is
+ * sizeof(pond_lease_info): the struct may grow at its end. Thread: any. */
+POND_API size_t pond_pool_leases(pond_pool *pool, int64_t least_age_ms, pond_lease_info *out,
+                                 size_t info_size, size_t capacity);
+
 /* The hash of the pool's config. Owned by the pool. Thread: any. */
 POND_API const char *pond_pool_hash(const pond_pool *pool);
 
@@ -336,6 +388,24 @@ POND_API int pond_connection_give_back(pond_connection *connection, pond_error *
 /* Close the connection itself instead of giving it back. Its pending operations end with
  * POND_ECLOSED. Closing twice is no error. Thread: any. */
 POND_API int pond_connection_close(pond_connection *connection, pond_error **err);
+
+/* Remember something with a lease, for pond_pool_leases(). `owner` is an address of the host's own,
+ * by which it knows its tags from those of others in the process. Thread: any. */
+POND_API void pond_connection_set_tag(pond_connection *connection, const void *owner, void *tag);
+
+/* Hooks. The library calls no code of the host when a connection is opened, acquired or released:
+ * the host acquires and releases, so it can do then what it likes. What it cannot know is whether
+ * the session is new. pond_connection_is_fresh() is 1 for a session that was opened, or reset,
+ * since anyone called pond_connection_set_up(), which says that the host has made its settings:
+ * they stay as long as the session, as they do not count as changed. 0 for a stale handle.
+ * Thread: loop. */
+POND_API int pond_connection_is_fresh(pond_connection *connection);
+POND_API int pond_connection_set_up(pond_connection *connection, pond_error **err);
+
+/* Find out whether a leased connection still works: a look at its socket and, if it was idle for
+ * longer than pool_validate_after, a round trip. Blocks for at most 3 seconds. Errors:
+ * POND_ECONNLOST, POND_ETIMEDOUT, POND_ESTALE; it should then be given back. Thread: loop. */
+POND_API int pond_connection_check_wait(pond_connection *connection, pond_error **err);
 
 /* One name and value for logs, metrics and the comment in the SQL. */
 typedef struct pond_tag {

@@ -14,13 +14,15 @@
 
 typedef struct fake_shared {
     atomic_llong connects_to_fail;
+    atomic_llong pings;
 } fake_shared;
 
 typedef struct fake_conn {
     pondi_conn base; /* first */
     fake_shared *shared;
     pondi_timer *delay;
-    int hangs; /* deaf to cancel */
+    int hangs;        /* deaf to cancel */
+    char setting[32]; /* of the session */
 } fake_conn;
 
 static const pondi_driver_option options[] = {
@@ -28,6 +30,7 @@ static const pondi_driver_option options[] = {
     {"connect_failures", pondi_check_count},
     {"connect_error", NULL},
     {"fail_commit", pondi_check_flag},
+    {"fail_pings", pondi_check_flag},
     {NULL, NULL},
 };
 
@@ -38,6 +41,7 @@ static int shared_open(pond_config *config, void **out, pond_error **err)
     fake_shared *shared = pondi_calloc(1, sizeof(*shared));
     if (!shared)
         return pondi_error_nomem(err);
+    atomic_init(&shared->pings, 0);
     atomic_init(&shared->connects_to_fail,
                 (long long)pondi_config_count(config, "connect_failures", 0));
     *out = shared;
@@ -74,8 +78,9 @@ static int attach(pondi_conn *base, pond_error **err)
 static void destroy(pondi_conn *base)
 {
     detach(base);
-    pondi_conn_dispose(base);
+    pondi_gone gone = pondi_conn_dispose(base);
     pondi_free(base);
+    pondi_conn_gone(gone);
 }
 
 static void statement_free(pondi_conn *base, void *prepared)
@@ -156,6 +161,36 @@ static void rows(pondi_conn *base, unsigned long count, unsigned long columns)
     finish_with(base, POND_ENOMEM, "out of memory");
 }
 
+static void number(pondi_conn *base, int64_t value)
+{
+    pondi_row_set *set = pondi_row_set_new(1);
+    pond_value *cell = set ? pondi_row_set_add(set) : NULL;
+    if (!cell) {
+        if (set)
+            pond_result_release(&set->base);
+        finish_with(base, POND_ENOMEM, "out of memory");
+        return;
+    }
+    cell->type = POND_TYPE_INT64;
+    cell->as.integer = value;
+    pondi_conn_finish(base, &set->base, NULL);
+}
+
+static void show(pondi_conn *base)
+{
+    const fake_conn *conn = (fake_conn *)base;
+    pondi_row_set *set = pondi_row_set_new(1);
+    pond_value *cell = set ? pondi_row_set_add(set) : NULL;
+    if (cell &&
+        !pondi_row_set_text(set, cell, POND_TYPE_TEXT, conn->setting, strlen(conn->setting))) {
+        pondi_conn_finish(base, &set->base, NULL);
+        return;
+    }
+    if (set)
+        pond_result_release(&set->base);
+    finish_with(base, POND_ENOMEM, "out of memory");
+}
+
 static void fail(pondi_conn *base, const char *arguments)
 {
     char name[32] = "";
@@ -200,6 +235,14 @@ static void run_script(pondi_conn *base, pondi_request *request)
         wait_for(base, (int64_t)first);
     } else if (strcmp(verb, "HANG") == 0) {
         conn->hangs = 1;
+    } else if (strcmp(verb, "SET") == 0) {
+        snprintf(conn->setting, sizeof(conn->setting), "%.*s", (int)sizeof(conn->setting) - 1,
+                 arguments + strspn(arguments, " "));
+        pondi_conn_finish(base, NULL, NULL);
+    } else if (strcmp(verb, "SHOW") == 0) {
+        show(base);
+    } else if (strcmp(verb, "PINGS") == 0) {
+        number(base, (int64_t)atomic_load(&conn->shared->pings));
     } else if (strcmp(verb, "DROP") == 0) {
         pondi_conn_broken(base);
         finish_with(base, POND_EUNKNOWN, "the connection was dropped as told");
@@ -247,6 +290,18 @@ static void after_delay(void *data)
         pondi_conn_finish(&conn->base, NULL, NULL);
 }
 
+static void ping(pondi_conn *base)
+{
+    fake_conn *conn = (fake_conn *)base;
+    atomic_fetch_add(&conn->shared->pings, 1);
+    if (!pondi_config_flag(base->config, "fail_pings", 0)) {
+        pondi_conn_finish(base, NULL, NULL);
+        return;
+    }
+    pondi_conn_broken(base);
+    finish_with(base, POND_ECONNLOST, "the connection is dead, as told");
+}
+
 static void start(pondi_conn *base, pondi_request *request)
 {
     switch (request->kind) {
@@ -268,6 +323,10 @@ static void start(pondi_conn *base, pondi_request *request)
         transact(base, request->verb);
         break;
     case PONDI_REQUEST_PING:
+        ping(base);
+        break;
+    case PONDI_REQUEST_RESET:
+        ((fake_conn *)base)->setting[0] = '\0';
         pondi_conn_finish(base, NULL, NULL);
         break;
     }
@@ -287,6 +346,7 @@ static void cancel(pondi_conn *base, pondi_request *request)
 const pondi_driver pondi_fake_driver = {
     .name = "fake",
     .dialect = POND_DIALECT_SQLITE,
+    .resets = 1,
     .options = options,
     .shared_open = shared_open,
     .shared_close = pondi_free,

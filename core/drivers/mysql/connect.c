@@ -128,22 +128,33 @@ static void set_tls(MYSQL *mysql, const pond_config *config, int local)
     mysql_options(mysql, MYSQL_OPT_SSL_CA, pondi_config_get(config, "sslrootcert"));
 }
 
+void pondi_mysql_session(const pond_config *config, pondi_buffer *out)
+{
+    const char *mode = pondi_config_get(config, "sql_mode");
+    pondi_buffer_appendf(out, "SET time_zone = '+00:00', autocommit = 1, sql_mode = '%s'",
+                         mode ? mode : default_mode);
+}
+
+int pondi_mysql_isolation(const pond_config *config, pondi_buffer *out)
+{
+    const char *isolation = pondi_config_get(config, "transaction_isolation");
+    if (isolation)
+        pondi_buffer_appendf(out, "SET SESSION TRANSACTION ISOLATION LEVEL %s", isolation);
+    return isolation != NULL;
+}
+
 static int set_options(MYSQL *mysql, const pond_config *config, int64_t timeout_ms, int local)
 {
     pondi_buffer init;
     unsigned int seconds = timeout_ms < 0 ? 0 : (unsigned int)((timeout_ms + 999) / 1000);
     unsigned int off = 0;
-    const char *mode = pondi_config_get(config, "sql_mode");
-    const char *isolation = pondi_config_get(config, "transaction_isolation");
     pondi_buffer_init(&init);
-    pondi_buffer_appendf(&init, "SET time_zone = '+00:00', autocommit = 1, sql_mode = '%s'",
-                         mode ? mode : default_mode);
+    pondi_mysql_session(config, &init);
     if (!init.failed)
         mysql_options(mysql, MYSQL_INIT_COMMAND, init.data);
     int failed = init.failed;
     pondi_buffer_free(&init);
-    if (isolation) {
-        pondi_buffer_appendf(&init, "SET SESSION TRANSACTION ISOLATION LEVEL %s", isolation);
+    if (pondi_mysql_isolation(config, &init)) {
         if (!init.failed)
             mysql_options(mysql, MYSQL_INIT_COMMAND, init.data);
         failed |= init.failed;

@@ -1,4 +1,6 @@
+#include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -60,7 +62,7 @@ void pondi_mysql_free(my_conn *conn)
 {
     pondi_list *node;
     drop_request(conn);
-    pondi_conn_dispose(&conn->base);
+    pondi_gone gone = pondi_conn_dispose(&conn->base);
     if (conn->mysql)
         mysql_close(conn->mysql); /* statements stay valid, without a connection */
     if (conn->fd >= 0)
@@ -70,6 +72,7 @@ void pondi_mysql_free(my_conn *conn)
     pondi_mysql_params_free(&conn->params);
     pondi_arena_free(&conn->bulk);
     pondi_free(conn);
+    pondi_conn_gone(gone);
 }
 
 static void destroy(pondi_conn *base)
@@ -263,6 +266,9 @@ static void start(pondi_conn *base, pondi_request *request)
     case PONDI_REQUEST_PING:
         pondi_mysql_query(conn, "DO 0", 4, transaction_done);
         break;
+    case PONDI_REQUEST_RESET:
+        pondi_mysql_reset(conn);
+        break;
     }
     pondi_mysql_run(conn);
 }
@@ -271,6 +277,16 @@ static void cancel(pondi_conn *base, pondi_request *request)
 {
     (void)request;
     pondi_mysql_cancel(my_of(base));
+}
+
+/* An idle connection is sent nothing but the end. */
+static void look(pondi_conn *base)
+{
+    const my_conn *conn = my_of(base);
+    char byte;
+    ssize_t size = recv(conn->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    if (size >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR))
+        pondi_conn_broken(base);
 }
 
 static void detach(pondi_conn *base)
@@ -287,11 +303,13 @@ const pondi_driver pondi_mysql_driver = {
     .name = "mysql",
     .aliases = aliases,
     .dialect = POND_DIALECT_MYSQL,
+    .resets = 1,
     .options = options,
     .check_config = pondi_mysql_check_config,
     .open = open_conn,
     .start = start,
     .cancel = cancel,
+    .look = look,
     .detach = detach,
     .attach = attach,
     .statement_free = statement_free,

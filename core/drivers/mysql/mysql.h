@@ -34,6 +34,7 @@ typedef enum my_call {
     MY_FREE_ROWS,  /* stmt: what the server still sends of a result is thrown away */
     MY_NEXT_STMT,  /* stmt -> failed, as MY_NEXT */
     MY_CLOSE_STMT, /* stmt */
+    MY_RESET       /* the session is as new -> failed */
 } my_call;
 
 struct my_conn;
@@ -207,6 +208,9 @@ my_task *pondi_mysql_task_new(my_conn *conn);
 void pondi_mysql_connect(my_conn *conn);
 /* Connect in this thread. */
 MYSQL *pondi_mysql_open(const pond_config *config, int64_t timeout_ms, pond_error **err);
+/* The statements that set up a new session; the second only (non-zero) where the config asks. */
+void pondi_mysql_session(const pond_config *config, pondi_buffer *out);
+int pondi_mysql_isolation(const pond_config *config, pondi_buffer *out);
 void pondi_mysql_check_config(const pond_config *config, pondi_buffer *problems);
 
 /* End the socket both ways: nothing blocks on it any more. */
@@ -234,6 +238,9 @@ void pondi_mysql_stream_fetch(my_conn *conn);
 void pondi_mysql_stream_end(my_conn *conn);
 void pondi_mysql_fetch_rows(my_conn *conn, my_step then);
 void pondi_mysql_drop_rows(my_conn *conn, my_step then);
+
+/* ---- reset.c ---- */
+void pondi_mysql_reset(my_conn *conn);
 
 /* ---- many.c ---- */
 void pondi_mysql_many(my_conn *conn);

@@ -45,6 +45,8 @@ static int start_call(my_conn *conn)
         return mysql_stmt_next_result_start(&conn->failed, conn->stmt);
     case MY_CLOSE_STMT:
         return mysql_stmt_close_start(&flag, conn->stmt);
+    case MY_RESET:
+        return mysql_reset_connection_start(&conn->failed, conn->mysql);
     default:
         return 0;
     }
@@ -72,6 +74,8 @@ static int go_on(my_conn *conn, int ready)
         return mysql_stmt_next_result_cont(&conn->failed, conn->stmt, ready);
     case MY_CLOSE_STMT:
         return mysql_stmt_close_cont(&flag, conn->stmt, ready);
+    case MY_RESET:
+        return mysql_reset_connection_cont(&conn->failed, conn->mysql, ready);
     default:
         return 0;
     }

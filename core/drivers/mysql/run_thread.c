@@ -48,6 +48,9 @@ static void call(my_conn *conn)
     case MY_CLOSE_STMT:
         mysql_stmt_close(conn->stmt);
         break;
+    case MY_RESET:
+        conn->failed = mysql_reset_connection(conn->mysql);
+        break;
     default:
         break;
     }

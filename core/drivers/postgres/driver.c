@@ -1,4 +1,6 @@
+#include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
@@ -65,7 +67,7 @@ static void destroy(pondi_conn *base)
         conn->task->base.owner = NULL; /* it frees itself when its thread is done */
     pondi_watcher_free(conn->watcher);
     clear_outcome(conn);
-    pondi_conn_dispose(base);
+    pondi_gone gone = pondi_conn_dispose(base);
     if (conn->preparing)
         pondi_postgres_statement_free(conn, conn->preparing);
     PQfinish(conn->pg);
@@ -75,6 +77,7 @@ static void destroy(pondi_conn *base)
     pondi_free(conn->lengths);
     pondi_free(conn->formats);
     pondi_free(conn);
+    pondi_conn_gone(gone);
 }
 
 /* ---- The end of a request ---------------------------------------------------------------- */
@@ -336,6 +339,9 @@ static void start(pondi_conn *base, pondi_request *request)
     case PONDI_REQUEST_PING:
         pondi_postgres_command(conn, "");
         break;
+    case PONDI_REQUEST_RESET:
+        pondi_postgres_reset(conn);
+        break;
     }
 }
 
@@ -343,6 +349,16 @@ static void cancel(pondi_conn *base, pondi_request *request)
 {
     (void)request;
     pondi_postgres_cancel(pg_of(base));
+}
+
+/* What the server has sent meanwhile is taken as if the loop had seen it. */
+static void look(pondi_conn *base)
+{
+    pg_conn *conn = pg_of(base);
+    char byte;
+    ssize_t size = recv(PQsocket(conn->pg), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    if (size >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR))
+        pondi_postgres_on_ready(conn, PONDI_READABLE);
 }
 
 static void detach(pondi_conn *base)
@@ -361,10 +377,12 @@ const pondi_driver pondi_postgres_driver = {
     .name = "postgres",
     .aliases = aliases,
     .dialect = POND_DIALECT_POSTGRES,
+    .resets = 1,
     .options = options,
     .open = open_conn,
     .start = start,
     .cancel = cancel,
+    .look = look,
     .detach = detach,
     .attach = attach,
     .statement_free = statement_free,

@@ -154,6 +154,9 @@ void pondi_postgres_many_take(pg_conn *conn, PGresult *res);
 /* ---- cancel.c ---- */
 void pondi_postgres_cancel(pg_conn *conn);
 
+/* ---- reset.c ---- */
+void pondi_postgres_reset(pg_conn *conn);
+
 /* ---- encode.c ---- */
 /* Fill values, lengths and formats; `types` is NULL to let the server infer all from text. */
 int pondi_postgres_encode(pg_conn *conn, const pond_value *params, size_t count, const Oid *types,

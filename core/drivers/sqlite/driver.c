@@ -50,7 +50,7 @@ static int open_conn(pond_config *config, void *shared, pondi_conn **out, pond_e
 /* On whichever thread had the connection last. */
 static void free_conn(pondi_sqlite_conn *conn)
 {
-    pondi_conn_dispose(&conn->base);
+    pondi_gone gone = pondi_conn_dispose(&conn->base);
     if (conn->db && !sqlite3_get_autocommit(conn->db))
         sqlite3_exec(conn->db, "ROLLBACK", NULL, NULL, NULL);
     sqlite3_close_v2(conn->db);
@@ -58,6 +58,7 @@ static void free_conn(pondi_sqlite_conn *conn)
     pthread_cond_destroy(&conn->turn.ready);
     pondi_sqlite_shared_close(conn->shared);
     pondi_free(conn);
+    pondi_conn_gone(gone);
 }
 
 /* ---- Asynchronous: on the worker --------------------------------------------------------- */

@@ -384,6 +384,9 @@ void pondi_sqlite_perform(pondi_sqlite_conn *conn, pondi_request *request, pond_
         break;
     case PONDI_REQUEST_PING:
         break; /* nothing can be between us and a file */
+    case PONDI_REQUEST_RESET:
+        code = POND_ENOTSUPPORTED; /* see pondi_driver.resets */
+        break;
     }
     if (code && !*error)
         *error = pondi_error_new(code, "%s", pond_error_text(code));

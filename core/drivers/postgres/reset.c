@@ -1,0 +1,18 @@
+/* A session as new: what DISCARD ALL does, but the statements that we prepared stay. */
+#include "drivers/postgres/postgres.h"
+#include "sql/session.h"
+
+/* One text, so one round trip. RESET ALL goes back to what the connection was opened with. */
+static const char forget_all[] = "CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; "
+                                 "UNLISTEN *; SELECT pg_advisory_unlock_all(); DISCARD PLANS; "
+                                 "DISCARD TEMP; DISCARD SEQUENCES";
+
+void pondi_postgres_reset(pg_conn *conn)
+{
+    int prepared = conn->base.touched & PONDI_TOUCHES_PREPARED;
+    if (prepared) { /* nobody knows the names: all go, ours too */
+        pondi_statement_cache_clear(&conn->base.statements);
+        pondi_buffer_free(&conn->closing);
+    }
+    pondi_postgres_command(conn, prepared ? "DISCARD ALL" : forget_all);
+}
