@@ -9,6 +9,7 @@
 #include "driver/driver.h"
 #include "driver/outcome.h"
 #include "driver/row_set.h"
+#include "loop/keeper.h"
 
 enum {
     GRACE_MS = 700, /* how long the server may take to stop a statement: calls end within their
@@ -512,6 +513,9 @@ int pondi_conn_run_inline(pondi_conn *conn, pondi_request *request)
     pond_result *result = NULL;
     pond_error *error = NULL;
     request->inline_run = 1;
+    aim_timer(conn, request->deadline_ns);
+    pondi_loop_attend(
+        loop); /* the driver looks at the time between its steps, but a step may be long */
     pondi_loop_leave(loop);
     conn->driver->run_inline(conn, request, &result, &error);
     pondi_loop_lock(loop);

@@ -123,6 +123,7 @@ struct pondi_attention {
     pondi_watcher *watcher;
     pondi_timer *timer;
     pondi_loop_client client;
+    int stays; /* also while no operation is under way */
     pondi_message begin;
     pondi_message end;
 };
@@ -174,7 +175,7 @@ static void on_ready(void *data, int events)
     }
     if (loop->attention && !loop->sleeping)
         pondi_loop_turn(loop);
-    int over = loop->attention && (loop->sleeping || !loop->pending);
+    int over = loop->attention && (loop->sleeping || !(loop->pending || attention->stays));
     if (over)
         loop->attention = NULL;
     else if (!loop->attention)
@@ -227,12 +228,30 @@ void pondi_loop_unattend(pond_loop *loop)
         pondi_loop_post(attention->keeper, &attention->end);
 }
 
+/* Locked. */
+static void attend(pond_loop *loop, int stays)
+{
+    if (!loop->private || loop->sleeping || loop->closed)
+        return;
+    if (loop->attention) {
+        loop->attention->stays |= stays;
+        return;
+    }
+    loop->attention = attention_new(loop);
+    if (!loop->attention)
+        return;
+    loop->attention->stays = stays;
+    pondi_loop_post(loop->attention->keeper, &loop->attention->begin);
+}
+
+void pondi_loop_attend(pond_loop *loop)
+{
+    attend(loop, 1);
+}
+
 void pondi_loop_depart(pond_loop *loop)
 {
-    pondi_attention *attention = NULL;
-    if (loop->private && loop->pending && !loop->attention && !loop->sleeping && !loop->closed)
-        loop->attention = attention = attention_new(loop);
-    if (attention)
-        pondi_loop_post(attention->keeper, &attention->begin);
+    if (loop->pending)
+        attend(loop, 0);
     pondi_loop_leave(loop);
 }

@@ -12,4 +12,9 @@ pond_loop *pondi_loop_keeper(pond_error **err);
  * under way in it, the keeper drives it until they have ended: its thread may never come back. */
 void pondi_loop_depart(pond_loop *loop);
 
+/* The thread of a private loop, which is locked, is about to work outside it: from here on the
+ * keeper runs the loop's timers, until the loop is next slept in. Costs nothing the next time.
+ * Where memory is out, they run when the thread comes back. */
+void pondi_loop_attend(pond_loop *loop);
+
 #endif

@@ -93,6 +93,24 @@ static void an_asynchronous_call_ends_by_its_timeout_and_the_connection_goes_on(
     close_async(&it);
 }
 
+/* Counting a table is one step of SQLite's machine, however long it takes: too few steps for SQLite
+ * to look at the time by itself. */
+static void a_blocking_call_of_few_long_steps_ends_by_its_timeout(void **state)
+{
+    enum { COUNTS = 100, SIZE = 64 * COUNTS };
+    fixture *at = *state;
+    run(at->conn, "CREATE TABLE big (filler blob)");
+    run(at->conn, "INSERT INTO big WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n "
+                  "WHERE i < 30000) SELECT zeroblob(3000) FROM n");
+    static char sql[SIZE] = "SELECT 0";
+    for (int i = 0; i < COUNTS; i++)
+        strncat(sql, " + (SELECT count(*) FROM big)", SIZE - strlen(sql) - 1);
+    int64_t start_ns = pondi_now_ns();
+    assert_int_equal(execute_within(at->conn, 20, sql, NULL, 0, NULL), POND_ETIMEDOUT);
+    assert_in_range(ms_since(start_ns), 20, 1020);
+    assert_int_equal(number_from(at->conn, "SELECT 7"), 7);
+}
+
 /* SQLite's own count of steps, for the statement that it worked on: it worked, and no longer does.
  */
 static void a_timeout_ends_the_work_by_sqlites_own_count(void **state)
@@ -556,6 +574,7 @@ static void two_processes_open_and_write_one_file_at_once(void **state)
 
 RUN_TESTS(FOLDER_TEST(two_processes_open_and_write_one_file_at_once),
           SQLITE_TEST(a_blocking_call_ends_by_its_timeout_and_the_connection_goes_on),
+          SQLITE_TEST(a_blocking_call_of_few_long_steps_ends_by_its_timeout),
           SQLITE_TEST(an_asynchronous_call_ends_by_its_timeout_and_the_connection_goes_on),
           SQLITE_TEST(a_timeout_ends_the_work_by_sqlites_own_count),
           SQLITE_TEST(a_read_that_times_out_leaves_the_transaction_open),
