@@ -68,7 +68,7 @@ int pondi_conn_new(const pondi_driver *driver, pond_config *config, void *shared
     conn->state = PONDI_CONN_NEW;
     conn->statements = statements;
     conn->statements.owner = conn;
-    pondi_list_init(&conn->statements.recency); /* the list moved with the struct, empty */
+    pondi_list_init(&conn->statements.lru.recency); /* it moved with the struct, empty */
     pondi_list_init(&conn->queue);
     conn->message.run = on_message;
     conn->timer_ns = PONDI_NEVER;

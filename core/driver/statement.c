@@ -12,26 +12,10 @@ int pondi_statement_cache_init(pondi_statement_cache *cache, pond_dialect dialec
                                void *owner, pond_error **err)
 {
     memset(cache, 0, sizeof(*cache));
-    pondi_list_init(&cache->recency);
     cache->dialect = dialect;
-    cache->capacity = capacity;
-    cache->limit = limit;
     cache->evicted = evicted;
     cache->owner = owner;
-    cache->bucket_count = 16;
-    while (cache->bucket_count < limit && cache->bucket_count < 1u << 20)
-        cache->bucket_count *= 2;
-    cache->buckets = pondi_calloc(cache->bucket_count, sizeof(cache->buckets[0]));
-    cache->evicted_hashes = pondi_calloc(limit, sizeof(cache->evicted_hashes[0]));
-    if (cache->buckets && cache->evicted_hashes)
-        return POND_OK;
-    pondi_statement_cache_free(cache);
-    return pondi_error_nomem(err);
-}
-
-static pondi_statement **bucket_of(pondi_statement_cache *cache, uint64_t hash)
-{
-    return &cache->buckets[hash & (cache->bucket_count - 1)];
+    return pondi_lru_init(&cache->lru, capacity, limit, err);
 }
 
 static void statement_free(pondi_statement *statement)
@@ -41,47 +25,43 @@ static void statement_free(pondi_statement *statement)
     pondi_free(statement);
 }
 
-void pondi_statement_cache_remove(pondi_statement_cache *cache, pondi_statement *statement)
+static void drop(pondi_statement_cache *cache, pondi_lru_entry *entry)
 {
-    pondi_statement **link = bucket_of(cache, statement->hash);
-    while (*link != statement)
-        link = &(*link)->chain;
-    *link = statement->chain;
-    pondi_list_remove(&statement->recency);
-    cache->count--;
+    pondi_statement *statement = (pondi_statement *)(void *)entry;
     if (statement->prepared)
         cache->evicted(cache->owner, statement->prepared);
     statement_free(statement);
 }
 
-static pondi_statement *oldest(pondi_statement_cache *cache)
+void pondi_statement_cache_remove(pondi_statement_cache *cache, pondi_statement *statement)
 {
-    return PONDI_CONTAINER(cache->recency.previous, pondi_statement, recency);
+    drop(cache, pondi_lru_remove(&cache->lru, &statement->entry));
 }
 
 void pondi_statement_cache_clear(pondi_statement_cache *cache)
 {
-    while (cache->count)
-        pondi_statement_cache_remove(cache, oldest(cache));
+    pondi_lru_entry *entry;
+    while ((entry = pondi_lru_remove(&cache->lru, NULL)))
+        drop(cache, entry);
 }
 
 void pondi_statement_cache_free(pondi_statement_cache *cache)
 {
     pondi_statement_cache_clear(cache);
-    pondi_free(cache->buckets);
-    pondi_free(cache->evicted_hashes);
-    cache->buckets = NULL;
-    cache->evicted_hashes = NULL;
+    pondi_lru_free(&cache->lru);
 }
 
-static pondi_statement *find(pondi_statement_cache *cache, uint64_t hash, const char *sql,
-                             size_t size)
+typedef struct text {
+    const char *sql;
+    size_t size;
+} text;
+
+static int is_of(const pondi_lru_entry *entry, const void *key)
 {
-    pondi_statement *statement = *bucket_of(cache, hash);
-    while (statement && (statement->hash != hash || statement->sql_size != size ||
-                         memcmp(statement->sql, sql, size) != 0))
-        statement = statement->chain;
-    return statement;
+    const pondi_statement *statement = (const pondi_statement *)(const void *)entry;
+    const text *wanted = key;
+    return statement->sql_size == wanted->size &&
+           memcmp(statement->sql, wanted->sql, wanted->size) == 0;
 }
 
 static int convert(pondi_statement_cache *cache, const char *sql, size_t size,
@@ -113,69 +93,29 @@ failed:
     return code;
 }
 
-/* ---- Size -------------------------------------------------------------------------------- */
-
-static void note_eviction(pondi_statement_cache *cache, uint64_t hash)
-{
-    cache->evicted_hashes[cache->next_evicted] = hash;
-    cache->next_evicted = (cache->next_evicted + 1) % cache->limit;
-}
-
-/* A miss that the limit as capacity would have avoided. Many of them: the statements in use are
- * more than the cache holds, and not just different each time. */
-static void note_miss(pondi_statement_cache *cache, uint64_t hash)
-{
-    if (cache->capacity >= cache->limit)
-        return;
-    size_t at = cache->next_evicted;
-    for (size_t i = cache->capacity; i < cache->limit; i++) {
-        at = (at ? at : cache->limit) - 1;
-        if (cache->evicted_hashes[at] == hash) {
-            cache->regrets++;
-            break;
-        }
-    }
-    if (cache->regrets <= cache->capacity / 2)
-        return;
-    cache->regrets = 0;
-    cache->capacity = cache->capacity > cache->limit / 2 ? cache->limit : cache->capacity * 2;
-}
-
-static void insert(pondi_statement_cache *cache, pondi_statement *statement, uint64_t hash)
-{
-    while (cache->count && cache->count >= cache->capacity) {
-        note_eviction(cache, oldest(cache)->hash);
-        pondi_statement_cache_remove(cache, oldest(cache));
-        pondi_counter_raise(&cache->evictions);
-    }
-    pondi_statement **bucket = bucket_of(cache, hash);
-    statement->hash = hash;
-    statement->chain = *bucket;
-    *bucket = statement;
-    pondi_list_push_front(&cache->recency, &statement->recency);
-    cache->count++;
-}
-
 int pondi_statement_cache_get(pondi_statement_cache *cache, const char *sql, size_t size,
                               pondi_statement **out, pond_error **err)
 {
     uint64_t hash = pondi_hash_bytes(sql, size);
-    pondi_statement *statement = find(cache, hash, sql, size);
-    if (statement) {
+    const text wanted = {sql, size};
+    pondi_lru_entry *found = pondi_lru_find(&cache->lru, hash, is_of, &wanted);
+    if (found) {
         pondi_counter_raise(&cache->hits);
-        pondi_list_remove(&statement->recency);
-        pondi_list_push_front(&cache->recency, &statement->recency);
-        *out = statement;
+        pondi_lru_touch(&cache->lru, found);
+        *out = (pondi_statement *)(void *)found;
         return POND_OK;
     }
     pondi_counter_raise(&cache->misses);
     *out = NULL;
+    pondi_statement *statement;
     int code = convert(cache, sql, size, &statement, err);
     if (code)
         return code;
-    pondi_list_init(&statement->recency);
-    note_miss(cache, hash);
-    insert(cache, statement, hash);
+    while ((found = pondi_lru_make_room(&cache->lru, hash))) {
+        drop(cache, found);
+        pondi_counter_raise(&cache->evictions);
+    }
+    pondi_lru_insert(&cache->lru, &statement->entry, hash);
     *out = statement;
     return POND_OK;
 }

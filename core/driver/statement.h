@@ -5,15 +5,13 @@
 #include <stdint.h>
 
 #include "base/counter.h"
-#include "base/list.h"
+#include "base/lru.h"
 #include "millpond/types.h"
 #include "sql/convert.h"
 
 typedef struct pondi_statement {
-    pondi_list recency; /* most recently used first */
-    struct pondi_statement *chain;
-    uint64_t hash;
-    char *sql; /* as the caller wrote it */
+    pondi_lru_entry entry; /* first */
+    char *sql;             /* as the caller wrote it */
     size_t sql_size;
     char *native; /* as the dialect takes it, NUL-terminated */
     size_t native_size;
@@ -23,15 +21,7 @@ typedef struct pondi_statement {
 
 typedef struct pondi_statement_cache {
     pond_dialect dialect;
-    size_t capacity; /* grows up to `limit` while evicted statements come back */
-    size_t limit;
-    size_t count;
-    uint64_t *evicted_hashes; /* the last `limit` ones, a ring */
-    size_t next_evicted;
-    size_t regrets;      /* misses of statements evicted lately, since the capacity was set */
-    size_t bucket_count; /* a power of two */
-    pondi_statement **buckets;
-    pondi_list recency;
+    pondi_lru lru;
     pondi_counter hits; /* read by any thread */
     pondi_counter misses;
     pondi_counter evictions;

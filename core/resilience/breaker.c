@@ -255,6 +255,35 @@ int pond_breaker_record(pond_breaker *breaker, uint64_t ticket, pond_breaker_out
     return POND_OK;
 }
 
+pond_breaker_outcome pond_breaker_outcome_of(int code)
+{
+    switch (code) {
+    case POND_ECONNECT:
+    case POND_ECONNLOST:
+    case POND_EACQUIRE:
+    case POND_ETIMEDOUT:
+    case POND_EUNKNOWN:
+    case POND_ERESOURCES:
+        return POND_BREAKER_FAILURE;
+    case POND_ECANCELLED:
+    case POND_ECIRCUITOPEN:
+    case POND_ENOMEM:
+    case POND_EINVAL:
+    case POND_EMISUSE:
+    case POND_ESTALE:
+    case POND_ECLOSED:
+    case POND_EAGAIN:
+    case POND_ENOTBUILT:
+    case POND_EPARAMS:
+    case POND_ERANGE:
+    case POND_EBUSY:
+    case POND_EINTERNAL:
+        return POND_BREAKER_CANCELLED;
+    default:
+        return POND_BREAKER_SUCCESS;
+    }
+}
+
 void pond_breaker_reset(pond_breaker *breaker)
 {
     lock(breaker);

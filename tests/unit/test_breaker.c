@@ -346,6 +346,21 @@ static void a_forked_child_goes_on_with_its_own(void **state)
     pond_breaker_release(breaker);
 }
 
+static void only_what_concerns_the_database_being_there_counts(void **state)
+{
+    (void)state;
+    const int failures[] = {POND_ECONNECT,  POND_ECONNLOST, POND_EACQUIRE,
+                            POND_ETIMEDOUT, POND_EUNKNOWN,  POND_ERESOURCES};
+    const int nothing[] = {POND_ECANCELLED, POND_ECIRCUITOPEN, POND_EPARAMS, POND_ECLOSED};
+    const int successes[] = {POND_OK, POND_ESYNTAX, POND_EUNIQUE, POND_EDEADLOCK, POND_EAUTH};
+    for (size_t i = 0; i < sizeof(failures) / sizeof(int); i++)
+        assert_int_equal(pond_breaker_outcome_of(failures[i]), POND_BREAKER_FAILURE);
+    for (size_t i = 0; i < sizeof(nothing) / sizeof(int); i++)
+        assert_int_equal(pond_breaker_outcome_of(nothing[i]), POND_BREAKER_CANCELLED);
+    for (size_t i = 0; i < sizeof(successes) / sizeof(int); i++)
+        assert_int_equal(pond_breaker_outcome_of(successes[i]), POND_BREAKER_SUCCESS);
+}
+
 /* ---- Threads ----------------------------------------------------------------------------- */
 
 enum { THREADS = 4, ROUNDS = 20000 };
@@ -404,4 +419,5 @@ RUN_TESTS(cmocka_unit_test(enough_failures_in_the_window_open_it),
           cmocka_unit_test(options_out_of_range_are_refused),
           cmocka_unit_test(every_failed_allocation_leaves_nothing_behind),
           cmocka_unit_test(a_forked_child_goes_on_with_its_own),
+          cmocka_unit_test(only_what_concerns_the_database_being_there_counts),
           cmocka_unit_test(threads_share_it_and_tests_stay_few))

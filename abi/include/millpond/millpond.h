@@ -621,6 +621,12 @@ POND_API int pond_breaker_allow(pond_breaker *breaker, uint64_t *ticket, pond_er
 POND_API int pond_breaker_record(pond_breaker *breaker, uint64_t ticket,
                                  pond_breaker_outcome outcome, pond_error **err);
 
+/* What a breaker around a database is to be told of a call that ended with `code`: POND_OK and
+ * answers of the database, errors among them, are successes, since it is there; connections that
+ * fail and timeouts are failures; what never reached it, or was cancelled, says nothing. Thread:
+ * any. */
+POND_API pond_breaker_outcome pond_breaker_outcome_of(int code);
+
 /* Close it and forget the failures. Thread: any. */
 POND_API void pond_breaker_reset(pond_breaker *breaker);
 
@@ -661,6 +667,69 @@ typedef struct pond_retry_policy {
  * POND_EINVAL. Thread: any. */
 POND_API int pond_retry_next(const pond_retry_policy *policy, uint32_t failures, int64_t elapsed_us,
                              int64_t *delay_us, pond_error **err);
+
+/* ---- Statement cache --------------------------------------------------------------------- */
+
+/* A cache for what a program prepares by itself, as a backend of its own does; the library's
+ * connections have theirs inside. Values are the program's pointers, found by a name, which is
+ * usually pond_statement_hash() of the SQL. The one that was not used for longest goes first. While
+ * values that had to go are asked for again, the capacity doubles, up to the limit. */
+
+/* A NULL pointer stands for the defaults, which are in brackets. */
+typedef struct pond_statement_cache_options {
+    uint32_t struct_size; /* set by the caller to sizeof(pond_statement_cache_options) */
+    uint32_t reserved;    /* 0 */
+    uint64_t capacity;    /* values at first (0: 256) */
+    uint64_t limit;       /* values at most (0: 4 times the capacity) */
+    /* Called with a value that is put in or handed out, and with one that is dropped; each may be
+     * NULL. `retain` must not use the cache; `release` may. */
+    void (*retain)(void *value);
+    void (*release)(void *value);
+} pond_statement_cache_options;
+
+/* Errors: POND_EINVAL for an option out of range. Thread: any. */
+POND_API int pond_statement_cache_new(const pond_statement_cache_options *options,
+                                      pond_statement_cache **out, pond_error **err);
+POND_API pond_statement_cache *pond_statement_cache_retain(pond_statement_cache *cache);
+POND_API void pond_statement_cache_release(pond_statement_cache *cache);
+
+/* Find a value: 1, with *value retained for the caller; or 0, with *value NULL. Thread: any. */
+POND_API int pond_statement_cache_get(pond_statement_cache *cache, const char *name,
+                                      size_t name_size, void **value);
+
+/* Put a value in, in the place of any of that name. Errors: POND_ENOMEM, and the value was not
+ * retained. Thread: any. */
+POND_API int pond_statement_cache_put(pond_statement_cache *cache, const char *name,
+                                      size_t name_size, void *value, pond_error **err);
+
+/* Call `each(data, name, name_size, value)` for all values, before this returns. It must not use
+ * the cache. Thread: any. */
+POND_API void pond_statement_cache_each(pond_statement_cache *cache,
+                                        void (*each)(void *data, const char *name, size_t name_size,
+                                                     void *value),
+                                        void *data);
+
+/* Drop all values. Thread: any. */
+POND_API void pond_statement_cache_clear(pond_statement_cache *cache);
+
+/* A cache at one instant. */
+typedef struct pond_statement_cache_status {
+    uint32_t struct_size; /* set by the caller to sizeof(pond_statement_cache_status) */
+    uint32_t reserved;
+    uint64_t count; /* values in it */
+    uint64_t capacity;
+    uint64_t limit;
+    uint64_t hits;
+    uint64_t misses;
+    uint64_t evictions;
+} pond_statement_cache_status;
+
+/* Fill `out`, up to its struct_size. Errors: POND_EINVAL for a struct_size of 0. Thread: any. */
+POND_API int pond_statement_cache_get_status(pond_statement_cache *cache,
+                                             pond_statement_cache_status *out, pond_error **err);
+
+/* Write the MD5 of a statement's text into `out`: 32 hexadecimal digits and a NUL. Thread: any. */
+POND_API void pond_statement_hash(const char *sql, size_t sql_size, char out[33]);
 
 /* ---- SQL --------------------------------------------------------------------------------- */
 

@@ -89,6 +89,7 @@ typedef struct pond_pool pond_pool;             /* the connections of one config
 typedef struct pond_connection pond_connection; /* one lease of one pooled connection */
 typedef struct pond_result pond_result;         /* what a statement returned; immutable */
 typedef struct pond_breaker pond_breaker;       /* one circuit breaker */
+typedef struct pond_statement_cache pond_statement_cache; /* prepared statements of a program */
 
 /* ---- Values ------------------------------------------------------------------------------ */
 

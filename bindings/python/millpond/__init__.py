@@ -27,11 +27,22 @@ from .database import (
 )
 from .exceptions import *  # noqa: F403
 from .pool_manager import PoolManager
+from .resilience import (
+    CircuitBreaker,
+    CircuitState,
+    StatementCache,
+    circuit_breaker,
+    overridable,
+    retry_with_backoff,
+    track_slow_method,
+)
 from .rows import dict_row, namedtuple_row
 from .sql import MysqlSqlGenerator, PostgresSqlGenerator, SqlGenerator, SqliteSqlGenerator
 
 __all__ = [
     "AsyncConnection",
+    "CircuitBreaker",
+    "CircuitState",
     "ConnectionManager",
     "DatabaseConfig",
     "DatabaseFactory",
@@ -52,11 +63,16 @@ __all__ = [
     "SqliteDatabase",
     "SqliteSqlGenerator",
     "SqliteSyncConnection",
+    "StatementCache",
     "SyncConnection",
     "__version__",
+    "circuit_breaker",
     "connect",
     "dict_row",
     "is_environment_async",
     "namedtuple_row",
+    "overridable",
+    "retry_with_backoff",
+    "track_slow_method",
 ]
 __all__ += exceptions.__all__

@@ -95,7 +95,7 @@ static int module_exec(PyObject *module)
     native_state *state = PyModule_GetState(module);
     if (native_init_values(module, state) || import_all(state) || make_constants(state) ||
         native_add_errors(module, state) || add_types(module, state) ||
-        PyModule_AddFunctions(module, native_functions) ||
+        PyModule_AddFunctions(module, native_functions) || native_add_resilience(module) ||
         PyModule_AddStringConstant(module, "version", pond_version()) ||
         PyModule_AddIntMacro(module, POND_DIALECT_POSTGRES) ||
         PyModule_AddIntMacro(module, POND_DIALECT_MYSQL) ||

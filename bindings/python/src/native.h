@@ -197,6 +197,10 @@ PyObject *native_rows(native_state *state, pond_result *result);
 /* ---- url.c ---- */
 PyObject *native_parse_url(PyObject *module, PyObject *args);
 
+/* ---- resilience.c, statement_cache.c ---- */
+int native_add_resilience(PyObject *module);
+extern PyType_Spec native_cache_spec;
+
 /* ---- sql.c ---- */
 extern PyMethodDef native_functions[];
 
