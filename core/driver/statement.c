@@ -107,7 +107,7 @@ int pondi_statement_cache_get(pondi_statement_cache *cache, const char *sql, siz
     }
     pondi_counter_raise(&cache->misses);
     *out = NULL;
-    pondi_statement *statement;
+    pondi_statement *statement = NULL;
     int code = convert(cache, sql, size, &statement, err);
     if (code)
         return code;
