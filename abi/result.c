@@ -45,6 +45,12 @@ const char *pond_result_column_name(const pond_result *result, size_t column)
     return column < result->column_count ? result->class->column_name(result, column) : NULL;
 }
 
+int pond_result_column_type(const pond_result *result, size_t column)
+{
+    return column < result->column_count ? (int)result->class->column_type(result, column)
+                                         : POND_TYPE_NULL;
+}
+
 void pond_result_drop_before(pond_result *result, size_t row)
 {
     if (row > result->row_count)

@@ -10,6 +10,8 @@ typedef struct pondi_result_class {
     /* Decode one row; `row` is in range. */
     int (*row)(pond_result *result, size_t row, pond_value *values, pond_error **err);
     const char *(*column_name)(const pond_result *result, size_t column);
+    /* What the database says of a column; POND_TYPE_NULL where it does not. */
+    pond_type (*column_type)(const pond_result *result, size_t column);
     /* The rows before this one are not read again. NULL where nothing can be freed early. */
     void (*drop_before)(pond_result *result, size_t row);
     void (*destroy)(pond_result *result);

@@ -48,6 +48,11 @@ static const char *column_name(const pond_result *result, size_t column)
     return set->names[column] ? set->names[column] : "";
 }
 
+static pond_type column_type(const pond_result *result, size_t column)
+{
+    return (pond_type)((const pondi_row_set *)result)->types[column];
+}
+
 /* ---- Create and destroy ------------------------------------------------------------------ */
 
 static void drop_chunk(pondi_row_set *set, pondi_row_chunk *chunk)
@@ -89,19 +94,22 @@ static void destroy(pond_result *result)
     pondi_free(set);
 }
 
-static const pondi_result_class row_set_class = {read_row, column_name, drop_before, destroy};
+static const pondi_result_class row_set_class = {read_row, column_name, column_type, drop_before,
+                                                   destroy};
 
 pondi_row_set *pondi_row_set_new(size_t column_count)
 {
-    /* the names' array shares the struct's allocation */
-    if (column_count > SIZE_MAX / 2 / sizeof(char *))
+    /* names and types share the struct's allocation */
+    const size_t each = sizeof(char *) + 1;
+    if (column_count > SIZE_MAX / 2 / each)
         return NULL;
-    pondi_row_set *set = pondi_calloc(1, sizeof(*set) + column_count * sizeof(char *));
+    pondi_row_set *set = pondi_calloc(1, sizeof(*set) + column_count * each);
     if (!set)
         return NULL;
     pondi_result_init(&set->base, &row_set_class);
     set->base.column_count = column_count;
     set->names = (char **)(void *)(set + 1);
+    set->types = (uint8_t *)(set->names + column_count);
     set->one = &set->first_chunk;
     set->chunks = &set->one;
     set->chunk_count = set->chunk_capacity = 1;
@@ -113,6 +121,11 @@ int pondi_row_set_name(pondi_row_set *set, size_t column, const char *name)
 {
     set->names[column] = pondi_arena_copy(&set->first_chunk.arena, name, strlen(name));
     return set->names[column] ? POND_OK : POND_ENOMEM;
+}
+
+void pondi_row_set_type(pondi_row_set *set, size_t column, pond_type type)
+{
+    set->types[column] = (uint8_t)type;
 }
 
 /* ---- Fill -------------------------------------------------------------------------------- */

@@ -18,6 +18,7 @@ typedef struct pondi_row_chunk {
 typedef struct pondi_row_set {
     pond_result base;
     char **names;
+    uint8_t *types; /* what the database says of the columns */
     pondi_row_chunk **chunks; /* oldest first; begins with &first_chunk */
     size_t chunk_count;
     size_t chunk_capacity;
@@ -30,6 +31,7 @@ typedef struct pondi_row_set {
 /* NULL when memory is out. Freed with pond_result_release(&set->base). */
 pondi_row_set *pondi_row_set_new(size_t column_count);
 int pondi_row_set_name(pondi_row_set *set, size_t column, const char *name);
+void pondi_row_set_type(pondi_row_set *set, size_t column, pond_type type);
 
 /* Add a row of NULLs and return its cells to be filled at once; NULL when memory is out. Text goes
  * to the set's arena (pondi_row_set_text). */

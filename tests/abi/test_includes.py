@@ -14,6 +14,7 @@ ALLOWED = {
     "loop": set(),
     "driver": {"loop", "sql", "metrics", "resilience"},
     "drivers": {"loop", "sql", "driver"},
+    "arrow": {"driver"},
     "pool": {"loop", "sql", "driver", "metrics", "resilience"},
     "entity": {"loop", "sql", "driver", "pool"},
 }

@@ -541,6 +541,11 @@ POND_API int pond_result_more(const pond_result *result);
 /* Name of a column, UTF-8 with a NUL; NULL if out of range. Owned by the result. Thread: any. */
 POND_API const char *pond_result_column_name(const pond_result *result, size_t column);
 
+/* What the database says a column holds, a pond_type: POND_TYPE_NULL where it does not say (an
+ * expression of SQLite), or `column` is out of range. SQLite's values may be others all the same.
+ * Thread: any. */
+POND_API int pond_result_column_type(const pond_result *result, size_t column);
+
 /* Decode one whole row into `values`, one per column. Pointers in them live as long as the
  * result. Errors: POND_EINVAL if out of range; POND_EDATA for a value that cannot be decoded: the
  * message names column and row. Thread: any, one at a time. */

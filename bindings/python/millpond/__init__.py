@@ -1,7 +1,7 @@
 """PostgreSQL, MySQL/MariaDB and SQLite through one pooled API, asynchronous and synchronous."""
 
 from . import exceptions
-from ._native import Result
+from ._native import ArrowResult, Result
 from ._native import version as __version__
 from ._values import Interval
 from .config import DatabaseConfig
@@ -40,6 +40,7 @@ from .rows import dict_row, namedtuple_row
 from .sql import MysqlSqlGenerator, PostgresSqlGenerator, SqlGenerator, SqliteSqlGenerator
 
 __all__ = [
+    "ArrowResult",
     "AsyncConnection",
     "CircuitBreaker",
     "CircuitState",

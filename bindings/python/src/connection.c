@@ -120,8 +120,8 @@ static void allow_at_once(native_connection *self, native_call *call)
     call->options_given = &call->options;
 }
 
-static PyObject *connection_execute(PyObject *object, PyObject *const *args, Py_ssize_t count,
-                                    PyObject *keywords)
+static PyObject *execute_as(native_op_kind kind, PyObject *object, PyObject *const *args,
+                            Py_ssize_t count, PyObject *keywords)
 {
     native_connection *self = (native_connection *)object;
     native_call call;
@@ -131,7 +131,7 @@ static PyObject *connection_execute(PyObject *object, PyObject *const *args, Py_
         return NULL;
     if (self->runs_inline)
         allow_at_once(self, &call);
-    native_op *op = native_op_new(self->state, self->loop, NATIVE_OP_RESULT);
+    native_op *op = native_op_new(self->state, self->loop, kind);
     int code =
         op ? pond_connection_execute(self->lease, call.sql, (size_t)call.sql_size, call.values,
                                      call.column_count, call.options_given, op, &op->op, &error)
@@ -141,6 +141,18 @@ static PyObject *connection_execute(PyObject *object, PyObject *const *args, Py_
     if (!op)
         return NULL;
     return at_once ? submitted_at_once(op, code, error) : native_op_after_submit(op, code, error);
+}
+
+static PyObject *connection_execute(PyObject *object, PyObject *const *args, Py_ssize_t count,
+                                    PyObject *keywords)
+{
+    return execute_as(NATIVE_OP_RESULT, object, args, count, keywords);
+}
+
+static PyObject *connection_fetch_arrow(PyObject *object, PyObject *const *args, Py_ssize_t count,
+                                        PyObject *keywords)
+{
+    return execute_as(NATIVE_OP_ARROW, object, args, count, keywords);
 }
 
 static PyObject *connection_executemany(PyObject *object, PyObject *const *args, Py_ssize_t count,
@@ -277,6 +289,9 @@ static PyMethodDef connection_methods[] = {
     {"executemany", FAST(connection_executemany),
      "executemany($self, sql, param_list, timeout=None, tags=None)\n--\n\n"
      "Execute it for each row."},
+    {"fetch_arrow", FAST(connection_fetch_arrow),
+     "fetch_arrow($self, sql, params=None, timeout=None, tags=None)\n--\n\n"
+     "Execute one statement; its rows in Arrow's form."},
     {"begin_transaction", connection_begin, METH_NOARGS,
      "begin_transaction($self)\n--\n\nBegin a transaction."},
     {"commit_transaction", connection_commit, METH_NOARGS,
@@ -347,20 +362,21 @@ static int wait_for(pond_op *op)
     }
 }
 
-PyObject *native_connection_wait(native_connection *self, pond_op *op)
+PyObject *native_connection_wait(native_connection *self, pond_op *op, native_maker make)
 {
     PyObject *rows = NULL;
     if (!wait_for(op)) {
         int status = pond_op_status(op);
         rows = status ? native_raise(self->state, status, pond_op_take_error(op))
-                      : native_rows(self->state, pond_op_take_result(op));
+                      : make(self->state, pond_op_take_result(op));
     }
     pond_op_release(op);
     return rows;
 }
 
 /* In the caller's own thread, without an operation. */
-static PyObject *run_inline(native_connection *self, const native_call *call, int many)
+static PyObject *run_inline(native_connection *self, const native_call *call, int many,
+                            native_maker make)
 {
     pond_connection *lease = self->lease;
     pond_result *result = NULL;
@@ -374,10 +390,11 @@ static PyObject *run_inline(native_connection *self, const native_call *call, in
                                                    call->values, call->column_count,
                                                    call->options_given, &result, &error);
     Py_END_ALLOW_THREADS
-    return code ? native_raise(self->state, code, error) : native_rows(self->state, result);
+    return code ? native_raise(self->state, code, error) : make(self->state, result);
 }
 
-static PyObject *run_and_wait(native_connection *self, const native_call *call, int many)
+static PyObject *run_and_wait(native_connection *self, const native_call *call, int many,
+                              native_maker make)
 {
     pond_op *op = NULL;
     pond_error *error = NULL;
@@ -387,18 +404,18 @@ static PyObject *run_and_wait(native_connection *self, const native_call *call, 
                                             call->options_given, NULL, &op, &error)
              : pond_connection_execute(self->lease, call->sql, (size_t)call->sql_size, call->values,
                                        call->column_count, call->options_given, NULL, &op, &error);
-    return code ? native_raise(self->state, code, error) : native_connection_wait(self, op);
+    return code ? native_raise(self->state, code, error) : native_connection_wait(self, op, make);
 }
 
 static PyObject *sync_run(PyObject *object, PyObject *const *args, Py_ssize_t count,
-                          PyObject *keywords, int many)
+                          PyObject *keywords, int many, native_maker make)
 {
     native_connection *self = (native_connection *)object;
     native_call call;
     if (native_call_read(self->state, &call, many, args, count, keywords))
         return NULL;
-    PyObject *rows =
-        self->runs_inline ? run_inline(self, &call, many) : run_and_wait(self, &call, many);
+    PyObject *rows = self->runs_inline ? run_inline(self, &call, many, make)
+                                       : run_and_wait(self, &call, many, make);
     native_call_free(&call);
     if (pond_log_pending())
         native_drain_log(self->state);
@@ -408,13 +425,19 @@ static PyObject *sync_run(PyObject *object, PyObject *const *args, Py_ssize_t co
 static PyObject *sync_execute(PyObject *object, PyObject *const *args, Py_ssize_t count,
                               PyObject *keywords)
 {
-    return sync_run(object, args, count, keywords, 0);
+    return sync_run(object, args, count, keywords, 0, native_rows);
+}
+
+static PyObject *sync_fetch_arrow(PyObject *object, PyObject *const *args, Py_ssize_t count,
+                                  PyObject *keywords)
+{
+    return sync_run(object, args, count, keywords, 0, native_arrow);
 }
 
 static PyObject *sync_executemany(PyObject *object, PyObject *const *args, Py_ssize_t count,
                                   PyObject *keywords)
 {
-    return sync_run(object, args, count, keywords, 1);
+    return sync_run(object, args, count, keywords, 1, native_rows);
 }
 
 static PyObject *sync_transaction(PyObject *object, pond_transaction_verb verb)
@@ -471,6 +494,9 @@ static PyMethodDef sync_methods[] = {
     {"executemany", FAST(sync_executemany),
      "executemany($self, sql, param_list, timeout=None, tags=None)\n--\n\n"
      "Execute it for each row."},
+    {"fetch_arrow", FAST(sync_fetch_arrow),
+     "fetch_arrow($self, sql, params=None, timeout=None, tags=None)\n--\n\n"
+     "Execute one statement; its rows in Arrow's form."},
     {"begin_transaction", sync_begin, METH_NOARGS,
      "begin_transaction($self)\n--\n\nBegin a transaction."},
     {"commit_transaction", sync_commit, METH_NOARGS,

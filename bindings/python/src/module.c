@@ -85,6 +85,7 @@ static int add_types(PyObject *module, native_state *state)
                             &state->sync_connection_type) ||
                    add_type(module, &native_result_spec, (PyObject *)&PyList_Type,
                             &state->result_type) ||
+                   add_type(module, &native_arrow_spec, NULL, &state->arrow_type) ||
                    register_coroutine(state)
                ? -1
                : 0;
@@ -116,6 +117,7 @@ static void objects_of(native_state *state, PyObject ***out)
         (PyObject **)&state->connection_type,
         (PyObject **)&state->sync_connection_type,
         (PyObject **)&state->result_type,
+        (PyObject **)&state->arrow_type,
         &state->errors,
         &state->error_base,
         &state->loops,
@@ -141,7 +143,7 @@ static void objects_of(native_state *state, PyObject ***out)
     memcpy(out, objects, sizeof(objects));
 }
 
-enum { OBJECT_COUNT = 28 };
+enum { OBJECT_COUNT = 29 };
 
 static int module_traverse(PyObject *module, visitproc visit, void *arg)
 {

@@ -18,6 +18,7 @@ typedef struct native_state {
     PyTypeObject *connection_type;
     PyTypeObject *sync_connection_type;
     PyTypeObject *result_type;
+    PyTypeObject *arrow_type;
     PyObject *errors;          /* dict: code -> exception class */
     PyObject *error_base;      /* millpond.Error */
     PyObject *loops;           /* dict: event loop -> Loop */
@@ -80,6 +81,7 @@ void native_drain_log(native_state *state);
 typedef enum native_op_kind {
     NATIVE_OP_NONE,      /* completes with None */
     NATIVE_OP_RESULT,    /* with rows */
+    NATIVE_OP_ARROW,     /* with rows in Arrow's form */
     NATIVE_OP_CONNECTION /* with a connection of `pool` */
 } native_op_kind;
 
@@ -149,7 +151,8 @@ int native_connection_check_loop(native_connection *self);
 /* What to return for an operation that was submitted, or could not be: takes `op` and `error`. */
 PyObject *native_op_after_submit(native_op *op, int code, pond_error *error);
 /* Wait for a synchronous connection's operation, which is released, and return its rows. */
-PyObject *native_connection_wait(native_connection *self, pond_op *op);
+typedef PyObject *(*native_maker)(native_state *state, pond_result *result);
+PyObject *native_connection_wait(native_connection *self, pond_op *op, native_maker make);
 
 /* ---- stream.c: private methods of both kinds of connection ---- */
 PyObject *native_connection_stream(PyObject *object, PyObject *const *args, Py_ssize_t count,
@@ -193,6 +196,13 @@ PyObject *native_from_value(native_state *state, const pond_value *value);
 extern PyType_Spec native_result_spec;
 /* All rows; `result` is released. */
 PyObject *native_rows(native_state *state, pond_result *result);
+/* Names of the columns, as a tuple. */
+PyObject *native_columns(const pond_result *result);
+
+/* ---- arrow.c ---- */
+extern PyType_Spec native_arrow_spec;
+/* An object with the result, which is taken over, for dataframe libraries. */
+PyObject *native_arrow(native_state *state, pond_result *result);
 
 /* ---- url.c ---- */
 PyObject *native_parse_url(PyObject *module, PyObject *args);

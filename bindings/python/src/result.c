@@ -85,7 +85,7 @@ PyType_Spec native_result_spec = {
 
 /* ---- Fill -------------------------------------------------------------------------------- */
 
-static PyObject *read_columns(const pond_result *result)
+PyObject *native_columns(const pond_result *result)
 {
     size_t count = pond_result_column_count(result);
     PyObject *columns = PyTuple_New((Py_ssize_t)count);
@@ -196,7 +196,7 @@ PyObject *native_rows(native_state *state, pond_result *result)
     self->rowcount = pond_result_affected(result);
     self->more = pond_result_more(result) != 0;
     self->lastrowid = id ? PyLong_FromLongLong(id) : Py_NewRef(Py_None);
-    self->columns = read_columns(result);
+    self->columns = native_columns(result);
     if (!self->lastrowid || !self->columns || read_rows(state, self, result))
         Py_CLEAR(self);
     pond_result_release(result);

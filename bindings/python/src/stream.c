@@ -88,7 +88,8 @@ PyObject *native_sync_stream(PyObject *object, PyObject *const *args, Py_ssize_t
         pond_connection_stream(self->lease, call.sql, (size_t)call.sql_size, call.values,
                                call.column_count, batch, call.options_given, NULL, &op, &error);
     native_call_free(&call);
-    return code ? native_raise(self->state, code, error) : native_connection_wait(self, op);
+    return code ? native_raise(self->state, code, error)
+                : native_connection_wait(self, op, native_rows);
 }
 
 PyObject *native_sync_fetch(PyObject *object, PyObject *timeout)
@@ -100,7 +101,8 @@ PyObject *native_sync_fetch(PyObject *object, PyObject *timeout)
     if (read_timeout(self->state, timeout, &timeout_ms))
         return NULL;
     int code = pond_connection_fetch(self->lease, timeout_ms, NULL, &op, &error);
-    return code ? native_raise(self->state, code, error) : native_connection_wait(self, op);
+    return code ? native_raise(self->state, code, error)
+                : native_connection_wait(self, op, native_rows);
 }
 
 PyObject *native_sync_end_stream(PyObject *object, PyObject *unused)

@@ -74,6 +74,21 @@ my_kind pondi_mysql_kind(const MYSQL_FIELD *field)
     }
 }
 
+pond_type pondi_mysql_column_type(const MYSQL_FIELD *field)
+{
+    static const uint8_t types[] = {
+        [MY_KIND_NULL] = POND_TYPE_NULL,          [MY_KIND_BOOL] = POND_TYPE_BOOL,
+        [MY_KIND_INT] = POND_TYPE_INT64,          [MY_KIND_UINT] = POND_TYPE_INT64,
+        [MY_KIND_FLOAT] = POND_TYPE_DOUBLE,       [MY_KIND_DOUBLE] = POND_TYPE_DOUBLE,
+        [MY_KIND_DECIMAL] = POND_TYPE_DECIMAL,    [MY_KIND_TEXT] = POND_TYPE_TEXT,
+        [MY_KIND_BYTES] = POND_TYPE_BYTES,        [MY_KIND_BIT] = POND_TYPE_INT64,
+        [MY_KIND_DATE] = POND_TYPE_DATE,          [MY_KIND_TIME] = POND_TYPE_TIME,
+        [MY_KIND_DATETIME] = POND_TYPE_TIMESTAMP, [MY_KIND_TIMESTAMP] = POND_TYPE_TIMESTAMP,
+        [MY_KIND_JSON] = POND_TYPE_JSON,          [MY_KIND_UUID] = POND_TYPE_UUID,
+    };
+    return (pond_type)types[pondi_mysql_kind(field)];
+}
+
 /* ---- Bind -------------------------------------------------------------------------------- */
 
 static void bind_column(my_column *column, MYSQL_BIND *bind)

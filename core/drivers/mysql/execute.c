@@ -232,6 +232,8 @@ static int name_columns(my_conn *conn, unsigned int count)
         if (pondi_row_set_name(set, i, fields[i].name ? fields[i].name : "")) {
             pond_result_release(&set->base);
             set = NULL;
+        } else {
+            pondi_row_set_type(set, i, pondi_mysql_column_type(&fields[i]));
         }
     }
     conn->set = set;

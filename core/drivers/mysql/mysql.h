@@ -270,6 +270,8 @@ int pondi_mysql_read_row(my_statement *statement, pondi_row_set *set, pond_error
 /* ---- text.c: results of statements that cannot be prepared ---- */
 int pondi_mysql_read_text_rows(MYSQL_RES *rows, pondi_row_set **out, pond_error **err);
 my_kind pondi_mysql_kind(const MYSQL_FIELD *field);
+/* What a column's values usually are. */
+pond_type pondi_mysql_column_type(const MYSQL_FIELD *field);
 
 /* ---- errors.c ---- */
 pond_error *pondi_mysql_error(const my_conn *conn, unsigned int number, const char *sqlstate,

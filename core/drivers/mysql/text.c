@@ -101,6 +101,8 @@ int pondi_mysql_read_text_rows(MYSQL_RES *rows, pondi_row_set **out, pond_error 
         return pondi_error_nomem(err);
     for (unsigned int i = 0; i < count && !code; i++)
         code = pondi_row_set_name(set, i, fields[i].name);
+    for (unsigned int i = 0; i < count; i++)
+        pondi_row_set_type(set, i, pondi_mysql_column_type(&fields[i]));
     while (!code && (row = mysql_fetch_row(rows)))
         code = read_row(rows, row, set);
     set->base.affected = (int64_t)set->base.row_count;

@@ -181,6 +181,8 @@ pg_decoder pondi_postgres_text_decoder(Oid type);
 int pondi_postgres_decode_text_array(const char *data, int size, pg_decoder element,
                                      pondi_arena *arena, pond_value *out);
 Oid pondi_postgres_element_type(Oid array);
+/* What values of the server's type become; POND_TYPE_TEXT for those that we do not know. */
+pond_type pondi_postgres_type(Oid type);
 
 /* ---- errors.c ---- */
 pond_error *pondi_postgres_error(pg_conn *conn, const PGresult *res);

@@ -23,10 +23,11 @@ struct pg_result {
 
 static int row(pond_result *base, size_t index, pond_value *values, pond_error **err);
 static const char *column_name(const pond_result *base, size_t column);
+static pond_type column_type(const pond_result *base, size_t column);
 static void drop_before(pond_result *base, size_t index);
 static void destroy(pond_result *base);
 
-static const pondi_result_class result_class = {row, column_name, drop_before, destroy};
+static const pondi_result_class result_class = {row, column_name, column_type, drop_before, destroy};
 
 pg_result *pondi_postgres_result_new(void)
 {
@@ -196,6 +197,14 @@ static const char *column_name(const pond_result *base, size_t column)
     return name ? name : "";
 }
 
+static pond_type column_type(const pond_result *base, size_t column)
+{
+    const pg_result *result = (const pg_result *)base;
+    if (result->packed)
+        return result->packed->base.class->column_type(&result->packed->base, column);
+    return pondi_postgres_type(PQftype(result->first, (int)column));
+}
+
 /* ---- Free early -------------------------------------------------------------------------- */
 
 enum {
@@ -228,6 +237,8 @@ static pondi_row_set *pack_rows(pg_result *result)
     int code = set ? POND_OK : POND_ENOMEM;
     for (size_t i = 0; i < result->base.column_count && !code; i++)
         code = pondi_row_set_name(set, i, column_name(&result->base, i));
+    for (size_t i = 0; i < result->base.column_count && !code; i++)
+        pondi_row_set_type(set, i, column_type(&result->base, i));
     for (size_t i = 0; i < result->base.row_count && !code; i++)
         code = pack_row(result, set, i);
     if (code && set) {

@@ -18,12 +18,16 @@ void pondi_sqlite_statement_free(pondi_sqlite_statement *statement)
 static int read_kinds(pondi_sqlite_statement *statement)
 {
     int count = sqlite3_column_count(statement->stmt);
-    uint8_t *kinds = pondi_realloc(statement->kinds, (size_t)count + 1);
+    uint8_t *kinds = pondi_realloc(statement->kinds, 2 * (size_t)count + 1);
     if (!kinds)
         return SQLITE_NOMEM;
-    for (int i = 0; i < count; i++)
-        kinds[i] = pondi_sqlite_declared_type(sqlite3_column_decltype(statement->stmt, i));
+    for (int i = 0; i < count; i++) {
+        const char *declared = sqlite3_column_decltype(statement->stmt, i);
+        kinds[i] = pondi_sqlite_declared_type(declared);
+        kinds[count + i] = kinds[i] ? kinds[i] : pondi_sqlite_affinity(declared);
+    }
     statement->kinds = kinds;
+    statement->usual = kinds + count;
     statement->column_count = count;
     statement->reprepared = sqlite3_stmt_status(statement->stmt, SQLITE_STMTSTATUS_REPREPARE, 0);
     return SQLITE_OK;
@@ -91,6 +95,7 @@ static pondi_row_set *new_rows(const pondi_sqlite_statement *statement)
             pond_result_release(&set->base);
             return NULL;
         }
+        pondi_row_set_type(set, (size_t)i, (pond_type)statement->usual[i]);
     }
     return set;
 }

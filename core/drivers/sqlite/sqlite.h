@@ -75,6 +75,7 @@ typedef struct pondi_sqlite_statement {
     int reprepared; /* SQLite's count when `kinds` was read */
     int column_count;
     uint8_t *kinds; /* a pond_type for each column, POND_TYPE_NULL for "as stored" */
+    uint8_t *usual; /* what is mostly stored; in the memory of `kinds` */
 } pondi_sqlite_statement;
 
 /* What tells a request from the others of its connection: they begin one after another. */
@@ -114,6 +115,8 @@ int pondi_sqlite_perform_quickly(pondi_sqlite_conn *conn, pondi_request *request
 int pondi_sqlite_bind(sqlite3_stmt *stmt, int index, const pond_value *value, pond_error **err);
 int pondi_sqlite_read_row(pondi_sqlite_statement *statement, pondi_row_set *set);
 uint8_t pondi_sqlite_declared_type(const char *declared);
+/* What SQLite prefers to store in a column that is declared so; POND_TYPE_NULL for anything. */
+uint8_t pondi_sqlite_affinity(const char *declared);
 
 /* ---- errors.c ---- */
 /* The error that the database reports now, for the request if there is one. */

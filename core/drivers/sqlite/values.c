@@ -162,6 +162,31 @@ uint8_t pondi_sqlite_declared_type(const char *declared)
     return POND_TYPE_NULL;
 }
 
+static int contains(const char *text, const char *word)
+{
+    size_t size = strlen(word);
+    for (; *text; text++) {
+        if (strncasecmp(text, word, size) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+uint8_t pondi_sqlite_affinity(const char *declared)
+{
+    /* SQLite's own rules, in their order */
+    static const declaration parts[] = {
+        {"int", POND_TYPE_INT64}, {"char", POND_TYPE_TEXT},   {"clob", POND_TYPE_TEXT},
+        {"text", POND_TYPE_TEXT}, {"blob", POND_TYPE_BYTES},  {"real", POND_TYPE_DOUBLE},
+        {"floa", POND_TYPE_DOUBLE}, {"doub", POND_TYPE_DOUBLE},
+    };
+    for (size_t i = 0; declared && i < sizeof(parts) / sizeof(parts[0]); i++) {
+        if (contains(declared, parts[i].name))
+            return parts[i].type;
+    }
+    return POND_TYPE_NULL;
+}
+
 /* ---- Cells ------------------------------------------------------------------------------- */
 
 /* A value of a declared type, where what is stored is one; else 0, and it stays as stored. */
