@@ -45,7 +45,7 @@ const char *pond_result_column_name(const pond_result *result, size_t column)
     return column < result->column_count ? result->class->column_name(result, column) : NULL;
 }
 
-int pond_result_column_type(const pond_result *result, size_t column)
+int pond_result_declared_type(const pond_result *result, size_t column)
 {
     return column < result->column_count ? (int)result->class->column_type(result, column)
                                          : POND_TYPE_NULL;

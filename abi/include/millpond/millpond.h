@@ -544,7 +544,7 @@ POND_API const char *pond_result_column_name(const pond_result *result, size_t c
 /* What the database says a column holds, a pond_type: POND_TYPE_NULL where it does not say (an
  * expression of SQLite), or `column` is out of range. SQLite's values may be others all the same.
  * Thread: any. */
-POND_API int pond_result_column_type(const pond_result *result, size_t column);
+POND_API int pond_result_declared_type(const pond_result *result, size_t column);
 
 /* Decode one whole row into `values`, one per column. Pointers in them live as long as the
  * result. Errors: POND_EINVAL if out of range; POND_EDATA for a value that cannot be decoded: the
