@@ -19,6 +19,18 @@ def declared() -> set[str]:
     return names
 
 
+def structs() -> dict[str, list[str]]:
+    """The structs whose inside is public, and their members in order."""
+    found: dict[str, list[str]] = {}
+    for header in HEADERS:
+        text = re.sub(r"/\*.*?\*/", "", header.read_text(), flags=re.S)
+        for name, body in re.findall(r"^typedef struct (\w+) \{(.*?)^\}", text, re.S | re.M):
+            flat = re.sub(r"\{.*\}", "", body, flags=re.S)
+            members = re.findall(r"\(\*(\w+)\)\(|(\w+)(?:\[\w+\])?;", flat)
+            found[name] = [pointer or plain for pointer, plain in members]
+    return found
+
+
 def exported(library: Path = LIBRARY) -> set[str]:
     """The dynamic symbols that the library defines."""
     lines = subprocess.run(
