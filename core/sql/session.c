@@ -73,11 +73,11 @@ static void look_at_word(pondi_session_watch *watch, const pondi_token *word)
 {
     static const char *const local[] = {"LOCAL", "TRANSACTION", "CONSTRAINTS", NULL};
     static const char *const temporary[] = {"TEMP", "TEMPORARY", "PG_TEMP", NULL};
-    enum { HEAD = 6 }; /* CREATE OR REPLACE TEMP VIEW, CREATE TABLE IF NOT EXISTS temp.t */
     int is_temporary = is_any(word, temporary);
     if (watch->verb == VERB_SET && watch->words == 2 && !is_any(word, local))
         watch->touches |= PONDI_TOUCHES_SESSION;
-    if (watch->verb == VERB_CREATE && watch->words <= HEAD && is_temporary)
+    /* CREATE OR REPLACE TEMP VIEW, CREATE TABLE IF NOT EXISTS temp.t */
+    if (watch->verb == VERB_CREATE && is_temporary)
         watch->touches |= PONDI_TOUCHES_SESSION;
     if (is_temporary && watch->last_word.text && pondi_token_is_word(&watch->last_word, "INTO"))
         watch->touches |= PONDI_TOUCHES_SESSION;
@@ -107,6 +107,8 @@ static void look_at_other(pondi_session_watch *watch, const pondi_token *token)
     if (watch->verb == VERB_PRAGMA && (is_byte(token, '=') || is_byte(token, '(')) &&
         !is_harmless_pragma(&watch->last_word))
         watch->touches |= PONDI_TOUCHES_SESSION;
+    if (watch->verb == VERB_CREATE && is_byte(token, '('))
+        watch->verb = 0; /* the rest is about what is created */
     /* PostgreSQL lets the name be quoted: SET "x" = 1 */
     if (watch->verb == VERB_SET && watch->words == 1 && token->kind == PONDI_TOKEN_QUOTED)
         watch->touches |= PONDI_TOUCHES_SESSION;

@@ -5,6 +5,7 @@
 #include "check.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 typedef struct world {
     pond_loop *loop;
@@ -43,6 +44,39 @@ static inline pond_pool_status status_of(pond_pool *pool)
     assert_int_equal(pond_pool_get_status(pool, &status, NULL), POND_OK);
     assert_int_equal(status.size, status.in_use + status.idle);
     return status;
+}
+
+/* Poll until a condition on `status` of `pool` holds. */
+#define EVENTUALLY(of_pool, condition)                        \
+    do {                                                      \
+        pond_pool_status status;                              \
+        int tries = 20000;                                    \
+        while (status = status_of(of_pool), !(condition)) {   \
+            if (tries-- == 0)                                 \
+                fail_msg("never came to be: %s", #condition); \
+            usleep(1000);                                     \
+        }                                                     \
+    } while (0)
+
+/* The only cell of a statement's only row. */
+static inline void cell_of(pond_connection *connection, const char *sql, pond_value *out,
+                           char *text, size_t room)
+{
+    pond_result *result = NULL;
+    assert_int_equal(
+        pond_connection_execute_wait(connection, sql, strlen(sql), NULL, 0, NULL, &result, NULL),
+        POND_OK);
+    assert_int_equal(pond_result_row(result, 0, out, NULL), POND_OK);
+    if (out->type == POND_TYPE_TEXT)
+        snprintf(text, room, "%.*s", (int)out->as.text.size, out->as.text.data);
+    pond_result_release(result);
+}
+
+static inline int64_t number_of(pond_connection *connection, const char *sql)
+{
+    pond_value value;
+    cell_of(connection, sql, &value, NULL, 0);
+    return value.as.integer;
 }
 
 /* Everything came back, and nothing is left. */

@@ -13,6 +13,7 @@
 #include "driver/row_set.h"
 
 typedef struct fake_shared {
+    atomic_llong connects_to_succeed; /* before these */
     atomic_llong connects_to_fail;
     atomic_llong pings;
 } fake_shared;
@@ -28,6 +29,7 @@ typedef struct fake_conn {
 static const pondi_driver_option options[] = {
     {"connect_delay", pondi_check_seconds},
     {"connect_failures", pondi_check_count},
+    {"connect_successes", pondi_check_count},
     {"connect_error", NULL},
     {"fail_commit", pondi_check_flag},
     {"fail_pings", pondi_check_flag},
@@ -42,6 +44,8 @@ static int shared_open(pond_config *config, void **out, pond_error **err)
     if (!shared)
         return pondi_error_nomem(err);
     atomic_init(&shared->pings, 0);
+    atomic_init(&shared->connects_to_succeed,
+                (long long)pondi_config_count(config, "connect_successes", 0));
     atomic_init(&shared->connects_to_fail,
                 (long long)pondi_config_count(config, "connect_failures", 0));
     *out = shared;
@@ -268,7 +272,8 @@ static void transact(pondi_conn *base, pond_transaction_verb verb)
 static void connected(pondi_conn *base)
 {
     fake_conn *conn = (fake_conn *)base;
-    if (atomic_fetch_sub(&conn->shared->connects_to_fail, 1) > 0) {
+    int succeeds = atomic_fetch_sub(&conn->shared->connects_to_succeed, 1) > 0;
+    if (!succeeds && atomic_fetch_sub(&conn->shared->connects_to_fail, 1) > 0) {
         const char *name = pondi_config_get(base->config, "connect_error");
         finish_with(base, name ? code_of(name) : POND_ECONNECT, "cannot connect, as told");
         return;

@@ -1,0 +1,104 @@
+/* Which statements are seen to change their session. */
+#include "check.h"
+
+#include "base/buffer.h"
+#include "sql/convert.h"
+#include "sql/session.h"
+
+static int touches(pond_dialect dialect, const char *sql)
+{
+    pondi_buffer out;
+    pondi_sql_info info;
+    pondi_buffer_init(&out);
+    assert_int_equal(pondi_sql_convert(dialect, sql, strlen(sql), &out, &info, NULL), POND_OK);
+    pondi_buffer_free(&out);
+    return info.touches;
+}
+
+static void check_all(pond_dialect dialect, const char *const *statements, int touched)
+{
+    for (; *statements; statements++) {
+        if ((touches(dialect, *statements) != 0) != touched)
+            fail_msg("%s: %s", *statements, touched ? "is not seen" : "is taken for a change");
+    }
+}
+
+static void changes_of_a_postgres_session_are_seen(void **state)
+{
+    (void)state;
+    static const char *const yes[] = {"SET search_path = other",
+                                      "  -- a comment\n set ROLE joe",
+                                      "SET SESSION AUTHORIZATION joe",
+                                      "SET \"statement_timeout\" = 5",
+                                      "LISTEN news",
+                                      "CREATE TEMP TABLE t (id int)",
+                                      "create global temporary table t (id int)",
+                                      "CREATE OR REPLACE TEMP VIEW v AS SELECT 1",
+                                      "SELECT 1 INTO TEMP t",
+                                      "SELECT set_config('a.b', ?, false)",
+                                      "SELECT pg_advisory_lock(1)",
+                                      "SELECT pg_try_advisory_lock_shared(1)",
+                                      "DECLARE c CURSOR WITH HOLD FOR SELECT 1",
+                                      "DO $$ BEGIN SET x = 1; END $$",
+                                      "CALL change_things()",
+                                      NULL};
+    static const char *const no[] = {"SELECT 'SET x = 1'",
+                                     "SET LOCAL search_path = other",
+                                     "SET TRANSACTION READ ONLY",
+                                     "UPDATE t SET a = ?",
+                                     "SELECT pg_advisory_xact_lock(1)",
+                                     "CREATE TABLE temporary_things (temp int)",
+                                     "SELECT temp FROM weather",
+                                     "INSERT INTO t (listen) VALUES (1) -- SET x",
+                                     NULL};
+    check_all(POND_DIALECT_POSTGRES, yes, 1);
+    check_all(POND_DIALECT_POSTGRES, no, 0);
+    assert_int_equal(touches(POND_DIALECT_POSTGRES, "PREPARE p AS SELECT 1"),
+                     PONDI_TOUCHES_SESSION | PONDI_TOUCHES_PREPARED);
+}
+
+static void changes_of_a_mysql_session_are_seen(void **state)
+{
+    (void)state;
+    static const char *const yes[] = {"SET sql_mode = ''",
+                                      "SET @x = 1",
+                                      "SELECT @x := 1",
+                                      "SELECT 1 INTO @x",
+                                      "USE other",
+                                      "CREATE TEMPORARY TABLE t (id int)",
+                                      "SELECT GET_LOCK('a', 1)",
+                                      "LOCK TABLES t WRITE",
+                                      "PREPARE p FROM 'SELECT 1'",
+                                      "SET TRANSACTION READ ONLY",
+                                      NULL};
+    static const char *const no[] = {"SELECT @@version", "UPDATE t SET a = 1",
+                                     "SELECT 'GET_LOCK(1)'", NULL};
+    check_all(POND_DIALECT_MYSQL, yes, 1);
+    check_all(POND_DIALECT_MYSQL, no, 0);
+}
+
+static void changes_of_an_sqlite_session_are_seen(void **state)
+{
+    (void)state;
+    static const char *const yes[] = {"PRAGMA foreign_keys = OFF",
+                                      "PRAGMA cache_size(100)",
+                                      "pragma main.synchronous = 0",
+                                      "CREATE TEMP TABLE t (id)",
+                                      "CREATE TABLE IF NOT EXISTS temp.t (id)",
+                                      "ATTACH 'a.db' AS a",
+                                      NULL};
+    static const char *const no[] = {"PRAGMA table_info(t)",
+                                     "PRAGMA foreign_keys",
+                                     "PRAGMA main.table_info(t)",
+                                     "PRAGMA user_version = 3",
+                                     "PRAGMA wal_checkpoint(TRUNCATE)",
+                                     "UPDATE t SET a = 1",
+                                     "SELECT * FROM pragma_table_info('t')",
+                                     NULL};
+    check_all(POND_DIALECT_SQLITE, yes, 1);
+    check_all(POND_DIALECT_SQLITE, no, 0);
+}
+
+RUN_TESTS(cmocka_unit_test(changes_of_a_postgres_session_are_seen),
+          cmocka_unit_test(changes_of_a_mysql_session_are_seen),
+          cmocka_unit_test(changes_of_an_sqlite_session_are_seen))
