@@ -63,6 +63,7 @@ def test_the_library_has_its_soname_and_no_path_of_the_build(installed: Path) ->
     dynamic = run("readelf", "-d", library_folder(installed) / "libmillpond.so")
     assert "Library soname: [libmillpond.so.0]" in dynamic
     assert "RPATH" not in dynamic and "RUNPATH" not in dynamic
+    assert "NODELETE" in dynamic  # its threads outlive a dlclose()
 
 
 def test_destdir_goes_before_the_prefix(tmp_path: Path) -> None:

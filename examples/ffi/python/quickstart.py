@@ -1,7 +1,6 @@
-"""The main job through the C interface alone, with ctypes: what any language with an FFI can do.
+"""In Python with ctypes, through the C interface alone: what any language with an FFI can do.
 
-python3 quickstart.py LIBRARY DRIVER DATABASE [KEY=VALUE ...]
-python3 quickstart.py build/lib/libmillpond.so.0 sqlite /tmp/quickstart.db
+python3 quickstart.py DRIVER DATABASE [KEY=VALUE ...]
 """
 
 import ctypes as c
@@ -24,7 +23,20 @@ class Value(c.Structure):
     _fields_ = [("type", c.c_uint32), ("aux", c.c_int32), ("payload", Payload)]
 
 
+class ExecuteOptions(c.Structure):
+    """struct pond_execute_options"""
+
+    _fields_ = [
+        ("struct_size", c.c_uint32),
+        ("flags", c.c_uint32),
+        ("timeout_ms", c.c_int64),
+        ("tags", c.c_void_p),
+        ("tag_count", c.c_uint64),
+    ]
+
+
 INT64, TEXT = 2, 5
+ETIMEDOUT = -14
 BEGIN, COMMIT = 1, 2
 DEFAULT_TIMEOUT = -1
 Handle = c.c_void_p
@@ -42,15 +54,21 @@ def to_value(of: int | str, keep: list[object]) -> Value:
 def from_value(value: Value) -> int | str:
     """A cell, copied: it lives only as long as its result."""
     if value.type == INT64:
-        return value.payload.integer
+        return int(value.payload.integer)
     return c.string_at(value.payload.text.data, value.payload.text.size).decode()
+
+
+class PondError(Exception):
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class Library:
     """Calls functions of libmillpond; a negative answer becomes an exception."""
 
-    def __init__(self, path: str) -> None:
-        self._library = c.CDLL(path)
+    def __init__(self) -> None:
+        self._library = c.CDLL("libmillpond.so.0")
 
     def call(self, name: str, *arguments: object) -> None:
         """Call a function whose last parameter is a pond_error **."""
@@ -59,12 +77,12 @@ class Library:
         if code < 0:
             message = self._text("pond_error_message", error) if error else ""
             self._library.pond_error_free(error)
-            raise RuntimeError(f"{name}: {message}")
+            raise PondError(code, f"{name}: {message}")
 
     def _text(self, name: str, *arguments: object) -> str:
         function = self._library[name]
         function.restype = c.c_char_p
-        return function(*arguments).decode()
+        return str(function(*arguments).decode())
 
     def version_of(self, connection: Handle) -> str:
         return self._text("pond_connection_server_version", connection)
@@ -75,14 +93,21 @@ class Library:
     def count(self, what: str, result: Handle) -> int:
         function = self._library[f"pond_result_{what}_count"]
         function.restype = c.c_size_t
-        return function(result)
+        return int(function(result))
 
 
-def execute(lib: Library, connection: Handle, sql: str, *params: int | str) -> list[int | str]:
+def execute(
+    lib: Library,
+    connection: Handle,
+    sql: str,
+    *params: int | str,
+    timeout_ms: int = DEFAULT_TIMEOUT,
+) -> list[int | str]:
     """Execute a statement, and return its first row."""
     result = Handle()
     text = sql.encode()
     keep: list[object] = []
+    options = ExecuteOptions(c.sizeof(ExecuteOptions), 0, timeout_ms)
     values = (Value * len(params))(*(to_value(param, keep) for param in params))
     lib.call(
         "pond_connection_execute_wait",
@@ -91,7 +116,7 @@ def execute(lib: Library, connection: Handle, sql: str, *params: int | str) -> l
         c.c_size_t(len(text)),
         values,
         c.c_size_t(len(params)),
-        None,
+        c.byref(options),
         c.byref(result),
     )
     row = (Value * lib.count("column", result))()
@@ -102,21 +127,36 @@ def execute(lib: Library, connection: Handle, sql: str, *params: int | str) -> l
     return cells
 
 
+ENDLESS = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+
+
+def stop_in_time(lib: Library, connection: Handle) -> None:
+    try:
+        execute(lib, connection, ENDLESS, timeout_ms=100)
+        raise AssertionError("an endless statement ended")
+    except PondError as error:
+        if error.code != ETIMEDOUT:
+            raise
+    print("stopped a statement after 100 ms")
+
+
 def work(lib: Library, connection: Handle) -> None:
     print("connected to", lib.version_of(connection))
     execute(lib, connection, "DROP TABLE IF EXISTS quickstart_users")
     execute(lib, connection, "CREATE TABLE quickstart_users (id integer PRIMARY KEY, name text)")
     timeout = c.c_int64(DEFAULT_TIMEOUT)
     lib.call("pond_connection_transaction_wait", connection, BEGIN, timeout)
-    execute(lib, connection, "INSERT INTO quickstart_users VALUES (?, ?)", 1, "Ada")
+    for number, name in ((1, "Ada"), (2, "Grace")):
+        execute(lib, connection, "INSERT INTO quickstart_users VALUES (?, ?)", number, name)
     lib.call("pond_connection_transaction_wait", connection, COMMIT, timeout)
     print("committed")
-    row = execute(lib, connection, "SELECT id, name FROM quickstart_users WHERE id = ?", 1)
+    stop_in_time(lib, connection)
+    row = execute(lib, connection, "SELECT id, name FROM quickstart_users WHERE id = ?", 2)
     print("user", row[0], "is", row[1])
 
 
-def main(library: str, driver: str, database: str, *settings: str) -> None:
-    lib = Library(library)
+def main(driver: str, database: str, *settings: str) -> None:
+    lib = Library()
     config, pool, connection = Handle(), Handle(), Handle()
     lib.call("pond_config_new", driver.encode(), c.byref(config))
     for setting in (f"database={database}", *settings):
@@ -134,6 +174,6 @@ def main(library: str, driver: str, database: str, *settings: str) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 4:
+    if len(sys.argv) < 3:
         sys.exit(__doc__)
     main(*sys.argv[1:])

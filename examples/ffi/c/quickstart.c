@@ -1,5 +1,5 @@
-/* The main job in C, with the public header alone: open a pool, lease a connection, work in a
- * transaction, give the connection back, close the pool.
+/* In C, with the public header alone: open a pool, lease a connection, work in a transaction, stop
+ * a statement that takes too long, give the connection back, close the pool.
  *
  *     quickstart DRIVER DATABASE [KEY=VALUE ...]
  *     quickstart sqlite /tmp/quickstart.db
@@ -94,6 +94,22 @@ static void show_user(pond_connection *connection, int64_t id)
     pond_result_release(result);
 }
 
+/* The statement would never end; the server, too, stops working on it. */
+static void stop_in_time(pond_connection *connection)
+{
+    const char *endless = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) "
+                          "SELECT count(*) FROM n";
+    pond_execute_options options = {.struct_size = sizeof(options), .timeout_ms = 100};
+    pond_result *result = NULL;
+    int code = pond_connection_execute_wait(connection, endless, strlen(endless), NULL, 0, &options,
+                                            &result, &error);
+    if (code != POND_ETIMEDOUT)
+        check(code ? code : POND_EINTERNAL, "stopping a statement");
+    pond_error_free(error);
+    error = NULL;
+    printf("stopped a statement after 100 ms\n");
+}
+
 static void work(pond_connection *connection)
 {
     printf("connected to %s\n", pond_connection_server_version(connection));
@@ -106,6 +122,7 @@ static void work(pond_connection *connection)
     check(pond_connection_transaction_wait(connection, POND_COMMIT, POND_TIMEOUT_DEFAULT, &error),
           "commit");
     printf("committed\n");
+    stop_in_time(connection);
     show_user(connection, 2);
 }
 

@@ -1,0 +1,3 @@
+module millpond.example/quickstart
+
+go 1.19

@@ -1,0 +1,134 @@
+//! What the public header declares, as far as this program needs it.
+use std::os::raw::{c_char, c_int, c_void};
+
+macro_rules! opaque {
+    ($($name:ident),*) => {
+        $(#[repr(C)]
+        pub struct $name {
+            _private: [u8; 0],
+        })*
+    };
+}
+
+opaque!(PondError, PondConfig, PondPool, PondLoop, PondConnection, PondResult);
+
+pub const TYPE_NULL: u32 = 0;
+pub const TYPE_INT64: u32 = 2;
+pub const TYPE_TEXT: u32 = 5;
+pub const BEGIN: c_int = 1;
+pub const COMMIT: c_int = 2;
+pub const ROLLBACK: c_int = 3;
+pub const TIMEOUT_DEFAULT: i64 = -1;
+pub const ETIMEDOUT: c_int = -14;
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Text {
+    pub data: *const c_char,
+    pub size: usize,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub union Payload {
+    pub integer: i64,
+    pub text: Text,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct PondValue {
+    pub kind: u32,
+    pub aux: i32,
+    pub payload: Payload,
+}
+
+#[repr(C)]
+pub struct ExecuteOptions {
+    pub struct_size: u32,
+    pub flags: u32,
+    pub timeout_ms: i64,
+    pub tags: *const c_void,
+    pub tag_count: u64,
+}
+
+#[link(name = "millpond")]
+extern "C" {
+    pub fn pond_error_code(error: *const PondError) -> c_int;
+    pub fn pond_error_message(error: *const PondError) -> *const c_char;
+    pub fn pond_error_free(error: *mut PondError);
+
+    pub fn pond_config_new(
+        driver: *const c_char,
+        out: *mut *mut PondConfig,
+        err: *mut *mut PondError,
+    ) -> c_int;
+    pub fn pond_config_set(
+        config: *mut PondConfig,
+        key: *const c_char,
+        value: *const c_char,
+        err: *mut *mut PondError,
+    ) -> c_int;
+    pub fn pond_config_release(config: *mut PondConfig);
+
+    pub fn pond_loop_new(out: *mut *mut PondLoop, err: *mut *mut PondError) -> c_int;
+    pub fn pond_loop_start_thread(
+        pond_loop: *mut PondLoop,
+        completed: Option<extern "C" fn(*mut c_void, *mut c_void)>,
+        data: *mut c_void,
+        err: *mut *mut PondError,
+    ) -> c_int;
+    pub fn pond_loop_release(pond_loop: *mut PondLoop);
+
+    pub fn pond_pool_open(
+        config: *mut PondConfig,
+        out: *mut *mut PondPool,
+        err: *mut *mut PondError,
+    ) -> c_int;
+    pub fn pond_pool_acquire_wait(
+        pool: *mut PondPool,
+        pond_loop: *mut PondLoop,
+        timeout_ms: i64,
+        out: *mut *mut PondConnection,
+        err: *mut *mut PondError,
+    ) -> c_int;
+    pub fn pond_pool_close_wait(
+        pool: *mut PondPool,
+        timeout_ms: i64,
+        err: *mut *mut PondError,
+    ) -> c_int;
+    pub fn pond_pool_release(pool: *mut PondPool);
+
+    pub fn pond_connection_execute_wait(
+        connection: *mut PondConnection,
+        sql: *const c_char,
+        sql_size: usize,
+        params: *const PondValue,
+        param_count: usize,
+        options: *const ExecuteOptions,
+        out: *mut *mut PondResult,
+        err: *mut *mut PondError,
+    ) -> c_int;
+    pub fn pond_connection_transaction_wait(
+        connection: *mut PondConnection,
+        verb: c_int,
+        timeout_ms: i64,
+        err: *mut *mut PondError,
+    ) -> c_int;
+    pub fn pond_connection_server_version(connection: *mut PondConnection) -> *const c_char;
+    pub fn pond_connection_give_back(
+        connection: *mut PondConnection,
+        err: *mut *mut PondError,
+    ) -> c_int;
+    pub fn pond_connection_release(connection: *mut PondConnection);
+
+    pub fn pond_result_row_count(result: *const PondResult) -> usize;
+    pub fn pond_result_column_count(result: *const PondResult) -> usize;
+    pub fn pond_result_row(
+        result: *mut PondResult,
+        row: usize,
+        values: *mut PondValue,
+        err: *mut *mut PondError,
+    ) -> c_int;
+    pub fn pond_result_release(result: *mut PondResult);
+}
