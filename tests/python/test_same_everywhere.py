@@ -3,66 +3,43 @@
 import asyncio
 import datetime as dt
 import decimal
+import json
 import uuid
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import millpond
 import pytest
 
-UTC = dt.UTC
-EXACT = decimal.Decimal("-12345678901234567890123456789.012345678")
+CASES = json.loads((Path(__file__).parents[1] / "conformance" / "values.json").read_text("utf-8"))
 
-# A column's type on SQLite, PostgreSQL and MySQL.
-TYPES = {
-    "integer": ("bigint", "bigint", "bigint"),
-    "float": ("double", "double precision", "double"),
-    "decimal": ("decimal_text", "numeric(38, 9)", "decimal(38, 9)"),
-    "text": ("text", "text", "longtext"),
-    "bytes": ("blob", "bytea", "longblob"),
-    "boolean": ("boolean", "boolean", "boolean"),
-    "date": ("date", "date", "date"),
-    "time": ("time", "time", "time(6)"),
-    "timestamp": ("timestamp", "timestamp", "datetime(6)"),
-    "zoned": ("timestamptz", "timestamptz", "timestamp(6) NULL"),
-    "json": ("json", "jsonb", "json"),
+MAKERS: dict[str, Callable[[str], Any]] = {
+    "integer": int,
+    "float": float,
+    "decimal": decimal.Decimal,
+    "text": str,
+    "bytes": bytes.fromhex,
+    "boolean": lambda text: text == "true",
+    "date": dt.date.fromisoformat,
+    "time": dt.time.fromisoformat,
+    "timestamp": dt.datetime.fromisoformat,
+    "zoned": dt.datetime.fromisoformat,
+    "json": json.loads,
 }
 
-VALUES: list[tuple[str, Any]] = [
-    ("integer", 2**63 - 1),
-    ("integer", -(2**63)),
-    ("integer", 0),
-    ("float", 1.7976931348623157e308),
-    ("float", 5e-324),
-    ("float", -0.1),
-    ("decimal", EXACT),
-    ("decimal", decimal.Decimal("99999999999999999999999999999.999999999")),
-    ("decimal", decimal.Decimal("0.000000001")),
-    ("text", ""),
-    ("text", "x" * 1_000_000),
-    ("text", 'it\'s \\ "quoted" ? ?? -- /* 日本 😀\n\t\r'),
-    ("bytes", b""),
-    ("bytes", bytes(range(256)) * 4096),
-    ("bytes", b"\x00\x00"),
-    ("boolean", True),
-    ("boolean", False),
-    ("date", dt.date(1, 1, 1)),
-    ("date", dt.date(9999, 12, 31)),
-    ("date", dt.date(2024, 2, 29)),
-    ("time", dt.time(0)),
-    ("time", dt.time(23, 59, 59, 999999)),
-    ("timestamp", dt.datetime(1, 1, 1)),
-    ("timestamp", dt.datetime(9999, 12, 31, 23, 59, 59, 999999)),
-    ("timestamp", dt.datetime(2026, 11, 24, 1, 2, 3, 4)),
-    ("zoned", dt.datetime(1971, 1, 1, tzinfo=UTC)),
-    ("zoned", dt.datetime(2026, 3, 29, 2, 30, 0, 1, tzinfo=dt.timezone(dt.timedelta(hours=-7)))),
-    ("json", {"a": [1, 2.5, None, "ü"], "b": {}}),
-    ("json", []),
-    ("json", {"deep": [[[{"x": "\u0001"}]]]}),
-]
+
+def value_of(case: dict[str, Any]) -> Any:
+    text = case["hex"] if case["type"] == "bytes" else case["text"]
+    value = MAKERS[case["type"]](text)
+    return value * case["times"] if "times" in case else value
+
+
+VALUES: list[tuple[str, Any]] = [(case["type"], value_of(case)) for case in CASES["values"]]
 
 
 def column(kind: str, name: str) -> str:
-    return TYPES[name][("sqlite", "postgres", "mysql").index(kind)]
+    return str(CASES["columns"][name][kind])
 
 
 @pytest.fixture
@@ -108,11 +85,8 @@ async def test_a_uuid_and_text_meet(kind: str, conn: Any, kept: Any) -> None:
 
 
 ERRORS: list[tuple[str, type[millpond.Error], type[millpond.Error]]] = [
-    ("SELEC 1", millpond.SqlSyntaxError, millpond.ProgrammingError),
-    ("SELECT * FROM no_such_table", millpond.UndefinedObjectError, millpond.ProgrammingError),
-    ("SELECT no_such_column FROM kept", millpond.UndefinedObjectError, millpond.ProgrammingError),
-    ("INSERT INTO kept VALUES (1, 2)", millpond.UniqueViolationError, millpond.IntegrityError),
-    ("INSERT INTO kept VALUES (NULL, 2)", millpond.NotNullViolationError, millpond.IntegrityError),
+    (case["sql"], getattr(millpond, case["class"]), getattr(millpond, case["base"]))
+    for case in CASES["errors"]
 ]
 
 
