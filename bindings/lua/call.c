@@ -182,7 +182,7 @@ void native_call_read(lua_State *L, native_state *state, native_call *call, int 
     call->options = (pond_execute_options){.struct_size = sizeof(call->options),
                                            .timeout_ms = POND_TIMEOUT_DEFAULT};
     if (lua_type(L, SQL) != LUA_TSTRING)
-        luaL_typeerror(L, SQL, "string");
+        luaL_error(L, "sql must be a string, not a %s", luaL_typename(L, SQL));
     call->sql = lua_tolstring(L, SQL, &call->sql_size);
     lua_settop(L, OPTIONS);
     luaL_checkstack(L, 16, "too many values");

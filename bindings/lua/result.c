@@ -9,6 +9,7 @@ typedef struct rows_call {
     pond_error *error;
 } rows_call;
 
+enum { ROWS_AT_A_TIME = 4096 };
 enum { CALL = 1, ROWS = 2, COLUMNS = 3, VALUES = 4 };
 
 static void push_columns(lua_State *L, const pond_result *result, size_t count)
@@ -47,6 +48,8 @@ static int push_rows(lua_State *L)
     if (columns > NATIVE_FEW)
         values = lua_newuserdatauv(L, columns * sizeof(*values), 0);
     for (size_t i = 0; i < rows; i++) {
+        if (i % ROWS_AT_A_TIME == 0) /* no large result is in memory twice */
+            pond_result_drop_before(call->result, i);
         call->code = pond_result_row(call->result, i, values, &call->error);
         if (call->code)
             return 0;

@@ -99,6 +99,8 @@ int native_await(lua_State *L, native_wait *wait, lua_KFunction finish)
 {
     if (!lua_isyieldable(L)) {
         block(L, wait);
+        if (pond_log_pending())
+            native_drain_log(L, wait->state);
         return finish(L, LUA_OK, (lua_KContext)wait);
     }
     wait->status = NATIVE_WAIT_PENDING;

@@ -67,6 +67,8 @@ static int arm(lua_State *L)
     return 0;
 }
 
+static const char *program; /* arg[-1], as in the standalone interpreter */
+
 /* ---- Run ----------------------------------------------------------------------------------- */
 
 static int traceback(lua_State *L)
@@ -82,6 +84,8 @@ static void set_arguments(lua_State *L, char **arguments)
         lua_pushstring(L, arguments[i]);
         lua_rawseti(L, -2, i);
     }
+    lua_pushstring(L, program);
+    lua_rawseti(L, -2, -1);
     lua_setglobal(L, "arg");
 }
 
@@ -118,9 +122,11 @@ static int run_script(lua_State *L, const char *script)
 
 static int run_once(char **arguments, int collect)
 {
-    memory at = {.collect = collect};
+    memory at = {.used = 0};
     lua_State *L = open_state(&at, arguments);
+    at.collect = collect;
     int failed = run_script(L, arguments[0]);
+    at.collect = 0;
     if (failed)
         fprintf(stderr, "%s\n", lua_tostring(L, -1));
     lua_close(L);
@@ -165,6 +171,7 @@ static int run_with_failures(char **arguments)
 
 int main(int count, char **arguments)
 {
+    program = arguments[0];
     if (count > 2 && strcmp(arguments[1], "--fail") == 0)
         return run_with_failures(arguments + 2);
     if (count > 2 && strcmp(arguments[1], "--collect") == 0)

@@ -19,7 +19,7 @@ local opened = {}
 --- A database of a kind for one test: its pool is its own.
 function support.open(kind, more)
   counter = counter + 1
-  local settings = { alias = "lua" .. counter }
+  local settings = { alias = "lua" .. counter, pool_min_size = 1 } -- no more than the test uses
   if kind == "sqlite" then
     settings.database = os.tmpname()
   elseif kind ~= "fake" then

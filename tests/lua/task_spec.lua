@@ -70,7 +70,7 @@ describe("Tasks", function()
     assert.has_error(function()
       millpond.gather {
         function()
-          local guard <close> = setmetatable({}, { __close = function() ended = true end })
+          local _ <close> = setmetatable({}, { __close = function() ended = true end })
           millpond.sleep(600)
         end,
         function()
@@ -116,7 +116,7 @@ describe("Tasks", function()
     local ended
     millpond.run(function()
       millpond.spawn(function()
-        local guard <close> = setmetatable({}, { __close = function() ended = true end })
+        local _ <close> = setmetatable({}, { __close = function() ended = true end })
         millpond.sleep(600)
       end)
       coroutine.yield()
@@ -186,7 +186,8 @@ describe("Coroutines", function()
         for i = 1, 10000 do
           tasks[i] = function()
             local conn <close> = assert(db:connection())
-            sum = sum + assert(conn:execute("SELECT 0 + ?", { i }))[1][1]
+            local number = assert(conn:execute("SELECT 0 + ?", { i }))[1][1]
+            sum = sum + number
             return true
           end
         end

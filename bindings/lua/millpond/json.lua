@@ -27,7 +27,10 @@ local function number(value)
   if value ~= value or value == math.huge or value == -math.huge then
     error("JSON has no " .. tostring(value), 0)
   end
-  local text = ("%.17g"):format(value)
+  local text = ("%.15g"):format(value)
+  if tonumber(text) ~= value then
+    text = ("%.17g"):format(value)
+  end
   return text:find("[.e]") and text or text .. ".0"
 end
 
