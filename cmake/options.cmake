@@ -8,6 +8,8 @@ option(POND_MYSQL_THREADS "MySQL calls block on a thread per connection; always 
 if(NOT POND_MYSQL_LIBRARY STREQUAL libmariadb)
   set(POND_MYSQL_THREADS ON)
 endif()
+option(POND_MYSQL_BUNDLE_PLUGINS
+       "Copy libmariadb's authentication plugins into the Python package, and use those" OFF)
 option(POND_DRIVER_SQLITE "SQLite" ON)
 option(POND_BUILD_SHARED "Build libmillpond.so" ON)
 option(POND_BUILD_PYTHON "Build the Python module" OFF)

@@ -161,6 +161,7 @@ static int set_options(MYSQL *mysql, const pond_config *config, int64_t timeout_
         pondi_buffer_free(&init);
     }
     pondi_mysql_run_options(mysql);
+    pondi_mysql_set_plugins(mysql);
     if (seconds)
         mysql_options(mysql, MYSQL_OPT_CONNECT_TIMEOUT, &seconds);
     mysql_options(mysql, MYSQL_OPT_LOCAL_INFILE, &off);

@@ -208,6 +208,8 @@ my_task *pondi_mysql_task_new(my_conn *conn);
 void pondi_mysql_connect(my_conn *conn);
 /* Connect in this thread. */
 MYSQL *pondi_mysql_open(const pond_config *config, int64_t timeout_ms, pond_error **err);
+/* Tell Connector/C where its plugins are, if this build carries them. */
+void pondi_mysql_set_plugins(MYSQL *mysql);
 /* The statements that set up a new session; the second only (non-zero) where the config asks. */
 void pondi_mysql_session(const pond_config *config, pondi_buffer *out);
 int pondi_mysql_isolation(const pond_config *config, pondi_buffer *out);
