@@ -256,6 +256,22 @@ static int connection_id(lua_State *L)
     return 1;
 }
 
+/* Whether the session was opened or reset since set_up() was called. */
+static int connection_is_fresh(lua_State *L)
+{
+    lua_pushboolean(L, pond_connection_is_fresh(native_connection_check(L)->lease));
+    return 1;
+}
+
+/* conn:set_up(): the program has made its settings, which stay as long as the session. */
+static int connection_set_up(lua_State *L)
+{
+    native_connection *self = native_connection_check(L);
+    pond_error *error = NULL;
+    int code = pond_connection_set_up(self->lease, &error);
+    return code ? native_fail(L, self->state, code, error) : 0;
+}
+
 static int connection_tostring(lua_State *L)
 {
     native_connection *self = luaL_checkudata(L, 1, NATIVE_CONNECTION);
@@ -283,6 +299,8 @@ void native_add_connection(lua_State *L, native_state *state)
         {"in_transaction", connection_in_transaction},
         {"get_version_details", connection_version},
         {"id", connection_id},
+        {"is_fresh", connection_is_fresh},
+        {"set_up", connection_set_up},
         {"release", connection_release},
         {"close", connection_close},
         {"_stream", connection_stream},

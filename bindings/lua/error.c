@@ -107,22 +107,21 @@ int native_raise(lua_State *L, native_state *state, int code, const char *format
 
 /* ---- From Lua ------------------------------------------------------------------------------ */
 
-static int code_named(const char *name)
+int native_code_named(lua_State *L, const char *name)
 {
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         if (strcmp(name, pond_error_name(rows[i].code)) == 0)
             return rows[i].code;
     }
-    return POND_OK;
+    return luaL_error(L, "there is no error code %s", name);
 }
 
 /* error(code, message, retryable) -> an error object, for backends written in Lua. */
 static int error_new(lua_State *L)
 {
     const char *name = luaL_checkstring(L, 1);
-    made_error made = {native_state_of(L), code_named(name), NULL, luaL_checkstring(L, 2)};
-    if (!made.code)
-        return luaL_error(L, "there is no error code %s", name);
+    made_error made = {native_state_of(L), native_code_named(L, name), NULL,
+                       luaL_checkstring(L, 2)};
     lua_pushcfunction(L, push_error);
     lua_pushlightuserdata(L, &made);
     lua_call(L, 1, 1);

@@ -84,6 +84,8 @@ int native_add_waits(lua_State *L, native_state *state);
 int native_fail(lua_State *L, native_state *state, int code, pond_error *error);
 /* Raise an error object. */
 int native_raise(lua_State *L, native_state *state, int code, const char *format, ...);
+/* The code of a name such as "ETIMEDOUT"; raises if there is none. */
+int native_code_named(lua_State *L, const char *name);
 void native_add_errors(lua_State *L, native_state *state);
 
 /* ---- value.c: values that Lua has no type for --------------------------------------------- */
@@ -207,8 +209,9 @@ native_connection *native_connection_new(lua_State *L, const native_pool *pool);
 /* The connection at index 1, which must have its lease; raises otherwise. */
 native_connection *native_connection_check(lua_State *L);
 
-/* ---- loop.c, sql.c, log.c ------------------------------------------------------------------ */
+/* ---- breaker.c, loop.c, sql.c --------------------------------------------------------------- */
 
+void native_add_breaker(lua_State *L, native_state *state);
 void native_add_loop(lua_State *L, native_state *state);
 void native_add_sql(lua_State *L, native_state *state);
 

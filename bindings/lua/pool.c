@@ -79,6 +79,44 @@ static int pool_close(lua_State *L)
     return native_fail(L, state, code, error);
 }
 
+/* ---- Health -------------------------------------------------------------------------------- */
+
+/* pool:check(timeout) -> true, or nil and why the pool cannot serve */
+static int pool_check(lua_State *L)
+{
+    native_state *state = native_state_of(L);
+    native_pool *self = check_pool(L);
+    int64_t timeout_ms = native_timeout(L, TIMEOUT);
+    pond_error *error = NULL;
+    native_wait *wait = native_wait_take(L, state);
+    int code = pond_pool_check(self->pool, state->loop, timeout_ms, wait, &wait->op, &error);
+    if (!code)
+        return native_await(L, wait, native_finish_plain);
+    native_unwait(wait);
+    return native_fail(L, state, code, error);
+}
+
+/* pool:leases(seconds) -> {{connection_id =, seconds =}, ...}: those that are out for longer */
+static int pool_leases(lua_State *L)
+{
+    native_pool *self = check_pool(L);
+    int64_t least_ms = (int64_t)(luaL_checknumber(L, 2) * 1000);
+    size_t room = pond_pool_leases(self->pool, least_ms, NULL, sizeof(pond_lease_info), 0) + 8;
+    pond_lease_info *leases = lua_newuserdatauv(L, room * sizeof(*leases), 0);
+    size_t count = pond_pool_leases(self->pool, least_ms, leases, sizeof(*leases), room);
+    if (count > room)
+        count = room;
+    lua_createtable(L, (int)count, 0);
+    for (size_t i = 0; i < count; i++) {
+        lua_createtable(L, 0, 2);
+        native_set_integer(L, "connection_id", (lua_Integer)leases[i].connection_id);
+        lua_pushnumber(L, (double)leases[i].age_ms / 1000);
+        lua_setfield(L, -2, "seconds");
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    return 1;
+}
+
 /* ---- Status -------------------------------------------------------------------------------- */
 
 static int pool_status(lua_State *L)
@@ -187,6 +225,7 @@ void native_add_pool(lua_State *L, native_state *state)
         {"__gc", pool_gc},         {"__close", pool_gc},
         {"__eq", pool_eq},         {"__tostring", pool_tostring},
         {"acquire", pool_acquire}, {"close", pool_close},
+        {"check", pool_check},     {"leases", pool_leases},
         {"status", pool_status},   {"closed", pool_closed},
         {"hash", pool_hash},       {NULL, NULL},
     };

@@ -72,6 +72,18 @@ function database.from_url(url, settings)
   return database.create_database(kind, found)
 end
 
+-- Where connections were acquired, by id: set by track_leaks().
+local stacks = {}
+local tracking = false
+
+--- Remember where connections are acquired, for check_for_leaked_connections(); it costs a
+--- traceback for each.
+---@param on boolean
+function database.track_leaks(on)
+  tracking = on
+  stacks = {}
+end
+
 ---- Connections ------------------------------------------------------------------------------
 
 --- The pool of this database's settings, made anew if it was closed.
@@ -90,7 +102,14 @@ end
 ---@return millpond.Connection? connection
 ---@return millpond.Error? err
 function Database:connection(timeout)
-  return self:pool():acquire(timeout)
+  if not tracking then
+    return self:pool():acquire(timeout)
+  end
+  local connection, err = self:pool():acquire(timeout)
+  if connection then
+    stacks[connection:id()] = debug.traceback("", 2)
+  end
+  return connection, err
 end
 
 --- Call f(connection, ...) with a connection that is given back at its end.
@@ -169,6 +188,18 @@ function Database:get_pool_status()
   return status
 end
 
+--- Connections that have been in use for longer: a list of {connection_id =, seconds =, stack =},
+--- the stack only if track_leaks() is on. Nothing is taken from whoever has them.
+---@param threshold? number seconds, 300 if nil
+---@return { connection_id: integer, seconds: number, stack?: string }[]
+function Database:check_for_leaked_connections(threshold)
+  local leases = self:pool():leases(threshold or 300)
+  for _, lease in ipairs(leases) do
+    lease.stack = stacks[lease.connection_id]
+  end
+  return leases
+end
+
 --- Close the pool of this database: see millpond.close_pool().
 ---@param timeout? number
 ---@return true? ok
@@ -207,6 +238,25 @@ function database.close_pool(hash, timeout)
     return nil, err
   end
   return true
+end
+
+--- Find out whether each pool can serve: a table of true or false by hash, and one of errors for
+--- those that cannot.
+---@param timeout? number seconds for each
+---@return table<string, boolean> health
+---@return table<string, millpond.Error> errors
+function database.health_check_all_pools(timeout)
+  local checks, health, errors = {}, {}, {}
+  for i, pool in ipairs(pools_of()) do
+    checks[i] = function()
+      local ok, err = pool:check(timeout)
+      health[pool:hash()] = ok or false
+      errors[pool:hash()] = err
+      return true
+    end
+  end
+  task.gather(checks)
+  return health, errors
 end
 
 --- Counts of one pool, or a table of them by hash.

@@ -14,6 +14,7 @@ require "millpond.json"
 require "millpond.connection"
 require "millpond.stream"
 local database = require "millpond.database"
+local resilience = require "millpond.resilience"
 local task = require "millpond.task"
 
 ---@class millpond
@@ -25,6 +26,14 @@ local millpond = {
   from_url = database.from_url,
   close_pool = database.close_pool,
   get_pool_metrics = database.get_pool_metrics,
+  track_leaks = database.track_leaks,
+  health_check_all_pools = database.health_check_all_pools,
+
+  circuit_breaker = resilience.circuit_breaker,
+  circuit_breakers = core.breakers,
+  forget_circuit_breaker = core.forget_breaker,
+  retry_with_backoff = resilience.retry_with_backoff,
+  track_slow = resilience.track_slow,
 
   run = task.run,
   spawn = task.spawn,
