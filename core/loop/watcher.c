@@ -20,8 +20,8 @@ static void on_poll(uv_poll_t *handle, int status, int events)
         watcher->ready(watcher->data, status);
         return;
     }
-    int ready =
-        (events & UV_READABLE ? PONDI_READABLE : 0) | (events & UV_WRITABLE ? PONDI_WRITABLE : 0);
+    int ready = ((events & UV_READABLE) ? PONDI_READABLE : 0) |
+                ((events & UV_WRITABLE) ? PONDI_WRITABLE : 0);
     watcher->ready(watcher->data, ready);
 }
 

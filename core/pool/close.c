@@ -85,7 +85,7 @@ void pondi_close_check(pond_pool *pool)
 /* ---- Deadlines --------------------------------------------------------------------------- */
 
 /* First end the leases by force; what is left a little later is closed outright. */
-static int64_t next_stage(pond_pool *pool, pondi_branch *branch, int64_t now_ns, int *tasks)
+static int64_t next_stage(pond_pool *pool, const pondi_branch *branch, int64_t now_ns, int *tasks)
 {
     int64_t next_ns = PONDI_NEVER;
     *tasks = 0;

@@ -19,7 +19,6 @@ enum { BIGGEST = 0x3fffffff }; /* PostgreSQL's own limit for one value: 1 GB */
 
 /* One parameter on its way. */
 typedef struct encoder {
-    pg_conn *conn;
     pondi_buffer *out; /* the connection's scratch */
     const pond_value *value;
     size_t number; /* from 1 */
@@ -441,7 +440,7 @@ static int encode_one(pg_conn *conn, const pond_value *value, size_t index, Oid 
                       pond_error **err)
 {
     pondi_buffer *scratch = &conn->scratch;
-    encoder at = {conn, scratch, value, index + 1, type, 0};
+    encoder at = {scratch, value, index + 1, type, 0};
     size_t start = scratch->size;
     if (value->type == POND_TYPE_NULL) {
         conn->lengths[index] = -1;

@@ -42,7 +42,8 @@ static int on_busy(void *data, int attempts)
         conn->busy_until_ns = pondi_deadline_ns(conn->busy_ms);
     if (conn->hurried || pondi_sqlite_must_stop(conn) || pondi_now_ns() >= conn->busy_until_ns)
         return 0;
-    usleep((useconds_t)waits_us[attempts < KINDS ? attempts : KINDS - 1]);
+    struct timespec pause = {.tv_nsec = 1000L * waits_us[attempts < KINDS ? attempts : KINDS - 1]};
+    nanosleep(&pause, NULL);
     return 1;
 }
 
