@@ -219,6 +219,17 @@ static int pool_list(lua_State *L)
     return 1;
 }
 
+/* default_pool_size() -> smallest and largest size of a pool whose settings say nothing */
+static int pool_default_size(lua_State *L)
+{
+    uint32_t min_size;
+    uint32_t max_size;
+    pond_pool_default_size(&min_size, &max_size);
+    lua_pushinteger(L, min_size);
+    lua_pushinteger(L, max_size);
+    return 2;
+}
+
 void native_add_pool(lua_State *L, native_state *state)
 {
     static const luaL_Reg methods[] = {
@@ -229,7 +240,8 @@ void native_add_pool(lua_State *L, native_state *state)
         {"status", pool_status},   {"closed", pool_closed},
         {"hash", pool_hash},       {NULL, NULL},
     };
-    static const luaL_Reg functions[] = {{"pools", pool_list}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {
+        {"pools", pool_list}, {"default_pool_size", pool_default_size}, {NULL, NULL}};
     luaL_newmetatable(L, NATIVE_POOL);
     native_add_functions(L, state, methods);
     lua_pushvalue(L, -1);

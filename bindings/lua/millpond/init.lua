@@ -26,6 +26,7 @@ local millpond = {
   from_url = database.from_url,
   close_pool = database.close_pool,
   get_pool_metrics = database.get_pool_metrics,
+  default_pool_size = core.default_pool_size,
   track_leaks = database.track_leaks,
   health_check_all_pools = database.health_check_all_pools,
 
