@@ -4,7 +4,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "millpond/millpond.h"
-#include "pool/pool.h"
+#include "pool/metrics.h"
 
 /* What one call asks for, before it becomes a request. */
 typedef struct call {
@@ -55,8 +55,8 @@ static int resolve_timeout(const pond_pool *pool, int64_t timeout_ms, int64_t *o
     return POND_OK;
 }
 
-static int make_request(pond_connection *lease, const call *wanted, void *user_data,
-                        pondi_request **out, pond_error **err)
+static int build_request(pond_connection *lease, const call *wanted, void *user_data,
+                         pondi_request **out, pond_error **err)
 {
     int64_t timeout_ms;
     int code = resolve_timeout(lease->pool, wanted->options.timeout_ms, &timeout_ms, err);
@@ -72,6 +72,26 @@ static int make_request(pond_connection *lease, const call *wanted, void *user_d
     if (wanted->batch_rows)
         (*out)->batch_rows = wanted->batch_rows;
     return POND_OK;
+}
+
+/* The same, if its circuit breaker lets it through. */
+static int make_request(pond_connection *lease, const pondi_conn *conn, const call *wanted,
+                        void *user_data, pondi_request **out, pond_error **err)
+{
+    pondi_operation *operation;
+    uint64_t ticket;
+    int code = pondi_pool_admit(lease->pool, conn, wanted->kind, wanted->verb, wanted->options.tags,
+                                (size_t)wanted->options.tag_count, &operation, &ticket, err);
+    if (code)
+        return code;
+    code = build_request(lease, wanted, user_data, out, err);
+    if (!code) {
+        (*out)->operation = operation;
+        (*out)->ticket = ticket;
+    } else if (ticket) {
+        pondi_breaker_record(operation->breaker, ticket, POND_BREAKER_CANCELLED);
+    }
+    return code;
 }
 
 static void submit_at_once(pondi_conn *conn, pondi_request *request)
@@ -97,7 +117,7 @@ static int submit(pond_connection *lease, const call *wanted, void *user_data, p
     int code = pondi_lease_enter(lease, &conn, err);
     if (code)
         return code;
-    code = make_request(lease, wanted, user_data, &request, err);
+    code = make_request(lease, conn, wanted, user_data, &request, err);
     if (!code) {
         pondi_op_hand_out(&request->op, op);
         if (op && wanted->options.flags & POND_EXECUTE_AT_ONCE &&
@@ -131,7 +151,7 @@ static int submit_and_wait(pond_connection *lease, const call *wanted, pond_resu
     int code = pondi_lease_enter(lease, &conn, err);
     if (code)
         return code;
-    code = make_request(lease, wanted, NULL, &request, err);
+    code = make_request(lease, conn, wanted, NULL, &request, err);
     if (code) {
         pondi_lease_leave(lease);
         return code;

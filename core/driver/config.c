@@ -149,6 +149,14 @@ static void check_delay(const char *key, const char *value, pondi_buffer *proble
                              key, value);
 }
 
+static void check_threshold(const char *key, const char *value, pondi_buffer *problem)
+{
+    uint64_t count;
+    if (!parse_count(value, &count) || count < 1 || count > 1000000)
+        pondi_config_problem(problem, "%s must be a whole number from 1 to 1000000, not \"%s\"",
+                             key, value);
+}
+
 static const pondi_driver_option common_options[] = {
     {"database", NULL},
     {"host", NULL},
@@ -174,6 +182,15 @@ static const pondi_driver_option common_options[] = {
     {"pool_close_transactions", check_close},
     {"statement_cache_size", pondi_check_count},
     {"statement_cache_max_size", pondi_check_count},
+    {"metrics", pondi_check_flag},
+    {"scaling_window", check_delay},
+    {"slow_query_threshold", pondi_check_seconds},
+    {"slow_query_log_parameters", pondi_check_flag},
+    {"circuit_breaker", pondi_check_flag},
+    {"circuit_breaker_failure_threshold", check_threshold},
+    {"circuit_breaker_window_size", check_delay},
+    {"circuit_breaker_recovery_timeout", pondi_check_seconds},
+    {"circuit_breaker_half_open_max_calls", check_threshold},
     {NULL, NULL},
 };
 
@@ -313,6 +330,15 @@ int64_t pondi_config_ms(const pond_config *config, const char *key, int64_t fall
     if (!value || !parse_seconds(value, &seconds))
         return fallback_ms;
     return seconds > 0 ? (int64_t)ceil(seconds * 1000) : -1;
+}
+
+int64_t pondi_config_ns(const pond_config *config, const char *key, int64_t fallback_ms)
+{
+    const char *value = pondi_config_get(config, key);
+    double seconds;
+    if (!value || !parse_seconds(value, &seconds))
+        return fallback_ms * 1000000;
+    return (int64_t)ceil(seconds * 1e9); /* at most 1e18 */
 }
 
 uint64_t pondi_config_count(const pond_config *config, const char *key, uint64_t fallback)

@@ -16,6 +16,8 @@ const char *pondi_config_get(const pond_config *config, const char *key);
 /* The value of a setting that pond_config_check() found right, or `fallback` if it is unset.
  * Durations are written in seconds and returned in milliseconds, -1 for "no limit" (0). */
 int64_t pondi_config_ms(const pond_config *config, const char *key, int64_t fallback_ms);
+/* The same in nanoseconds, `fallback_ms` too; 0 stays 0. */
+int64_t pondi_config_ns(const pond_config *config, const char *key, int64_t fallback_ms);
 uint64_t pondi_config_count(const pond_config *config, const char *key, uint64_t fallback);
 int pondi_config_flag(const pond_config *config, const char *key, int fallback);
 

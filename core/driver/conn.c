@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "driver/driver.h"
+#include "driver/meter.h"
 #include "driver/outcome.h"
 #include "driver/row_set.h"
 #include "loop/keeper.h"
@@ -127,6 +128,7 @@ static void send_message(pondi_conn *conn)
 
 static void complete(pondi_request *request, int code, pond_error *error)
 {
+    pondi_meter_end(request, code);
     pondi_list_remove(&request->op.link);
     pondi_op_complete(&request->op, code, error);
 }
@@ -136,6 +138,11 @@ static void fail_queue(pondi_conn *conn, int code, const char *why)
     pondi_list *node;
     while ((node = pondi_list_pop_front(&conn->queue)))
         complete(request_at(node), code, pondi_error_new(code, "%s", why));
+}
+
+static void set_running(pondi_conn *conn, int64_t since_ns)
+{
+    atomic_store_explicit(&conn->running_ns, since_ns, memory_order_relaxed);
 }
 
 void pondi_conn_destroy(pondi_conn *conn, int code, const char *why)
@@ -153,6 +160,7 @@ void pondi_conn_destroy(pondi_conn *conn, int code, const char *why)
     }
     pondi_request *request = conn->current;
     conn->current = NULL;
+    set_running(conn, 0);
     if (request)
         complete(request, code, pondi_error_new(code, "%s", why));
     if (!conn->loop)
@@ -244,6 +252,7 @@ static void give_up(pondi_conn *conn)
         return; /* its thread comes back by itself */
     pond_error *error = silence_error(conn, request);
     conn->current = NULL;
+    set_running(conn, 0);
     pondi_conn_broken(conn);
     complete(request, error->code, error);
 }
@@ -392,9 +401,14 @@ static int begin(pondi_conn *conn, pondi_request *request)
     }
     int nothing = (request->kind == PONDI_REQUEST_EXECUTE_MANY && request->row_count == 0) ||
                   (request->kind == PONDI_REQUEST_END_STREAM && !conn->streamed);
-    if (nothing)
+    if (nothing) {
         pondi_conn_finish(conn, NULL, NULL);
-    return !nothing;
+        return 0;
+    }
+    request->started = 1;
+    if (request->operation)
+        set_running(conn, request->submitted_ns);
+    return 1;
 }
 
 static void advance(pondi_conn *conn)
@@ -459,6 +473,7 @@ void pondi_conn_finish(pondi_conn *conn, pond_result *result, pond_error *error)
         return;
     }
     conn->current = NULL;
+    set_running(conn, 0);
     if (error && error->code == POND_EMISUSE)
         ; /* refused because of the stream, which goes on */
     else

@@ -9,6 +9,7 @@
 #include "driver/request.h"
 #include "loop/loop.h"
 #include "loop/timer.h"
+#include "metrics/metrics.h"
 
 typedef struct pondi_driver pondi_driver;
 
@@ -40,10 +41,12 @@ typedef struct pondi_conn {
     int64_t timer_ns;   /* when it fires, at the latest by the first deadline */
     int64_t grace_ns;   /* end of the grace period */
     pondi_statement_cache statements;
-    pondi_statement *streamed; /* the statement that waits with further rows; else NULL */
-    size_t batch_rows;         /* at a time */
-    int64_t last_used_ns;      /* when a request last began; 0: none yet */
-    int touched;               /* pondi_sql_info.touches of what ran since the last reset */
+    pondi_statement *streamed;  /* the statement that waits with further rows; else NULL */
+    size_t batch_rows;          /* at a time */
+    int64_t last_used_ns;       /* when a request last began; 0: none yet */
+    pondi_metrics *metrics;     /* its pool's; NULL for none */
+    _Atomic int64_t running_ns; /* when the statement that runs was submitted; else 0 */
+    int touched;                /* pondi_sql_info.touches of what ran since the last reset */
     void (*settled)(
         void *owner);          /* if set: called once, at a safe point, when no request is left */
     void (*lost)(void *owner); /* if set: called at a safe point when the connection broke */

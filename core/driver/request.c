@@ -126,6 +126,7 @@ static char *put_sql(pondi_request *request, char *at, const char *sql, size_t s
         memcpy(at, sql, sql_size);
     at += sql_size;
     if (comment->size) {
+        request->comment_size = comment->size + 1;
         *at++ = '\n'; /* ends a `--` comment, which would swallow the tags */
         memcpy(at, comment->data, comment->size);
         at += comment->size;

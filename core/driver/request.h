@@ -4,6 +4,7 @@
 
 #include "driver/statement.h"
 #include "loop/op.h"
+#include "metrics/operation.h"
 
 typedef enum pondi_request_kind {
     PONDI_REQUEST_CONNECT,
@@ -25,6 +26,7 @@ typedef struct pondi_request {
     pondi_statement *statement; /* valid from driver->start until the request is finished */
     const char *sql;            /* the caller's text, tags' comment included; inside the request */
     size_t sql_size;
+    size_t comment_size;      /* of it: the tags, and the line end before them */
     const pond_value *params; /* deep copies, inside the request */
     size_t row_count;
     size_t column_count;
@@ -34,6 +36,9 @@ typedef struct pondi_request {
     int64_t deadline_ns; /* PONDI_NEVER for no limit */
     int stop_code;       /* POND_ETIMEDOUT or POND_ECANCELLED once the driver was told to stop */
     int inline_run;      /* executed by the calling thread, see pondi_driver.run_inline */
+    int started;         /* it passed its checks, and was the driver's to run */
+    pondi_operation *operation; /* what it is counted as; NULL for not at all */
+    uint64_t ticket;            /* of the operation's circuit breaker; 0 for none */
 } pondi_request;
 
 /* Make a request with its own copies of everything. `tags` become a comment after the SQL.

@@ -65,6 +65,7 @@ static void cancel(pond_op *op)
 
 void pondi_acquire_fail(pondi_acquire *acquire, pond_error *error)
 {
+    pondi_metrics_error(&acquire->pool->metrics, error->code);
     pondi_op_complete(&acquire->op, error->code, error);
 }
 
@@ -76,7 +77,8 @@ void pondi_acquire_grant(pondi_acquire *acquire, pondi_slot *slot)
         return;
     }
     pond_connection *lease = NULL;
-    if (pondi_slot_lease(slot, &lease, &error)) {
+    int64_t wait_ns = acquire->began_ns ? pondi_now_ns() - acquire->began_ns : 0;
+    if (pondi_slot_lease(slot, wait_ns, &lease, &error)) {
         pondi_acquire_fail(acquire, error ? error : pondi_error_new(POND_ENOMEM, "out of memory"));
         return;
     }
@@ -133,6 +135,13 @@ static int take_here(pond_pool *pool, pondi_branch *branch, int working, int *cl
     }
 }
 
+/* From here on it waits, if it did not before. */
+static void note_wait(pondi_acquire *acquire)
+{
+    if (!acquire->began_ns)
+        acquire->began_ns = pondi_now_ns();
+}
+
 /* Pool locked: the waiter gets in line, at its end or (again) at its front. */
 static void get_in_line(pond_pool *pool, pondi_acquire *acquire, int in_front)
 {
@@ -165,6 +174,7 @@ static void find_or_wait(pondi_acquire *acquire, int in_front)
 {
     pond_pool *pool = acquire->pool;
     pondi_slot *slot = NULL;
+    note_wait(acquire);
     pthread_mutex_lock(&pool->lock);
     if (in_front || pondi_list_empty(&pool->waiters))
         slot = pondi_slot_take_idle(pool, acquire->branch, 1);
@@ -176,6 +186,8 @@ static void find_or_wait(pondi_acquire *acquire, int in_front)
     if (from)
         pondi_loop_hold(from);
     pthread_mutex_unlock(&pool->lock);
+    if (refused)
+        pondi_metrics_error(&pool->metrics, refused->code);
     if (refused || done) {
         pondi_op_complete(&acquire->op, refused ? refused->code : POND_OK, refused);
         return;
@@ -192,6 +204,7 @@ static void find_or_wait(pondi_acquire *acquire, int in_front)
 void pondi_acquire_wait_for(pondi_acquire *acquire, pondi_slot *slot)
 {
     pond_pool *pool = acquire->pool;
+    note_wait(acquire);
     pthread_mutex_lock(&pool->lock);
     get_in_line(pool, acquire, 1);
     acquire->opening = slot;
@@ -301,6 +314,13 @@ static pond_error *timeout_error(const pondi_acquire *acquire)
                            seconds, pool->size - pool->idle, pool->settings.max_size);
 }
 
+/* Pool locked. */
+static void note_timeout(pond_pool *pool)
+{
+    pool->timeouts++;
+    pondi_metrics_timed_out(&pool->metrics, pondi_coarse_now_ns());
+}
+
 int64_t pondi_acquire_expire(pondi_branch *branch, const pond_error *error)
 {
     pond_pool *pool = branch->pool;
@@ -313,7 +333,7 @@ int64_t pondi_acquire_expire(pondi_branch *branch, const pond_error *error)
         if (waiter)
             told = error ? pondi_error_copy(error) : timeout_error(waiter);
         if (waiter && !error)
-            pool->timeouts++;
+            note_timeout(pool);
         pthread_mutex_unlock(&pool->lock);
         if (!waiter)
             return next_ns;
@@ -336,7 +356,7 @@ int pond_pool_try_acquire(pond_pool *pool, pond_loop *loop, pond_connection **ou
     if (!code)
         code = take_here(pool, branch, 1, &closing, &slot, err);
     if (slot)
-        code = pondi_slot_lease(slot, out, err);
+        code = pondi_slot_lease(slot, 0, out, err);
     else if (!code && closing)
         code = pondi_error_move(err, closed_error());
     else if (!code)

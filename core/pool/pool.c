@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/process.h"
 #include "millpond/millpond.h"
+#include "pool/metrics.h"
 
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER; /* guards `pools` */
 static pondi_list pools = {&pools, &pools};
@@ -53,6 +54,7 @@ static int pool_new(pond_config *config, pond_pool **out, pond_error **err)
     pondi_list_init(&pool->waiters);
     pondi_list_init(&pool->closers);
     pondi_pool_read_settings(pool->config, &pool->settings);
+    pondi_pool_begin_metrics(pool);
     pool->outage.open_most = pool->settings.max_size;
     pool->random = (uint64_t)pondi_now_ns() ^ (uint64_t)(uintptr_t)pool ^ (uint64_t)getpid() << 32;
     *out = pool;
@@ -183,6 +185,7 @@ void pondi_pool_unhold(pond_pool *pool)
         return;
     if (pool->shared_opened && pool->driver->shared_close)
         pool->driver->shared_close(pool->shared);
+    pondi_pool_end_metrics(pool);
     pond_config_release(pool->config);
     pond_error_free(pool->outage.error);
     if (pool->keeper)

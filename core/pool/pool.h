@@ -90,6 +90,8 @@ struct pond_pool {
     uint64_t statement_hits; /* of connections that are gone */
     uint64_t statement_misses;
     uint64_t statement_evictions;
+    pondi_metrics metrics;   /* says itself what the lock guards */
+    pondi_list metrics_link; /* in snapshot.c's list, which has a lock of its own */
 };
 
 /* A pool's presence on one loop. */
@@ -134,6 +136,7 @@ typedef struct pondi_acquire {
     int64_t deadline_ns;
     struct pondi_slot *opening; /* a connection that is being opened or checked on its behalf;
                                    pool's lock */
+    int64_t began_ns;           /* when it began to wait; 0 if it did not */
     int checks;                 /* of pond_pool_check(): wants no lease */
 } pondi_acquire;
 
@@ -220,7 +223,9 @@ pondi_slot *pondi_slot_new(pond_pool *pool, pondi_branch *branch);
 /* Begin to connect; loop locked, pool not. */
 void pondi_slot_open(pondi_slot *slot);
 /* Lease it out; loop locked. The slot goes back where it came from if that fails. */
-int pondi_slot_lease(pondi_slot *slot, pond_connection **out, pond_error **err);
+int pondi_slot_lease(pondi_slot *slot, int64_t wait_ns, pond_connection **out, pond_error **err);
+/* It is not leased any more; pool locked. `now_ns` is of the coarse clock. */
+void pondi_slot_end_lease(pondi_slot *slot, int64_t now_ns);
 /* Give a clean connection to the next waiter, or keep it; loop locked. */
 void pondi_slot_offer(pondi_slot *slot);
 /* Keep it idle if nobody else wants it; loop and pool locked. False, and unchanged, if it must be

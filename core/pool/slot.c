@@ -93,11 +93,14 @@ void pondi_slot_destroy(pondi_slot *slot, const char *why)
 {
     pond_pool *pool = slot->pool;
     pondi_branch *here = slot->branch;
+    int64_t now_ns = pondi_coarse_now_ns();
     pondi_slot_lock(slot);
     if (slot->lease) {
         slot->lease->slot = NULL;
-        pool->released++;
+        pondi_slot_end_lease(slot, now_ns);
     }
+    if (slot->conn)
+        pondi_metrics_closed(&pool->metrics, why);
     pondi_slot_part(slot);
     remove_slot(slot);
     int short_of_idle = pool->size < pool->settings.min_size && !pool->closing;
@@ -146,6 +149,8 @@ static void open_failed(pondi_slot *slot, pond_error *error)
         opener = NULL; /* it goes on waiting */
     if (opener)
         pondi_list_remove(&opener->op.link);
+    else
+        pondi_metrics_error(&pool->metrics, error->code);
     pondi_slot_unlock(slot);
     if (opener)
         pondi_acquire_fail(opener, pondi_error_copy(error));
@@ -158,7 +163,7 @@ static void open_failed(pondi_slot *slot, pond_error *error)
 }
 
 /* Lifetimes differ a little, so that connections opened together are not replaced together. */
-static void note_opened(pondi_slot *slot)
+static void note_opened(pondi_slot *slot, int64_t took_ns)
 {
     pond_pool *pool = slot->pool;
     int64_t lifetime_ns = pool->settings.max_lifetime_ns;
@@ -170,6 +175,7 @@ static void note_opened(pondi_slot *slot)
         slot->expires_ns =
             slot->opened_ns + lifetime_ns - pondi_pool_random(pool, lifetime_ns / 10 + 1);
     pool->created++;
+    pondi_metrics_connected(&pool->metrics, took_ns);
     pondi_outage_end(pool);
 }
 
@@ -179,6 +185,7 @@ static void on_connected(pond_op *op)
     pondi_slot *slot = op->user_data;
     pond_error *error = op->error;
     int status = op->status;
+    int64_t took_ns = pondi_now_ns() - ((pondi_request *)op)->submitted_ns;
     op->error = NULL;
     pond_op_release(op);
     if (slot->state != PONDI_SLOT_OPENING || !slot->conn) {
@@ -191,7 +198,7 @@ static void on_connected(pond_op *op)
     }
     slot->conn->state = PONDI_CONN_READY;
     pondi_slot_lock(slot);
-    note_opened(slot);
+    note_opened(slot, took_ns);
     pondi_slot_set_state(slot, PONDI_SLOT_CLEANING);
     pondi_slot_unlock(slot);
     pondi_slot_offer_soon(slot);
@@ -240,6 +247,7 @@ void pondi_slot_open(pondi_slot *slot)
                               &error);
     if (!code) {
         conn->owner = slot;
+        conn->metrics = pool->metrics.on ? &pool->metrics : NULL;
         conn->state = PONDI_CONN_CONNECTING;
         pondi_slot_lock(slot);
         slot->conn = conn;
@@ -253,7 +261,7 @@ void pondi_slot_open(pondi_slot *slot)
 
 /* ---- Lend -------------------------------------------------------------------------------- */
 
-int pondi_slot_lease(pondi_slot *slot, pond_connection **out, pond_error **err)
+int pondi_slot_lease(pondi_slot *slot, int64_t wait_ns, pond_connection **out, pond_error **err)
 {
     pond_pool *pool = slot->pool;
     slot->conn->lost = NULL;
@@ -269,8 +277,16 @@ int pondi_slot_lease(pondi_slot *slot, pond_connection **out, pond_error **err)
     uint64_t active = pool->acquired - pool->released;
     if (active > pool->peak_active)
         pool->peak_active = active;
+    pondi_metrics_acquired(&pool->metrics, (*out)->acquired_ns, wait_ns);
     pondi_slot_unlock(slot);
     return POND_OK;
+}
+
+void pondi_slot_end_lease(pondi_slot *slot, int64_t now_ns)
+{
+    slot->lease = NULL;
+    slot->pool->released++;
+    pondi_metrics_released(&slot->pool->metrics, now_ns);
 }
 
 /* Out of the queue, and of any connection still being opened for it. Pool locked. */

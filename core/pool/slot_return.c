@@ -129,8 +129,7 @@ void pondi_slot_return(pondi_slot *slot)
     int clean = is_clean(slot);
     int64_t now_ns = pondi_coarse_now_ns();
     pondi_slot_lock(slot);
-    slot->lease = NULL;
-    slot->pool->released++;
+    pondi_slot_end_lease(slot, now_ns);
     slot->idle_ns = now_ns;
     slot->seen_ns = now_ns;
     int kept = clean && pondi_slot_keep(slot);
@@ -175,10 +174,10 @@ static void on_forced(void *owner)
 void pondi_slot_force(pondi_slot *slot)
 {
     pondi_conn *conn = slot->conn;
+    int64_t now_ns = pondi_coarse_now_ns();
     pondi_slot_lock(slot);
     slot->lease->slot = NULL;
-    slot->lease = NULL;
-    slot->pool->released++;
+    pondi_slot_end_lease(slot, now_ns);
     pondi_slot_set_state(slot, PONDI_SLOT_CLEANING);
     pondi_slot_unlock(slot);
     pondi_log(POND_LOG_WARNING, "pool",

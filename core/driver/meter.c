@@ -1,0 +1,131 @@
+#include "driver/meter.h"
+
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "resilience/breaker.h"
+
+/* ---- Slow statements --------------------------------------------------------------------- */
+
+enum { MOST_SQL = 1000, MOST_PARAMETERS = 20, MOST_TEXT = 60 };
+
+/* How much of a text is shown: no part of a UTF-8 character. */
+static int shown_size(const char *text, size_t size, size_t most)
+{
+    if (size <= most)
+        return (int)size;
+    size = most;
+    while (size && ((unsigned char)text[size] & 0xC0) == 0x80)
+        size--;
+    return (int)size;
+}
+
+static void append_parameter(pondi_buffer *out, const pond_value *value)
+{
+    switch (value->type) {
+    case POND_TYPE_NULL:
+        pondi_buffer_append_text(out, "NULL");
+        break;
+    case POND_TYPE_BOOL:
+    case POND_TYPE_INT64:
+    case POND_TYPE_DATE:
+    case POND_TYPE_TIME:
+    case POND_TYPE_TIMESTAMP:
+    case POND_TYPE_TIMESTAMPTZ:
+        pondi_buffer_appendf(out, "%lld", (long long)value->as.integer);
+        break;
+    case POND_TYPE_DOUBLE:
+        pondi_buffer_appendf(out, "%.17g", value->as.real);
+        break;
+    case POND_TYPE_DECIMAL:
+    case POND_TYPE_TEXT:
+    case POND_TYPE_JSON: {
+        int size = shown_size(value->as.text.data, value->as.text.size, MOST_TEXT);
+        pondi_buffer_appendf(out, "'%.*s'%s", size, value->as.text.data,
+                             (size_t)size < value->as.text.size ? "..." : "");
+        break;
+    }
+    case POND_TYPE_BYTES:
+        pondi_buffer_appendf(out, "%zu bytes", value->as.text.size);
+        break;
+    case POND_TYPE_ARRAY:
+        pondi_buffer_appendf(out, "array of %zu", value->as.array.count);
+        break;
+    default:
+        pondi_buffer_append_text(out, "?");
+    }
+}
+
+static void append_parameters(pondi_buffer *out, const pondi_request *request)
+{
+    size_t count = request->column_count;
+    pondi_buffer_append_text(out, "; parameters: ");
+    for (size_t i = 0; i < count && i < MOST_PARAMETERS; i++) {
+        if (i)
+            pondi_buffer_append_text(out, ", ");
+        append_parameter(out, &request->params[i]);
+    }
+    if (count > MOST_PARAMETERS)
+        pondi_buffer_append_text(out, ", ...");
+    if (request->row_count > 1)
+        pondi_buffer_appendf(out, " (the first of %zu rows)", request->row_count);
+}
+
+/* The tags are shown as they were sent: URL-encoded, so that none can forge anything. */
+static void log_slow(const pondi_request *request, int64_t took_ns, int code)
+{
+    pondi_buffer text;
+    pondi_buffer_init(&text);
+    size_t size = request->sql_size - request->comment_size;
+    int shown = shown_size(request->sql, size, MOST_SQL);
+    pondi_buffer_appendf(&text, "slow query: %.3f s", (double)took_ns / 1e9);
+    if (code)
+        pondi_buffer_appendf(&text, ", ended with %s", pond_error_name(code));
+    if (request->comment_size > 5) /* newline, and the comment's ends */
+        pondi_buffer_appendf(&text, ", tags %.*s", (int)(request->comment_size - 5),
+                             request->sql + size + 3);
+    pondi_buffer_appendf(&text, ": %.*s%s", shown, request->sql, (size_t)shown < size ? "..." : "");
+    if (request->conn->metrics->log_parameters && request->row_count && request->column_count)
+        append_parameters(&text, request);
+    if (!text.failed)
+        pondi_log(POND_LOG_WARNING, "slow_query", "%s", text.data);
+    pondi_buffer_free(&text);
+}
+
+/* ---- The end ----------------------------------------------------------------------------- */
+
+/* Statements that cannot be sent are the pool's to notice, which reconnects. What is left is a
+ * database that does not answer in time: for statements of one name any timeout says so; for those
+ * without a name, of all kinds, only one after which the server did not even stop the work. */
+static pond_breaker_outcome outcome_of(const pondi_request *request, int code)
+{
+    pond_breaker_outcome outcome = pond_breaker_outcome_of(code);
+    if (!request->started)
+        return POND_BREAKER_CANCELLED;
+    if (outcome != POND_BREAKER_FAILURE)
+        return outcome;
+    if (request->stop_code != POND_ETIMEDOUT && code != POND_ETIMEDOUT)
+        return POND_BREAKER_CANCELLED;
+    int answers = request->conn->state == PONDI_CONN_READY;
+    return answers && !request->operation->name[0] ? POND_BREAKER_SUCCESS : POND_BREAKER_FAILURE;
+}
+
+void pondi_meter_end(const pondi_request *request, int code)
+{
+    pondi_operation *operation = request->operation;
+    if (!operation)
+        return;
+    if (request->ticket)
+        pondi_breaker_record(operation->breaker, request->ticket, outcome_of(request, code));
+    pondi_metrics *metrics = request->conn->metrics;
+    if (!metrics)
+        return;
+    pondi_metrics_error(metrics, code);
+    if (!request->started)
+        return;
+    int64_t took_ns = pondi_now_ns() - request->submitted_ns;
+    if (pondi_metrics_query(metrics, operation, took_ns))
+        log_slow(request, took_ns, code);
+}
