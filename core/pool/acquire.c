@@ -346,7 +346,9 @@ int64_t pondi_acquire_expire(pondi_branch *branch, const pond_error *error)
 int pond_pool_try_acquire(pond_pool *pool, pond_loop *loop, pond_connection **out, pond_error **err)
 {
     *out = NULL;
-    int code = pondi_pool_enter(pool, loop, err);
+    int code = loop ? POND_OK : pondi_loop_private(&loop, err);
+    if (!code)
+        code = pondi_pool_enter(pool, loop, err);
     if (code)
         return code;
     pondi_branch *branch;

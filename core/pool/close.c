@@ -57,7 +57,7 @@ static void on_done(pondi_message *message)
 
 static closer *next_undone(pond_pool *pool)
 {
-    if (!pool->closing || pool->size)
+    if (!pool->closing || pool->size || pool->leaving)
         return NULL;
     for (pondi_list *node = pool->closers.next; node != &pool->closers; node = node->next) {
         if (!closer_at(node)->done)
@@ -168,7 +168,9 @@ int pond_pool_close(pond_pool *pool, pond_loop *loop, int64_t timeout_ms, void *
 {
     if (op)
         *op = NULL;
-    int code = pondi_pool_enter(pool, loop, err);
+    int code = loop ? POND_OK : pondi_loop_private(&loop, err);
+    if (!code)
+        code = pondi_pool_enter(pool, loop, err);
     if (code)
         return code;
     code = submit(pool, loop, timeout_ms, user_data, op, err);

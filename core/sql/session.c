@@ -46,6 +46,8 @@ static void look_at_verb(pondi_session_watch *watch, const pondi_token *word)
         watch->touches |= PONDI_TOUCHES_SESSION;
     if (postgres && pondi_token_is_word(word, "PREPARE"))
         watch->touches |= PONDI_TOUCHES_SESSION | PONDI_TOUCHES_PREPARED;
+    if (watch->dialect == POND_DIALECT_MYSQL && pondi_token_is_word(word, "USE"))
+        watch->touches |= PONDI_TOUCHES_DATABASE;
     if (postgres && pondi_token_is_word(word, "SET"))
         watch->verb = VERB_SET;
     else if (pondi_token_is_word(word, "CREATE"))

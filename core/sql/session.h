@@ -9,7 +9,8 @@
 
 enum {
     PONDI_TOUCHES_SESSION = 1,
-    PONDI_TOUCHES_PREPARED = 2 /* prepared statements of the user's own */
+    PONDI_TOUCHES_PREPARED = 2, /* prepared statements of the user's own */
+    PONDI_TOUCHES_DATABASE = 4  /* the default database */
 };
 
 typedef struct pondi_session_watch {

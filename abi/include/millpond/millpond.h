@@ -295,7 +295,8 @@ POND_API void pond_pool_release(pond_pool *pool);
 POND_API void pond_pool_default_size(uint32_t *min_size, uint32_t *max_size);
 
 /* Lease an idle connection if that takes no waiting: POND_EAGAIN if it would (none is idle, it must
- * be checked first, or others have been waiting longer). Errors: POND_ECLOSED, POND_EMISUSE.
+ * be checked first, or others have been waiting longer). A NULL loop is as for
+ * pond_pool_acquire(). Errors: POND_ECLOSED, POND_EMISUSE.
  * Thread: loop. */
 POND_API int pond_pool_try_acquire(pond_pool *pool, pond_loop *loop, pond_connection **out,
                                    pond_error **err);

@@ -7,6 +7,8 @@ import datetime
 import decimal
 import json
 import logging
+import sys
+import traceback
 import uuid
 from collections.abc import AsyncIterator
 from typing import Any
@@ -79,3 +81,8 @@ def watch_shutdown(loop: Any) -> AsyncIterator[None]:
 def write_log(level: int, area: str, message: str) -> None:
     """Hand a record of the library to ``logging.getLogger("millpond.<area>")``."""
     logging.getLogger(f"millpond.{area}").log(level, "%s", message)
+
+
+def format_stack() -> str:
+    """The calling stack as text, for reports of leaks."""
+    return "".join(traceback.format_stack(sys._getframe(1)))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Iterator
-from typing import Any, ClassVar, Self
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, ClassVar, Self, cast
 
 from . import _native
 from .config import DatabaseConfig
@@ -21,6 +21,7 @@ from .connection import (
     SyncConnection,
 )
 from .exceptions import ArgumentError
+from .hooks import Hook
 from .pool_manager import PoolManager, _Entry
 
 
@@ -51,6 +52,7 @@ class ConnectionManager(DatabaseConfig, PoolManager):
             self.__dict__.update(config.__dict__)
         self._cached = threading.local()
         self._native_pool: _native.Pool | None = None
+        self._hooks = self._hooks_of(self._driver, self.hash())
         self._pool()
 
     @classmethod
@@ -72,9 +74,10 @@ class ConnectionManager(DatabaseConfig, PoolManager):
         pool = self._native_pool
         if pool is not None and not pool.closed:
             return pool
-        pool = _native.Pool(
-            self._driver, self._native_settings(), self._async_class, self._sync_class
-        )
+        low, high = self._calculate_pool_size()
+        settings = self._native_settings()
+        settings.update(pool_min_size=str(low), pool_max_size=str(high))
+        pool = _native.Pool(self._driver, settings, self._async_class, self._sync_class)
         for entry in self._find(self.hash()):
             if entry.driver == self._driver and entry.pool.same_as(pool):
                 self._native_pool = entry.pool
@@ -82,6 +85,16 @@ class ConnectionManager(DatabaseConfig, PoolManager):
         self._remember(_Entry(pool, self, self._driver))
         self._native_pool = pool
         return pool
+
+    def _calculate_pool_size(self) -> tuple[int, int]:
+        """How many connections the pool keeps, and how many it may open: (min, max).
+
+        As configured, else by the number of cores and the memory that the process may use. Override
+        it in a subclass to decide otherwise.
+        """
+        low, high = _native.default_pool_size()
+        high = self._settings.get("pool_max_size", high)
+        return self._settings.get("pool_min_size", min(low, high)), high
 
     # ---- The whole -----------------------------------------------------------------------
 
@@ -113,6 +126,8 @@ class ConnectionManager(DatabaseConfig, PoolManager):
             ClosedError: the pool is closing.
         """
         connection: AsyncConnection = await self._pool().acquire(timeout)
+        if self._hooks.any:
+            await self._hooks.welcome(connection)
         return connection
 
     async def release_async_connection(self, async_conn: AsyncConnection) -> None:
@@ -123,28 +138,49 @@ class ConnectionManager(DatabaseConfig, PoolManager):
         """
         if not isinstance(async_conn, _native.Connection):
             raise ArgumentError(f"{type(async_conn).__name__} is no connection of this pool")
-        async_conn._release()
+        try:
+            if self._hooks.any and async_conn.id:
+                await self._hooks.farewell(async_conn)
+        finally:
+            async_conn._release()
 
     def async_connection(
         self, timeout: float | None = None
     ) -> contextlib.AbstractAsyncContextManager[AsyncConnection]:
         """``async with db.async_connection() as conn:`` acquires, and releases at the end."""
+        if self._hooks.any:
+            return self._lend_async(timeout)
         pool = self._pool()
         return pool.async_connection() if timeout is None else pool.async_connection(timeout)
+
+    @contextlib.asynccontextmanager
+    async def _lend_async(self, timeout: float | None) -> AsyncIterator[AsyncConnection]:
+        connection = await self.get_async_connection(timeout)
+        try:
+            yield connection
+        finally:
+            await self.release_async_connection(connection)
 
     # ---- Synchronous ---------------------------------------------------------------------
 
     def get_sync_connection(self) -> SyncConnection:
         """The calling thread's connection, acquired from the pool at the first call and kept.
 
+        At later calls it is looked at: one that was lost is replaced by a new one. After a long
+        pause (``pool_validate_after``) that takes a round trip.
+
         Raises:
             As get_async_connection().
         """
-        connection: SyncConnection | None = getattr(self._cached, "connection", None)
-        if connection is None or not connection.id:  # type: ignore[attr-defined]
-            connection = self._pool().acquire_sync()
-            self._cached.connection = connection
-        return connection
+        connection = getattr(self._cached, "connection", None)
+        if connection is not None and connection.id:
+            if connection._check():
+                return cast(SyncConnection, connection)
+            connection.close()
+        self._cached.connection = None
+        connection = self._acquire_sync(None)
+        self._cached.connection = connection
+        return cast(SyncConnection, connection)
 
     def release_sync_connection(self) -> None:
         """Close the calling thread's connection; the next get_sync_connection() makes a new one."""
@@ -161,11 +197,49 @@ class ConnectionManager(DatabaseConfig, PoolManager):
 
     @contextlib.contextmanager
     def _lend_sync(self, timeout: float | None) -> Iterator[SyncConnection]:
-        connection = self._pool().acquire_sync(timeout)
+        connection = self._acquire_sync(timeout)
         try:
             yield connection
         finally:
-            connection._release()
+            try:
+                if self._hooks.any and connection.id:
+                    self._hooks.farewell_sync(connection)
+            finally:
+                connection._release()
+
+    def _acquire_sync(self, timeout: float | None) -> Any:
+        connection = self._pool().acquire_sync(timeout)
+        if self._hooks.any:
+            self._hooks.welcome_sync(connection)
+        return connection
+
+    # ---- Hooks ---------------------------------------------------------------------------
+
+    def on_connect(self, hook: Hook) -> Hook:
+        """Have ``hook(connection)`` called for each new session, before its first user gets it.
+
+        A coroutine function is called for asynchronous connections, a plain function for
+        synchronous ones: a pool that is used both ways wants one of each. Both may run statements;
+        what they set stays with the session. A session that was reset because its user changed it
+        counts as new. If the hook fails the connection is closed, and the acquire raises. Can be
+        used as a decorator. Hooks belong to the pool, whichever object they were given to, and to
+        the one that is made anew after a close.
+
+        Raises:
+            TypeError: the hook cannot be called.
+        """
+        return self._hooks.add(self._hooks.connect, hook)
+
+    def on_acquire(self, hook: Hook) -> Hook:
+        """Have ``hook(connection)`` called each time a connection was acquired; as on_connect()."""
+        return self._hooks.add(self._hooks.acquire, hook)
+
+    def on_release(self, hook: Hook) -> Hook:
+        """Have ``hook(connection)`` called before a connection is released by its user.
+
+        As on_connect(); if the hook fails the connection goes back all the same.
+        """
+        return self._hooks.add(self._hooks.release, hook)
 
     # ---- Diagnostics ---------------------------------------------------------------------
 
@@ -177,6 +251,35 @@ class ConnectionManager(DatabaseConfig, PoolManager):
         except RuntimeError:
             return False
         return True
+
+    async def health_check(self, timeout: float | None = 5) -> bool:
+        """True if the pool can serve: see health_check_all_pools().
+
+        Args:
+            timeout: seconds, None for ``connection_acquisition_timeout``.
+        """
+        return await self._pool().health_check(timeout)
+
+    async def check_for_leaked_connections(
+        self, threshold_seconds: float = 300
+    ) -> list[tuple[Any, float, str]]:
+        """The connections of the pool that have been in use for longer than a threshold.
+
+        They stay with whoever has them.
+
+        Args:
+            threshold_seconds: seconds, from 0 on.
+
+        Returns:
+            A list of (connection, seconds, stack), the longest first. ``stack`` is text like a
+            traceback's: where it was acquired (see capture_full_stacks()). The connection is None
+            if another language in this process has it.
+
+        Raises:
+            ArgumentError: threshold_seconds is negative.
+        """
+        leases = self._pool().leases(threshold_seconds)
+        return sorted(leases, key=lambda lease: -lease[1])
 
     def get_pool_status(self) -> dict[str, Any]:
         """The pool's state: initialized, alias, hash, env, sizes (min_size, max_size, size,

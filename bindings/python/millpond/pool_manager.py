@@ -5,10 +5,20 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+from collections.abc import Generator
 from typing import Any, ClassVar
 
 from . import _native
 from .config import DatabaseConfig
+from .hooks import Hooks
+
+
+class PoolHealth(dict[str, bool]):
+    """Whether each pool is healthy, by hash; can also be awaited."""
+
+    def __await__(self) -> Generator[Any, None, PoolHealth]:
+        return self
+        yield
 
 
 class _Entry:
@@ -27,7 +37,14 @@ class PoolManager:
 
     _lock: ClassVar[threading.Lock] = threading.Lock()
     _entries: ClassVar[list[_Entry]] = []
+    _hooks_by_pool: ClassVar[dict[tuple[str, str], Hooks]] = {}
     _process: ClassVar[int] = os.getpid()
+
+    @classmethod
+    def _hooks_of(cls, driver: str, config_hash: str) -> Hooks:
+        """The hooks of a pool: they outlive it, and serve the one that is made anew."""
+        with PoolManager._lock:
+            return PoolManager._hooks_by_pool.setdefault((driver, config_hash), Hooks())
 
     @classmethod
     def _forget_parent(cls) -> None:
@@ -63,8 +80,9 @@ class PoolManager:
         """Close one pool, or all.
 
         No connection is lent any more (ClosedError). Those that are in use may come back until
-        ``timeout`` seconds have passed; then those idle in a healthy transaction are committed,
-        running statements cancelled, and all are closed. A later use makes a new pool.
+        ``timeout`` seconds have passed; then those idle in a healthy transaction are committed
+        (with the setting ``pool_close_transactions="rollback"``: rolled back), running statements
+        cancelled, and all are closed. A later use makes a new pool.
 
         Args:
             config_hash: ``DatabaseConfig.hash()`` of the pool to close; None for all pools.
@@ -84,6 +102,37 @@ class PoolManager:
         cls._forget(entries)
         for entry in entries:
             entry.pool.close_sync(timeout)
+
+    @classmethod
+    def health_check_all_pools(cls, timeout: float | None = 5) -> PoolHealth:
+        """Find out whether the pools of this process can serve, all at the same time.
+
+        An idle connection is pinged, or one is opened if there is room; that all are in use is no
+        illness. No connection is taken from its user. Blocks for at most about ``timeout`` seconds;
+        in coroutines ``await PoolManager.health_check_all_pools()`` works, too, and in them
+        ``await db.health_check()`` asks for one pool without blocking.
+
+        Args:
+            timeout: seconds, None for each pool's ``connection_acquisition_timeout``.
+
+        Returns:
+            A dict from ``DatabaseConfig.hash()`` to True or False.
+        """
+        entries = cls._find(None)
+        healthy = _native.check_pools([entry.pool for entry in entries], timeout)
+        result = PoolHealth()
+        for entry, well in zip(entries, healthy, strict=True):
+            key = entry.config.hash()
+            result[key] = well and result.get(key, True)
+        return result
+
+    @staticmethod
+    def capture_full_stacks(enabled: bool = True) -> None:
+        """Let check_for_leaked_connections() show the whole stack of each acquire.
+
+        Off by default: then the innermost four frames are kept, which costs next to nothing.
+        """
+        _native.capture_full_stacks(enabled)
 
     @classmethod
     def get_pool_metrics(cls, config_hash: str | None = None) -> dict[str, Any]:

@@ -4,17 +4,21 @@
 
 /* ---- Create and destroy ------------------------------------------------------------------ */
 
-PyObject *native_connection_new(native_pool *pool, native_loop *loop, pond_connection *lease)
+PyObject *native_connection_new(native_pool *pool, native_loop *loop, pond_connection *lease,
+                                native_origin *origin)
 {
     PyTypeObject *type = loop ? pool->connection_type : pool->sync_connection_type;
     native_connection *self = (native_connection *)type->tp_alloc(type, 0);
     if (!self) {
         pond_connection_give_back(lease, NULL);
         pond_connection_release(lease);
+        native_origin_free(origin);
         return NULL;
     }
     self->state = pool->state;
     self->lease = lease;
+    self->origin = origin;
+    pond_connection_set_tag(lease, self->state, self);
     self->loop = (native_loop *)Py_XNewRef((PyObject *)loop);
     self->runs_inline = pool->runs_inline;
     return (PyObject *)self;
@@ -66,6 +70,7 @@ static void connection_dealloc(PyObject *object)
     if (self->weakrefs)
         PyObject_ClearWeakRefs(object);
     pond_connection_release(self->lease);
+    native_origin_free(self->origin);
     Py_CLEAR(self->loop);
     type->tp_free(object);
     Py_DECREF(type);
@@ -308,10 +313,12 @@ static PyMethodDef connection_methods[] = {
     {"close", connection_close, METH_NOARGS,
      "close($self)\n--\n\nClose the connection instead of giving it back."},
     {"_release", connection_release, METH_NOARGS, "Give it back to its pool."},
+    {"_set_up", native_connection_set_up, METH_NOARGS, "Its session is as the host wants it."},
     {NULL, NULL, 0, NULL},
 };
 
 static PyGetSetDef connection_attributes[] = {
+    {"_fresh", native_connection_fresh, NULL, "True for a session that nobody has set up.", NULL},
     {"id", connection_id, NULL, "A number that no two open connections share; 0 once released.",
      NULL},
     {NULL, NULL, NULL, NULL, NULL},
@@ -342,8 +349,7 @@ PyType_Spec native_connection_spec = {
 
 /* ---- Synchronous ------------------------------------------------------------------------- */
 
-/* Wait for an operation; a signal's handler may raise, which calls the work off. */
-static int wait_for(pond_op *op)
+int native_wait_op(pond_op *op)
 {
     int stopped = 0;
     for (;;) {
@@ -365,7 +371,7 @@ static int wait_for(pond_op *op)
 PyObject *native_connection_wait(native_connection *self, pond_op *op, native_maker make)
 {
     PyObject *rows = NULL;
-    if (!wait_for(op)) {
+    if (!native_wait_op(op)) {
         int status = pond_op_status(op);
         rows = status ? native_raise(self->state, status, pond_op_take_error(op))
                       : make(self->state, pond_op_take_result(op));
@@ -513,6 +519,8 @@ static PyMethodDef sync_methods[] = {
     {"close", sync_close, METH_NOARGS,
      "close($self)\n--\n\nClose the connection instead of giving it back."},
     {"_release", connection_release, METH_NOARGS, "Give it back to its pool."},
+    {"_check", native_sync_check, METH_NOARGS, "True if it still works."},
+    {"_set_up", native_connection_set_up, METH_NOARGS, "Its session is as the host wants it."},
     {NULL, NULL, 0, NULL},
 };
 

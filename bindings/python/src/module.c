@@ -32,6 +32,7 @@ static int import_all(native_state *state)
         {&state->json_loads, "json", "loads"},
         {&state->json_dumps, "millpond._values", "dump_json"},
         {&state->write_log, "millpond._values", "write_log"},
+        {&state->format_stack, "millpond._values", "format_stack"},
         {&state->watch_shutdown, "millpond._values", "watch_shutdown"},
     };
     for (size_t i = 0; i < sizeof(imports) / sizeof(imports[0]); i++) {
@@ -138,12 +139,13 @@ static void objects_of(native_state *state, PyObject ***out)
         &state->str_tags,
         &state->str_context,
         &state->watch_shutdown,
+        &state->format_stack,
         NULL,
     };
     memcpy(out, objects, sizeof(objects));
 }
 
-enum { OBJECT_COUNT = 29 };
+enum { OBJECT_COUNT = 30 };
 
 static int module_traverse(PyObject *module, visitproc visit, void *arg)
 {

@@ -35,6 +35,8 @@ typedef struct native_state {
     PyObject *json_dumps;
     PyObject *write_log;
     PyObject *watch_shutdown;
+    PyObject *format_stack;
+    int full_stacks; /* reports of leaks show the whole stack */
     PyObject *empty_tuple;
     PyObject *str_int;
     PyObject *str_params;
@@ -77,12 +79,27 @@ void native_loop_close(native_loop *self);
 /* Hand waiting log records to `logging`. */
 void native_drain_log(native_state *state);
 
+/* ---- lease.c ---- */
+/* Where something was called; never an exception. */
+typedef struct native_origin native_origin;
+native_origin *native_origin_capture(native_state *state);
+void native_origin_free(native_origin *origin);
+PyObject *native_capture_full_stacks(PyObject *module, PyObject *enabled);
+PyObject *native_default_pool_size(PyObject *module, PyObject *unused);
+PyObject *native_check_pools(PyObject *module, PyObject *args);
+PyObject *native_pool_leases(PyObject *object, PyObject *threshold);
+PyObject *native_pool_health_check(PyObject *object, PyObject *args, PyObject *keywords);
+PyObject *native_connection_fresh(PyObject *object, void *unused);
+PyObject *native_connection_set_up(PyObject *object, PyObject *unused);
+PyObject *native_sync_check(PyObject *object, PyObject *unused);
+
 /* ---- op.c: an awaitable ---- */
 typedef enum native_op_kind {
-    NATIVE_OP_NONE,      /* completes with None */
-    NATIVE_OP_RESULT,    /* with rows */
-    NATIVE_OP_ARROW,     /* with rows in Arrow's form */
-    NATIVE_OP_CONNECTION /* with a connection of `pool` */
+    NATIVE_OP_NONE,       /* completes with None */
+    NATIVE_OP_RESULT,     /* with rows */
+    NATIVE_OP_ARROW,      /* with rows in Arrow's form */
+    NATIVE_OP_CONNECTION, /* with a connection of `pool` */
+    NATIVE_OP_HEALTH      /* with True or, for any error, False */
 } native_op_kind;
 
 typedef struct native_op {
@@ -92,6 +109,7 @@ typedef struct native_op {
     pond_op *op; /* NULL for one that was ready from the start */
     native_loop *loop;
     PyObject *pool; /* for a connection */
+    native_origin *origin;
     PyObject *value;
     PyObject *exception;
     PyObject *callback; /* the first one; most have no other */
@@ -130,20 +148,26 @@ extern PyType_Spec native_pool_spec;
 extern PyType_Spec native_acquire_spec;
 /* Seconds or None to milliseconds; -1 with an exception set for what is no timeout. */
 int native_timeout(native_state *state, PyObject *seconds, int64_t *out);
+/* The arguments (timeout=None), as all methods of a pool have them. */
+int native_read_timeout(native_state *state, PyObject *args, PyObject *keywords, int64_t *out);
 
 /* ---- connection.c ---- */
 typedef struct native_connection {
     PyObject_HEAD native_state *state;
     pond_connection *lease; /* NULL once given back */
     native_loop *loop;      /* NULL for a synchronous one */
+    native_origin *origin;  /* who acquired it */
     PyObject *weakrefs;
     int runs_inline;
     int closed;
 } native_connection;
 
 extern PyType_Spec native_connection_spec;
-/* Wrap a lease, which is taken over. */
-PyObject *native_connection_new(native_pool *pool, native_loop *loop, pond_connection *lease);
+/* Wrap a lease, which is taken over as well as `origin`. */
+PyObject *native_connection_new(native_pool *pool, native_loop *loop, pond_connection *lease,
+                                native_origin *origin);
+/* Wait for an operation of a private loop; a signal's handler may raise, which calls it off: -1. */
+int native_wait_op(pond_op *op);
 /* Give it back; -1 with an exception set. */
 int native_connection_release(native_connection *self);
 /* The event loop that the connection was acquired on must be the running one; else -1. */

@@ -117,6 +117,7 @@ static void op_dealloc(PyObject *object)
         return;
     PyObject_GC_UnTrack(object);
     pond_op_release(self->op);
+    native_origin_free(self->origin);
     op_clear(object);
     Py_CLEAR(self->loop);
     type->tp_free(object);
@@ -134,9 +135,13 @@ static PyObject *take_value(native_op *self)
         return native_rows(state, pond_op_take_result(self->op));
     case NATIVE_OP_ARROW:
         return native_arrow(state, pond_op_take_result(self->op));
+    case NATIVE_OP_HEALTH:
+        return Py_NewRef(Py_True);
     case NATIVE_OP_CONNECTION:
         lease = pond_op_take_connection(self->op);
-        return native_connection_new((native_pool *)self->pool, self->loop, lease);
+        native_origin *origin = self->origin;
+        self->origin = NULL;
+        return native_connection_new((native_pool *)self->pool, self->loop, lease, origin);
     default:
         return Py_NewRef(Py_None);
     }
@@ -148,6 +153,10 @@ static int settle(native_op *self)
     if (self->value || self->exception)
         return 0;
     int status = pond_op_status(self->op);
+    if (status < 0 && self->kind == NATIVE_OP_HEALTH) {
+        self->value = Py_NewRef(Py_False);
+        return 0;
+    }
     if (status < 0) {
         self->exception = native_exception(self->state, status, pond_op_take_error(self->op));
         return self->exception ? 0 : -1;

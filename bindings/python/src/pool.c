@@ -21,8 +21,7 @@ int native_timeout(native_state *state, PyObject *seconds, int64_t *out)
     return 0;
 }
 
-/* The arguments (timeout=None), as all methods of a pool have them. */
-static int read_timeout(native_state *state, PyObject *args, PyObject *keywords, int64_t *out)
+int native_read_timeout(native_state *state, PyObject *args, PyObject *keywords, int64_t *out)
 {
     static char *names[] = {"timeout", NULL};
     PyObject *seconds = NULL;
@@ -133,7 +132,8 @@ static PyObject *acquire(native_pool *self, int64_t timeout_ms)
     pond_error *error = NULL;
     int code = pond_pool_try_acquire(self->pool, loop->loop, &lease, &error);
     if (!code)
-        return native_op_ready(state, native_connection_new(self, loop, lease));
+        return native_op_ready(
+            state, native_connection_new(self, loop, lease, native_origin_capture(state)));
     if (code != POND_EAGAIN)
         return native_raise(state, code, error);
     pond_error_free(error);
@@ -142,6 +142,7 @@ static PyObject *acquire(native_pool *self, int64_t timeout_ms)
     if (!op)
         return NULL;
     op->pool = Py_NewRef((PyObject *)self);
+    op->origin = native_origin_capture(state);
     code = pond_pool_acquire(self->pool, loop->loop, timeout_ms, op, &op->op, &error);
     if (code) {
         op->status = NATIVE_CANCELLED;
@@ -156,25 +157,54 @@ static PyObject *pool_acquire(PyObject *object, PyObject *args, PyObject *keywor
 {
     native_pool *self = (native_pool *)object;
     int64_t timeout_ms;
-    if (read_timeout(self->state, args, keywords, &timeout_ms))
+    if (native_read_timeout(self->state, args, keywords, &timeout_ms))
         return NULL;
     return acquire(self, timeout_ms);
+}
+
+/* The outcome of waiting for an operation that was submitted, or could not be; 0 for success.
+ * *op is the caller's in any case, NULL if there is none. */
+static int wait_for(native_state *state, pond_op *op, int code, pond_error *error)
+{
+    if (!code && native_wait_op(op))
+        return -1;
+    if (!code) {
+        code = pond_op_status(op);
+        error = code ? pond_op_take_error(op) : NULL;
+    }
+    if (code)
+        native_raise(state, code, error);
+    return code;
+}
+
+static pond_connection *acquire_and_wait(native_pool *self, int64_t timeout_ms)
+{
+    pond_op *op = NULL;
+    pond_error *error = NULL;
+    int code = pond_pool_acquire(self->pool, NULL, timeout_ms, NULL, &op, &error);
+    code = wait_for(self->state, op, code, error);
+    pond_connection *lease = code ? NULL : pond_op_take_connection(op);
+    pond_op_release(op);
+    return lease;
 }
 
 static PyObject *pool_acquire_sync(PyObject *object, PyObject *args, PyObject *keywords)
 {
     native_pool *self = (native_pool *)object;
+    native_state *state = self->state;
     int64_t timeout_ms;
-    if (read_timeout(self->state, args, keywords, &timeout_ms))
+    if (native_read_timeout(state, args, keywords, &timeout_ms))
         return NULL;
     pond_connection *lease = NULL;
     pond_error *error = NULL;
-    pond_pool *pool = self->pool;
-    int code;
-    Py_BEGIN_ALLOW_THREADS
-        code = pond_pool_acquire_wait(pool, NULL, timeout_ms, &lease, &error);
-    Py_END_ALLOW_THREADS
-    return code ? native_raise(self->state, code, error) : native_connection_new(self, NULL, lease);
+    int code = pond_pool_try_acquire(self->pool, NULL, &lease, &error);
+    if (code == POND_EAGAIN) {
+        pond_error_free(error);
+        lease = acquire_and_wait(self, timeout_ms);
+    } else if (code) {
+        return native_raise(state, code, error);
+    }
+    return lease ? native_connection_new(self, NULL, lease, native_origin_capture(state)) : NULL;
 }
 
 /* ---- Close ------------------------------------------------------------------------------- */
@@ -184,7 +214,7 @@ static PyObject *pool_close(PyObject *object, PyObject *args, PyObject *keywords
     native_pool *self = (native_pool *)object;
     native_state *state = self->state;
     int64_t timeout_ms;
-    if (read_timeout(state, args, keywords, &timeout_ms))
+    if (native_read_timeout(state, args, keywords, &timeout_ms))
         return NULL;
     native_loop *loop = native_running_loop(state);
     native_op *op = loop ? native_op_new(state, loop, NATIVE_OP_NONE) : NULL;
@@ -205,16 +235,15 @@ static PyObject *pool_close_sync(PyObject *object, PyObject *args, PyObject *key
 {
     native_pool *self = (native_pool *)object;
     int64_t timeout_ms;
-    if (read_timeout(self->state, args, keywords, &timeout_ms))
+    if (native_read_timeout(self->state, args, keywords, &timeout_ms))
         return NULL;
+    pond_op *op = NULL;
     pond_error *error = NULL;
-    pond_pool *pool = self->pool;
-    int code;
-    Py_BEGIN_ALLOW_THREADS
-        code = pond_pool_close_wait(pool, timeout_ms, &error);
-    Py_END_ALLOW_THREADS
+    int code = pond_pool_close(self->pool, NULL, timeout_ms, NULL, &op, &error);
+    code = wait_for(self->state, op, code, error);
+    pond_op_release(op);
     native_drain_log(self->state);
-    return code ? native_raise(self->state, code, error) : Py_NewRef(Py_None);
+    return code ? NULL : Py_NewRef(Py_None);
 }
 
 /* ---- Status ------------------------------------------------------------------------------ */
@@ -250,6 +279,20 @@ static PyObject *pool_closed(PyObject *object, void *unused)
     return PyBool_FromLong(code || at.closed); /* a forked child needs a new one, too */
 }
 
+/* One count of the status; the closure is its offset in the struct. */
+static PyObject *pool_count(PyObject *object, void *offset)
+{
+    native_pool *self = (native_pool *)object;
+    pond_pool_status at = {.struct_size = sizeof(at)};
+    pond_error *error = NULL;
+    uint32_t count;
+    int code = pond_pool_get_status(self->pool, &at, &error);
+    if (code)
+        return native_raise(self->state, code, error);
+    memcpy(&count, (const char *)&at + (size_t)offset, sizeof(count));
+    return PyLong_FromUnsignedLong(count);
+}
+
 static PyObject *pool_same_as(PyObject *object, PyObject *other)
 {
     native_pool *self = (native_pool *)object;
@@ -277,7 +320,7 @@ static PyObject *pool_async_connection(PyObject *object, PyObject *args, PyObjec
     native_pool *self = (native_pool *)object;
     PyTypeObject *type = self->state->acquire_type;
     int64_t timeout_ms;
-    if (read_timeout(self->state, args, keywords, &timeout_ms))
+    if (native_read_timeout(self->state, args, keywords, &timeout_ms))
         return NULL;
     native_acquire *manager = (native_acquire *)type->tp_alloc(type, 0);
     if (!manager)
@@ -369,14 +412,27 @@ static PyMethodDef pool_methods[] = {
      "async_connection(timeout=None): for async with."},
     {"close", WITH_KEYWORDS(pool_close), "close(timeout=None): await it."},
     {"close_sync", WITH_KEYWORDS(pool_close_sync), "close_sync(timeout=None): blocks."},
+    {"health_check", WITH_KEYWORDS(native_pool_health_check),
+     "health_check(timeout=None): await it for True or False."},
+    {"leases", native_pool_leases, METH_O,
+     "leases(threshold_seconds) -> list of (connection, seconds, stack)."},
     {"same_as", pool_same_as, METH_O, "True if both are one pool of the library."},
     {"status", pool_status, METH_NOARGS, "status() -> dict of counts."},
     {NULL, NULL, 0, NULL},
 };
 
+#define COUNT_AT(member) ((void *)offsetof(pond_pool_status, member))
+
 static PyGetSetDef pool_attributes[] = {
     {"closed", pool_closed, NULL, "True once it closes, or in a forked child.", NULL},
     {"hash", pool_hash, NULL, "The key of the pool in the library.", NULL},
+    {"min_size", pool_count, NULL, "Connections that are kept open once the pool is used.",
+     COUNT_AT(min_size)},
+    {"max_size", pool_count, NULL, "Connections that may be open at once.", COUNT_AT(max_size)},
+    {"size", pool_count, NULL, "Open connections.", COUNT_AT(size)},
+    {"in_use", pool_count, NULL, "Connections that are lent, being opened or cleaned.",
+     COUNT_AT(in_use)},
+    {"idle", pool_count, NULL, "Connections that are ready to be lent.", COUNT_AT(idle)},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

@@ -73,6 +73,12 @@ PyMethodDef native_functions[] = {
     {"convert", convert, METH_VARARGS, "convert(dialect, sql) -> (native sql, placeholders)"},
     {"timeout_sql", timeout_sql, METH_VARARGS, "timeout_sql(dialect, milliseconds) -> str | None"},
     {"comment_sql", comment_sql, METH_O, "comment_sql(pairs) -> str | None"},
+    {"capture_full_stacks", native_capture_full_stacks, METH_O,
+     "capture_full_stacks(enabled): let reports of leaks show the whole stack."},
+    {"default_pool_size", native_default_pool_size, METH_NOARGS,
+     "default_pool_size() -> (min, max) of a pool whose config says nothing."},
+    {"check_pools", native_check_pools, METH_VARARGS,
+     "check_pools(pools, timeout) -> list of bool: all checked at once."},
     {"parse_url", native_parse_url, METH_VARARGS, "parse_url(url) -> settings by name"},
     {NULL, NULL, 0, NULL},
 };

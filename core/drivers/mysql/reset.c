@@ -1,6 +1,7 @@
 /* A session as new, in two or three round trips. */
 #include "base/error.h"
 #include "drivers/mysql/mysql.h"
+#include "sql/session.h"
 
 static void ended(my_conn *conn)
 {
@@ -18,13 +19,33 @@ static void set_up(my_conn *conn, my_step then)
         pondi_mysql_query(conn, text->data, text->size, then);
 }
 
-static void session_set(my_conn *conn)
+static void isolate(my_conn *conn)
 {
     pondi_buffer *text = &conn->params.text;
     ended(conn);
     pondi_buffer_free(text);
     if (!conn->error && pondi_mysql_isolation(conn->base.config, text))
         set_up(conn, ended);
+}
+
+/* The server's reset leaves the default database as it is. */
+static void session_set(my_conn *conn)
+{
+    pondi_buffer *text = &conn->params.text;
+    const char *name = pondi_config_get(conn->base.config, "database");
+    if (conn->failed || !(conn->base.touched & PONDI_TOUCHES_DATABASE)) {
+        isolate(conn);
+        return;
+    }
+    pondi_buffer_free(text);
+    pondi_buffer_append_text(text, "USE `");
+    for (; *name; name++) {
+        if (*name == '`')
+            pondi_buffer_append_char(text, '`');
+        pondi_buffer_append_char(text, *name);
+    }
+    pondi_buffer_append_char(text, '`');
+    set_up(conn, isolate);
 }
 
 /* The server has forgotten the prepared statements, too. */
