@@ -69,6 +69,9 @@ class ConnectionManager(DatabaseConfig, PoolManager):
                 f"the URL is of {url_driver}, but {cls.__name__} is of {cls._driver}"
             )
 
+    def _config(self) -> DatabaseConfig:
+        return self
+
     def _pool(self) -> _native.Pool:
         """The pool, made anew if it was closed."""
         pool = self._native_pool
@@ -251,49 +254,6 @@ class ConnectionManager(DatabaseConfig, PoolManager):
         except RuntimeError:
             return False
         return True
-
-    async def health_check(self, timeout: float | None = 5) -> bool:
-        """True if the pool can serve: see health_check_all_pools().
-
-        Args:
-            timeout: seconds, None for ``connection_acquisition_timeout``.
-        """
-        return await self._pool().health_check(timeout)
-
-    async def check_for_leaked_connections(
-        self, threshold_seconds: float = 300
-    ) -> list[tuple[Any, float, str]]:
-        """The connections of the pool that have been in use for longer than a threshold.
-
-        They stay with whoever has them.
-
-        Args:
-            threshold_seconds: seconds, from 0 on.
-
-        Returns:
-            A list of (connection, seconds, stack), the longest first. ``stack`` is text like a
-            traceback's: where it was acquired (see capture_full_stacks()). The connection is None
-            if another language in this process has it.
-
-        Raises:
-            ArgumentError: threshold_seconds is negative.
-        """
-        leases = self._pool().leases(threshold_seconds)
-        return sorted(leases, key=lambda lease: -lease[1])
-
-    def get_pool_status(self) -> dict[str, Any]:
-        """The pool's state: initialized, alias, hash, env, sizes (min_size, max_size, size,
-        in_use, idle, waiting), closed, and metrics."""
-        status = self._pool().status()
-        sizes = ("min_size", "max_size", "size", "in_use", "idle", "waiting", "closed")
-        return {
-            "initialized": status["created"] > 0,
-            "alias": self.alias(),
-            "hash": self.hash(),
-            "env": self.env(),
-            **{name: status[name] for name in sizes},
-            "metrics": self.get_pool_metrics(self.hash()),
-        }
 
 
 class PostgresDatabase(ConnectionManager):

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from . import _native
 from .config import DatabaseConfig
+from .connection import AsyncConnection
 from .hooks import Hooks
 
 
@@ -33,7 +34,10 @@ class _Entry:
 
 
 class PoolManager:
-    """Keeps the pools: made when first used, shared by all with the same configuration."""
+    """Keeps the pools: made when first used, shared by all with the same configuration.
+
+    What concerns one pool is for the objects of a subclass that has one: a ConnectionManager.
+    """
 
     _lock: ClassVar[threading.Lock] = threading.Lock()
     _entries: ClassVar[list[_Entry]] = []
@@ -148,6 +152,59 @@ class PoolManager:
         if config_hash is None:
             return metrics
         return metrics.get(config_hash, {})
+
+    # ---- The pool of one database --------------------------------------------------------
+
+    def _pool(self) -> _native.Pool:
+        raise NotImplementedError(f"{type(self).__name__} has no pool: use a ConnectionManager")
+
+    def _config(self) -> DatabaseConfig:
+        raise NotImplementedError(f"{type(self).__name__} has no pool: use a ConnectionManager")
+
+    async def health_check(self, timeout: float | None = 5) -> bool:
+        """True if the pool can serve: see health_check_all_pools().
+
+        Args:
+            timeout: seconds, None for ``connection_acquisition_timeout``.
+        """
+        return await self._pool().health_check(timeout)
+
+    async def check_for_leaked_connections(
+        self, threshold_seconds: float = 300
+    ) -> list[tuple[AsyncConnection, float, str]]:
+        """The connections of the pool that have been in use for longer than a threshold.
+
+        They stay with whoever has them.
+
+        Args:
+            threshold_seconds: seconds, from 0 on.
+
+        Returns:
+            A list of (connection, seconds, stack), the longest first. ``stack`` is text like a
+            traceback's: where it was acquired (see capture_full_stacks()). Synchronous connections
+            are listed, too; those that another language in this process has are not.
+
+        Raises:
+            ArgumentError: threshold_seconds is negative.
+        """
+        leases = self._pool().leases(threshold_seconds)
+        ours = (lease for lease in leases if lease[0] is not None)
+        return sorted(ours, key=lambda lease: -lease[1])
+
+    def get_pool_status(self) -> dict[str, Any]:
+        """The pool's state: initialized, alias, hash, env, sizes (min_size, max_size, size,
+        in_use, idle, waiting), closed, and metrics."""
+        config = self._config()
+        status = self._pool().status()
+        sizes = ("min_size", "max_size", "size", "in_use", "idle", "waiting", "closed")
+        return {
+            "initialized": status["created"] > 0,
+            "alias": config.alias(),
+            "hash": config.hash(),
+            "env": config.env(),
+            **{name: status[name] for name in sizes},
+            "metrics": self.get_pool_metrics(config.hash()),
+        }
 
 
 def _metrics(status: dict[str, Any]) -> dict[str, Any]:
