@@ -62,3 +62,33 @@ describe("The Lua module", function()
     end
   end)
 end)
+
+describe("The annotations", function()
+  local core = require "millpond.core"
+  local text = read("bindings/lua/millpond/meta.lua")
+
+  it("describe each method of connections and breakers that C has", function()
+    for class, methods in pairs { Connection = core.connection_methods,
+      Breaker = core.breaker_methods } do
+      for name, method in pairs(methods) do
+        if debug.getinfo(method).what == "C" and not name:find("^_") then
+          assert.is_truthy(text:find(("function %s:%s("):format(class, name), 1, true),
+            class .. ":" .. name)
+        end
+      end
+    end
+  end)
+
+  it("describe nothing that is not there", function()
+    local millpond = require "millpond"
+    for class, name in text:gmatch("function (%u%a+):([%w_]+)%(") do
+      local methods = class == "Connection" and core.connection_methods
+        or class == "Breaker" and core.breaker_methods
+      assert(not methods or methods[name], class .. ":" .. name)
+    end
+    for name in text:gmatch("function core%.([%w_]+)%(") do
+      assert(core[name], name)
+    end
+    assert.are.equal(core.fd, millpond.fd)
+  end)
+end)

@@ -20,6 +20,33 @@ need_lua() {
     need_packages lua5.4 liblua5.4-dev luarocks lua-luv lua-busted lua-check
 }
 
+# The Lua module in build/rocks, installed as a user would; LUA_PATH and LUA_CPATH lead to it.
+need_lua_module() {
+    need_lua
+    local state
+    state=$(git ls-files -co --exclude-standard -- abi bindings/lua cmake core CMakeLists.txt |
+        sort | xargs sha256sum 2>/dev/null | sha256sum)
+    if [ "$(cat build/rocks.done 2>/dev/null)" != "$state" ]; then
+        logged rocks luarocks --lua-version 5.4 --tree build/rocks \
+            make bindings/lua/millpond-scm-1.rockspec
+        echo "$state" >build/rocks.done
+    fi
+    export LUA_PATH="$PWD/build/rocks/share/lua/5.4/?.lua;$PWD/build/rocks/share/lua/5.4/?/init.lua;;"
+    export LUA_CPATH="$PWD/build/rocks/lib/lua/5.4/?.so;;"
+}
+
+# The programs of examples/lua, on SQLite.
+run_lua_examples() {
+    local folder
+    folder=$(mktemp -d)
+    lua5.4 examples/lua/quickstart.lua "$folder/quickstart.db"
+    lua5.4 examples/lua/luv_server.lua
+    logged embed-configure cmake -S examples/lua/embed -B build/embed -G Ninja
+    logged embed-build cmake --build build/embed
+    build/embed/embed "sqlite:///$folder/embed.db" examples/lua/embed
+    rm -r "$folder"
+}
+
 # need_venv REQUIREMENTS...: the virtual environment, with these files' packages.
 need_venv() {
     need_packages python3 python3-venv python3-dev
