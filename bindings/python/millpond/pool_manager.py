@@ -12,6 +12,7 @@ from . import _native
 from .config import DatabaseConfig
 from .connection import AsyncConnection
 from .hooks import Hooks
+from .metrics import describe, scaling_signal
 
 
 class PoolHealth(dict[str, bool]):
@@ -143,12 +144,23 @@ class PoolManager:
         """Counts of one pool, or a dict of them by hash.
 
         Keys: total_acquired, total_released, current_active, peak_active, errors, timeouts,
-        created, destroyed, statement_hits, statement_misses, statement_evictions. {} for an
-        unknown hash.
+        created, destroyed, statement_hits, statement_misses, statement_evictions,
+        statement_hit_ratio (0 to 1); and unless the config says metrics=False:
+
+        acquire_wait, connect: dict of count, and mean, p50, p95, p99, max in seconds.
+        query_durations: such a dict for each tag ``operation`` ("" without one; 64 names at most,
+        the rest is "other"). queries, slow_queries, retries: int. lease_seconds: float.
+        errors_by_class (by code, such as "ETIMEDOUT"), closed_by_reason: dict of int.
+        circuit_breakers: by name, dict of state, opened, refused.
+        timeout_rate: share of acquires that timed out in the last ``scaling_window`` seconds.
+        scaling_signal: dict of level (ScalingLevel), interpretation (str), action (ScalingAction),
+        suggested_action (str), saturation (Saturation), cause (str), timeout_rate, attempts,
+        timeouts, waiting, window_seconds, utilization (0 to 1), acquires_per_second,
+        queries_per_second, mean_wait and mean_query (seconds).
+
+        {} for an unknown hash.
         """
-        metrics = {
-            entry.config.hash(): _metrics(entry.pool.status()) for entry in cls._find(config_hash)
-        }
+        metrics = {entry.config.hash(): _metrics(entry.pool) for entry in cls._find(config_hash)}
         if config_hash is None:
             return metrics
         return metrics.get(config_hash, {})
@@ -207,11 +219,16 @@ class PoolManager:
         }
 
 
-def _metrics(status: dict[str, Any]) -> dict[str, Any]:
+def _metrics(pool: _native.Pool) -> dict[str, Any]:
+    status = pool.status()
     counts = {
         name: value
         for name, value in status.items()
         if name not in ("min_size", "max_size", "size", "in_use", "idle", "waiting", "closed")
     }
     counts["current_active"] = status["total_acquired"] - status["total_released"]
+    signal = scaling_signal(pool)
+    counts |= describe(pool.samples())
+    counts["timeout_rate"] = signal["timeout_rate"]
+    counts["scaling_signal"] = signal
     return counts

@@ -98,6 +98,7 @@ static int module_exec(PyObject *module)
     if (native_init_values(module, state) || import_all(state) || make_constants(state) ||
         native_add_errors(module, state) || add_types(module, state) ||
         PyModule_AddFunctions(module, native_functions) || native_add_resilience(module) ||
+        native_add_metrics(module) ||
         PyModule_AddStringConstant(module, "version", pond_version()) ||
         PyModule_AddIntMacro(module, POND_DIALECT_POSTGRES) ||
         PyModule_AddIntMacro(module, POND_DIALECT_MYSQL) ||

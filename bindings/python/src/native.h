@@ -231,6 +231,11 @@ PyObject *native_arrow(native_state *state, pond_result *result);
 /* ---- url.c ---- */
 PyObject *native_parse_url(PyObject *module, PyObject *args);
 
+/* ---- metrics.c ---- */
+int native_add_metrics(PyObject *module);
+PyObject *native_pool_samples(PyObject *object, PyObject *unused);
+PyObject *native_pool_scaling(PyObject *object, PyObject *unused);
+
 /* ---- resilience.c, statement_cache.c ---- */
 int native_add_resilience(PyObject *module);
 extern PyType_Spec native_cache_spec;

@@ -417,6 +417,9 @@ static PyMethodDef pool_methods[] = {
     {"leases", native_pool_leases, METH_O,
      "leases(threshold_seconds) -> list of (connection, seconds, stack)."},
     {"same_as", pool_same_as, METH_O, "True if both are one pool of the library."},
+    {"samples", native_pool_samples, METH_NOARGS,
+     "samples() -> [(name, label, number or durations)]"},
+    {"scaling", native_pool_scaling, METH_NOARGS, "scaling() -> dict of the scaling signal."},
     {"status", pool_status, METH_NOARGS, "status() -> dict of counts."},
     {NULL, NULL, 0, NULL},
 };

@@ -1,0 +1,434 @@
+"""What pools count and time, the scaling signal, and the exports."""
+
+import asyncio
+import json
+import logging
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import millpond
+import pytest
+from millpond import metrics
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import SpanKind, StatusCode
+from prometheus_client.parser import text_string_to_metric_families
+
+SLEEPS = {"postgres": "SELECT pg_sleep(0.05)", "mysql": "SELECT sleep(0.05)"}
+
+
+def metrics_of(db: Any) -> dict[str, Any]:
+    return type(db).get_pool_metrics(db.hash())
+
+
+# ---- Counts --------------------------------------------------------------------------------
+
+
+async def test_the_keys_of_the_spec_are_there(db: Any) -> None:
+    async with db.async_connection() as conn:
+        await conn.execute("SELECT 1")
+        told = metrics_of(db)
+        assert (told["total_acquired"], told["total_released"]) == (1, 0)
+        assert (told["current_active"], told["peak_active"]) == (1, 1)
+        assert (told["errors"], told["timeouts"]) == (0, 0)
+    status = db.get_pool_status()
+    for key in ("initialized", "alias", "hash", "min_size", "max_size", "size", "in_use", "idle"):
+        assert key in status
+    assert status["metrics"]["total_released"] == 1
+
+
+async def test_statements_are_timed_by_operation(db: Any) -> None:
+    async with db.async_connection() as conn:
+        for number in range(3):
+            await conn.execute("SELECT ?", (number,), tags={"operation": "load"})
+        await conn.execute("SELECT 1")
+        with pytest.raises(millpond.Error):
+            await conn.execute("SELECT * FROM missing", tags={"operation": "fail"})
+    told = metrics_of(db)
+    load = told["query_durations"]["load"]
+    assert load["count"] == 3
+    assert 0 < load["p50"] <= load["p95"] <= load["p99"] <= load["max"]
+    assert told["query_durations"][""]["count"] == 1
+    assert told["query_durations"]["fail"]["count"] == 1
+    assert told["queries"] == 5
+    assert sum(told["errors_by_class"].values()) == 1
+    assert told["acquire_wait"]["count"] == 1
+    assert told["connect"]["count"] == told["created"]
+    assert metrics.process_metrics()["query_durations"]["load"]["count"] >= 3
+
+
+@pytest.mark.parametrize("kind", ["postgres", "mysql"])
+async def test_durations_are_those_of_the_server(kind: str, databases: Any) -> None:
+    db = databases.open(kind)
+    async with db.async_connection() as conn:
+        for _ in range(5):
+            await conn.execute(SLEEPS[kind], tags={"operation": "sleep"})
+    told = metrics_of(db)["query_durations"]["sleep"]
+    assert told["p50"] >= 0.05 * 31 / 32
+    assert told["mean"] >= 0.05
+
+
+async def test_a_sync_connection_is_counted_too(db: Any) -> None:
+    with db.sync_connection() as conn:
+        conn.execute("SELECT 1", tags={"operation": "sync"})
+    told = metrics_of(db)
+    assert told["query_durations"]["sync"]["count"] == 1
+    assert told["total_acquired"] == told["total_released"] == 1
+
+
+async def test_metrics_can_be_turned_off(databases: Any) -> None:
+    db = databases.open("sqlite", metrics=False)
+    async with db.async_connection() as conn:
+        await conn.execute("SELECT 1")
+    told = metrics_of(db)
+    assert told["total_acquired"] == 1
+    assert "query_durations" not in told
+    assert told["scaling_signal"]["attempts"] == 0
+
+
+# ---- The signal ----------------------------------------------------------------------------
+
+
+async def contend(db: Any, *, acquired: int, timeouts: int) -> dict[str, Any]:
+    """So many acquires that succeed, and that time out while the one connection is held."""
+    for _ in range(acquired - 1):
+        async with db.async_connection():
+            pass
+    async with db.async_connection():
+        for _ in range(timeouts):
+            with pytest.raises(millpond.AcquireTimeoutError):
+                await db.get_async_connection(timeout=0.001)
+    signal: dict[str, Any] = metrics_of(db)["scaling_signal"]
+    return signal
+
+
+@pytest.mark.parametrize(
+    ("acquired", "timeouts", "level", "action", "text"),
+    [
+        (10, 0, "NORMAL", "NONE", "no action needed"),
+        (500, 1, "MILD", "REVIEW_QUERIES", "review slow queries"),
+        (50, 1, "HIGH", "SCALE_UP", "scale vertically"),
+        (10, 1, "CRITICAL", "SCALE_OUT", "scale horizontally"),
+    ],
+)
+async def test_the_timeout_rate_says_what_to_do(
+    databases: Any, acquired: int, timeouts: int, level: str, action: str, text: str
+) -> None:
+    db = databases.open("sqlite", pool_max_size=1)
+    signal = await contend(db, acquired=acquired, timeouts=timeouts)
+    assert (signal["attempts"], signal["timeouts"]) == (acquired + timeouts, timeouts)
+    assert signal["timeout_rate"] == pytest.approx(timeouts / (acquired + timeouts))
+    assert signal["level"] is metrics.ScalingLevel[level]
+    assert signal["action"] is metrics.ScalingAction[action]
+    assert text in signal["suggested_action"]
+
+
+async def saturate(databases: Any, **settings: Any) -> dict[str, Any]:
+    """One connection that runs an endless statement, while others wait for it."""
+    db = databases.open("postgres", pool_max_size=1, scaling_window=0.5, **settings)
+    async with db.async_connection() as conn:
+        running = asyncio.create_task(conn.execute("SELECT pg_sleep(600)"))
+        waiting = asyncio.create_task(db.get_async_connection())
+        for _ in range(2000):
+            signal: dict[str, Any] = metrics_of(db)["scaling_signal"]
+            if signal["saturation"]:
+                break
+            await asyncio.sleep(0.01)
+        running.cancel()
+        waiting.cancel()
+        await asyncio.gather(running, waiting, return_exceptions=True)
+    return signal
+
+
+async def test_slow_statements_are_told_from_many(databases: Any) -> None:
+    slow = await saturate(databases, slow_query_threshold=0.001)
+    assert slow["saturation"] is metrics.Saturation.SLOW
+    assert "slow queries" in slow["cause"]
+    many = await saturate(databases, slow_query_threshold=600)
+    assert many["saturation"] is metrics.Saturation.MANY
+
+
+async def test_connections_that_are_held_idle_are_told_from_busy_ones(databases: Any) -> None:
+    db = databases.open("sqlite", pool_max_size=1, scaling_window=0.2)
+    async with db.async_connection():
+        waiting = asyncio.create_task(db.get_async_connection())
+        for _ in range(2000):
+            await asyncio.sleep(0.01)
+            signal = metrics_of(db)["scaling_signal"]
+            if signal["saturation"]:
+                break
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+    assert signal["saturation"] is metrics.Saturation.HELD
+    assert signal["utilization"] > 0.8
+
+
+# ---- Slow queries, breakers ----------------------------------------------------------------
+
+
+async def test_a_slow_query_is_logged_once_and_without_its_parameters(
+    db: Any, databases: Any, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    slow = databases.open(kind, slow_query_threshold=1e-9)
+    async with slow.async_connection() as conn:
+        await conn.execute("SELECT ?", ("secret",), tags={"operation": "load", "user": 7})
+    (record,) = [r for r in caplog.records if r.name == "millpond.slow_query"]
+    assert record.levelno == logging.WARNING
+    assert "operation='load',user='7'" in record.getMessage()
+    assert "SELECT ?" in record.getMessage()
+    assert "secret" not in record.getMessage()
+
+
+async def test_parameters_of_slow_queries_are_logged_if_asked(
+    databases: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    db = databases.open("sqlite", slow_query_threshold=1e-9, slow_query_log_parameters=True)
+    async with db.async_connection() as conn:
+        await conn.execute("SELECT ?, ?", ("visible", 42))
+    (record,) = [r for r in caplog.records if r.name == "millpond.slow_query"]
+    assert "parameters: 'visible', 42" in record.getMessage()
+
+
+async def test_an_operation_that_always_times_out_is_refused_for_a_while(
+    db: Any, endless: str
+) -> None:
+    tags = {"operation": "report"}
+    async with db.async_connection() as conn:
+        for _ in range(5):
+            with pytest.raises(millpond.QueryTimeoutError):
+                await conn.execute(endless, timeout=0.01, tags=tags)
+        with pytest.raises(millpond.CircuitOpenError, match="report"):
+            await conn.execute("SELECT 1", tags=tags)
+        assert (await conn.execute("SELECT 1", tags={"operation": "other"})) == [(1,)]
+        breakers = metrics_of(db)["circuit_breakers"]
+        assert breakers["report"] == {"state": "open", "opened": 1, "refused": 1}
+        assert breakers["other"]["state"] == "closed"
+        for _ in range(3):  # the recovery time is a second by default
+            while True:
+                try:
+                    await conn.execute("SELECT 1", tags=tags)
+                    break
+                except millpond.CircuitOpenError:
+                    await asyncio.sleep(0.01)
+        assert metrics_of(db)["circuit_breakers"]["report"]["state"] == "closed"
+
+
+# ---- Prometheus ----------------------------------------------------------------------------
+
+
+def families() -> dict[str, Any]:
+    return {family.name: family for family in text_string_to_metric_families(metrics.prometheus())}
+
+
+async def test_prometheus_can_read_the_export(databases: Any) -> None:
+    alias = 'a "quoted" \\ name\nin two lines'
+    db = databases.open("postgres", alias=alias)
+    async with db.async_connection() as conn:
+        await conn.execute("SELECT 1", tags={"operation": 'lo"ad'})
+    breaker = millpond.CircuitBreaker.get_or_create("exported")
+    breaker.record_failure()
+    found = families()
+    labels = {"pool": alias, "db_system_name": "postgres"}
+
+    def value(family: str, sample: str, **more: str) -> float:
+        (one,) = [
+            s.value
+            for s in found[family].samples
+            if s.name == sample and (labels | more).items() <= s.labels.items()
+        ]
+        return float(one)
+
+    assert value("millpond_connections_max", "millpond_connections_max") >= 20
+    assert value("millpond_connections_acquired", "millpond_connections_acquired_total") == 1
+    seconds = "db_client_operation_duration_seconds"
+    assert value(seconds, f"{seconds}_count", db_operation_name='lo"ad') == 1
+    assert value(seconds, f"{seconds}_bucket", db_operation_name='lo"ad', le="+Inf") == 1
+    assert 0 < value(seconds, f"{seconds}_sum", db_operation_name='lo"ad') < 600
+    states = found["millpond_circuit_breaker_state"].samples
+    assert any(s.labels == {"breaker": "exported"} and s.value == 0 for s in states)
+
+
+async def test_histograms_of_the_export_are_cumulative_and_complete(db: Any) -> None:
+    async with db.async_connection() as conn:
+        for _ in range(20):
+            await conn.execute("SELECT 1", tags={"operation": "many"})
+    text = metrics.prometheus()
+    seen = 0
+    for family in text_string_to_metric_families(text):
+        if family.type != "histogram":
+            continue
+        series: dict[str, list[tuple[float, float]]] = {}
+        counts: dict[str, float] = {}
+        for sample in family.samples:
+            rest = {k: v for k, v in sample.labels.items() if k != "le"}
+            key = json.dumps(rest, sort_keys=True)
+            if sample.name.endswith("_bucket"):
+                series.setdefault(key, []).append((float(sample.labels["le"]), sample.value))
+            elif sample.name.endswith("_count"):
+                counts[key] = sample.value
+        for key, buckets in series.items():
+            values = [value for _, value in sorted(buckets)]
+            assert values == sorted(values)
+            assert values[-1] == counts[key]
+            seen += 1
+    assert seen >= 3
+
+
+async def test_no_series_is_exported_twice(databases: Any) -> None:
+    one = databases.open("postgres", password=databases.config("postgres")._password)
+    other = databases.open("postgres", password="another, same hash")
+    for db in (one, other):
+        assert db.hash() == one.hash()
+    keys = [
+        (sample.name, tuple(sorted(sample.labels.items())))
+        for family in text_string_to_metric_families(metrics.prometheus())
+        for sample in family.samples
+    ]
+    assert len(keys) == len(set(keys))
+
+
+def test_the_password_is_in_no_export(databases: Any) -> None:
+    databases.open("postgres", password="hunter2-and-more")
+    assert "hunter2" not in metrics.prometheus()
+
+
+# ---- OpenTelemetry -------------------------------------------------------------------------
+
+
+class Telemetry:
+    def __init__(self) -> None:
+        self.exporter = InMemorySpanExporter()
+        self.traces = TracerProvider()
+        self.traces.add_span_processor(SimpleSpanProcessor(self.exporter))
+        self.reader = InMemoryMetricReader()
+        self.meters = MeterProvider(metric_readers=[self.reader])
+
+    def points(self, name: str) -> list[Any]:
+        data = self.reader.get_metrics_data()
+        return [
+            point
+            for resource in (data.resource_metrics if data else [])
+            for scope in resource.scope_metrics
+            for metric in scope.metrics
+            if metric.name == name
+            for point in metric.data.data_points
+        ]
+
+
+@pytest.fixture
+def telemetry() -> Iterator[Telemetry]:
+    made = Telemetry()
+    metrics.enable_opentelemetry(made.traces, made.meters)
+    yield made
+    metrics.disable_opentelemetry()
+
+
+NAMES = {"postgres": "postgresql", "mysql": "mysql", "sqlite": "sqlite"}
+
+
+async def test_every_statement_is_a_span(db: Any, kind: str, telemetry: Telemetry) -> None:
+    async with db.async_connection() as conn:
+        rows = await conn.execute(
+            "SELECT ?", (5,), tags={"operation": "load", "user": 7, "odd": [1]}
+        )
+        assert str(rows[0][0]) == "5"
+        await conn.execute("SELECT 'a literal'")
+    with db.sync_connection() as conn:
+        conn.execute("SELECT 2", tags={"operation": "sync"})
+    load, plain, sync = telemetry.exporter.get_finished_spans()
+    assert (load.name, plain.name, sync.name) == ("load", "SELECT", "sync")
+    assert load.kind is SpanKind.CLIENT
+    attributes = dict(load.attributes or {})
+    assert attributes == {
+        "db.system.name": NAMES[kind],
+        "db.system": NAMES[kind],
+        "db.operation.name": "load",
+        "db.query.text": "SELECT ?",
+        "millpond.tag.operation": "load",
+        "millpond.tag.user": 7,
+        "millpond.tag.odd": "[1]",
+    }
+    assert "db.query.text" not in (plain.attributes or {})  # it has values
+
+
+async def test_a_failed_statement_is_a_failed_span(db: Any, telemetry: Telemetry) -> None:
+    async with db.async_connection() as conn:
+        with pytest.raises(millpond.Error) as caught:
+            await conn.execute("SELECT * FROM missing")
+        with pytest.raises(millpond.Error):
+            await conn.executemany("INSERT INTO missing VALUES (?)", param_list=[(1,)])
+    span, other = telemetry.exporter.get_finished_spans()
+    assert span.status.status_code is StatusCode.ERROR
+    assert (span.attributes or {})["error.type"] == type(caught.value).__name__
+    if caught.value.sqlstate:
+        assert (span.attributes or {})["db.response.status_code"] == caught.value.sqlstate
+    assert other.name == "INSERT"
+
+
+async def test_meters_read_the_pools(db: Any, kind: str, telemetry: Telemetry) -> None:
+    async with db.async_connection() as conn:
+        await conn.execute("SELECT 1", tags={"operation": "load"})
+        mine = [
+            point
+            for point in telemetry.points("db.client.connection.count")
+            if point.attributes["millpond.pool.hash"] == db.hash()
+        ]
+        assert {p.attributes["db.client.connection.state"] for p in mine} == {"idle", "used"}
+        assert sum(p.value for p in mine) >= 1
+    (duration,) = telemetry.points("db.client.operation.duration")
+    assert duration.count == 1
+    assert dict(duration.attributes) == {
+        "db.system.name": NAMES[kind],
+        "db.operation.name": "load",
+    }
+
+
+async def test_spans_are_children_of_the_current_one(db: Any, telemetry: Telemetry) -> None:
+    tracer = telemetry.traces.get_tracer("test")
+    with tracer.start_as_current_span("request") as parent:
+        async with db.async_connection() as conn:
+            await conn.execute("SELECT 1")
+    span = telemetry.exporter.get_finished_spans()[0]
+    assert span.parent is not None
+    assert span.parent.span_id == parent.get_span_context().span_id
+
+
+async def test_a_cancelled_statement_ends_its_span(
+    db: Any, endless: str, telemetry: Telemetry
+) -> None:
+    async with db.async_connection() as conn:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(conn.execute(endless), 0.05)
+    (span,) = telemetry.exporter.get_finished_spans()
+    assert (span.attributes or {})["error.type"] == "CancelledError"
+
+
+async def test_disabling_puts_the_native_methods_back(db: Any) -> None:
+    cls = millpond.PostgresAsyncConnection
+    before = (cls.execute, cls.executemany)
+    made = Telemetry()
+    metrics.enable_opentelemetry(made.traces, made.meters)
+    assert cls.execute is not before[0]
+    metrics.enable_opentelemetry(made.traces, made.meters)  # twice is once
+    metrics.disable_opentelemetry()
+    metrics.disable_opentelemetry()
+    assert (cls.execute, cls.executemany) == before
+    async with db.async_connection() as conn:
+        await conn.execute("SELECT 1")
+    assert made.exporter.get_finished_spans() == ()
+
+
+def test_the_package_is_not_imported_unless_enabled() -> None:
+    code = (
+        "import millpond.metrics, sys; assert not any('opentelemetry' in m for m in sys.modules)\n"
+        "sys.modules['opentelemetry'] = None\n"
+        "try: millpond.metrics.enable_opentelemetry()\n"
+        "except millpond.MisuseError as error: assert 'pip install' in str(error)\n"
+        "else: raise SystemExit('no error')\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
