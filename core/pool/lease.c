@@ -188,7 +188,7 @@ size_t pond_pool_leases(pond_pool *pool, int64_t least_age_ms, pond_lease_info *
 
 int pond_connection_is_fresh(pond_connection *lease)
 {
-    pondi_conn *conn;
+    pondi_conn *conn = NULL;
     if (pondi_lease_enter(lease, &conn, NULL))
         return 0;
     int fresh = lease->slot->fresh;
@@ -198,7 +198,7 @@ int pond_connection_is_fresh(pond_connection *lease)
 
 int pond_connection_set_up(pond_connection *lease, pond_error **err)
 {
-    pondi_conn *conn;
+    pondi_conn *conn = NULL;
     int code = pondi_lease_enter(lease, &conn, err);
     if (code)
         return code;

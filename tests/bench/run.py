@@ -57,8 +57,10 @@ FLOORS = {
     ("sqlite point select, held, 1 task, asyncio", "aiosqlite"): 6.0,
     ("sqlite point select, pool, 10 tasks, asyncio", "aiosqlite"): 10.0,
     ("sqlite point select, sync", "sqlite3"): 0.9,
+    ("pool contention, C, 8 threads, 4 connections", "fair queue"): 1.0,
 }
 MOST_ACQUIRE_US = 2.0
+MOST_ACQUIRE_C_US = 0.2
 
 
 class Report:
@@ -333,6 +335,31 @@ def mysql_in_c(address: dict[str, Any], clients: int) -> float:
 LIMITS = {"postgres": ("pgbench", pgbench), "mysql": ("C clients", mysql_in_c)}
 
 
+# ---- In C --------------------------------------------------------------------------------
+
+BENCH_POOL = Path("build/bench-c/tests/bench/c/bench_pool")
+CYCLES = 400_000
+
+
+def bench_pool(*arguments: str) -> dict[str, float]:
+    command = [BENCH_POOL, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return dict(json.loads(done.stdout))
+
+
+def run_c(report: Report) -> None:
+    """The pool by itself, on the fake driver."""
+    workload = "pool acquire and release, C, 1 thread"
+    if report.wants(workload):
+        costs = [bench_pool("alone")["acquire_release_ns"] for _ in range(3)]
+        report.add_microseconds(workload, statistics.median(costs) / 1000, MOST_ACQUIRE_C_US)
+    workload = "pool contention, C, 8 threads, 4 connections"
+    if report.wants(workload):
+        keys = {"millpond": "pool_per_s", "fair queue": "fair_per_s", "barging": "barging_per_s"}
+        runs = [bench_pool("contend", str(CYCLES)) for _ in range(5)]
+        report.add(workload, {name: [run[key] for run in runs] for name, key in keys.items()})
+
+
 # ---- Output ------------------------------------------------------------------------------
 
 
@@ -384,6 +411,7 @@ def main() -> None:
                 runner.run(run_async(kind, address, "uvloop", report))
             run_sync(kind, address, report)
             run_memory(kind, address, report)
+    run_c(report)
     (OUT / "results.json").write_text(json.dumps(report.rows, indent=1))
     draw(report.rows)
     print(f"written: {OUT}/results.json and {OUT}/results.png")
