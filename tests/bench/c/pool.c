@@ -6,6 +6,7 @@
  */
 #include <inttypes.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,7 +87,10 @@ static void alone(void)
 
 /* ---- Eight threads ----------------------------------------------------------------------- */
 
-/* The same thing in the simplest way: who finds nothing waits for the one condition variable. */
+/* Holders let others run meanwhile, as those do who wait for a server: else the threads would take
+ * turns of milliseconds, and never meet.
+ *
+ * The same thing in the simplest way: who finds nothing waits for the one condition variable. */
 typedef struct simple_pool {
     pthread_mutex_t lock;
     pthread_cond_t freed;
@@ -134,8 +138,11 @@ static void *contend_simply(void *data)
 {
     contender *at = data;
     pthread_barrier_wait(at->start);
-    for (; at->done < at->cycles; at->done++)
-        simple_release(at->simple, simple_acquire(at->simple));
+    for (; at->done < at->cycles; at->done++) {
+        int taken = simple_acquire(at->simple);
+        sched_yield();
+        simple_release(at->simple, taken);
+    }
     return NULL;
 }
 
@@ -147,6 +154,7 @@ static void *contend(void *data)
         pond_connection *connection = NULL;
         check(!pond_pool_acquire_wait(at->pool, NULL, 60000, &connection, NULL),
               "an acquire failed: a wake-up was lost");
+        sched_yield();
         give_back(connection);
     }
     return NULL;
