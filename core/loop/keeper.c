@@ -18,7 +18,8 @@
 static struct {
     pthread_mutex_t lock; /* guards all below */
     pthread_cond_t ended;
-    pond_loop *loop;
+    pond_loop *loop;   /* NULL once the process is ending */
+    pond_loop *driven; /* what the thread drives, until it has ended */
     pondi_job job;
     uint32_t process;
     int running;
@@ -27,7 +28,7 @@ static struct {
 
 static void drive(pondi_job *job)
 {
-    pond_loop *loop = keeper.loop;
+    pond_loop *loop = keeper.driven;
     (void)job;
     int code;
     do {
@@ -89,6 +90,7 @@ static int start(pond_error **err)
         return code;
     }
     keeper.process = pondi_process_generation();
+    keeper.driven = keeper.loop;
     keeper.running = 1;
     keeper.job.run = drive;
     pondi_worker_submit(worker, &keeper.job);

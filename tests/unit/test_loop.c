@@ -3,12 +3,15 @@
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "loop/keeper.h"
 #include "loop/loop.h"
 #include "loop/op.h"
 #include "loop/timer.h"
@@ -301,6 +304,20 @@ static void a_loop_refuses_a_forked_child(void **state)
     assert_int_equal(pond_loop_run_nowait(loop, NULL), POND_OK);
 }
 
+static void a_process_may_end_right_after_the_keeper_began(void **state)
+{
+    (void)state;
+    fflush(NULL);
+    for (int i = 0; i < 20; i++) {
+        int status;
+        pid_t child = fork();
+        if (child == 0)
+            exit(pondi_loop_keeper(NULL) ? 0 : 1);
+        waitpid(child, &status, 0);
+        assert_int_equal(status, 0);
+    }
+}
+
 static void a_closed_loop_says_so_and_frees_what_nobody_took(void **state)
 {
     pond_loop *loop = *state;
@@ -404,6 +421,7 @@ RUN_TESTS(LOOP_TEST(a_message_makes_the_descriptor_readable_and_completes_in_ord
           LOOP_TEST(a_watcher_sees_a_descriptor_become_ready),
           LOOP_TEST(a_change_of_watchers_does_not_swallow_the_news_of_a_completion),
           LOOP_TEST(a_loop_refuses_a_second_thread), LOOP_TEST(a_loop_refuses_a_forked_child),
+          LOOP_TEST(a_process_may_end_right_after_the_keeper_began),
           LOOP_TEST(a_closed_loop_says_so_and_frees_what_nobody_took),
           LOOP_TEST(closing_from_another_thread_ends_a_wait),
           cmocka_unit_test(a_worker_runs_jobs_in_order_and_finishes_them),
