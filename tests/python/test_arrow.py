@@ -12,6 +12,14 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+from conftest import KINDS
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    """The library's own drivers."""
+    return str(request.param)
+
 
 COLUMNS = {
     "sqlite": "n bigint, x double precision, t text, b blob, d date, s timestamp, z timestamptz, "

@@ -67,6 +67,13 @@ def test_the_factory_makes_the_class_of_the_database(name: str, databases: Any) 
 async def test_versions_name_server_and_driver(kind: str, conn: Any) -> None:
     details = await conn.get_version_details()
     assert set(details) == {"db_server_version", "db_driver"}
-    names = {"mysql": ("MariaDB", "MySQL"), "postgres": ("PostgreSQL",), "sqlite": ("SQLite",)}
+    names = {
+        "mysql": ("MariaDB", "MySQL"),
+        "postgres": ("PostgreSQL",),
+        "sqlite": ("SQLite",),
+        "duckdb": ("DuckDB",),
+    }
     assert re.match(rf"({'|'.join(names[kind])}) \d+\.\d+", details["db_server_version"])
-    assert re.search(r"(libpq|Connector/C|libmysqlclient|sqlite3) \d+\.\d+", details["db_driver"])
+    assert re.search(
+        r"(libpq|Connector/C|libmysqlclient|sqlite3|DuckDB) \d+\.\d+", details["db_driver"]
+    )

@@ -14,6 +14,8 @@ MANY = {
     "SELECT i, 'row ' || i, CASE WHEN i % 3 = 0 THEN NULL ELSE i * 0.5 END FROM n",
     "postgres": "SELECT i, 'row ' || i, CASE WHEN i % 3 = 0 THEN NULL ELSE i * 0.5::float8 END "
     "FROM generate_series(0, ?::int) i",
+    "duckdb": "SELECT i, 'row ' || i, CASE WHEN i % 3 = 0 THEN NULL ELSE i * 0.5::double END "
+    "FROM generate_series(0, ?::bigint) g(i)",
     "mysql": "SELECT seq, concat('row ', seq), CASE WHEN seq % 3 = 0 THEN NULL "
     "ELSE seq * 0.5e0 END FROM seq_0_to_1000000 WHERE seq <= ?",
 }

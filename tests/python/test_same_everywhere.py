@@ -39,6 +39,9 @@ VALUES: list[tuple[str, Any]] = [(case["type"], value_of(case)) for case in CASE
 
 
 def column(kind: str, name: str) -> str:
+    if kind == "duckdb":  # PostgreSQL's names, but for these
+        other = {"bytes": "blob", "json": "json"}
+        return other.get(name) or column("postgres", name)
     return str(CASES["columns"][name][kind])
 
 

@@ -14,6 +14,7 @@ NUMBERS = {
     "sqlite": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {0}) "
     "SELECT i, 'row ' || i FROM n",
     "postgres": "SELECT i, 'row ' || i FROM generate_series(1, {0}) AS n(i)",
+    "duckdb": "SELECT i, 'row ' || i FROM generate_series(1, {0}) AS n(i)",
     "MariaDB": "WITH n(i) AS (SELECT seq FROM seq_1_to_{0}) SELECT i, concat('row ', i) FROM n",
     "MySQL": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {0}) "
     "SELECT /*+ SET_VAR(cte_max_recursion_depth = {0}) */ i, concat('row ', i) FROM n",
@@ -118,6 +119,7 @@ async def test_an_error_ends_the_stream(conn: Any, kind: str, numbers: str) -> N
         "sqlite": "CASE WHEN i > 50 THEN json('{') ELSE i END",
         "postgres": "1 / (51 - i)",
         "mysql": "(SELECT 1 UNION SELECT i FROM dual WHERE i > 50)",
+        "duckdb": "CASE WHEN i > 50 THEN error('late') ELSE i END",
     }[kind]
     before, _, source = numbers.format(100).rpartition(" FROM ")
     late = f"{before}, {failing} FROM {source}"

@@ -26,6 +26,7 @@ from .database import (
     is_environment_async,
 )
 from .exceptions import *  # noqa: F403
+from .pool import ConnectionPool
 from .pool_manager import PoolManager
 from .resilience import (
     CircuitBreaker,
@@ -45,6 +46,7 @@ __all__ = [
     "CircuitBreaker",
     "CircuitState",
     "ConnectionManager",
+    "ConnectionPool",
     "DatabaseConfig",
     "DatabaseFactory",
     "Interval",

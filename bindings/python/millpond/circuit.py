@@ -37,7 +37,7 @@ def _outcome_of(error: BaseException) -> int:
     return _FAILURE if isinstance(error, Exception) else _CANCELLED
 
 
-class _Guard:
+class Guard:
     """One call through a breaker, for `with`."""
 
     __slots__ = ("_breaker", "_ticket")
@@ -159,7 +159,7 @@ class CircuitBreaker(_native.Breaker):
         return wrapper  # type: ignore[no-any-return]
 
     def _run(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        guard = _Guard(self)
+        guard = Guard(self)
         guard.__enter__()
         try:
             result = function(*args, **kwargs)
@@ -172,11 +172,11 @@ class CircuitBreaker(_native.Breaker):
         return result
 
     async def _run_async(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        with _Guard(self):
+        with Guard(self):
             return await function(*args, **kwargs)
 
     @staticmethod
-    async def _finish(guard: _Guard, result: Awaitable[Any]) -> Any:
+    async def _finish(guard: Guard, result: Awaitable[Any]) -> Any:
         try:
             value = await result
         except BaseException as error:

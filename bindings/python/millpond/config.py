@@ -234,6 +234,35 @@ class DatabaseConfig:
         """The environment, such as ``"prod"``."""
         return self._env
 
+    @property
+    def connection_acquisition_timeout(self) -> float:
+        """Seconds to wait for a pooled connection; 0: no limit."""
+        return float(self._settings["connection_acquisition_timeout"])
+
+    @property
+    def connection_creation_timeout(self) -> float:
+        """Seconds that connecting may take; 0: no limit."""
+        return float(self._settings["connection_creation_timeout"])
+
+    @property
+    def pool_creation_timeout(self) -> float:
+        """Seconds that making a pool may take; 0: no limit."""
+        return float(self._settings["pool_creation_timeout"])
+
+    @property
+    def query_execution_timeout(self) -> float:
+        """Seconds for a call without ``timeout=``; 0: no limit."""
+        return float(self._settings["query_execution_timeout"])
+
+    @property
+    def statement_cache_size(self) -> int:
+        """Prepared statements that each connection keeps."""
+        return int(self._settings["statement_cache_size"])
+
+    def option(self, name: str, default: Any = None) -> Any:
+        """A setting of the driver, as it was given."""
+        return self._options.get(name, default)
+
     def hash(self) -> str:
         """MD5 (32 hexadecimal digits) of all parameters except the password: the pool's key."""
         key = {

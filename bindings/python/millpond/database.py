@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import threading
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, ClassVar, Self, cast
 
 from . import _native
+from .backend import BackendPool
 from .config import DatabaseConfig
 from .connection import (
     AsyncConnection,
@@ -20,9 +22,11 @@ from .connection import (
     SqliteSyncConnection,
     SyncConnection,
 )
-from .exceptions import ArgumentError
+from .exceptions import ArgumentError, UnsupportedError
 from .hooks import Hook
+from .pool import ConnectionPool
 from .pool_manager import PoolManager, _Entry
+from .slow import overridable
 
 
 class ConnectionManager(DatabaseConfig, PoolManager):
@@ -36,7 +40,7 @@ class ConnectionManager(DatabaseConfig, PoolManager):
         DriverNotBuiltError: this build of millpond lacks the database's driver.
     """
 
-    _driver: ClassVar[str]
+    _driver: ClassVar[str] = ""  # of the library; "" for a backend written in Python
     _async_class: ClassVar[type[_native.Connection]]
     _sync_class: ClassVar[type[_native.SyncConnection]]
 
@@ -51,8 +55,8 @@ class ConnectionManager(DatabaseConfig, PoolManager):
             self._check_kind(config._url_driver)
             self.__dict__.update(config.__dict__)
         self._cached = threading.local()
-        self._native_pool: _native.Pool | None = None
-        self._hooks = self._hooks_of(self._driver, self.hash())
+        self._native_pool: _native.Pool | BackendPool | None = None
+        self._hooks = self._hooks_of(self._kind(), self.hash())
         self._pool()
 
     @classmethod
@@ -63,32 +67,45 @@ class ConnectionManager(DatabaseConfig, PoolManager):
     @classmethod
     def _check_kind(cls, url_driver: str | None) -> None:
         """A URL names its kind of database: it must be ours."""
-        other = url_driver and DatabaseFactory._class_of(url_driver)._driver
-        if other and other != cls._driver:
+        if not url_driver:
+            return
+        other = DatabaseFactory._class_of(url_driver)
+        if not issubclass(cls, other) and (not cls._driver or other._driver != cls._driver):
             raise ArgumentError(
-                f"the URL is of {url_driver}, but {cls.__name__} is of {cls._driver}"
+                f"the URL is of {url_driver}, but {cls.__name__} is of {cls._kind()}"
             )
+
+    @classmethod
+    def _kind(cls) -> str:
+        """What a pool's connections are of: pools of different kinds are never shared."""
+        return cls._driver or f"{cls.__module__}.{cls.__qualname__}"
 
     def _config(self) -> DatabaseConfig:
         return self
 
-    def _pool(self) -> _native.Pool:
+    def _pool(self) -> Any:
         """The pool, made anew if it was closed."""
         pool = self._native_pool
         if pool is not None and not pool.closed:
             return pool
-        low, high = self._calculate_pool_size()
-        settings = self._native_settings()
-        settings.update(pool_min_size=str(low), pool_max_size=str(high))
-        pool = _native.Pool(self._driver, settings, self._async_class, self._sync_class)
+        pool = self._new_pool()
         for entry in self._find(self.hash()):
-            if entry.driver == self._driver and entry.pool.same_as(pool):
+            if entry.driver == self._kind() and entry.pool.same_as(pool):
                 self._native_pool = entry.pool
                 return entry.pool
-        self._remember(_Entry(pool, self, self._driver))
+        self._remember(_Entry(pool, self, self._kind()))
         self._native_pool = pool
         return pool
 
+    def _new_pool(self) -> Any:
+        if not self._driver:
+            return BackendPool(self)
+        low, high = self._calculate_pool_size()
+        settings = self._native_settings()
+        settings.update(pool_min_size=str(low), pool_max_size=str(high))
+        return _native.Pool(self._driver, settings, self._async_class, self._sync_class)
+
+    @overridable
     def _calculate_pool_size(self) -> tuple[int, int]:
         """How many connections the pool keeps, and how many it may open: (min, max).
 
@@ -98,6 +115,33 @@ class ConnectionManager(DatabaseConfig, PoolManager):
         low, high = _native.default_pool_size()
         high = self._settings.get("pool_max_size", high)
         return self._settings.get("pool_min_size", min(low, high)), high
+
+    # ---- For a backend to override -------------------------------------------------------
+
+    async def _create_pool(self, config: dict[str, Any]) -> ConnectionPool:
+        """Make the driver's pool for the running event loop. ``config`` is what ``config()``
+        returns; ``_calculate_pool_size()`` and the timeouts are attributes of this object."""
+        raise NotImplementedError(f"{type(self).__name__} must define _create_pool(config)")
+
+    def _create_sync_connection(self, config: dict[str, Any]) -> Any:
+        """Make a connection of the synchronous driver."""
+        raise UnsupportedError(f"{type(self).__name__} has no synchronous connections")
+
+    def _wrap_async_connection(self, raw_conn: Any) -> AsyncConnection:
+        """The AsyncConnection around a connection that the pool lends."""
+        raise NotImplementedError(f"{type(self).__name__} must define _wrap_async_connection()")
+
+    def _wrap_sync_connection(self, raw_conn: Any) -> SyncConnection:
+        """The SyncConnection around what ``_create_sync_connection`` made."""
+        raise UnsupportedError(f"{type(self).__name__} has no synchronous connections")
+
+    def _acquisition_timeout(self, timeout: float | None) -> float | None:
+        """Seconds to wait for a connection; None for no limit."""
+        if timeout is None:
+            return self.connection_acquisition_timeout or None
+        if isinstance(timeout, bool) or not timeout > 0:
+            raise ArgumentError(f"timeout must be a positive number of seconds, not {timeout!r}")
+        return timeout
 
     # ---- The whole -----------------------------------------------------------------------
 
@@ -139,13 +183,13 @@ class ConnectionManager(DatabaseConfig, PoolManager):
         Raises:
             StaleConnectionError: it was given back before.
         """
-        if not isinstance(async_conn, _native.Connection):
+        if not isinstance(async_conn, AsyncConnection):
             raise ArgumentError(f"{type(async_conn).__name__} is no connection of this pool")
         try:
             if self._hooks.any and async_conn.id:
                 await self._hooks.farewell(async_conn)
         finally:
-            async_conn._release()
+            await async_conn._release()
 
     def async_connection(
         self, timeout: float | None = None
@@ -154,7 +198,10 @@ class ConnectionManager(DatabaseConfig, PoolManager):
         if self._hooks.any:
             return self._lend_async(timeout)
         pool = self._pool()
-        return pool.async_connection() if timeout is None else pool.async_connection(timeout)
+        loan: contextlib.AbstractAsyncContextManager[AsyncConnection] = (
+            pool.async_connection() if timeout is None else pool.async_connection(timeout)
+        )
+        return loan
 
     @contextlib.asynccontextmanager
     async def _lend_async(self, timeout: float | None) -> AsyncIterator[AsyncConnection]:
@@ -180,6 +227,7 @@ class ConnectionManager(DatabaseConfig, PoolManager):
             if connection._check():
                 return cast(SyncConnection, connection)
             connection.close()
+            connection._release()
         self._cached.connection = None
         connection = self._acquire_sync(None)
         self._cached.connection = connection
@@ -191,6 +239,7 @@ class ConnectionManager(DatabaseConfig, PoolManager):
         self._cached.connection = None
         if connection is not None:
             connection.close()
+            connection._release()
 
     def sync_connection(
         self, timeout: float | None = None
@@ -307,6 +356,23 @@ class DatabaseFactory:
             DriverNotBuiltError: this build of millpond lacks the driver.
         """
         return DatabaseFactory._class_of(db_type)(db_config)
+
+    @staticmethod
+    def register(name: str, database: type[ConnectionManager]) -> None:
+        """Make a database class known by a name, for ``create_database`` and as the scheme of URLs.
+
+        Args:
+            name: letters, digits, ``+``, ``-`` and ``.``, beginning with a letter; case is ignored.
+            database: a subclass of ConnectionManager. An earlier class of that name is replaced.
+
+        Raises:
+            ArgumentError: (a ValueError) the name or the class is none.
+        """
+        if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*", name):
+            raise ArgumentError(f"{name!r} cannot be the name of a database type")
+        if not isinstance(database, type) or not issubclass(database, ConnectionManager):
+            raise ArgumentError(f"{database!r} is no subclass of ConnectionManager")
+        DatabaseFactory._classes[name.lower()] = database
 
     @staticmethod
     def from_url(url: str, **settings: Any) -> ConnectionManager:

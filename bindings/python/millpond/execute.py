@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import math
 import threading
+import types
 from collections.abc import Awaitable, Coroutine, Generator, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ._native import Result
 from ._steps import Steps, run_async, run_sync
@@ -22,16 +24,33 @@ from .exceptions import (
     ParameterError,
     QueryTimeoutError,
     SqlSyntaxError,
-    StaleConnectionError,
+    UnsupportedError,
 )
 from .progress import Progress, executemany_in_pieces, joined
+
+if TYPE_CHECKING:
+    from .backend import Lease
 
 Params = Sequence[Any] | None
 Tags = dict[str, Any] | None
 _Value = TypeVar("_Value")
 
+#: What PostgreSQL would say, for drivers that have no SQLSTATE.
+SQLSTATES = {
+    "UniqueViolationError": "23505",
+    "ForeignKeyViolationError": "23503",
+    "NotNullViolationError": "23502",
+    "CheckViolationError": "23514",
+    "SqlSyntaxError": "42601",
+    "UndefinedObjectError": "42P01",
+    "DeadlockError": "40P01",
+    "SerializationError": "40001",
+    "ReadOnlyError": "25006",
+}
+
 #: Seconds that a statement gets to end after it was told to.
 GRACE = 0.7
+INTERRUPT_EVERY = 0.02
 
 
 def as_result(answer: Any) -> Result:
@@ -78,8 +97,8 @@ class _Backend:
     def _seconds(self, timeout: float | None) -> float | None:
         """The call's timeout, or the configuration's; None for no limit."""
         if timeout is None:
-            manager = getattr(self, "_manager", None)
-            return (manager.query_execution_timeout or None) if manager is not None else None
+            lease = self._lease_of()
+            return (lease.owner._manager.query_execution_timeout or None) if lease else None
         if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
             raise TypeError(f"timeout must be a number of seconds, not {type(timeout).__name__}")
         if math.isnan(timeout) or timeout <= 0:
@@ -106,28 +125,84 @@ class _Backend:
     def _translated(self, error: Exception, row: int | None) -> Exception:
         """A driver's error as one of millpond's, which names the failing row of several."""
         made = error if isinstance(error, Error) else self._translate_error(error)
+        if isinstance(made, Error) and not made.sqlstate:
+            made.sqlstate = SQLSTATES.get(type(made).__name__, "")
         if made is not error:
             made.__cause__ = error
         if row is not None and isinstance(made, Error):
             made.args = (f"row {row}: {made}",)
         return made
 
+    def _lease_of(self) -> Lease | None:
+        """How the connection was acquired; None for one that was made by hand."""
+        return getattr(self, "_lease", None)
+
+    @property
+    def id(self) -> int:
+        """A number that no two open connections share; 0 once released."""
+        lease = self._lease_of()
+        return id(self) if lease is None else 0 if lease.released else id(lease.raw)
+
+    @property
+    def _fresh(self) -> bool:
+        """True for a session whose hooks are still to run."""
+        lease = self._lease_of()
+        return lease is not None and lease.fresh
+
+    def _set_up(self) -> None:
+        """The hooks have run."""
+        lease = self._lease_of()
+        if lease is not None:
+            lease.fresh = False
+            lease.owner._set_up.add(id(lease.raw))
+
     def _check_lease(self) -> None:
-        lease = getattr(self, "_lease", None)
-        if lease is not None and lease.released:
-            raise StaleConnectionError("the connection was given back to its pool: acquire one")
+        lease = self._lease_of()
+        if lease is not None:
+            lease.check()
 
     def _mark_broken(self) -> None:
         """A statement goes on though it was told to stop: nobody may use the connection again."""
-        lease = getattr(self, "_lease", None)
+        lease = self._lease_of()
         if lease is not None:
             lease.broken = True
 
+    @contextlib.contextmanager
+    def _stopping(self) -> Iterator[None]:
+        """No further row is begun inside."""
+        lease = self._lease_of()
+        if lease is not None:
+            lease.stopping = True
+        try:
+            yield
+        finally:
+            if lease is not None:
+                lease.stopping = False
+
+    def _check_stopping(self) -> None:
+        lease = self._lease_of()
+        if lease is not None and lease.stopping:
+            raise QueryTimeoutError("stopped between two rows")
+
+    @contextlib.contextmanager
+    def _at_work(self) -> Iterator[None]:
+        """A statement runs inside: a pool that closes must know."""
+        lease = self._lease_of()
+        if lease is None:
+            yield
+            return
+        lease.running += 1
+        try:
+            yield
+        finally:
+            lease.running -= 1
+
     def _prepare_steps(self, prepare: Any, native: str) -> Steps[Any]:
         """The statement of the connection's cache, or a new one."""
-        cache = getattr(self, "_statement_cache", None)
-        if cache is None:
+        lease = self._lease_of()
+        if lease is None:
             return (yield prepare(native))
+        cache = lease.cache
         key = cache.hash(native)
         found = cache.get(key)
         if found is not None:
@@ -154,12 +229,18 @@ class _Backend:
         answers = []
         for number, row in enumerate(rows):
             try:
+                self._check_stopping()
                 native, params = self._native_statement(sql, row, tags)
                 statement = yield from self._prepare_steps(prepare, native)
                 answers.append(as_result((yield run(statement, params))))
             except Exception as error:
                 raise self._translated(error, number) from error.__cause__
         return joined(answers)
+
+
+def _check_batch(batch: int) -> None:
+    if batch < 1:
+        raise ArgumentError("batch must be a positive number of rows")
 
 
 def _check_rows(rows: Any) -> None:
@@ -174,6 +255,35 @@ def _check_rows(rows: Any) -> None:
             raise ParameterError(f"row {number} has {len(row)} parameters, but row 0 has {width}")
 
 
+#: What a backend defines, and is used as ``execute`` is: in turn, not after release, and with
+#: errors of millpond.
+TRANSACTION = ("begin_transaction", "commit_transaction", "rollback_transaction")
+
+
+def _guarded_async(method: Any) -> Any:
+    @functools.wraps(method)
+    async def guarded(self: AsyncExecute) -> None:
+        self._check_lease()
+        try:
+            await self._in_turn(method(self))
+        except Exception as error:
+            raise self._translated(error, None) from error.__cause__
+
+    return guarded
+
+
+def _guarded_sync(method: Any) -> Any:
+    @functools.wraps(method)
+    def guarded(self: SyncExecute) -> None:
+        self._check_lease()
+        try:
+            method(self)
+        except Exception as error:
+            raise self._translated(error, None) from error.__cause__
+
+    return guarded
+
+
 # ---- Asynchronous ----------------------------------------------------------------------------
 
 
@@ -181,6 +291,12 @@ class AsyncExecute(_Backend):
     """Part of :class:`AsyncConnection`."""
 
     __slots__ = ()
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        super().__init_subclass__(**arguments)
+        for name in TRANSACTION:
+            if isinstance(vars(cls).get(name), types.FunctionType):
+                setattr(cls, name, _guarded_async(vars(cls)[name]))
 
     async def _prepare_statement_async(self, native_sql: str) -> Any:
         """Make of SQL what ``_execute_statement_async`` takes; by default the SQL itself. The
@@ -222,6 +338,17 @@ class AsyncExecute(_Backend):
         )
         return await self._within(seconds, run_async(steps))
 
+    async def fetch_arrow(
+        self, sql: str, params: Params = None, timeout: float | None = None, tags: Tags = None
+    ) -> Any:
+        """The rows in Arrow's form: an object with ``__arrow_c_stream__``. The library's own
+        connections have it; a backend whose driver can do it overrides this.
+
+        Raises:
+            UnsupportedError: it does not.
+        """
+        raise UnsupportedError(f"{type(self).__name__} has no fetch_arrow()")
+
     async def _stream(
         self,
         batch: int,
@@ -232,11 +359,19 @@ class AsyncExecute(_Backend):
     ) -> Result:
         """The first batch of a stream. By default all rows at once: a backend whose driver reads
         rows piece by piece overrides this, ``_fetch`` and ``_end_stream``."""
+        _check_batch(batch)
         return await self.execute(sql, params, timeout, tags)
 
     async def _fetch(self, timeout: float | None) -> Result:
         """The next batch of the open stream."""
         raise MisuseError("no stream is open on this connection")
+
+    def _release(self) -> Awaitable[None]:
+        """Give it back to its pool."""
+        lease = self._lease_of()
+        if lease is None:
+            raise MisuseError("this connection was not acquired from a database: close it")
+        return lease.owner.release(self)
 
     def _end_stream(self) -> Awaitable[None]:
         """End the open stream, if any, even if nobody awaits what this returns."""
@@ -280,29 +415,64 @@ class AsyncExecute(_Backend):
 
     async def _within(self, seconds: float | None, work: Coroutine[Any, Any, _Value]) -> _Value:
         """The work's outcome, if it ends in time; else it is stopped first."""
-        task = asyncio.ensure_future(work)
-        try:
-            done, _ = await asyncio.wait({task}, timeout=seconds)
-        except asyncio.CancelledError:
-            await self._stop(task)
-            raise
+        task = asyncio.ensure_future(self._in_turn(work))
+        with self._at_work():
+            try:
+                done, _ = await asyncio.wait({task}, timeout=seconds)
+            except asyncio.CancelledError:
+                await self._stop(task)
+                raise
+            unsent = not done and self._waits(task)
+            if not done:
+                await self._stop(task)
         if not done:
-            await self._stop(task)
-            raise QueryTimeoutError(f"the statement took longer than its timeout of {seconds} s")
+            why = ": it was not sent, since another statement was running" if unsent else ""
+            raise QueryTimeoutError(f"timed out after {seconds:g} s{why}")
         return task.result()
+
+    async def _in_turn(self, work: Coroutine[Any, Any, _Value]) -> _Value:
+        """Statements on one connection run one after another."""
+        lease = self._lease_of()
+        if lease is None:
+            return await work
+        try:
+            await lease.turn.acquire()
+        except BaseException:
+            work.close()
+            raise
+        try:
+            lease.current = asyncio.current_task()
+            return await work
+        finally:
+            lease.current = None
+            lease.turn.release()
 
     async def _stop(self, task: asyncio.Task[Any]) -> None:
         """End it, for as long as it takes but no longer than the grace."""
-        if self._can_interrupt():
-            self._interrupt_statement()
-        else:
+        if self._waits(task) or not self._can_interrupt():
             task.cancel()
+        else:
+            with self._stopping():
+                await self._interrupt_until_done(task)
         done, _ = await asyncio.wait({task}, timeout=GRACE)
         if not done:
             task.cancel()
             self._mark_broken()
         elif not task.cancelled():
             task.exception()  # of no interest any more
+
+    def _waits(self, task: asyncio.Task[Any]) -> bool:
+        """True while another statement has its turn."""
+        lease = self._lease_of()
+        return lease is not None and lease.current is not task
+
+    async def _interrupt_until_done(self, task: asyncio.Task[Any]) -> None:
+        """An interrupt between two calls of the driver is lost: try again."""
+        for _ in range(int(GRACE / INTERRUPT_EVERY)):
+            self._interrupt_statement()
+            done, _ = await asyncio.wait({task}, timeout=INTERRUPT_EVERY)
+            if done:
+                return
 
 
 # ---- Synchronous -----------------------------------------------------------------------------
@@ -312,6 +482,12 @@ class SyncExecute(_Backend):
     """Part of :class:`SyncConnection`."""
 
     __slots__ = ()
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        super().__init_subclass__(**arguments)
+        for name in TRANSACTION:
+            if isinstance(vars(cls).get(name), types.FunctionType):
+                setattr(cls, name, _guarded_sync(vars(cls)[name]))
 
     def _prepare_statement_sync(self, native_sql: str) -> Any:
         """As :meth:`AsyncConnection._prepare_statement_async`."""
@@ -342,6 +518,17 @@ class SyncExecute(_Backend):
                 )
             )
 
+    def fetch_arrow(
+        self, sql: str, params: Params = None, timeout: float | None = None, tags: Tags = None
+    ) -> Any:
+        """The rows in Arrow's form: an object with ``__arrow_c_stream__``. The library's own
+        connections have it; a backend whose driver can do it overrides this.
+
+        Raises:
+            UnsupportedError: it does not.
+        """
+        raise UnsupportedError(f"{type(self).__name__} has no fetch_arrow()")
+
     def _stream(
         self,
         batch: int,
@@ -351,11 +538,24 @@ class SyncExecute(_Backend):
         tags: Tags = None,
     ) -> Result:
         """As :meth:`AsyncConnection._stream`."""
+        _check_batch(batch)
         return self.execute(sql, params, timeout, tags)
 
     def _fetch(self, timeout: float | None) -> Result:
         """The next batch of the open stream."""
         raise MisuseError("no stream is open on this connection")
+
+    def _check(self) -> bool:
+        """True if the connection can still be used."""
+        lease = self._lease_of()
+        return lease is None or not (lease.released or lease.broken)
+
+    def _release(self) -> None:
+        """Give it back to its pool."""
+        lease = self._lease_of()
+        if lease is None:
+            raise MisuseError("this connection was not acquired from a database: close it")
+        lease.owner.release_sync(self)
 
     def _end_stream(self) -> None:
         """End the open stream, if any."""
@@ -388,14 +588,22 @@ class SyncExecute(_Backend):
     @contextlib.contextmanager
     def _within(self, seconds: float | None) -> Iterator[None]:
         """Stop what is run inside when the time is over."""
+        with self._at_work(), self._limit(seconds):
+            yield
+
+    @contextlib.contextmanager
+    def _limit(self, seconds: float | None) -> Iterator[None]:
         if seconds is None or not self._can_interrupt():
             yield
             return
         late = threading.Event()
+        over = threading.Event()
 
         def stop() -> None:
             late.set()
-            self._interrupt_statement()
+            with self._stopping():
+                while not over.wait(INTERRUPT_EVERY):
+                    self._interrupt_statement()
 
         timer = threading.Timer(min(seconds, threading.TIMEOUT_MAX), stop)
         timer.daemon = True
@@ -404,11 +612,13 @@ class SyncExecute(_Backend):
             yield
         except Exception as error:
             if late.is_set():
-                message = f"the statement took longer than its timeout of {seconds} s"
+                message = f"timed out after {seconds:g} s"
                 raise QueryTimeoutError(message) from error
             raise
         finally:
+            over.set()
             timer.cancel()
+            timer.join()
 
 
 __all__ = ["AsyncExecute", "Params", "SyncExecute", "Tags"]

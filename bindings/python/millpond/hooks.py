@@ -40,6 +40,7 @@ class Hooks:
             await _run_async(self.acquire, connection)
         except BaseException:
             await connection.close()
+            await connection._release()
             raise
 
     async def farewell(self, connection: Any) -> None:
@@ -55,6 +56,7 @@ class Hooks:
             _run_sync(self.acquire, connection)
         except BaseException:
             connection.close()
+            connection._release()
             raise
 
     def farewell_sync(self, connection: Any) -> None:

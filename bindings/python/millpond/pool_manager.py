@@ -28,7 +28,7 @@ class _Entry:
 
     __slots__ = ("config", "driver", "pool")
 
-    def __init__(self, pool: _native.Pool, config: DatabaseConfig, driver: str) -> None:
+    def __init__(self, pool: Any, config: DatabaseConfig, driver: str) -> None:
         self.pool = pool
         self.config = config
         self.driver = driver
@@ -124,7 +124,12 @@ class PoolManager:
             A dict from ``DatabaseConfig.hash()`` to True or False.
         """
         entries = cls._find(None)
-        healthy = _native.check_pools([entry.pool for entry in entries], timeout)
+        ours = [entry.pool for entry in entries if isinstance(entry.pool, _native.Pool)]
+        answers = iter(_native.check_pools(ours, timeout))
+        healthy = [
+            next(answers) if entry.pool in ours else entry.pool.health_check_sync()
+            for entry in entries
+        ]
         result = PoolHealth()
         for entry, well in zip(entries, healthy, strict=True):
             key = entry.config.hash()
@@ -167,7 +172,7 @@ class PoolManager:
 
     # ---- The pool of one database --------------------------------------------------------
 
-    def _pool(self) -> _native.Pool:
+    def _pool(self) -> Any:
         raise NotImplementedError(f"{type(self).__name__} has no pool: use a ConnectionManager")
 
     def _config(self) -> DatabaseConfig:
@@ -179,7 +184,8 @@ class PoolManager:
         Args:
             timeout: seconds, None for ``connection_acquisition_timeout``.
         """
-        return await self._pool().health_check(timeout)
+        healthy: bool = await self._pool().health_check(timeout)
+        return healthy
 
     async def check_for_leaked_connections(
         self, threshold_seconds: float = 300
