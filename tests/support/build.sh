@@ -61,6 +61,11 @@ need_venv() {
     echo "$wanted" >$venv/"$(basename "$1")".done
 }
 
+# The documentation's tools, apart: they depend on much that tests must not see.
+need_docs_venv() {
+    venv=build/docs-venv need_venv docs/requirements.txt
+}
+
 # install_module NAME PIP-OPTION...: the Python module; built anew only if a source changed.
 install_module() {
     local name="$1"

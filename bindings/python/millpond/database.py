@@ -220,7 +220,7 @@ class ConnectionManager(DatabaseConfig, PoolManager):
         pause (``pool_validate_after``) that takes a round trip.
 
         Raises:
-            As get_async_connection().
+            What :meth:`ConnectionManager.get_async_connection` raises.
         """
         connection = getattr(self._cached, "connection", None)
         if connection is not None and connection.id:
@@ -348,8 +348,9 @@ class DatabaseFactory:
         """The database of a type, not yet connected.
 
         Args:
-            db_type: ``"postgres"`` (or ``"postgresql"``), ``"mysql"`` (or ``"mariadb"``),
-            ``"sqlite"``. db_config: where it is.
+            db_type: ``"postgres"`` (or ``"postgresql"``), ``"mysql"`` (or ``"mariadb"``), or
+                ``"sqlite"``.
+            db_config: where it is.
 
         Raises:
             ArgumentError: (a ValueError) there is no such type, or the config does not fit it.
@@ -382,7 +383,7 @@ class DatabaseFactory:
             url: see :meth:`DatabaseConfig.from_url`; its scheme is the database's type.
             **settings: arguments of DatabaseConfig; they win over the URL's.
 
-        Raises: as :meth:`DatabaseConfig.from_url` and :meth:`create_database`.
+        Raises: as :meth:`DatabaseConfig.from_url` and :meth:`DatabaseFactory.create_database`.
         """
         config = DatabaseConfig.from_url(url, **settings)
         return DatabaseFactory._class_of(config._url_driver)(config)

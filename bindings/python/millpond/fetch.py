@@ -100,7 +100,7 @@ class AsyncFetch(AsyncExecute):
             ArgumentError: there is no such isolation level.
             MisuseError: on entering, isolation or read_only inside an open transaction.
             What ``begin_transaction`` and ``commit_transaction`` raise. If rolling back fails after
-            an exception, that exception is raised and the failure logged.
+                an exception, that exception is raised and the failure logged.
         """
         return AsyncTransaction(self, isolation, read_only, force_rollback)
 

@@ -1,0 +1,173 @@
+"""The site builds without a warning, says all there is to say, and every snippet runs."""
+
+import os
+import re
+import subprocess
+import sys
+import zlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import millpond
+import pytest
+import snippets
+
+ROOT = snippets.ROOT
+MKDOCS = ROOT / "build/docs-venv/bin/mkdocs"
+ids = [str(page.relative_to(ROOT)) for page in snippets.PAGES]
+
+
+# ---- The site ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("site")
+    done = subprocess.run(
+        [MKDOCS, "build", "--strict", "--site-dir", folder],
+        cwd=ROOT,
+        env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "WARNING" not in done.stderr
+    return folder
+
+
+def inventory(site: Path) -> set[str]:
+    """The names that the site documents, from the index that it offers to other sites."""
+    data = (site / "objects.inv").read_bytes()
+    lines = zlib.decompress(data.split(b"\n", 4)[4]).decode().splitlines()
+    return {line.split(" ")[0] for line in lines}
+
+
+def rows_of_errors() -> list[tuple[str, str]]:
+    """The classes in the tables, and what is said of their bases."""
+    text = (ROOT / "docs/reference/errors.md").read_text()
+    return re.findall(r"^\| `([A-Z]\w+)` \| ([^|]*) \|", text, flags=re.M)
+
+
+def test_the_reference_has_every_public_name(site: Path) -> None:
+    names = {f"millpond.{name}" for name in millpond.__all__} - {"millpond.__version__"}
+    in_table = {name for name, _ in rows_of_errors()}
+    documented = inventory(site) | {f"millpond.{name}" for name in in_table}
+    assert names - documented == {"millpond.Mysqldatabase"}, "named in prose alone"
+    assert in_table == set(millpond.exceptions.__all__)
+
+
+def test_the_table_of_errors_tells_their_bases() -> None:
+    for name, told in rows_of_errors():
+        bases = [base.__name__ for base in getattr(millpond, name).__bases__]
+        assert re.findall(r"`(\w+)`", told) == bases, name
+
+
+def test_no_text_of_the_site_is_unfinished(site: Path) -> None:
+    pages = [page for page in site.rglob("*.html") if page.name != "404.html"]
+    assert len(pages) >= 15
+    for page in pages:
+        text = page.read_text()
+        assert not re.search(r"TODO|FIXME|:(meth|class|func):", text), page
+
+
+def test_every_page_is_found_in_the_navigation() -> None:
+    listed = set(re.findall(r"- ([\w/-]+\.md)$", (ROOT / "mkdocs.yml").read_text(), flags=re.M))
+    assert listed == {str(page.relative_to(ROOT / "docs")) for page in snippets.PAGES[1:]}
+
+
+# ---- The snippets ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def places(postgres: dict[str, Any], mysql: dict[str, Any]) -> AsyncIterator[dict[str, str]]:
+    """What stands for the addresses on the pages: databases that hold nothing."""
+    made = {}
+    databases = []
+    for kind, address in (("postgres", postgres), ("mysql", mysql)):
+        names = ("host", "port", "user", "password", "database")
+        config = millpond.DatabaseConfig(**{name: address[name] for name in names}, pool_min_size=0)
+        db = millpond.DatabaseFactory.create_database(kind, config)
+        databases.append(db)
+        async with db.async_connection() as conn:
+            await conn.execute("DROP DATABASE IF EXISTS docs")
+            await conn.execute("CREATE DATABASE docs")
+        login = f"{address['user']}:{address['password']}@{address['host']}:{address['port']}"
+        made[f"{kind}://me:secret@localhost/shop"] = f"{kind}://{login}/docs"
+        made[f"{kind}+driver://me:secret@localhost/shop"] = login
+    shown = 'database="shop", host="localhost", port=5432, user="me", password="secret"'
+    made[shown] = ", ".join(
+        f"{name}={value!r}"
+        for name, value in {**postgres, "database": "docs"}.items()
+        if name in ("database", "host", "port", "user", "password")
+    )
+    yield made
+    await millpond.PoolManager.close_pool(timeout=5)
+    for db in databases:
+        async with db.async_connection() as conn:
+            await conn.execute("DROP DATABASE docs")
+        await db.close_pool(config_hash=db.hash(), timeout=5)
+
+
+@pytest.mark.parametrize("page", snippets.PAGES, ids=ids)
+async def test_the_snippets_of_a_page_run(
+    page: Path, places: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    await snippets.run_page(page, places, tmp_path)
+
+
+@pytest.mark.parametrize("page", snippets.PAGES, ids=ids)
+def test_a_page_has_no_code_that_nobody_runs(page: Path) -> None:
+    for block in snippets.blocks_of(page):
+        assert block.language in snippets.RUN | snippets.READ, block.place
+
+
+IN_COMMANDS = re.compile(r"^\s*((?:tests|examples|bindings)/\S+)", flags=re.M)
+IN_PROSE = re.compile(r"`((?:abi|core|tests|examples|bindings)/[\w./-]+)`")
+
+
+@pytest.mark.parametrize("page", snippets.PAGES, ids=ids)
+def test_the_files_that_a_page_names_are_there(page: Path) -> None:
+    commands = [block.code for block in snippets.blocks_of(page) if block.language == "sh"]
+    named = IN_COMMANDS.findall("\n".join(commands)) + IN_PROSE.findall(page.read_text())
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def test_the_snippets_of_c_compile(tmp_path: Path) -> None:
+    flags = ["-std=c11", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-xc"]
+    for page in snippets.PAGES:
+        for block in snippets.blocks_of(page):
+            if block.language == "c":
+                file = tmp_path / "snippet.c"
+                file.write_text(block.code)
+                command = ["cc", *flags, f"-I{ROOT}/abi/include", str(file)]
+                done = subprocess.run(command, capture_output=True, text=True, check=False)
+                assert done.returncode == 0, f"{block.place}:\n{done.stderr}"
+
+
+def test_the_snippets_of_lua_run(tmp_path: Path) -> None:
+    host = ROOT / "build/test/tests/lua/lua_host"  # the interpreter with the module inside
+    scripts = ROOT / "bindings/lua"
+    env = {**os.environ, "LUA_PATH": f"{scripts}/?.lua;{scripts}/?/init.lua;;"}
+    for page in snippets.PAGES:
+        for block in snippets.blocks_of(page):
+            if block.language == "lua":
+                file = tmp_path / "snippet.lua"
+                file.write_text(block.code)
+                done = subprocess.run(
+                    [host, file], env=env, capture_output=True, text=True, check=False
+                )
+                assert done.returncode == 0, f"{block.place}:\n{done.stderr}"
+                told = re.findall(r"--> (.*)$", block.code, flags=re.M)
+                assert done.stdout.splitlines() == told, block.place
+
+
+def test_a_snippet_that_is_wrong_is_noticed(tmp_path: Path) -> None:
+    page = ROOT / "docs/wrong.md"
+    block = snippets.Block(page, 1, "python", "print(1)  # -> 2")
+    with pytest.raises(AssertionError, match="printed"):
+        snippets.run_program(block, block.code, tmp_path)
+    assert sys.modules.get("wrong") is None
