@@ -47,6 +47,37 @@ AT(pond_step, row_count, 32);
 AT(pond_step, column_count, 40);
 AT(pond_step, wait_ms, 48);
 
+SIZE(pond_scaling_signal, 96);
+AT(pond_scaling_signal, struct_size, 0);
+AT(pond_scaling_signal, level, 4);
+AT(pond_scaling_signal, action, 8);
+AT(pond_scaling_signal, saturation, 12);
+AT(pond_scaling_signal, waiting, 16);
+AT(pond_scaling_signal, reserved, 20);
+AT(pond_scaling_signal, attempts, 24);
+AT(pond_scaling_signal, timeouts, 32);
+AT(pond_scaling_signal, timeout_rate, 40);
+AT(pond_scaling_signal, window_seconds, 48);
+AT(pond_scaling_signal, utilization, 56);
+AT(pond_scaling_signal, acquires_per_second, 64);
+AT(pond_scaling_signal, queries_per_second, 72);
+AT(pond_scaling_signal, mean_wait_seconds, 80);
+AT(pond_scaling_signal, mean_query_seconds, 88);
+
+SIZE(pond_metric, 88);
+AT(pond_metric, struct_size, 0);
+AT(pond_metric, kind, 4);
+AT(pond_metric, name, 8);
+AT(pond_metric, label, 16);
+AT(pond_metric, value, 24);
+AT(pond_metric, number, 32);
+AT(pond_metric, count, 40);
+AT(pond_metric, sum, 48);
+AT(pond_metric, max, 56);
+AT(pond_metric, p50, 64);
+AT(pond_metric, p95, 72);
+AT(pond_metric, p99, 80);
+
 SIZE(pond_pool_status, 112);
 AT(pond_pool_status, struct_size, 0);
 AT(pond_pool_status, min_size, 4);

@@ -227,6 +227,7 @@ typedef enum pond_step_kind {
     POND_STEP_PAUSE = 7  /* wait for wait_ms, then feed no rows: others go first */
 } pond_step_kind;
 
+/* A step of a plan. */
 typedef struct pond_step {
     uint32_t struct_size; /* set by the caller to sizeof(pond_step) */
     uint32_t kind;        /* a pond_step_kind */
