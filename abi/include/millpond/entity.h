@@ -92,6 +92,7 @@ typedef struct pond_record {
     4u /* results hold only null, bool, int, float, text and bytes: times \
           as ISO 8601, decimals in digits without trailing zeros */
 
+/* As expected_version: no check. */
 #define POND_VERSION_ANY ((int64_t)-1)
 
 /* How to call; a NULL pointer stands for the defaults. Each function says what it looks at. */
@@ -118,6 +119,7 @@ typedef struct pond_entity_options {
 
 /* ---- Plans ------------------------------------------------------------------------------- */
 
+/* One call on its way, and then its answer. */
 typedef struct pond_plan pond_plan;
 
 /* Each makes a plan; all arguments are copied. Errors of all: POND_EINVAL for a name that is too

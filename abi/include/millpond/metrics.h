@@ -75,6 +75,7 @@ typedef struct pond_metrics pond_metrics;
 POND_API int pond_metrics_take(pond_pool *pool, pond_metrics **out, pond_error **err);
 POND_API void pond_metrics_free(pond_metrics *metrics);
 
+/* What a metric is. */
 typedef enum pond_metric_kind {
     POND_METRIC_COUNTER = 1,  /* only grows */
     POND_METRIC_GAUGE = 2,    /* as it is now */
