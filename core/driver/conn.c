@@ -440,6 +440,14 @@ void pondi_conn_submit(pondi_conn *conn, pondi_request *request)
     advance(conn);
 }
 
+void pondi_conn_submit_first(pondi_conn *conn, pondi_request *request)
+{
+    accept(conn, request);
+    pondi_list_push_front(&conn->queue, &request->op.link);
+    aim_timer(conn, request->deadline_ns);
+    advance(conn);
+}
+
 static void set_result(pondi_request *request, pond_result *result)
 {
     int wanted = request->kind >= PONDI_REQUEST_EXECUTE && request->kind <= PONDI_REQUEST_FETCH;

@@ -60,6 +60,7 @@ typedef struct pondi_conn {
     int in_transaction;       /* as the server or library reports it */
     int transaction_failed;   /* open, but only a rollback is possible */
     int standby;              /* it refused a write, as a standby does */
+    uint32_t features;        /* POND_CAN_*, of the server too */
     char server_version[128]; /* "PostgreSQL 15.8" */
     char driver_version[64];  /* "libpq 15.8" */
 } pondi_conn;
@@ -71,6 +72,9 @@ int pondi_conn_new(const pondi_driver *driver, pond_config *config, void *shared
 /* Queue a request, or complete it with an error at once. Takes the core's reference over. The
  * deadline counts from here. */
 void pondi_conn_submit(pondi_conn *conn, pondi_request *request);
+
+/* The same, before all that wait: for what belongs to the request that has just ended. */
+void pondi_conn_submit_first(pondi_conn *conn, pondi_request *request);
 
 /* Run a request in the calling thread, where the driver can and nothing else is running; the loop
  * is unlocked meanwhile. Returns 0 if it must be submitted instead. Otherwise it has completed, and

@@ -388,8 +388,9 @@ enum {
     WAITS = 2   /* the caller waits for the operation, and gets the only reference */
 };
 
-static int submit(pond_pool *pool, pond_loop *loop, int flags, int64_t timeout_ms, void *user_data,
-                  pond_op **op, pond_error **err)
+/* `intercept` gets the only reference to the operation, or nobody does (NULL). */
+static int submit(pond_pool *pool, pond_loop *loop, int flags, void (*intercept)(pond_op *op),
+                  int64_t timeout_ms, void *user_data, pond_op **op, pond_error **err)
 {
     pondi_branch *branch;
     pondi_acquire *acquire;
@@ -406,8 +407,8 @@ static int submit(pond_pool *pool, pond_loop *loop, int flags, int64_t timeout_m
         pond_op_release(&acquire->op);
         return code ? code : pondi_error_move(err, closed_error());
     }
-    if (flags & WAITS) {
-        acquire->op.intercept = pondi_op_keep;
+    acquire->op.intercept = intercept;
+    if (intercept) {
         *op = &acquire->op;
     } else {
         pondi_op_hand_out(&acquire->op, op);
@@ -426,7 +427,8 @@ static int enter_and_submit(pond_pool *pool, pond_loop *loop, int flags, int64_t
         code = pondi_pool_enter(pool, loop, err);
     if (code)
         return code;
-    code = submit(pool, loop, flags, timeout_ms, user_data, op, err);
+    code = submit(pool, loop, flags, flags & WAITS ? pondi_op_keep : NULL, timeout_ms, user_data,
+                  op, err);
     pondi_loop_leave(loop);
     return code;
 }
@@ -435,6 +437,14 @@ int pond_pool_acquire(pond_pool *pool, pond_loop *loop, int64_t timeout_ms, void
                       pond_op **op, pond_error **err)
 {
     return enter_and_submit(pool, loop, 0, timeout_ms, user_data, op, err);
+}
+
+int pondi_acquire_within(pond_pool *pool, pond_loop *loop, int64_t timeout_ms,
+                         void (*intercept)(pond_op *op), void *user_data, pond_op **op,
+                         pond_error **err)
+{
+    *op = NULL;
+    return submit(pool, loop, 0, intercept, timeout_ms, user_data, op, err);
 }
 
 int pond_pool_check(pond_pool *pool, pond_loop *loop, int64_t timeout_ms, void *user_data,

@@ -186,6 +186,8 @@ void pondi_pool_unhold(pond_pool *pool)
     if (pool->shared_opened && pool->driver->shared_close)
         pool->driver->shared_close(pool->shared);
     pondi_pool_end_metrics(pool);
+    if (pool->attachment)
+        pool->attachment_free(pool->attachment);
     pond_config_release(pool->config);
     pond_error_free(pool->outage.error);
     if (pool->keeper)

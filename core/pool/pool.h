@@ -92,6 +92,8 @@ struct pond_pool {
     uint64_t statement_evictions;
     pondi_metrics metrics;   /* says itself what the lock guards */
     pondi_list metrics_link; /* in snapshot.c's list, which has a lock of its own */
+    void *attachment;        /* what a layer above keeps per pool; set once */
+    void (*attachment_free)(void *attachment);
 };
 
 /* A pool's presence on one loop. */
@@ -316,6 +318,12 @@ void pondi_acquire_pump(pond_pool *pool, pondi_branch *here);
 /* Fail the waiters of a branch whose time is over, or all of them with `error` (a copy each);
  * returns the next deadline. */
 int64_t pondi_acquire_expire(pondi_branch *branch, const pond_error *error);
+
+/* Acquire for the core itself, the loop locked: `intercept` takes the operation over when it has
+ * completed, maybe within this call. *op is no reference. */
+int pondi_acquire_within(pond_pool *pool, pond_loop *loop, int64_t timeout_ms,
+                         void (*intercept)(pond_op *op), void *user_data, pond_op **op,
+                         pond_error **err);
 
 /* ---- close.c ---- */
 /* To be called when a slot went: complete the closers if it was the last. Any lock but the pool's.

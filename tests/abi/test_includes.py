@@ -16,7 +16,7 @@ ALLOWED = {
     "drivers": {"loop", "sql", "driver"},
     "arrow": {"driver"},
     "pool": {"loop", "sql", "driver", "metrics", "resilience"},
-    "entity": {"loop", "sql", "driver", "pool"},
+    "entity": {"loop", "sql", "driver", "pool", "resilience"},
 }
 
 # Headers of others, and the one place that may include them.

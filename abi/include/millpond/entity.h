@@ -48,17 +48,17 @@ typedef struct pond_schema pond_schema;
 
 /* Make the cache for a database that the host reaches by its own means: one for each database, not
  * for each connection. `capabilities`: the sum of POND_CAN_* that hold. Thread: any. */
-int pond_schema_new(pond_dialect dialect, uint32_t capabilities, pond_schema **out,
-                    pond_error **err);
-pond_schema *pond_schema_retain(pond_schema *schema);
-void pond_schema_release(pond_schema *schema);
+POND_API int pond_schema_new(pond_dialect dialect, uint32_t capabilities, pond_schema **out,
+                             pond_error **err);
+POND_API pond_schema *pond_schema_retain(pond_schema *schema);
+POND_API void pond_schema_release(pond_schema *schema);
 
 /* The cache of a pool's database; a new reference. Errors: POND_ENOTSUPPORTED for a driver without
  * SQL. Thread: any. */
-int pond_pool_schema(pond_pool *pool, pond_schema **out, pond_error **err);
+POND_API int pond_pool_schema(pond_pool *pool, pond_schema **out, pond_error **err);
 
 /* Forget what is known of an entity (NULL: of all): it is read again when needed. Thread: any. */
-void pond_schema_forget(pond_schema *schema, const char *entity);
+POND_API void pond_schema_forget(pond_schema *schema, const char *entity);
 
 /* ---- Fields ------------------------------------------------------------------------------ */
 
@@ -128,80 +128,86 @@ typedef struct pond_plan pond_plan;
 
 /* Create or update; only the given fields change. Options: user_id, comment, expected_version,
  * PLAIN. Answer: one row, the whole entity. Fails with POND_EVERSION if the version is another. */
-int pond_plan_save(pond_schema *schema, const char *entity, const pond_record *record,
-                   const pond_entity_options *options, pond_plan **out, pond_error **err);
+POND_API int pond_plan_save(pond_schema *schema, const char *entity, const pond_record *record,
+                            const pond_entity_options *options, pond_plan **out, pond_error **err);
 
 /* Create or update many, each with fields of its own: all or none. Options: user_id, comment.
  * Answer: one column `id`, in the order given. Thread: any. */
-int pond_plan_save_many(pond_schema *schema, const char *entity, const pond_record *records,
-                        uint64_t record_count, const pond_entity_options *options, pond_plan **out,
-                        pond_error **err);
+POND_API int pond_plan_save_many(pond_schema *schema, const char *entity,
+                                 const pond_record *records, uint64_t record_count,
+                                 const pond_entity_options *options, pond_plan **out,
+                                 pond_error **err);
 
 /* One row by its id, or none. Options: DELETED, PLAIN. Thread: any. */
-int pond_plan_get(pond_schema *schema, const char *entity, const char *id,
-                  const pond_entity_options *options, pond_plan **out, pond_error **err);
+POND_API int pond_plan_get(pond_schema *schema, const char *entity, const char *id,
+                           const pond_entity_options *options, pond_plan **out, pond_error **err);
 
 /* The rows that exist of these ids, in no particular order. Options: DELETED, PLAIN. Thread: any.
  */
-int pond_plan_get_many(pond_schema *schema, const char *entity, const char *const *ids,
-                       uint64_t id_count, const pond_entity_options *options, pond_plan **out,
-                       pond_error **err);
+POND_API int pond_plan_get_many(pond_schema *schema, const char *entity, const char *const *ids,
+                                uint64_t id_count, const pond_entity_options *options,
+                                pond_plan **out, pond_error **err);
 
 /* Mark as deleted, or delete for good; the answer's number is 1 if there was a row to delete.
  * Options: user_id, comment, expected_version, PERMANENT. Thread: any. */
-int pond_plan_delete(pond_schema *schema, const char *entity, const char *id,
-                     const pond_entity_options *options, pond_plan **out, pond_error **err);
+POND_API int pond_plan_delete(pond_schema *schema, const char *entity, const char *id,
+                              const pond_entity_options *options, pond_plan **out,
+                              pond_error **err);
 
 /* Take the mark away; the answer's number is 1 if there was one. Options: user_id, comment,
  * expected_version. Thread: any. */
-int pond_plan_restore(pond_schema *schema, const char *entity, const char *id,
-                      const pond_entity_options *options, pond_plan **out, pond_error **err);
+POND_API int pond_plan_restore(pond_schema *schema, const char *entity, const char *id,
+                               const pond_entity_options *options, pond_plan **out,
+                               pond_error **err);
 
 /* Rows that meet a condition. Options: where, params, order_by, limit, offset, DELETED, PLAIN.
  * Errors: POND_ESYNTAX for a condition or order that is more than one. Thread: any. */
-int pond_plan_find(pond_schema *schema, const char *entity, const pond_entity_options *options,
-                   pond_plan **out, pond_error **err);
+POND_API int pond_plan_find(pond_schema *schema, const char *entity,
+                            const pond_entity_options *options, pond_plan **out, pond_error **err);
 
 /* How many there are: the answer's number. Options: where, params, DELETED. Thread: any. */
-int pond_plan_count(pond_schema *schema, const char *entity, const pond_entity_options *options,
-                    pond_plan **out, pond_error **err);
+POND_API int pond_plan_count(pond_schema *schema, const char *entity,
+                             const pond_entity_options *options, pond_plan **out, pond_error **err);
 
 /* All versions of one id, ascending. Options: limit, offset, PLAIN. Thread: any. */
-int pond_plan_history(pond_schema *schema, const char *entity, const char *id,
-                      const pond_entity_options *options, pond_plan **out, pond_error **err);
+POND_API int pond_plan_history(pond_schema *schema, const char *entity, const char *id,
+                               const pond_entity_options *options, pond_plan **out,
+                               pond_error **err);
 
 /* What changed from one instant to before another (microseconds since 1970-01-01 UTC), of one id or
  * (NULL) of all, by time, id and version. Options: limit, offset, PLAIN. Thread: any. */
-int pond_plan_history_between(pond_schema *schema, const char *entity, const char *id,
-                              int64_t from_us, int64_t to_us, const pond_entity_options *options,
-                              pond_plan **out, pond_error **err);
+POND_API int pond_plan_history_between(pond_schema *schema, const char *entity, const char *id,
+                                       int64_t from_us, int64_t to_us,
+                                       const pond_entity_options *options, pond_plan **out,
+                                       pond_error **err);
 
 /* One version of one id, or no row. Options: PLAIN. Thread: any. */
-int pond_plan_version(pond_schema *schema, const char *entity, const char *id, int64_t version,
-                      const pond_entity_options *options, pond_plan **out, pond_error **err);
+POND_API int pond_plan_version(pond_schema *schema, const char *entity, const char *id,
+                               int64_t version, const pond_entity_options *options, pond_plan **out,
+                               pond_error **err);
 
 /* The names of the database's entities: one column `name`, in order. Thread: any. */
-int pond_plan_list(pond_schema *schema, pond_plan **out, pond_error **err);
+POND_API int pond_plan_list(pond_schema *schema, pond_plan **out, pond_error **err);
 
-pond_plan *pond_plan_retain(pond_plan *plan);
-void pond_plan_release(pond_plan *plan);
+POND_API pond_plan *pond_plan_retain(pond_plan *plan);
+POND_API void pond_plan_release(pond_plan *plan);
 
 /* ---- The answer -------------------------------------------------------------------------- */
 
 /* POND_PENDING, POND_OK, or the code that the plan failed with. Thread: any, one at a time. */
-int pond_plan_status(const pond_plan *plan);
+POND_API int pond_plan_status(const pond_plan *plan);
 
 /* Take the rows of the answer, NULL if it has none; and the error. The caller owns what it gets.
  * Thread: any, one at a time. */
-pond_result *pond_plan_take_result(pond_plan *plan);
-pond_error *pond_plan_take_error(pond_plan *plan);
+POND_API pond_result *pond_plan_take_result(pond_plan *plan);
+POND_API pond_error *pond_plan_take_error(pond_plan *plan);
 
 /* A count, or 1 and 0 for true and false. Thread: any, one at a time. */
-int64_t pond_plan_number(const pond_plan *plan);
+POND_API int64_t pond_plan_number(const pond_plan *plan);
 
 /* The type of a column of an entity's rows, as the meta table has it ("int", "tuple"); "" for a
  * column that is none of an entity. Owned by the result. Thread: any. */
-const char *pond_result_column_type(const pond_result *result, size_t column);
+POND_API const char *pond_result_column_type(const pond_result *result, size_t column);
 
 /* ---- Running ----------------------------------------------------------------------------- */
 
@@ -209,10 +215,10 @@ const char *pond_result_column_type(const pond_result *result, size_t column);
  * deadlock or serialization failure; or, if one is open, as a part of it that fails alone. The
  * plan's schema must be the pool's. Completes when the plan is done, with its status. Errors: what
  * the statements can fail with. Thread: loop. */
-int pond_connection_run(pond_connection *connection, pond_plan *plan, int64_t timeout_ms,
-                        void *user_data, pond_op **op, pond_error **err);
-int pond_connection_run_wait(pond_connection *connection, pond_plan *plan, int64_t timeout_ms,
-                             pond_error **err);
+POND_API int pond_connection_run(pond_connection *connection, pond_plan *plan, int64_t timeout_ms,
+                                 void *user_data, pond_op **op, pond_error **err);
+POND_API int pond_connection_run_wait(pond_connection *connection, pond_plan *plan,
+                                      int64_t timeout_ms, pond_error **err);
 
 /* ---- Driving it oneself ------------------------------------------------------------------ */
 
@@ -243,26 +249,26 @@ typedef struct pond_step {
 
 /* Begin; `in_transaction`: whether the caller has one open on the connection. Errors: POND_EMISUSE
  * if it was started before. Thread: any, one at a time. */
-int pond_plan_start(pond_plan *plan, int in_transaction, pond_error **err);
+POND_API int pond_plan_start(pond_plan *plan, int in_transaction, pond_error **err);
 
 /* The next step, the same until it is answered. What it points to lives until then. Errors:
  * POND_EMISUSE if the plan was not started. Thread: any, one at a time. */
-int pond_plan_next(pond_plan *plan, pond_step *out, pond_error **err);
+POND_API int pond_plan_next(pond_plan *plan, pond_step *out, pond_error **err);
 
 /* Answer a step that went well: rows of values, row-major, with the names of their columns, which
  * are copied. `affected`: rows that a write touched, or -1 if the database does not say. Errors:
  * POND_EMISUSE if no step waits, POND_ENOMEM: the step still waits. Thread: any, one at a time. */
-int pond_plan_feed_rows(pond_plan *plan, const char *const *names, const pond_value *values,
-                        uint64_t row_count, uint64_t column_count, int64_t affected,
-                        pond_error **err);
+POND_API int pond_plan_feed_rows(pond_plan *plan, const char *const *names,
+                                 const pond_value *values, uint64_t row_count,
+                                 uint64_t column_count, int64_t affected, pond_error **err);
 
 /* Answer a step that failed: the code decides what the plan does. POND_EUNIQUE, POND_EUNDEFINED,
  * POND_EDEADLOCK and POND_ESERIALIZATION may mean to try again, POND_EPROGRAMMING that a column is
  * there already. `message` is kept for the plan's own error. `still_open`: whether the caller's or
  * the plan's transaction is open now. Errors: POND_EMISUSE if no step waits. Thread: any, one at a
  * time. */
-int pond_plan_feed_error(pond_plan *plan, int code, const char *sqlstate, const char *message,
-                         int still_open, pond_error **err);
+POND_API int pond_plan_feed_error(pond_plan *plan, int code, const char *sqlstate,
+                                  const char *message, int still_open, pond_error **err);
 
 #ifdef __cplusplus
 }

@@ -32,6 +32,7 @@
 #ifndef MILLPOND_MILLPOND_H
 #define MILLPOND_MILLPOND_H
 
+#include "millpond/entity.h"
 #include "millpond/metrics.h"
 #include "millpond/resilience.h"
 #include "millpond/types.h"

@@ -25,6 +25,7 @@ from .database import (
     connect,
     is_environment_async,
 )
+from .entity import register_serializer
 from .exceptions import *  # noqa: F403
 from .pool import ConnectionPool
 from .pool_manager import PoolManager
@@ -75,6 +76,7 @@ __all__ = [
     "is_environment_async",
     "namedtuple_row",
     "overridable",
+    "register_serializer",
     "retry_with_backoff",
     "track_slow_method",
 ]

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from . import _native
 from ._steps import run_async, run_sync
+from .entity import AsyncEntityMethods, SyncEntityMethods
 from .fetch import AsyncFetch, SyncFetch, Tags
 from .progress import Progress, executemany_in_pieces
 from .rows import Row
 from .sql import MysqlSqlGenerator, PostgresSqlGenerator, SqlGenerator, SqliteSqlGenerator
 
 
-class AsyncConnection(AsyncFetch, abc.ABC):
+class AsyncConnection(AsyncFetch, AsyncEntityMethods, abc.ABC):
     """An asynchronous connection. Statements on one connection run one after another."""
 
     __slots__ = ()
@@ -50,7 +51,7 @@ class AsyncConnection(AsyncFetch, abc.ABC):
         """``{"db_server_version": …, "db_driver": …}``."""
 
 
-class SyncConnection(SyncFetch, abc.ABC):
+class SyncConnection(SyncFetch, SyncEntityMethods, abc.ABC):
     """A synchronous connection, for one thread."""
 
     __slots__ = ()

@@ -19,6 +19,7 @@ PyObject *native_connection_new(native_pool *pool, native_loop *loop, pond_conne
     self->lease = lease;
     self->origin = origin;
     pond_connection_set_tag(lease, self->state, self);
+    self->schema = pond_schema_retain(pool->schema);
     self->loop = (native_loop *)Py_XNewRef((PyObject *)loop);
     self->runs_inline = pool->runs_inline;
     return (PyObject *)self;
@@ -71,6 +72,7 @@ static void connection_dealloc(PyObject *object)
         PyObject_ClearWeakRefs(object);
     pond_connection_release(self->lease);
     native_origin_free(self->origin);
+    pond_schema_release(self->schema);
     Py_CLEAR(self->loop);
     type->tp_free(object);
     Py_DECREF(type);
@@ -309,6 +311,8 @@ static PyMethodDef connection_methods[] = {
      "get_version_details($self)\n--\n\nVersions of server and driver."},
     {"_stream", FAST(native_connection_stream), "_stream(batch, sql, params, timeout, tags)"},
     {"_fetch", native_connection_fetch, METH_O, "_fetch(timeout)"},
+    {"_entity", (PyCFunction)(void (*)(void))native_connection_entity, METH_FASTCALL,
+     "_entity(verb, entity, ...): run a plan, see Schema.plan()."},
     {"_end_stream", native_connection_end_stream, METH_NOARGS, "End the open stream, if any."},
     {"close", connection_close, METH_NOARGS,
      "close($self)\n--\n\nClose the connection instead of giving it back."},
@@ -515,6 +519,8 @@ static PyMethodDef sync_methods[] = {
      "get_version_details($self)\n--\n\nVersions of server and driver."},
     {"_stream", FAST(native_sync_stream), "_stream(batch, sql, params, timeout, tags)"},
     {"_fetch", native_sync_fetch, METH_O, "_fetch(timeout)"},
+    {"_entity", (PyCFunction)(void (*)(void))native_sync_entity, METH_FASTCALL,
+     "_entity(verb, entity, ...): run a plan, see Schema.plan()."},
     {"_end_stream", native_sync_end_stream, METH_NOARGS, "End the open stream, if any."},
     {"close", sync_close, METH_NOARGS,
      "close($self)\n--\n\nClose the connection instead of giving it back."},

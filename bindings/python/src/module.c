@@ -34,6 +34,8 @@ static int import_all(native_state *state)
         {&state->write_log, "millpond._values", "write_log"},
         {&state->format_stack, "millpond._values", "format_stack"},
         {&state->watch_shutdown, "millpond._values", "watch_shutdown"},
+        {&state->encode_field, "millpond._fields", "encode_field"},
+        {&state->field_decoder, "millpond._fields", "field_decoder"},
     };
     for (size_t i = 0; i < sizeof(imports) / sizeof(imports[0]); i++) {
         *imports[i].to = import_from(imports[i].module, imports[i].name);
@@ -87,6 +89,8 @@ static int add_types(PyObject *module, native_state *state)
                    add_type(module, &native_result_spec, (PyObject *)&PyList_Type,
                             &state->result_type) ||
                    add_type(module, &native_arrow_spec, NULL, &state->arrow_type) ||
+                   add_type(module, &native_plan_spec, NULL, &state->plan_type) ||
+                   add_type(module, &native_schema_spec, NULL, &state->schema_type) ||
                    register_coroutine(state)
                ? -1
                : 0;
@@ -95,6 +99,7 @@ static int add_types(PyObject *module, native_state *state)
 static int module_exec(PyObject *module)
 {
     native_state *state = PyModule_GetState(module);
+    native_init_entity();
     if (native_init_values(module, state) || import_all(state) || make_constants(state) ||
         native_add_errors(module, state) || add_types(module, state) ||
         PyModule_AddFunctions(module, native_functions) || native_add_resilience(module) ||
@@ -120,6 +125,10 @@ static void objects_of(native_state *state, PyObject ***out)
         (PyObject **)&state->sync_connection_type,
         (PyObject **)&state->result_type,
         (PyObject **)&state->arrow_type,
+        (PyObject **)&state->plan_type,
+        (PyObject **)&state->schema_type,
+        &state->encode_field,
+        &state->field_decoder,
         &state->errors,
         &state->error_base,
         &state->loops,
@@ -146,7 +155,7 @@ static void objects_of(native_state *state, PyObject ***out)
     memcpy(out, objects, sizeof(objects));
 }
 
-enum { OBJECT_COUNT = 30 };
+enum { OBJECT_COUNT = 34 };
 
 static int module_traverse(PyObject *module, visitproc visit, void *arg)
 {

@@ -19,6 +19,10 @@ typedef struct native_state {
     PyTypeObject *sync_connection_type;
     PyTypeObject *result_type;
     PyTypeObject *arrow_type;
+    PyTypeObject *plan_type;
+    PyTypeObject *schema_type;
+    PyObject *encode_field;    /* millpond.entity's, of values that are not plain */
+    PyObject *field_decoder;   /* the other way: by the name of a type */
     PyObject *errors;          /* dict: code -> exception class */
     PyObject *error_base;      /* millpond.Error */
     PyObject *loops;           /* dict: event loop -> Loop */
@@ -99,7 +103,8 @@ typedef enum native_op_kind {
     NATIVE_OP_RESULT,     /* with rows */
     NATIVE_OP_ARROW,      /* with rows in Arrow's form */
     NATIVE_OP_CONNECTION, /* with a connection of `pool` */
-    NATIVE_OP_HEALTH      /* with True or, for any error, False */
+    NATIVE_OP_HEALTH,     /* with True or, for any error, False */
+    NATIVE_OP_PLAN        /* with the answer of the plan that is there */
 } native_op_kind;
 
 typedef struct native_op {
@@ -108,7 +113,7 @@ typedef struct native_op {
     native_state *state;
     pond_op *op; /* NULL for one that was ready from the start */
     native_loop *loop;
-    PyObject *pool; /* for a connection */
+    PyObject *pool; /* for a connection; or the plan */
     native_origin *origin;
     PyObject *value;
     PyObject *exception;
@@ -139,6 +144,7 @@ int native_op_completed(native_op *op);
 typedef struct native_pool {
     PyObject_HEAD native_state *state;
     pond_pool *pool;
+    pond_schema *schema;
     PyTypeObject *connection_type; /* for what it lends */
     PyTypeObject *sync_connection_type;
     int runs_inline; /* blocking calls do the work in the caller's thread */
@@ -155,8 +161,9 @@ int native_read_timeout(native_state *state, PyObject *args, PyObject *keywords,
 typedef struct native_connection {
     PyObject_HEAD native_state *state;
     pond_connection *lease; /* NULL once given back */
-    native_loop *loop;      /* NULL for a synchronous one */
-    native_origin *origin;  /* who acquired it */
+    pond_schema *schema;
+    native_loop *loop;     /* NULL for a synchronous one */
+    native_origin *origin; /* who acquired it */
     PyObject *weakrefs;
     int runs_inline;
     int closed;
@@ -227,6 +234,18 @@ PyObject *native_columns(const pond_result *result);
 extern PyType_Spec native_arrow_spec;
 /* An object with the result, which is taken over, for dataframe libraries. */
 PyObject *native_arrow(native_state *state, pond_result *result);
+
+/* ---- plan.c, entity.c ---- */
+struct native_plan;
+extern PyType_Spec native_plan_spec;
+extern PyType_Spec native_schema_spec;
+void native_init_entity(void);
+/* Arguments: see plan.c. */
+struct native_plan *native_plan_new(native_state *state, pond_schema *schema,
+                                    PyObject *const *given, Py_ssize_t count);
+PyObject *native_plan_answer(struct native_plan *self);
+PyObject *native_connection_entity(PyObject *object, PyObject *const *args, Py_ssize_t count);
+PyObject *native_sync_entity(PyObject *object, PyObject *const *args, Py_ssize_t count);
 
 /* ---- url.c ---- */
 PyObject *native_parse_url(PyObject *module, PyObject *args);

@@ -142,6 +142,8 @@ static PyObject *take_value(native_op *self)
         native_origin *origin = self->origin;
         self->origin = NULL;
         return native_connection_new((native_pool *)self->pool, self->loop, lease, origin);
+    case NATIVE_OP_PLAN:
+        return native_plan_answer((struct native_plan *)self->pool);
     default:
         return Py_NewRef(Py_None);
     }

@@ -86,11 +86,13 @@ static PyObject *pool_new(PyTypeObject *type, PyObject *args, PyObject *keywords
     if (!code && set_all(state, config, settings) == 0) {
         self->runs_inline = strcmp(pond_config_driver(config), "sqlite") == 0;
         code = pond_pool_open(config, &self->pool, &error);
+        if (!code)
+            code = pond_pool_schema(self->pool, &self->schema, &error);
     }
     pond_config_release(config);
     if (code)
         native_raise(state, code, error);
-    if (!self->pool)
+    if (!self->schema)
         Py_CLEAR(self);
     return (PyObject *)self;
 }
@@ -110,6 +112,7 @@ static void pool_dealloc(PyObject *object)
     PyTypeObject *type = Py_TYPE(object);
     PyObject_GC_UnTrack(object);
     pond_pool *pool = self->pool;
+    pond_schema_release(self->schema);
     Py_BEGIN_ALLOW_THREADS /* closing files may take its time */
         pond_pool_release(pool);
     Py_END_ALLOW_THREADS

@@ -410,6 +410,9 @@ static void note_versions(my_conn *conn)
 {
     const char *server = server_version(conn->mysql);
     int maria = strstr(server, "MariaDB") != NULL;
+    unsigned long major = strtoul(server, NULL, 10);
+    if (maria && (major > 10 || (major == 10 && strtoul(server + 3, NULL, 10) >= 5)))
+        conn->base.features |= POND_CAN_RETURN;
     snprintf(conn->base.server_version, sizeof(conn->base.server_version), "%s %s",
              maria ? "MariaDB" : "MySQL", server);
 #ifdef MARIADB_PACKAGE_VERSION

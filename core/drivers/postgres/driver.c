@@ -42,6 +42,7 @@ static int open_conn(pond_config *config, void *shared, pondi_conn **out, pond_e
     if (!conn)
         return pondi_error_nomem(err);
     conn->fd = -1;
+    conn->base.features = POND_CAN_RETURN | POND_CAN_WRITE_IN_CTE;
     conn->unnamed = !pondi_config_flag(config, "prepared_statements", 1);
     *out = &conn->base;
     return POND_OK;

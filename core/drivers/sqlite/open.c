@@ -202,6 +202,9 @@ static int set_up(pondi_sqlite_conn *conn)
     conn->attach = pondi_config_flag(conn->base.config, "attach", 0);
     if (!conn->attach)
         sqlite3_limit(conn->db, SQLITE_LIMIT_ATTACHED, 0);
+    int code = pondi_sqlite_add_collation(conn->db);
+    if (code != SQLITE_OK)
+        return code;
     sqlite3_busy_handler(conn->db, on_busy, conn);
     sqlite3_progress_handler(conn->db, STEPS_BETWEEN_LOOKS, on_progress, conn);
     if (conn->shared->memory)

@@ -122,4 +122,8 @@ uint8_t pondi_sqlite_affinity(const char *declared);
 /* The error that the database reports now, for the request if there is one. */
 pond_error *pondi_sqlite_error(pondi_sqlite_conn *conn, const pondi_request *request, int code);
 
+/* ---- collate.c ---- */
+/* Make the collation "decimal" known to a connection; an SQLite code. */
+int pondi_sqlite_add_collation(sqlite3 *db);
+
 #endif

@@ -1,0 +1,307 @@
+/* Entities: dicts to records, and rows to dicts. */
+#include "native.h"
+
+#include <datetime.h>
+
+#include "plan.h"
+
+/* ---- Values of fields -------------------------------------------------------------------- */
+
+static int is_plain_type(native_state *state, PyObject *object)
+{
+    PyTypeObject *type = Py_TYPE(object);
+    return object == Py_None || type == &PyUnicode_Type || type == &PyLong_Type ||
+           type == &PyFloat_Type || type == &PyBool_Type || type == &PyBytes_Type ||
+           PyDateTime_CheckExact(object) || PyDate_CheckExact(object) ||
+           PyTime_CheckExact(object) || type == (PyTypeObject *)state->decimal_type ||
+           type == (PyTypeObject *)state->uuid_type;
+}
+
+/* An error about "parameter 0" is about this field. */
+static void name_field(PyObject *name)
+{
+    PyObject *type;
+    PyObject *value;
+    PyObject *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyErr_NormalizeException(&type, &value, &traceback);
+    PyObject *said = value ? PyObject_Str(value) : NULL;
+    PyObject *field = said ? PyUnicode_FromFormat("the value of \"%U\"", name) : NULL;
+    PyObject *named =
+        field ? PyObject_CallMethod(said, "replace", "sO", "parameter 0", field) : NULL;
+    PyObject *args = named ? PyTuple_Pack(1, named) : NULL;
+    if (!args || PyObject_SetAttrString(value, "args", args))
+        PyErr_Clear();
+    Py_XDECREF(said);
+    Py_XDECREF(field);
+    Py_XDECREF(named);
+    Py_XDECREF(args);
+    PyErr_Restore(type, value, traceback);
+}
+
+static int hold(PyObject **held, PyObject *object)
+{
+    if (!*held && !(*held = PyList_New(0)))
+        return -1;
+    return PyList_Append(*held, object);
+}
+
+/* What Python code makes of it: (name of the type or None, value, whether it is JSON text). */
+static int read_encoded(native_state *state, PyObject *encoded, pond_field *out, PyObject **held)
+{
+    PyObject *type;
+    PyObject *value;
+    int is_json;
+    if (hold(held, encoded) || !PyArg_ParseTuple(encoded, "OOp", &type, &value, &is_json))
+        return -1;
+    if (type != Py_None && !(out->type = PyUnicode_AsUTF8(type)))
+        return -1;
+    if (native_to_value(state, value, 0, &out->value, held))
+        return -1;
+    if (is_json)
+        out->value.type = POND_TYPE_JSON;
+    return 0;
+}
+
+static int read_value(native_state *state, PyObject *object, pond_field *out, PyObject **held)
+{
+    out->type = NULL;
+    if (is_plain_type(state, object))
+        return native_to_value(state, object, 0, &out->value, held);
+    PyObject *encoded = PyObject_CallOneArg(state->encode_field, object);
+    if (!encoded)
+        return -1;
+    int failed = read_encoded(state, encoded, out, held);
+    Py_DECREF(encoded);
+    return failed;
+}
+
+static int read_field(native_state *state, PyObject *key, PyObject *value, pond_field *out,
+                      PyObject **held)
+{
+    if (!PyUnicode_Check(key)) {
+        native_raise_text(state, POND_EPARAMS, "the name of a field must be a str, not %.100s",
+                          Py_TYPE(key)->tp_name);
+        return -1;
+    }
+    out->name = PyUnicode_AsUTF8(key);
+    if (!out->name) {
+        PyErr_Clear();
+        native_raise_text(state, POND_EINVAL, "%R cannot be the name of a field", key);
+        return -1;
+    }
+    Py_INCREF(value); /* whoever is called may change the dict */
+    int failed = read_value(state, value, out, held);
+    Py_DECREF(value);
+    if (failed)
+        name_field(key);
+    return failed;
+}
+
+/* ---- Records ----------------------------------------------------------------------------- */
+
+static int read_record(native_state *state, PyObject *entity, native_records *to, size_t index)
+{
+    Py_ssize_t position = 0;
+    PyObject *key;
+    PyObject *value;
+    pond_record *record = &to->records[index];
+    size_t room = to->field_room - to->field_count;
+    size_t count = 0;
+    record->fields = to->fields + to->field_count;
+    while (PyDict_Next(entity, &position, &key, &value)) {
+        if (count == room) {
+            PyErr_SetString(PyExc_RuntimeError, "an entity changed while it was saved");
+            return -1;
+        }
+        if (read_field(state, key, value, &to->fields[to->field_count + count], &to->held))
+            return -1;
+        count++;
+    }
+    record->field_count = count;
+    to->field_count += count;
+    return 0;
+}
+
+static int check_entity(native_state *state, PyObject *entity, Py_ssize_t index)
+{
+    if (PyDict_Check(entity))
+        return 0;
+    if (index < 0)
+        native_raise_text(state, POND_EPARAMS, "entity must be a dict, not %.100s",
+                          Py_TYPE(entity)->tp_name);
+    else
+        native_raise_text(state, POND_EPARAMS, "entity %zd must be a dict, not %.100s", index,
+                          Py_TYPE(entity)->tp_name);
+    return -1;
+}
+
+static int make_records(native_records *to, size_t count, size_t fields)
+{
+    to->records = PyMem_New(pond_record, count + 1);
+    to->fields = PyMem_New(pond_field, fields + 1);
+    to->count = count;
+    to->field_room = fields;
+    if (to->records && to->fields)
+        return 0;
+    PyErr_NoMemory();
+    return -1;
+}
+
+int native_records_read_one(native_state *state, PyObject *entity, native_records *to)
+{
+    *to = (native_records){0};
+    if (check_entity(state, entity, -1) || make_records(to, 1, (size_t)PyDict_GET_SIZE(entity)) ||
+        read_record(state, entity, to, 0)) {
+        native_records_free(to);
+        return -1;
+    }
+    return 0;
+}
+
+int native_records_read(native_state *state, PyObject *entities, native_records *to)
+{
+    *to = (native_records){0};
+    size_t fields = 0;
+    PyObject *list = PySequence_List(entities); /* ours: nobody changes it meanwhile */
+    if (!list || hold(&to->held, list))
+        goto failed;
+    Py_ssize_t count = PyList_GET_SIZE(list);
+    for (Py_ssize_t i = 0; i < count; i++) {
+        if (check_entity(state, PyList_GET_ITEM(list, i), i))
+            goto failed;
+        fields += (size_t)PyDict_GET_SIZE(PyList_GET_ITEM(list, i));
+    }
+    if (make_records(to, (size_t)count, fields))
+        goto failed;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        if (read_record(state, PyList_GET_ITEM(list, i), to, (size_t)i))
+            goto failed;
+    }
+    Py_DECREF(list);
+    return 0;
+
+failed:
+    Py_XDECREF(list);
+    native_records_free(to);
+    return -1;
+}
+
+void native_records_free(native_records *records)
+{
+    PyMem_Free(records->records);
+    PyMem_Free(records->fields);
+    Py_XDECREF(records->held);
+    *records = (native_records){0};
+}
+
+/* ---- Parameters of conditions ------------------------------------------------------------ */
+
+/* As for execute(), and what entities know besides: enums, types with a serializer. */
+int native_where_value(native_state *state, PyObject *object, Py_ssize_t number, pond_value *out,
+                       PyObject **held)
+{
+    if (is_plain_type(state, object) || PyList_CheckExact(object) || PyTuple_CheckExact(object) ||
+        PyDict_CheckExact(object))
+        return native_to_value(state, object, number, out, held);
+    pond_field field = {.name = ""};
+    if (read_value(state, object, &field, held))
+        return -1;
+    *out = field.value;
+    return 0;
+}
+
+/* ---- Rows to dicts ----------------------------------------------------------------------- */
+
+typedef struct decoder {
+    PyObject *name;
+    PyObject *call; /* or NULL: the value as it is */
+} decoder;
+
+static int is_own_type(const char *type)
+{
+    static const char *const names[] = {"",      "int",     "text",     "bool",
+                                        "float", "decimal", "datetime", "datetimetz",
+                                        "date",  "time",    "uuid",     "bytes"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(names[i], type) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+static int make_decoder(native_state *state, const pond_result *result, size_t column, int plain,
+                        decoder *out)
+{
+    const char *type = pond_result_column_type(result, column);
+    out->name = PyUnicode_InternFromString(pond_result_column_name(result, column));
+    if (!out->name)
+        return -1;
+    if (plain || is_own_type(type))
+        return 0;
+    out->call = PyObject_CallFunction(state->field_decoder, "s", type);
+    if (out->call == Py_None)
+        Py_CLEAR(out->call);
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+static PyObject *decode(native_state *state, const decoder *how, pond_value *value)
+{
+    if (value->type == POND_TYPE_JSON)
+        value->type = POND_TYPE_TEXT; /* decoders read the text themselves */
+    PyObject *object = native_from_value(state, value);
+    if (!object || !how->call || object == Py_None)
+        return object;
+    PyObject *decoded = PyObject_CallOneArg(how->call, object);
+    Py_DECREF(object);
+    return decoded;
+}
+
+static PyObject *read_dict(native_state *state, pond_result *result, size_t row,
+                           const decoder *decoders, pond_value *values, size_t count)
+{
+    pond_error *error = NULL;
+    int code = pond_result_row(result, row, values, &error);
+    if (code)
+        return native_raise(state, code, error);
+    PyObject *dict = PyDict_New();
+    for (size_t i = 0; dict && i < count; i++) {
+        PyObject *object = decode(state, &decoders[i], &values[i]);
+        if (!object || PyDict_SetItem(dict, decoders[i].name, object))
+            Py_CLEAR(dict);
+        Py_XDECREF(object);
+    }
+    return dict;
+}
+
+PyObject *native_dicts(native_state *state, pond_result *result, int plain)
+{
+    size_t columns = pond_result_column_count(result);
+    size_t rows = pond_result_row_count(result);
+    decoder *decoders = PyMem_Calloc(columns + 1, sizeof(*decoders));
+    pond_value *values = PyMem_New(pond_value, columns + 1);
+    PyObject *list = decoders && values ? PyList_New((Py_ssize_t)rows) : PyErr_NoMemory();
+    for (size_t i = 0; list && i < columns && rows; i++) {
+        if (make_decoder(state, result, i, plain, &decoders[i]))
+            Py_CLEAR(list);
+    }
+    for (size_t i = 0; list && i < rows; i++) {
+        PyObject *dict = read_dict(state, result, i, decoders, values, columns);
+        if (dict)
+            PyList_SET_ITEM(list, (Py_ssize_t)i, dict);
+        else
+            Py_CLEAR(list);
+    }
+    for (size_t i = 0; decoders && i < columns; i++) {
+        Py_XDECREF(decoders[i].name);
+        Py_XDECREF(decoders[i].call);
+    }
+    PyMem_Free(decoders);
+    PyMem_Free(values);
+    return list;
+}
+
+void native_init_entity(void)
+{
+    PyDateTime_IMPORT;
+}

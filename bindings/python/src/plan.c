@@ -1,0 +1,721 @@
+/* Plans: what entity calls do, made from their arguments; run natively, or step by step. */
+#include "plan.h"
+
+/* ---- Arguments --------------------------------------------------------------------------- */
+
+/* plan(verb, entity, subject, flags, user_id, comment, expected_version, where, params, order_by,
+ * limit, offset, first, second), all positional; what is left out has its default. */
+enum {
+    AT_VERB,
+    AT_ENTITY,
+    AT_SUBJECT,
+    AT_FLAGS,
+    AT_USER,
+    AT_COMMENT,
+    AT_EXPECTED,
+    AT_WHERE,
+    AT_PARAMS,
+    AT_ORDER,
+    AT_LIMIT,
+    AT_OFFSET,
+    AT_FIRST,
+    AT_SECOND,
+    AT_COUNT
+};
+
+typedef struct arguments {
+    native_state *state;
+    PyObject *given[AT_COUNT]; /* NULL or None: not given */
+    pond_schema *schema;
+    pond_entity_options options;
+    pond_value few[NATIVE_FEW];
+    pond_value *params;
+    PyObject *held;
+} arguments;
+
+static const char *const names[] = {
+    "verb",         "entity_name", "entity",   "flags", "user_id", "comment", "expected_version",
+    "where_clause", "params",      "order_by", "limit", "offset",  "since",   "until"};
+
+static int is_given(const arguments *args, int at)
+{
+    return args->given[at] && args->given[at] != Py_None;
+}
+
+/* Text that lives as long as its object. A NUL would cut it short. */
+static const char *text_of(native_state *state, PyObject *object, const char *what)
+{
+    Py_ssize_t size;
+    if (!PyUnicode_Check(object)) {
+        native_raise_text(state, POND_EPARAMS, "%s must be a str, not %.100s", what,
+                          Py_TYPE(object)->tp_name);
+        return NULL;
+    }
+    const char *text = PyUnicode_AsUTF8AndSize(object, &size);
+    if (!text) {
+        PyErr_Clear();
+        native_raise_text(state, POND_EDATA, "%s contains a lone surrogate, which is no character",
+                          what);
+        return NULL;
+    }
+    if (strlen(text) == (size_t)size)
+        return text;
+    native_raise_text(state, POND_EINVAL, "%s contains a NUL character", what);
+    return NULL;
+}
+
+static int read_text(arguments *args, int at, const char **out)
+{
+    *out = NULL;
+    if (!is_given(args, at))
+        return 0;
+    *out = text_of(args->state, args->given[at], names[at]);
+    return *out ? 0 : -1;
+}
+
+static int read_integer(arguments *args, int at, int64_t fallback, int64_t *out)
+{
+    *out = fallback;
+    if (!is_given(args, at))
+        return 0;
+    if (!PyLong_Check(args->given[at]) || PyBool_Check(args->given[at])) {
+        native_raise_text(args->state, POND_EPARAMS, "%s must be an int, not %.100s", names[at],
+                          Py_TYPE(args->given[at])->tp_name);
+        return -1;
+    }
+    *out = PyLong_AsLongLong(args->given[at]);
+    return *out == -1 && PyErr_Occurred() ? -1 : 0;
+}
+
+static int read_natural(arguments *args, int at, int64_t fallback, int64_t *out)
+{
+    if (read_integer(args, at, fallback, out))
+        return -1;
+    if (!is_given(args, at) || *out >= 0)
+        return 0;
+    native_raise_text(args->state, POND_EINVAL, "%s must not be negative", names[at]);
+    return -1;
+}
+
+static int read_params(arguments *args)
+{
+    PyObject *params = args->given[AT_PARAMS];
+    if (!is_given(args, AT_PARAMS))
+        return 0;
+    if (!PyTuple_Check(params) && !PyList_Check(params)) {
+        native_raise_text(args->state, POND_EPARAMS,
+                          "params must be a tuple or list, not %.100s: write (value,) for one",
+                          Py_TYPE(params)->tp_name);
+        return -1;
+    }
+    Py_ssize_t count = PySequence_Fast_GET_SIZE(params);
+    if (count > NATIVE_FEW)
+        args->params = PyMem_New(pond_value, (size_t)count);
+    if (!args->params) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    for (Py_ssize_t i = 0; i < count && i < PySequence_Fast_GET_SIZE(params); i++) {
+        if (native_where_value(args->state, PySequence_Fast_GET_ITEM(params, i), i + 1,
+                               &args->params[i], &args->held))
+            return -1;
+    }
+    args->options.params = args->params;
+    args->options.param_count = (uint64_t)count;
+    return 0;
+}
+
+static int read_options(arguments *args)
+{
+    int64_t flags;
+    pond_entity_options *options = &args->options;
+    *options = (pond_entity_options)POND_ENTITY_OPTIONS_INIT;
+    if (read_integer(args, AT_FLAGS, 0, &flags) || read_text(args, AT_USER, &options->user_id) ||
+        read_text(args, AT_COMMENT, &options->comment) ||
+        read_natural(args, AT_EXPECTED, POND_VERSION_ANY, &options->expected_version) ||
+        read_text(args, AT_WHERE, &options->where) || read_params(args) ||
+        read_text(args, AT_ORDER, &options->order_by) ||
+        read_natural(args, AT_LIMIT, -1, &options->limit) ||
+        read_natural(args, AT_OFFSET, 0, &options->offset))
+        return -1;
+    options->flags = (uint32_t)flags;
+    return 0;
+}
+
+/* ---- Making ------------------------------------------------------------------------------ */
+
+static int failed_to_make(native_state *state, int code, pond_error *error)
+{
+    if (!code)
+        return 0;
+    native_raise(state, code, error);
+    return -1;
+}
+
+static int make_save(arguments *args, const char *entity, pond_plan **out)
+{
+    native_records records;
+    pond_error *error = NULL;
+    if (native_records_read_one(args->state, args->given[AT_SUBJECT], &records))
+        return -1;
+    int code = pond_plan_save(args->schema, entity, records.records, &args->options, out, &error);
+    native_records_free(&records);
+    return failed_to_make(args->state, code, error);
+}
+
+static int make_save_many(arguments *args, const char *entity, pond_plan **out)
+{
+    native_records records;
+    pond_error *error = NULL;
+    if (native_records_read(args->state, args->given[AT_SUBJECT], &records))
+        return -1;
+    int code = pond_plan_save_many(args->schema, entity, records.records, records.count,
+                                   &args->options, out, &error);
+    native_records_free(&records);
+    return failed_to_make(args->state, code, error);
+}
+
+static const char *id_of(arguments *args, PyObject *object)
+{
+    if (PyLong_Check(object) ||
+        PyObject_TypeCheck(object, (PyTypeObject *)args->state->uuid_type)) {
+        object = PyObject_Str(object);
+        if (!object || (!args->held && !(args->held = PyList_New(0))) ||
+            PyList_Append(args->held, object)) {
+            Py_XDECREF(object);
+            return NULL;
+        }
+        Py_DECREF(object);
+    }
+    return text_of(args->state, object, "entity_id");
+}
+
+static int make_get_many(arguments *args, const char *entity, pond_plan **out)
+{
+    pond_error *error = NULL;
+    PyObject *list = PySequence_List(args->given[AT_SUBJECT]);
+    Py_ssize_t count = list ? PyList_GET_SIZE(list) : 0;
+    const char **ids = list ? PyMem_New(const char *, (size_t)count + 1) : NULL;
+    int code = ids ? POND_OK : -1;
+    if (list && !ids)
+        PyErr_NoMemory();
+    for (Py_ssize_t i = 0; i < count && !code; i++) {
+        ids[i] = id_of(args, PyList_GET_ITEM(list, i));
+        code = ids[i] ? POND_OK : -1;
+    }
+    if (!code)
+        code = failed_to_make(args->state,
+                              pond_plan_get_many(args->schema, entity, ids, (uint64_t)count,
+                                                 &args->options, out, &error),
+                              error);
+    PyMem_Free((void *)ids);
+    Py_XDECREF(list);
+    return code;
+}
+
+static int make_read(arguments *args, native_verb verb, const char *entity, pond_plan **out)
+{
+    pond_error *error = NULL;
+    int64_t first;
+    int64_t second;
+    int code;
+    const pond_entity_options *options = &args->options;
+    const char *id = NULL;
+    if (is_given(args, AT_SUBJECT) && !(id = id_of(args, args->given[AT_SUBJECT])))
+        return -1;
+    if (read_integer(args, AT_FIRST, 0, &first) || read_integer(args, AT_SECOND, 0, &second))
+        return -1;
+    if (!id && verb != NATIVE_FIND && verb != NATIVE_COUNT && verb != NATIVE_BETWEEN)
+        id = "";
+    switch (verb) {
+    case NATIVE_GET:
+        code = pond_plan_get(args->schema, entity, id, options, out, &error);
+        break;
+    case NATIVE_DELETE:
+        code = pond_plan_delete(args->schema, entity, id, options, out, &error);
+        break;
+    case NATIVE_RESTORE:
+        code = pond_plan_restore(args->schema, entity, id, options, out, &error);
+        break;
+    case NATIVE_FIND:
+        code = pond_plan_find(args->schema, entity, options, out, &error);
+        break;
+    case NATIVE_COUNT:
+        code = pond_plan_count(args->schema, entity, options, out, &error);
+        break;
+    case NATIVE_HISTORY:
+        code = pond_plan_history(args->schema, entity, id, options, out, &error);
+        break;
+    case NATIVE_BETWEEN:
+        code = pond_plan_history_between(args->schema, entity, id, first, second, options, out,
+                                         &error);
+        break;
+    default:
+        code = pond_plan_version(args->schema, entity, id, first, options, out, &error);
+        break;
+    }
+    return failed_to_make(args->state, code, error);
+}
+
+static int make(arguments *args, native_verb verb, pond_plan **out)
+{
+    pond_error *error = NULL;
+    const char *entity;
+    if (verb == NATIVE_LIST)
+        return failed_to_make(args->state, pond_plan_list(args->schema, out, &error), error);
+    if (!is_given(args, AT_ENTITY)) {
+        native_raise_text(args->state, POND_EPARAMS, "entity_name must be a str, not None");
+        return -1;
+    }
+    if (read_text(args, AT_ENTITY, &entity) || read_options(args))
+        return -1;
+    switch (verb) {
+    case NATIVE_SAVE:
+        return make_save(args, entity, out);
+    case NATIVE_SAVE_MANY:
+        return make_save_many(args, entity, out);
+    case NATIVE_GET_MANY:
+        return make_get_many(args, entity, out);
+    default:
+        return make_read(args, verb, entity, out);
+    }
+}
+
+native_plan *native_plan_new(native_state *state, pond_schema *schema, PyObject *const *given,
+                             Py_ssize_t count)
+{
+    arguments args = {.state = state, .schema = schema};
+    pond_plan *plan = NULL;
+    int64_t verb;
+    args.params = args.few;
+    for (Py_ssize_t i = 0; i < count && i < AT_COUNT; i++)
+        args.given[i] = given[i];
+    if (count > AT_COUNT || count < 1 || read_integer(&args, AT_VERB, 0, &verb) || verb < 0 ||
+        verb > NATIVE_LIST) {
+        if (!PyErr_Occurred())
+            PyErr_SetString(PyExc_TypeError, "no such plan");
+        return NULL;
+    }
+    native_plan *self = NULL;
+    if (make(&args, (native_verb)verb, &plan) == 0)
+        self = (native_plan *)state->plan_type->tp_alloc(state->plan_type, 0);
+    if (args.params != args.few)
+        PyMem_Free(args.params);
+    Py_XDECREF(args.held);
+    if (!self) {
+        pond_plan_release(plan);
+        return NULL;
+    }
+    self->state = state;
+    self->plan = plan;
+    self->verb = (native_verb)verb;
+    self->plain = (args.options.flags & POND_ENTITY_PLAIN) != 0;
+    if (verb == NATIVE_SAVE)
+        self->subject = Py_NewRef(args.given[AT_SUBJECT]);
+    return self;
+}
+
+static int plan_traverse(PyObject *object, visitproc visit, void *arg)
+{
+    native_plan *self = (native_plan *)object;
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(self->subject);
+    return 0;
+}
+
+static int plan_clear(PyObject *object)
+{
+    Py_CLEAR(((native_plan *)object)->subject);
+    return 0;
+}
+
+static void plan_dealloc(PyObject *object)
+{
+    native_plan *self = (native_plan *)object;
+    PyTypeObject *type = Py_TYPE(object);
+    PyObject_GC_UnTrack(object);
+    pond_plan_release(self->plan);
+    plan_clear(object);
+    type->tp_free(object);
+    Py_DECREF(type);
+}
+
+/* ---- The answer -------------------------------------------------------------------------- */
+
+static PyObject *first_or_none(PyObject *list)
+{
+    if (!list)
+        return NULL;
+    PyObject *first = Py_NewRef(PyList_GET_SIZE(list) ? PyList_GET_ITEM(list, 0) : Py_None);
+    Py_DECREF(list);
+    return first;
+}
+
+/* Fields that were saved as None before they had a column. */
+static PyObject *with_nones(PyObject *saved, PyObject *given)
+{
+    Py_ssize_t position = 0;
+    PyObject *key;
+    PyObject *value;
+    while (saved && saved != Py_None && PyDict_Next(given, &position, &key, &value)) {
+        if (value == Py_None && !PyDict_SetDefault(saved, key, Py_None))
+            Py_CLEAR(saved);
+    }
+    return saved;
+}
+
+static PyObject *first_column(native_state *state, pond_result *result)
+{
+    pond_value value;
+    size_t rows = pond_result_row_count(result);
+    PyObject *list = PyList_New((Py_ssize_t)rows);
+    for (size_t i = 0; list && i < rows; i++) {
+        pond_error *error = NULL;
+        int code = pond_result_row(result, i, &value, &error);
+        PyObject *text = code ? native_raise(state, code, error) : native_from_value(state, &value);
+        if (text)
+            PyList_SET_ITEM(list, (Py_ssize_t)i, text);
+        else
+            Py_CLEAR(list);
+    }
+    return list;
+}
+
+static PyObject *answer_rows(native_plan *self, pond_result *result)
+{
+    native_state *state = self->state;
+    switch (self->verb) {
+    case NATIVE_SAVE_MANY:
+    case NATIVE_LIST:
+        return first_column(state, result);
+    case NATIVE_SAVE:
+        return with_nones(first_or_none(native_dicts(state, result, self->plain)), self->subject);
+    case NATIVE_GET:
+    case NATIVE_VERSION:
+        return first_or_none(native_dicts(state, result, self->plain));
+    default:
+        return native_dicts(state, result, self->plain);
+    }
+}
+
+PyObject *native_plan_answer(native_plan *self)
+{
+    int status = pond_plan_status(self->plan);
+    if (status == POND_PENDING)
+        return native_raise_text(self->state, POND_EMISUSE, "the plan has no answer yet");
+    if (status < 0)
+        return native_raise(self->state, status, pond_plan_take_error(self->plan));
+    if (self->verb == NATIVE_COUNT)
+        return PyLong_FromLongLong(pond_plan_number(self->plan));
+    if (self->verb == NATIVE_DELETE || self->verb == NATIVE_RESTORE)
+        return PyBool_FromLong(pond_plan_number(self->plan) != 0);
+    pond_result *result = pond_plan_take_result(self->plan);
+    if (!result)
+        return native_raise_text(self->state, POND_EMISUSE, "the answer was taken before");
+    PyObject *answer = answer_rows(self, result);
+    pond_result_release(result);
+    return answer;
+}
+
+/* ---- Step by step ------------------------------------------------------------------------ */
+
+static PyObject *plan_start(PyObject *object, PyObject *in_transaction)
+{
+    native_plan *self = (native_plan *)object;
+    pond_error *error = NULL;
+    int open = PyObject_IsTrue(in_transaction);
+    if (open < 0)
+        return NULL;
+    int code = pond_plan_start(self->plan, open, &error);
+    return code ? native_raise(self->state, code, error) : Py_NewRef(Py_None);
+}
+
+static PyObject *read_values(native_state *state, const pond_value *values, uint64_t count)
+{
+    PyObject *tuple = PyTuple_New((Py_ssize_t)count);
+    for (uint64_t i = 0; tuple && i < count; i++) {
+        pond_value value = values[i];
+        if (value.type == POND_TYPE_JSON)
+            value.type = POND_TYPE_TEXT;
+        PyObject *item = native_from_value(state, &value);
+        if (item)
+            PyTuple_SET_ITEM(tuple, (Py_ssize_t)i, item);
+        else
+            Py_CLEAR(tuple);
+    }
+    return tuple;
+}
+
+static PyObject *read_step_params(native_state *state, const pond_step *step)
+{
+    if (step->kind != POND_STEP_EXECUTE_MANY)
+        return read_values(state, step->params, step->column_count);
+    PyObject *list = PyList_New((Py_ssize_t)step->row_count);
+    for (uint64_t i = 0; list && i < step->row_count; i++) {
+        PyObject *row =
+            read_values(state, step->params + i * step->column_count, step->column_count);
+        if (row)
+            PyList_SET_ITEM(list, (Py_ssize_t)i, row);
+        else
+            Py_CLEAR(list);
+    }
+    return list;
+}
+
+static PyObject *plan_next(PyObject *object, PyObject *unused)
+{
+    (void)unused;
+    native_plan *self = (native_plan *)object;
+    pond_step step = {.struct_size = sizeof(step)};
+    pond_error *error = NULL;
+    int code = pond_plan_next(self->plan, &step, &error);
+    if (code)
+        return native_raise(self->state, code, error);
+    if (step.kind == POND_STEP_DONE)
+        Py_RETURN_NONE;
+    PyObject *params = read_step_params(self->state, &step);
+    if (!params)
+        return NULL;
+    return Py_BuildValue("(Is#Nd)", step.kind, step.sql, (Py_ssize_t)step.sql_size, params,
+                         (double)step.wait_ms / 1000);
+}
+
+static int read_names(PyObject *columns, const char **out, Py_ssize_t count)
+{
+    for (Py_ssize_t i = 0; i < count; i++) {
+        out[i] = PyUnicode_AsUTF8(PySequence_Fast_GET_ITEM(columns, i));
+        if (!out[i])
+            return -1;
+    }
+    return 0;
+}
+
+static int read_rows(native_state *state, PyObject *rows, Py_ssize_t columns, pond_value *out,
+                     PyObject **held)
+{
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(rows); i++) {
+        PyObject *row = PyList_GET_ITEM(rows, i);
+        if ((!PyTuple_Check(row) && !PyList_Check(row)) ||
+            PySequence_Fast_GET_SIZE(row) != columns) {
+            native_raise_text(state, POND_EPARAMS, "row %zd is no tuple of %zd values", i, columns);
+            return -1;
+        }
+        for (Py_ssize_t k = 0; k < columns; k++) {
+            if (native_to_value(state, PySequence_Fast_GET_ITEM(row, k), k + 1,
+                                &out[i * columns + k], held))
+                return -1;
+        }
+    }
+    return 0;
+}
+
+static PyObject *plan_feed_rows(PyObject *object, PyObject *args)
+{
+    native_plan *self = (native_plan *)object;
+    PyObject *columns;
+    PyObject *rows;
+    long long affected = -1;
+    PyObject *held = NULL;
+    pond_error *error = NULL;
+    if (!PyArg_ParseTuple(args, "OO|L", &columns, &rows, &affected))
+        return NULL;
+    columns = PySequence_Tuple(columns);
+    rows = columns ? PySequence_List(rows) : NULL;
+    Py_ssize_t width = columns ? PyTuple_GET_SIZE(columns) : 0;
+    Py_ssize_t height = rows ? PyList_GET_SIZE(rows) : 0;
+    const char **named = rows ? PyMem_New(const char *, (size_t)width + 1) : NULL;
+    pond_value *values = named ? PyMem_New(pond_value, (size_t)(width * height) + 1) : NULL;
+    int code = 0;
+    if (rows && !values)
+        PyErr_NoMemory();
+    if (values && read_names(columns, named, width) == 0 &&
+        read_rows(self->state, rows, width, values, &held) == 0)
+        code = pond_plan_feed_rows(self->plan, named, values, (uint64_t)height, (uint64_t)width,
+                                   affected, &error);
+    PyMem_Free((void *)named);
+    PyMem_Free(values);
+    Py_XDECREF(held);
+    Py_XDECREF(rows);
+    Py_XDECREF(columns);
+    if (code)
+        return native_raise(self->state, code, error);
+    return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
+}
+
+static PyObject *plan_feed_error(PyObject *object, PyObject *args)
+{
+    native_plan *self = (native_plan *)object;
+    int code;
+    int open;
+    const char *sqlstate;
+    const char *message;
+    pond_error *error = NULL;
+    if (!PyArg_ParseTuple(args, "issp", &code, &sqlstate, &message, &open))
+        return NULL;
+    code = pond_plan_feed_error(self->plan, code, sqlstate, message, open, &error);
+    return code ? native_raise(self->state, code, error) : Py_NewRef(Py_None);
+}
+
+static PyObject *plan_answer(PyObject *object, PyObject *unused)
+{
+    (void)unused;
+    return native_plan_answer((native_plan *)object);
+}
+
+static PyMethodDef plan_methods[] = {
+    {"start", plan_start, METH_O, "start(in_transaction): begin."},
+    {"next", plan_next, METH_NOARGS,
+     "next() -> (kind, sql, params, seconds to wait), or None when there is an answer."},
+    {"feed_rows", plan_feed_rows, METH_VARARGS,
+     "feed_rows(columns, rows, affected=-1): the step went well."},
+    {"feed_error", plan_feed_error, METH_VARARGS,
+     "feed_error(code, sqlstate, message, still_open): the step failed."},
+    {"answer", plan_answer, METH_NOARGS, "What the call returns, or raises."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot plan_slots[] = {
+    {Py_tp_doc, "What one entity call does, for a connection of any kind to carry out."},
+    {Py_tp_methods, plan_methods},
+    {Py_tp_traverse, plan_traverse},
+    {Py_tp_clear, plan_clear},
+    {Py_tp_dealloc, plan_dealloc},
+    {0, NULL},
+};
+
+PyType_Spec native_plan_spec = {
+    .name = "millpond._native.Plan",
+    .basicsize = sizeof(native_plan),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .slots = plan_slots,
+};
+
+/* ---- Schemas ----------------------------------------------------------------------------- */
+
+typedef struct native_schema {
+    PyObject_HEAD native_state *state;
+    pond_schema *schema;
+} native_schema;
+
+static PyObject *schema_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
+{
+    static char *keys[] = {"dialect", "capabilities", NULL};
+    native_state *state = native_state_of(type);
+    int dialect;
+    unsigned capabilities = 0;
+    pond_error *error = NULL;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "i|I", keys, &dialect, &capabilities))
+        return NULL;
+    native_schema *self = (native_schema *)type->tp_alloc(type, 0);
+    if (!self)
+        return NULL;
+    self->state = state;
+    int code = pond_schema_new((pond_dialect)dialect, capabilities, &self->schema, &error);
+    if (code) {
+        Py_DECREF(self);
+        return native_raise(state, code, error);
+    }
+    return (PyObject *)self;
+}
+
+static void schema_dealloc(PyObject *object)
+{
+    PyTypeObject *type = Py_TYPE(object);
+    pond_schema_release(((native_schema *)object)->schema);
+    type->tp_free(object);
+    Py_DECREF(type);
+}
+
+static PyObject *schema_plan(PyObject *object, PyObject *const *args, Py_ssize_t count)
+{
+    native_schema *self = (native_schema *)object;
+    return (PyObject *)native_plan_new(self->state, self->schema, args, count);
+}
+
+static PyObject *schema_forget(PyObject *object, PyObject *entity)
+{
+    native_schema *self = (native_schema *)object;
+    const char *name = NULL;
+    if (entity != Py_None && !(name = text_of(self->state, entity, "entity_name")))
+        return NULL;
+    pond_schema_forget(self->schema, name);
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef schema_methods[] = {
+    {"plan", (PyCFunction)(void (*)(void))schema_plan, METH_FASTCALL,
+     "plan(verb, entity, subject, flags, user_id, comment, expected_version, where, params, "
+     "order_by, limit, offset, first, second) -> Plan"},
+    {"forget", schema_forget, METH_O, "forget(entity or None): read it again when needed."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot schema_slots[] = {
+    {Py_tp_doc, "What is known of the entity tables of a database that Python code reaches."},
+    {Py_tp_new, schema_new},
+    {Py_tp_methods, schema_methods},
+    {Py_tp_dealloc, schema_dealloc},
+    {0, NULL},
+};
+
+PyType_Spec native_schema_spec = {
+    .name = "millpond._native.Schema",
+    .basicsize = sizeof(native_schema),
+    .flags = Py_TPFLAGS_DEFAULT,
+    .slots = schema_slots,
+};
+
+/* ---- On native connections --------------------------------------------------------------- */
+
+PyObject *native_connection_entity(PyObject *object, PyObject *const *args, Py_ssize_t count)
+{
+    native_connection *self = (native_connection *)object;
+    pond_error *error = NULL;
+    if (native_connection_check_loop(self))
+        return NULL;
+    native_plan *plan = native_plan_new(self->state, self->schema, args, count);
+    if (!plan)
+        return NULL;
+    native_op *op = native_op_new(self->state, self->loop, NATIVE_OP_PLAN);
+    if (!op) {
+        Py_DECREF(plan);
+        return NULL;
+    }
+    op->pool = (PyObject *)plan;
+    int code =
+        pond_connection_run(self->lease, plan->plan, POND_TIMEOUT_DEFAULT, op, &op->op, &error);
+    return native_op_after_submit(op, code, error);
+}
+
+PyObject *native_sync_entity(PyObject *object, PyObject *const *args, Py_ssize_t count)
+{
+    native_connection *self = (native_connection *)object;
+    pond_error *error = NULL;
+    native_plan *plan = native_plan_new(self->state, self->schema, args, count);
+    if (!plan)
+        return NULL;
+    PyObject *answer = NULL;
+    int code;
+    if (self->runs_inline) {
+        Py_BEGIN_ALLOW_THREADS
+            code = pond_connection_run_wait(self->lease, plan->plan, POND_TIMEOUT_DEFAULT, &error);
+        Py_END_ALLOW_THREADS
+        answer = code ? native_raise(self->state, code, error) : native_plan_answer(plan);
+    } else {
+        pond_op *op = NULL;
+        code =
+            pond_connection_run(self->lease, plan->plan, POND_TIMEOUT_DEFAULT, NULL, &op, &error);
+        if (code)
+            native_raise(self->state, code, error);
+        else if (!native_wait_op(op)) {
+            code = pond_op_status(op);
+            answer = code ? native_raise(self->state, code, pond_op_take_error(op))
+                          : native_plan_answer(plan);
+        }
+        pond_op_release(op);
+    }
+    Py_DECREF(plan);
+    if (pond_log_pending())
+        native_drain_log(self->state);
+    return answer;
+}

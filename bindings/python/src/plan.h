@@ -1,0 +1,50 @@
+/* Plans and schemas as Python objects; see millpond/entity.h. */
+#ifndef MILLPOND_NATIVE_PLAN_H
+#define MILLPOND_NATIVE_PLAN_H
+
+#include "native.h"
+
+/* ---- entity.c ---- */
+/* Entities as the library takes them; they point into the dicts. */
+typedef struct native_records {
+    pond_record *records;
+    size_t count;
+    pond_field *fields;
+    size_t field_count;
+    size_t field_room;
+    PyObject *held; /* list of what else they point into, or NULL */
+} native_records;
+
+int native_records_read_one(native_state *state, PyObject *entity, native_records *to);
+int native_records_read(native_state *state, PyObject *entities, native_records *to);
+void native_records_free(native_records *records);
+int native_where_value(native_state *state, PyObject *object, Py_ssize_t number, pond_value *out,
+                       PyObject **held);
+/* A list of dicts; `plain`: values stay as they are. */
+PyObject *native_dicts(native_state *state, pond_result *result, int plain);
+
+/* ---- plan.c ---- */
+typedef enum native_verb {
+    NATIVE_SAVE,
+    NATIVE_SAVE_MANY,
+    NATIVE_GET,
+    NATIVE_GET_MANY,
+    NATIVE_DELETE,
+    NATIVE_RESTORE,
+    NATIVE_FIND,
+    NATIVE_COUNT,
+    NATIVE_HISTORY,
+    NATIVE_BETWEEN,
+    NATIVE_VERSION,
+    NATIVE_LIST
+} native_verb;
+
+typedef struct native_plan {
+    PyObject_HEAD native_state *state;
+    pond_plan *plan;
+    PyObject *subject; /* the dict of a save */
+    native_verb verb;
+    int plain;
+} native_plan;
+
+#endif

@@ -1,0 +1,487 @@
+/* Tables and columns that a save needs and that are not there yet.
+ *
+ * PostgreSQL and SQLite: in a transaction, with the schema read again inside it, so that of many
+ * who want the same column one makes it. MySQL commits with every such statement: they are executed
+ * before the transaction of the save begins, or apart from the caller's; each is complete in
+ * itself, and "it is there already" is what was wanted.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "driver/param.h"
+#include "entity/plan.h"
+#include "millpond/millpond.h"
+
+/* ---- What the records need --------------------------------------------------------------- */
+
+static int case_conflict(const pond_plan *plan, const char *name, const char *there,
+                         pond_error **err)
+{
+    return pondi_error_set(err, POND_EINVAL,
+                           "the field \"%s\" of %s would differ only in case from \"%s\": use that "
+                           "name",
+                           name, plan->name, there);
+}
+
+static pondi_new_field *find_new(pond_plan *plan, const char *name, pond_error **err)
+{
+    for (pondi_new_field *at = plan->news; at; at = at->next) {
+        if (strcmp(at->name, name) == 0)
+            return at;
+        if (strcasecmp(at->name, name) == 0) {
+            case_conflict(plan, name, at->name, err);
+            return NULL;
+        }
+    }
+    return NULL;
+}
+
+static int widens(pondi_storage from, pondi_storage to)
+{
+    return from == PONDI_STORE_INT && (to == PONDI_STORE_FLOAT || to == PONDI_STORE_DECIMAL);
+}
+
+/* The first value decides; whole numbers among others follow these. */
+static int note_new(pond_plan *plan, const pondi_field *field, pond_error **err)
+{
+    pondi_storage storage = pondi_storage_of_value(&field->value);
+    if (storage == PONDI_STORE_ANY)
+        return pondi_error_set(err, POND_EDATA,
+                               "the value of \"%s\" is an interval, which entities do not store: "
+                               "save its seconds",
+                               field->name);
+    pond_error *error = NULL;
+    pondi_new_field *known = find_new(plan, field->name, &error);
+    if (error)
+        return pondi_error_move(err, error);
+    if (known) {
+        if (widens(known->storage, storage))
+            known->storage = storage;
+        return POND_OK;
+    }
+    known = pondi_arena_alloc(&plan->arena, sizeof(*known));
+    if (!known)
+        return pondi_error_nomem(err);
+    *known = (pondi_new_field){plan->news, field->name, field->type, storage};
+    plan->news = known;
+    return POND_OK;
+}
+
+/* A JSON value whose type is not the field's carries its type with it. */
+static int wrap(pond_plan *plan, const pondi_field *field, const char *type, pond_value *value,
+                pond_error **err)
+{
+    static const char open[] = "{\"$type\": \"";
+    static const char middle[] = "\", \"$value\": ";
+    const char *given = field->type[0] ? field->type : "json";
+    if (field->value.type == POND_TYPE_TEXT || value->type != POND_TYPE_JSON ||
+        strcmp(given, type[0] ? type : "json") == 0 || (!field->type[0] && !type[0]))
+        return POND_OK;
+    pondi_buffer text;
+    pondi_buffer_init(&text);
+    pondi_buffer_append_text(&text, open);
+    pondi_buffer_append_text(&text, given);
+    pondi_buffer_append_text(&text, middle);
+    pondi_buffer_append(&text, value->as.text.data, value->as.text.size);
+    pondi_buffer_append_char(&text, '}');
+    value->as.text.size = text.size;
+    value->as.text.data = text.failed ? NULL : pondi_arena_copy(&plan->arena, text.data, text.size);
+    pondi_buffer_free(&text);
+    return value->as.text.data ? POND_OK : pondi_error_nomem(err);
+}
+
+static int fit_field(pond_plan *plan, pondi_field *field, pondi_storage storage, const char *type,
+                     pond_error **err)
+{
+    field->fitted = field->value;
+    int code = pondi_fit(pondi_plan_dialect(plan), storage, field->name, &field->fitted,
+                         &plan->arena, err);
+    return code || storage != PONDI_STORE_JSON ? code
+                                               : wrap(plan, field, type, &field->fitted, err);
+}
+
+/* The column of a field, by its place in the record before: most records are alike. */
+static const pondi_column *column_of(const pond_plan *plan, pondi_field *field, size_t hint)
+{
+    const pondi_entity *entity = plan->entity;
+    if (hint < entity->count && strcmp(entity->columns[hint].name, field->name) == 0) {
+        field->column = hint;
+        return &entity->columns[hint];
+    }
+    const pondi_column *column = pondi_entity_find(entity, field->name);
+    field->column = column ? (size_t)(column - entity->columns) : SIZE_MAX;
+    return column;
+}
+
+static int check_field(pond_plan *plan, pondi_field *field, size_t hint, pond_error **err)
+{
+    const pondi_column *column = column_of(plan, field, hint);
+    if (column)
+        return fit_field(plan, field, column->storage, column->type, err);
+    const pondi_column *like = pondi_entity_find_like(plan->entity, field->name);
+    if (like)
+        return case_conflict(plan, field->name, like->name, err);
+    return field->value.type == POND_TYPE_NULL ? POND_OK : note_new(plan, field, err);
+}
+
+static int fit_new(pond_plan *plan, pondi_field *field, pond_error **err)
+{
+    if (field->column != SIZE_MAX || field->value.type == POND_TYPE_NULL)
+        return POND_OK;
+    const pondi_new_field *known = find_new(plan, field->name, err);
+    return fit_field(plan, field, known->storage, known->type, err);
+}
+
+typedef int (*field_function)(pond_plan *plan, pondi_field *field, size_t hint, pond_error **err);
+
+static int fit_new_field(pond_plan *plan, pondi_field *field, size_t hint, pond_error **err)
+{
+    (void)hint;
+    return fit_new(plan, field, err);
+}
+
+static int each_field(pond_plan *plan, field_function call, pond_error **err)
+{
+    for (size_t i = 0; i < plan->record_count; i++) {
+        pondi_record *record = &plan->records[i];
+        for (size_t k = 0; k < record->count; k++) {
+            const pondi_record *before = i ? record - 1 : record;
+            size_t hint = k < before->count ? before->fields[k].column : SIZE_MAX;
+            int code = call(plan, &record->fields[k], hint, err);
+            if (code && plan->record_count > 1 && err && *err)
+                pondi_error_prefix(*err, "entity %zu: ", i);
+            if (code)
+                return code;
+        }
+    }
+    return POND_OK;
+}
+
+int pondi_plan_check_records(pond_plan *plan, pond_error **err)
+{
+    plan->news = NULL;
+    int code = each_field(plan, check_field, err);
+    return code || !plan->news ? code : each_field(plan, fit_new_field, err);
+}
+
+int pondi_plan_needs_alter(const pond_plan *plan)
+{
+    const pondi_entity *entity = plan->entity;
+    if (!entity->has_main && !plan->record_count)
+        return 0; /* nothing to delete or restore */
+    return plan->news || !pondi_entity_is_complete(entity);
+}
+
+/* ---- Statements -------------------------------------------------------------------------- */
+
+/* They are counted, and made one at a time: `plan->at` is the next one. */
+
+static const char *declaration_of(const pond_plan *plan, pondi_role role)
+{
+    pond_dialect dialect = pondi_plan_dialect(plan);
+    int named =
+        role == PONDI_ROLE_ID || role == PONDI_ROLE_CREATED_BY || role == PONDI_ROLE_UPDATED_BY;
+    if (named && dialect == POND_DIALECT_MYSQL)
+        return "varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin";
+    return pondi_storage_declaration(dialect, pondi_role_storage(role));
+}
+
+static void put_column(pond_plan *plan, const char *name, const char *declaration)
+{
+    pondi_quote(pondi_plan_dialect(plan), name, &plan->sql);
+    pondi_buffer_append_char(&plan->sql, ' ');
+    pondi_buffer_append_text(&plan->sql, declaration);
+}
+
+static void put_create(pond_plan *plan, const char *suffix)
+{
+    pondi_buffer_append_text(pondi_plan_sql(plan), "CREATE TABLE IF NOT EXISTS ");
+    pondi_put_table(plan, suffix);
+    pondi_buffer_append_text(&plan->sql, " (");
+}
+
+static void put_own_columns(pond_plan *plan, int from)
+{
+    for (int role = from; role < PONDI_ROLE_COUNT; role++) {
+        put_column(plan, pondi_role_name((pondi_role)role), declaration_of(plan, (pondi_role)role));
+        if (role == PONDI_ROLE_ID || role == PONDI_ROLE_VERSION)
+            pondi_buffer_append_text(&plan->sql, " NOT NULL");
+        pondi_buffer_append_text(&plan->sql, ", ");
+    }
+}
+
+static void end_create(pond_plan *plan)
+{
+    pondi_buffer_append_text(
+        &plan->sql, pondi_plan_dialect(plan) == POND_DIALECT_MYSQL ? ") ENGINE=InnoDB" : ")");
+}
+
+static void make_main(pond_plan *plan)
+{
+    put_create(plan, "");
+    put_own_columns(plan, PONDI_ROLE_ID);
+    pondi_buffer_append_text(&plan->sql, "PRIMARY KEY (");
+    pondi_quote(pondi_plan_dialect(plan), "id", &plan->sql);
+    pondi_buffer_append_char(&plan->sql, ')');
+    end_create(plan);
+}
+
+/* The id as the main table has it, if others declared that. */
+static const char *id_declaration(const pond_plan *plan)
+{
+    const pondi_entity *entity = plan->entity;
+    if (!entity->has_main)
+        return declaration_of(plan, PONDI_ROLE_ID);
+    return entity->columns[entity->id_at].declared;
+}
+
+static void make_history(pond_plan *plan)
+{
+    pond_dialect dialect = pondi_plan_dialect(plan);
+    put_create(plan, "_history");
+    put_column(plan, "id", id_declaration(plan));
+    pondi_buffer_append_text(&plan->sql, " NOT NULL, ");
+    put_own_columns(plan, PONDI_ROLE_CREATED_AT);
+    put_column(plan, "history_timestamp",
+               pondi_storage_declaration(dialect, PONDI_STORE_DATETIMETZ));
+    pondi_buffer_append_text(&plan->sql, " NOT NULL, ");
+    put_column(plan, "history_user_id", declaration_of(plan, PONDI_ROLE_UPDATED_BY));
+    pondi_buffer_append_text(&plan->sql, ", ");
+    put_column(plan, "history_comment", pondi_storage_declaration(dialect, PONDI_STORE_TEXT));
+    pondi_buffer_append_text(&plan->sql, ", PRIMARY KEY (");
+    pondi_quote(dialect, "id", &plan->sql);
+    pondi_buffer_append_text(&plan->sql, ", ");
+    pondi_quote(dialect, "version", &plan->sql);
+    pondi_buffer_append_char(&plan->sql, ')');
+    end_create(plan);
+}
+
+static void make_meta(pond_plan *plan)
+{
+    static const char *const columns[] = {
+        [POND_DIALECT_POSTGRES] = "name text NOT NULL PRIMARY KEY, type text NOT NULL",
+        [POND_DIALECT_MYSQL] =
+            "name varchar(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL PRIMARY KEY, "
+            "type varchar(190) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL",
+        [POND_DIALECT_SQLITE] = "name text NOT NULL PRIMARY KEY, type text NOT NULL"};
+    put_create(plan, "_meta");
+    pondi_buffer_append_text(&plan->sql, columns[pondi_plan_dialect(plan)]);
+    end_create(plan);
+}
+
+static void add_column(pond_plan *plan, const char *suffix, const char *name,
+                       const char *declaration)
+{
+    pondi_buffer_append_text(pondi_plan_sql(plan), "ALTER TABLE ");
+    pondi_put_table(plan, suffix);
+    pondi_buffer_append_text(&plan->sql, " ADD COLUMN ");
+    if (pondi_plan_dialect(plan) == POND_DIALECT_POSTGRES)
+        pondi_buffer_append_text(&plan->sql, "IF NOT EXISTS ");
+    put_column(plan, name, declaration);
+}
+
+/* Types of the host's own say what they are stored as: "tuple (json)". */
+static void add_meta(pond_plan *plan, const pondi_new_field *field)
+{
+    char type[160];
+    const char *storage = pondi_storage_name(field->storage);
+    if (field->type[0])
+        snprintf(type, sizeof(type), "%s (%s)", field->type, storage);
+    else
+        snprintf(type, sizeof(type), "%s", storage);
+    char *kept = pondi_arena_copy(&plan->arena, type, strlen(type));
+    int mysql = pondi_plan_dialect(plan) == POND_DIALECT_MYSQL;
+    pondi_buffer_append_text(pondi_plan_sql(plan), mysql ? "INSERT IGNORE INTO " : "INSERT INTO ");
+    pondi_put_table(plan, "_meta");
+    pondi_buffer_append_text(&plan->sql, " (name, type) VALUES (?, ?)");
+    if (!mysql)
+        pondi_buffer_append_text(&plan->sql, " ON CONFLICT (name) DO NOTHING");
+    pondi_plan_param_text(plan, field->name);
+    pondi_plan_param_text(plan, kept);
+    plan->values_failed |= !kept;
+}
+
+/* True (and the statement made) if this is the one that `*left` counts down to. */
+static int is_next(size_t *left)
+{
+    return (*left)-- == 0;
+}
+
+static int make_table(pond_plan *plan, size_t *left)
+{
+    const pondi_entity *entity = plan->entity;
+    if (!entity->has_meta && is_next(left))
+        make_meta(plan);
+    else if (!entity->has_main && is_next(left))
+        make_main(plan);
+    else if (!entity->has_history && is_next(left))
+        make_history(plan);
+    else
+        return 0;
+    return 1;
+}
+
+/* Columns of the library's own that the main table lacks, and those that the history lacks. */
+static int make_missing(pond_plan *plan, size_t *left)
+{
+    const pondi_entity *entity = plan->entity;
+    for (int role = PONDI_ROLE_CREATED_AT; role < PONDI_ROLE_COUNT && entity->has_main; role++) {
+        const char *name = pondi_role_name((pondi_role)role);
+        if (!pondi_entity_find_like(entity, name) && is_next(left)) {
+            add_column(plan, "", name, declaration_of(plan, (pondi_role)role));
+            return 1;
+        }
+    }
+    for (size_t i = 0; i < entity->count; i++) {
+        const pondi_column *column = &entity->columns[i];
+        int own = column->role != PONDI_ROLE_FIELD && !entity->has_history;
+        if (!column->in_history && !own && is_next(left)) {
+            add_column(plan, "_history", column->name, column->declared);
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* The meta row first: whoever sees it and not the column makes the column, too. */
+static int make_news(pond_plan *plan, size_t *left)
+{
+    pond_dialect dialect = pondi_plan_dialect(plan);
+    for (const pondi_new_field *at = plan->news; at; at = at->next) {
+        const char *declaration = pondi_storage_declaration(dialect, at->storage);
+        if (is_next(left))
+            add_meta(plan, at);
+        else if (is_next(left))
+            add_column(plan, "_history", at->name, declaration);
+        else if (is_next(left))
+            add_column(plan, "", at->name, declaration);
+        else
+            continue;
+        return 1;
+    }
+    return 0;
+}
+
+static int make_statement(pond_plan *plan)
+{
+    size_t left = plan->made;
+    return make_table(plan, &left) || make_missing(plan, &left) || make_news(plan, &left);
+}
+
+/* ---- The steps --------------------------------------------------------------------------- */
+
+static int in_place(const pond_plan *plan)
+{
+    return pondi_plan_dialect(plan) != POND_DIALECT_MYSQL;
+}
+
+static void ended(pond_plan *plan)
+{
+    plan->owns = 0;
+    plan->saved = 0;
+    plan->private = 0;
+    if (plan->joined && in_place(plan))
+        pondi_schema_taint(plan->schema, plan->name);
+    else
+        pond_schema_forget(plan->schema, plan->name);
+    pondi_plan_round(plan);
+}
+
+static void end(pond_plan *plan)
+{
+    if (plan->owns)
+        pondi_plan_command(plan, POND_STEP_COMMIT, ended);
+    else if (plan->saved)
+        pondi_plan_run(plan, "RELEASE SAVEPOINT millpond_entity", ended);
+    else
+        ended(plan);
+}
+
+static int is_there_already(const pond_error *error)
+{
+    return strcmp(error->sqlstate, "42S21") == 0 || strcmp(error->sqlstate, "42S01") == 0 ||
+           strstr(pond_error_message(error), "uplicate column") ||
+           strstr(pond_error_message(error), "already exists");
+}
+
+static void next(pond_plan *plan);
+
+static void made_one(pond_plan *plan)
+{
+    pond_error *error = plan->failure;
+    if (error && (in_place(plan) || !is_there_already(error))) {
+        plan->failure = NULL;
+        plan->private = 0;
+        if (error->code == POND_ETIMEDOUT && plan->joined)
+            pondi_error_prefix(error,
+                               "a new field of \"%s\" cannot be added while a transaction that "
+                               "used it is open, since MySQL commits with it: save it before: ",
+                               plan->name);
+        pondi_plan_fail(plan, error);
+        return;
+    }
+    plan->made++;
+    next(plan);
+}
+
+static void next(pond_plan *plan)
+{
+    if (!make_statement(plan)) {
+        end(plan);
+        return;
+    }
+    if (plan->joined && !in_place(plan))
+        pondi_plan_execute_apart(plan, made_one);
+    else
+        pondi_plan_execute(plan, made_one);
+    plan->catches = !in_place(plan) && plan->kind != POND_STEP_DONE;
+}
+
+static void reloaded(pond_plan *plan)
+{
+    pond_error *error = NULL;
+    plan->private = 0;
+    if (plan->class->check && plan->class->check(plan, &error)) {
+        pondi_plan_fail(plan, error);
+        return;
+    }
+    plan->made = 0;
+    next(plan);
+}
+
+static void locked(pond_plan *plan)
+{
+    plan->private = 1; /* nobody may know what is read here: it is not committed */
+    pondi_plan_load(plan, reloaded);
+}
+
+static void begun(pond_plan *plan)
+{
+    plan->owns = !plan->joined;
+    plan->saved = plan->joined;
+    if (pondi_plan_dialect(plan) != POND_DIALECT_POSTGRES) {
+        locked(plan);
+        return;
+    }
+    pondi_buffer_append_text(pondi_plan_sql(plan),
+                             "SELECT 1 FROM pg_advisory_xact_lock(hashtext(?))");
+    char *key = pondi_arena_alloc(&plan->arena, strlen(plan->name) + 32);
+    if (!key) {
+        pondi_plan_nomem(plan);
+        return;
+    }
+    snprintf(key, strlen(plan->name) + 32, "millpond.entity.%s", plan->name);
+    pondi_plan_param_text(plan, key);
+    pondi_plan_execute(plan, locked);
+}
+
+void pondi_plan_alter(pond_plan *plan)
+{
+    if (!in_place(plan))
+        locked(plan);
+    else if (plan->joined)
+        pondi_plan_run(plan, "SAVEPOINT millpond_entity", begun);
+    else
+        pondi_plan_command(plan, POND_STEP_BEGIN, begun);
+}

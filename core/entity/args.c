@@ -1,0 +1,248 @@
+/* Copies of what callers give. */
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/calendar.h"
+#include "driver/param.h"
+#include "entity/plan.h"
+
+enum { LONGEST_FIELD = 63, LONGEST_TYPE = 120, LONGEST_ID = 255, DEEPEST_ARRAY = 16 };
+
+pond_value pondi_text_value(const char *text)
+{
+    pond_value value = {.type = POND_TYPE_TEXT};
+    value.as.text.data = text;
+    value.as.text.size = strlen(text);
+    return value;
+}
+
+/* ---- Values ------------------------------------------------------------------------------ */
+
+static int copy_array(pondi_arena *arena, const pond_value *from, pond_value *to, int depth,
+                      pond_error **err);
+
+static int copy_value(pondi_arena *arena, const pond_value *from, pond_value *to, int depth,
+                      pond_error **err)
+{
+    *to = *from;
+    if (from->type > POND_TYPE_ARRAY)
+        return pondi_error_set(err, POND_EINVAL, "a value has the unknown type %u",
+                               (unsigned)from->type);
+    if (from->type == POND_TYPE_ARRAY)
+        return copy_array(arena, from, to, depth, err);
+    if (!pondi_param_has_text(from))
+        return POND_OK;
+    to->as.text.data = pondi_arena_copy(arena, from->as.text.data, from->as.text.size);
+    return to->as.text.data ? POND_OK : pondi_error_nomem(err);
+}
+
+static int copy_array(pondi_arena *arena, const pond_value *from, pond_value *to, int depth,
+                      pond_error **err)
+{
+    size_t count = from->as.array.count;
+    if (depth >= DEEPEST_ARRAY || count > SIZE_MAX / 4 / sizeof(*to))
+        return pondi_error_set(err, POND_ERANGE, "an array is too big or nested too deep");
+    pond_value *items = pondi_arena_alloc(arena, count * sizeof(*items));
+    if (!items)
+        return pondi_error_nomem(err);
+    to->as.array.items = items;
+    int code = POND_OK;
+    for (size_t i = 0; i < count && !code; i++)
+        code = copy_value(arena, &from->as.array.items[i], &items[i], depth + 1, err);
+    return code;
+}
+
+int pondi_copy_value(pondi_arena *arena, const pond_value *from, pond_value *to, pond_error **err)
+{
+    return copy_value(arena, from, to, 0, err);
+}
+
+/* ---- Ids --------------------------------------------------------------------------------- */
+
+static int check_id(const char *id, size_t size, pond_error **err)
+{
+    if (!size)
+        return pondi_error_set(err, POND_EINVAL, "an id must not be empty");
+    if (size > LONGEST_ID)
+        return pondi_error_set(err, POND_EINVAL, "an id has %zu bytes: at most %d are possible",
+                               size, LONGEST_ID);
+    if (memchr(id, '\0', size))
+        return pondi_error_set(err, POND_EINVAL, "an id contains a NUL character");
+    return POND_OK;
+}
+
+int pondi_copy_ids(pond_plan *plan, const char *const *ids, size_t count, pond_error **err)
+{
+    if (count > SIZE_MAX / 4 / sizeof(*plan->ids))
+        return pondi_error_set(err, POND_ERANGE, "there are too many ids");
+    plan->ids = pondi_arena_alloc(&plan->arena, count * sizeof(*plan->ids));
+    if (!plan->ids)
+        return pondi_error_nomem(err);
+    plan->id_count = count;
+    for (size_t i = 0; i < count; i++) {
+        if (!ids[i])
+            return pondi_error_set(err, POND_EINVAL, "an id is NULL");
+        pond_value given = pondi_text_value(ids[i]);
+        int code = check_id(ids[i], given.as.text.size, err);
+        if (!code)
+            code = pondi_copy_value(&plan->arena, &given, &plan->ids[i], err);
+        if (code)
+            return code;
+    }
+    return POND_OK;
+}
+
+/* A random UUID, version 4, as text. */
+static int make_id(pond_plan *plan, pond_value *out, pond_error **err)
+{
+    uint8_t bytes[16];
+    char text[PONDI_UUID_TEXT];
+    if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
+        return pondi_error_set(err, POND_ERESOURCES, "the system has no random numbers for an id");
+    bytes[6] = (uint8_t)((bytes[6] & 0x0f) | 0x40);
+    bytes[8] = (uint8_t)((bytes[8] & 0x3f) | 0x80);
+    pondi_format_uuid(bytes, text);
+    pond_value made = pondi_text_value(text);
+    return pondi_copy_value(&plan->arena, &made, out, err);
+}
+
+/* Ids are text; numbers and UUIDs are taken for tables that others made. */
+static int read_id(pond_plan *plan, const pond_value *given, pondi_record *record, pond_error **err)
+{
+    char text[PONDI_UUID_TEXT];
+    pond_value value = *given;
+    if (record->id.type != POND_TYPE_NULL)
+        return pondi_error_set(err, POND_EINVAL, "the field \"id\" is given twice");
+    if (given->type == POND_TYPE_NULL)
+        return POND_OK;
+    if (given->type == POND_TYPE_INT64) {
+        snprintf(text, sizeof(text), "%lld", (long long)given->as.integer);
+        value = pondi_text_value(text);
+    } else if (given->type == POND_TYPE_UUID) {
+        pondi_format_uuid(given->as.uuid, text);
+        value = pondi_text_value(text);
+    } else if (given->type != POND_TYPE_TEXT) {
+        return pondi_error_set(err, POND_EINVAL, "an id must be text, an int or a UUID");
+    }
+    int code = check_id(value.as.text.data, value.as.text.size, err);
+    return code ? code : pondi_copy_value(&plan->arena, &value, &record->id, err);
+}
+
+/* ---- Records ----------------------------------------------------------------------------- */
+
+static int check_type(const char *type, pond_error **err)
+{
+    size_t size = strlen(type);
+    if (size && size <= LONGEST_TYPE && type[0] >= 'a' && type[0] <= 'z')
+        return POND_OK;
+    return pondi_error_set(err, POND_EINVAL,
+                           "\"%.150s\" cannot be the name of a type: it must begin with a letter "
+                           "in lower case and have at most %d bytes",
+                           type, LONGEST_TYPE);
+}
+
+/* Names come again with each record: the last copy is reused. */
+typedef struct names {
+    const char *given;
+    const char *kept;
+} names;
+
+static int keep_name(pond_plan *plan, const char *name, names *last, const char **out,
+                     pond_error **err)
+{
+    if (last->given == name && strcmp(last->kept, name) == 0) {
+        *out = last->kept;
+        return POND_OK;
+    }
+    int code = pondi_check_name(name, LONGEST_FIELD, "a field", err);
+    if (code)
+        return code;
+    *out = pondi_arena_copy(&plan->arena, name, strlen(name));
+    *last = (names){name, *out};
+    return *out ? POND_OK : pondi_error_nomem(err);
+}
+
+static int copy_field(pond_plan *plan, const pond_field *given, names *last, pondi_field *field,
+                      pond_error **err)
+{
+    int code = keep_name(plan, given->name, last, &field->name, err);
+    field->type = "";
+    field->column = SIZE_MAX;
+    if (!code && given->type) {
+        code = check_type(given->type, err);
+        field->type = code ? "" : pondi_arena_copy(&plan->arena, given->type, strlen(given->type));
+        if (!field->type)
+            code = pondi_error_nomem(err);
+    }
+    return code ? code : pondi_copy_value(&plan->arena, &given->value, &field->value, err);
+}
+
+static int has_field(const pondi_record *record, const char *name)
+{
+    for (size_t i = 0; i < record->count; i++) {
+        if (strcmp(record->fields[i].name, name) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+static int check_version_field(const pond_field *given, pond_error **err)
+{
+    if (pondi_role_of(given->name) != PONDI_ROLE_VERSION || given->value.type == POND_TYPE_INT64 ||
+        given->value.type == POND_TYPE_NULL)
+        return POND_OK;
+    return pondi_error_set(err, POND_EINVAL,
+                           "the field \"version\" counts the changes of an entity: give yours "
+                           "another name");
+}
+
+static int copy_record(pond_plan *plan, const pond_record *given, names *last, pondi_record *record,
+                       pond_error **err)
+{
+    size_t count = (size_t)given->field_count;
+    record->fields = pondi_arena_alloc(&plan->arena, count * sizeof(*record->fields));
+    if (!record->fields)
+        return pondi_error_nomem(err);
+    for (size_t i = 0; i < count; i++) {
+        const pond_field *field = &given->fields[i];
+        pondi_role role = pondi_role_of(field->name);
+        int code = POND_OK;
+        if (role == PONDI_ROLE_ID)
+            code = read_id(plan, &field->value, record, err);
+        else if (role != PONDI_ROLE_FIELD)
+            code = check_version_field(field, err);
+        else if (has_field(record, field->name))
+            code =
+                pondi_error_set(err, POND_EINVAL, "the field \"%s\" is given twice", field->name);
+        else
+            code = copy_field(plan, field, &last[i % 64], &record->fields[record->count++], err);
+        if (code)
+            return code;
+    }
+    if (record->id.type != POND_TYPE_NULL)
+        return POND_OK;
+    record->made_id = 1;
+    return make_id(plan, &record->id, err);
+}
+
+int pondi_copy_records(pond_plan *plan, const pond_record *records, size_t count, pond_error **err)
+{
+    names last[64] = {{NULL, NULL}};
+    if (count > SIZE_MAX / 4 / sizeof(*plan->records))
+        return pondi_error_set(err, POND_ERANGE, "there are too many entities");
+    plan->records = pondi_arena_alloc(&plan->arena, count * sizeof(*plan->records));
+    if (!plan->records)
+        return pondi_error_nomem(err);
+    memset(plan->records, 0, count * sizeof(*plan->records));
+    plan->record_count = count;
+    for (size_t i = 0; i < count; i++) {
+        int code = copy_record(plan, &records[i], last, &plan->records[i], err);
+        if (code) {
+            if (count > 1 && err && *err)
+                pondi_error_prefix(*err, "entity %zu: ", i);
+            return code;
+        }
+    }
+    return POND_OK;
+}

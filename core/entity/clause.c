@@ -1,0 +1,198 @@
+/* What callers write of a statement: conditions and orders. */
+#include <string.h>
+
+#include "entity/plan.h"
+#include "millpond/millpond.h"
+#include "sql/tokenizer.h"
+
+void pondi_put_table(pond_plan *plan, const char *suffix)
+{
+    pondi_quote_with(pondi_plan_dialect(plan), plan->name, suffix, &plan->sql);
+}
+
+/* ---- Conditions -------------------------------------------------------------------------- */
+
+/* One condition: nothing in it may end the parentheses around it. Comments are left out. */
+static int put_condition(pond_plan *plan, pond_error **err)
+{
+    pondi_tokenizer tokenizer;
+    pondi_token token;
+    size_t depth = 0;
+    size_t placeholders = 0;
+    size_t words = 0;
+    pondi_tokenizer_init(&tokenizer, pondi_plan_dialect(plan), plan->where, strlen(plan->where));
+    for (;;) {
+        int code = pondi_tokenizer_next(&tokenizer, &token, err);
+        if (code)
+            return code;
+        if (token.kind == PONDI_TOKEN_END)
+            break;
+        int other = token.kind == PONDI_TOKEN_OTHER && token.size == 1;
+        depth += other && *token.text == '(';
+        if (other && *token.text == ')' && depth-- == 0)
+            return pondi_error_set(err, POND_ESYNTAX,
+                                   "the condition closes a parenthesis that it did not open");
+        if (token.kind == PONDI_TOKEN_SEMICOLON || (token.kind == PONDI_TOKEN_OTHER && !other))
+            return pondi_error_set(err, POND_ESYNTAX,
+                                   "the condition has \"%.*s\" in it: it must be one condition",
+                                   (int)token.size, token.text);
+        placeholders += token.kind == PONDI_TOKEN_PLACEHOLDER;
+        words += token.kind != PONDI_TOKEN_SPACE && token.kind != PONDI_TOKEN_COMMENT;
+        if (token.kind == PONDI_TOKEN_COMMENT)
+            pondi_buffer_append_char(&plan->sql, ' ');
+        else
+            pondi_buffer_append(&plan->sql, token.text, token.size);
+    }
+    if (depth)
+        return pondi_error_set(err, POND_ESYNTAX, "the condition leaves a parenthesis open");
+    if (!words)
+        return pondi_error_set(err, POND_ESYNTAX, "the condition is empty: leave it out instead");
+    if (placeholders == plan->where_count)
+        return POND_OK;
+    return pondi_error_set(err, POND_EPARAMS,
+                           "the condition has %zu placeholder%s and got %zu parameter%s",
+                           placeholders, placeholders == 1 ? "" : "s", plan->where_count,
+                           plan->where_count == 1 ? "" : "s");
+}
+
+int pondi_put_where(pond_plan *plan, pond_error **err)
+{
+    pondi_buffer_append_char(&plan->sql, '(');
+    int code = put_condition(plan, err);
+    pondi_buffer_append_char(&plan->sql, ')');
+    for (size_t i = 0; i < plan->where_count && !code; i++)
+        pondi_plan_param(plan, &plan->where_params[i]);
+    return code;
+}
+
+/* ---- Orders ------------------------------------------------------------------------------ */
+
+/* One item: a column, its direction, and where rows without a value go. */
+typedef struct item {
+    const pondi_column *column;
+    int descending;
+    int nulls_first;
+} item;
+
+static int next_word(pondi_tokenizer *tokenizer, pondi_token *token, pond_error **err)
+{
+    int code;
+    do
+        code = pondi_tokenizer_next(tokenizer, token, err);
+    while (!code && (token->kind == PONDI_TOKEN_SPACE || token->kind == PONDI_TOKEN_COMMENT));
+    return code;
+}
+
+static int bad_order(const pondi_token *token, pond_error **err)
+{
+    return pondi_error_set(err, POND_ESYNTAX,
+                           "order_by has \"%.*s\" where it cannot be: write columns, each with ASC "
+                           "or DESC and NULLS FIRST or NULLS LAST, separated by commas",
+                           (int)(token->size > 40 ? 40 : token->size), token->text);
+}
+
+static int find_column(const pond_plan *plan, const pondi_token *token, item *out, pond_error **err)
+{
+    char name[80];
+    size_t size = token->size;
+    const char *text = token->text;
+    if (token->kind == PONDI_TOKEN_QUOTED || token->kind == PONDI_TOKEN_BRACKETED) {
+        text++;
+        size -= 2;
+    } else if (token->kind != PONDI_TOKEN_WORD) {
+        return bad_order(token, err);
+    }
+    if (size >= sizeof(name))
+        return bad_order(token, err);
+    memcpy(name, text, size);
+    name[size] = '\0';
+    out->column = pondi_entity_find_like(plan->entity, name);
+    if (out->column)
+        return POND_OK;
+    return pondi_error_set(err, POND_EUNDEFINED, "order_by names \"%s\", which is no field of %s",
+                           name, plan->name);
+}
+
+/* After the column: at the end, *token is what follows the item. */
+static int read_modifiers(pondi_tokenizer *tokenizer, pondi_token *token, item *out,
+                          pond_error **err)
+{
+    int code = next_word(tokenizer, token, err);
+    if (!code && (pondi_token_is_word(token, "ASC") || pondi_token_is_word(token, "DESC"))) {
+        out->descending = pondi_token_is_word(token, "DESC");
+        code = next_word(tokenizer, token, err);
+    }
+    out->nulls_first = out->descending;
+    if (code || !pondi_token_is_word(token, "NULLS"))
+        return code;
+    code = next_word(tokenizer, token, err);
+    if (!code && !pondi_token_is_word(token, "FIRST") && !pondi_token_is_word(token, "LAST"))
+        return bad_order(token, err);
+    out->nulls_first = pondi_token_is_word(token, "FIRST");
+    return code ? code : next_word(tokenizer, token, err);
+}
+
+/* The same order everywhere: rows without a value last, or first when descending. */
+static void put_item(pond_plan *plan, const item *one)
+{
+    pond_dialect dialect = pondi_plan_dialect(plan);
+    if (dialect == POND_DIALECT_MYSQL) {
+        pondi_quote(dialect, one->column->name, &plan->sql);
+        pondi_buffer_append_text(&plan->sql, one->nulls_first ? " IS NULL DESC, " : " IS NULL, ");
+    }
+    pondi_quote(dialect, one->column->name, &plan->sql);
+    pondi_buffer_append_text(&plan->sql, one->descending ? " DESC" : "");
+    if (dialect != POND_DIALECT_MYSQL)
+        pondi_buffer_append_text(&plan->sql, one->nulls_first ? " NULLS FIRST" : " NULLS LAST");
+}
+
+int pondi_put_order(pond_plan *plan, pond_error **err)
+{
+    pondi_tokenizer tokenizer;
+    pondi_token token = {.kind = PONDI_TOKEN_END};
+    const char *order = plan->order_by ? plan->order_by : "id";
+    int comma = 1;
+    int by_id = 0;
+    pondi_tokenizer_init(&tokenizer, pondi_plan_dialect(plan), order, strlen(order));
+    pondi_buffer_append_text(&plan->sql, " ORDER BY ");
+    while (comma) {
+        item one = {0};
+        int code = next_word(&tokenizer, &token, err);
+        if (!code)
+            code = find_column(plan, &token, &one, err);
+        if (!code)
+            code = read_modifiers(&tokenizer, &token, &one, err);
+        if (code)
+            return code;
+        comma = token.kind == PONDI_TOKEN_OTHER && token.size == 1 && *token.text == ',';
+        if (!comma && token.kind != PONDI_TOKEN_END)
+            return bad_order(&token, err);
+        if (one.column->role == PONDI_ROLE_ID) { /* never null: an index on it can be used */
+            by_id = 1;
+            pondi_quote(pondi_plan_dialect(plan), one.column->name, &plan->sql);
+            pondi_buffer_append_text(&plan->sql, one.descending ? " DESC" : "");
+        } else {
+            put_item(plan, &one);
+        }
+        pondi_buffer_append_text(&plan->sql, comma ? ", " : "");
+    }
+    if (!by_id) {
+        pondi_buffer_append_text(&plan->sql, ", ");
+        pondi_quote(pondi_plan_dialect(plan), "id", &plan->sql);
+    }
+    return POND_OK;
+}
+
+void pondi_put_limit(pond_plan *plan)
+{
+    if (plan->limit < 0 && !plan->offset)
+        return;
+    pondi_buffer_append_text(&plan->sql, " LIMIT ");
+    if (plan->limit >= 0)
+        pondi_buffer_appendf(&plan->sql, "%lld", (long long)plan->limit);
+    else if (pondi_plan_dialect(plan) == POND_DIALECT_POSTGRES)
+        pondi_buffer_append_text(&plan->sql, "ALL");
+    else
+        pondi_buffer_append_text(&plan->sql, "9223372036854775807");
+    pondi_buffer_appendf(&plan->sql, " OFFSET %lld", (long long)plan->offset);
+}

@@ -1,0 +1,317 @@
+/* Reading what tables an entity has. */
+#include <string.h>
+#include <strings.h>
+
+#include "base/hash.h"
+#include "entity/plan.h"
+#include "millpond/millpond.h"
+
+/* Each gives rows of (table, column, declared type, required, key of others, guard), where the
+ * guard is a number of the main table that a write can check. */
+
+/* relnatts counts columns, those that were dropped, too. */
+static const char postgres_columns[] =
+    "SELECT CAST(c.relname AS text), CAST(a.attname AS text), format_type(a.atttypid, "
+    "a.atttypmod), CAST(a.attnotnull AND NOT a.atthasdef AND a.attidentity = '' AS int), 0, "
+    "CAST(c.relnatts AS int) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_attribute a ON "
+    "a.attrelid = c.oid WHERE lower(c.relname) IN (?, ?, ?) AND "
+    "pg_catalog.pg_table_is_visible(c.oid) AND c.relkind IN ('r', 'p', 'v', 'f') AND a.attnum > 0 "
+    "AND NOT a.attisdropped ORDER BY c.relname, a.attnum";
+
+static const char mysql_columns[] =
+    "SELECT TABLE_NAME, COLUMN_NAME, COLUMN_TYPE, IS_NULLABLE = 'NO' AND COLUMN_DEFAULT IS NULL "
+    "AND EXTRA NOT LIKE '%auto_increment%', COLUMN_KEY IN ('UNI', 'MUL'), 0 FROM "
+    "information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME IN (?, ?, ?) ORDER "
+    "BY TABLE_NAME, ORDINAL_POSITION";
+
+static const char sqlite_columns[] =
+    "SELECT s.name, c.name, c.type, c.\"notnull\" AND c.dflt_value IS NULL AND NOT c.pk, 0, 0 FROM "
+    "sqlite_schema s, pragma_table_info(s.name) c WHERE lower(s.name) IN (?, ?, ?) AND s.type IN "
+    "('table', 'view') ORDER BY s.name, c.cid";
+
+enum { COLUMNS = 6 };
+
+typedef struct row {
+    char table[80];
+    char column[80];
+    char declared[160];
+    int required;
+    int keyed;
+    int64_t guard;
+} row;
+
+static void copy_text(const pond_value *value, char *out, size_t room)
+{
+    size_t size = 0;
+    if (value->type == POND_TYPE_TEXT || value->type == POND_TYPE_BYTES) {
+        size = value->as.text.size < room ? value->as.text.size : room - 1;
+        memcpy(out, value->as.text.data, size);
+    }
+    out[size] = '\0';
+}
+
+static int64_t integer_of(const pond_value *value)
+{
+    return value->type == POND_TYPE_INT64 || value->type == POND_TYPE_BOOL ? value->as.integer : 0;
+}
+
+static int read_row(pond_plan *plan, size_t at, row *out, pond_error **err)
+{
+    pond_value values[COLUMNS];
+    if (pond_result_column_count(plan->got) != COLUMNS)
+        return pondi_error_set(err, POND_EINTERNAL, "the catalog answered with other columns");
+    int code = pond_result_row(plan->got, at, values, err);
+    if (code)
+        return code;
+    copy_text(&values[0], out->table, sizeof(out->table));
+    copy_text(&values[1], out->column, sizeof(out->column));
+    copy_text(&values[2], out->declared, sizeof(out->declared));
+    out->required = integer_of(&values[3]) != 0;
+    out->keyed = integer_of(&values[4]) != 0;
+    out->guard = integer_of(&values[5]);
+    return POND_OK;
+}
+
+/* ---- Tables ------------------------------------------------------------------------------ */
+
+typedef enum table { MAIN, HISTORY, META, OTHER } table;
+
+static int same_name(const pond_plan *plan, const char *a, const char *b)
+{
+    return pondi_plan_dialect(plan) == POND_DIALECT_MYSQL ? strcasecmp(a, b) == 0
+                                                          : strcmp(a, b) == 0;
+}
+
+static table table_of(const pond_plan *plan, const char *found)
+{
+    size_t size = strlen(plan->name);
+    char stem[80];
+    if (strlen(found) < size || size >= sizeof(stem))
+        return OTHER;
+    memcpy(stem, found, size);
+    stem[size] = '\0';
+    if (!same_name(plan, stem, plan->name))
+        return OTHER;
+    const char *suffix = found + size;
+    if (!*suffix)
+        return MAIN;
+    return strcmp(suffix, "_history") == 0 ? HISTORY : strcmp(suffix, "_meta") == 0 ? META : OTHER;
+}
+
+static int add_main(pond_plan *plan, const row *found, pond_error **err)
+{
+    pondi_entity *entity = plan->entity;
+    pondi_column *column = pondi_entity_add(entity, found->column, found->declared);
+    if (!column)
+        return pondi_error_nomem(err);
+    entity->has_main = 1;
+    column->required = found->required;
+    column->storage = pondi_storage_of_declaration(pondi_plan_dialect(plan), found->declared);
+    if (column->role != PONDI_ROLE_FIELD && column->role != PONDI_ROLE_HISTORY &&
+        column->role != PONDI_ROLE_ID)
+        column->storage = pondi_role_storage(column->role);
+    entity->careful |= column->role == PONDI_ROLE_FIELD && (found->required || found->keyed);
+    entity->guard =
+        pondi_plan_dialect(plan) == POND_DIALECT_SQLITE ? (int64_t)entity->count : found->guard;
+    return POND_OK;
+}
+
+static void note_history(pondi_entity *entity, const char *name)
+{
+    for (size_t i = 0; i < entity->count; i++) {
+        if (strcasecmp(entity->columns[i].name, name) == 0)
+            entity->columns[i].in_history = 1;
+    }
+}
+
+/* The main table comes first in the order of names. */
+static int read_columns(pond_plan *plan, pond_error **err)
+{
+    pondi_entity *entity = plan->entity;
+    row found;
+    int code = POND_OK;
+    for (int pass = 0; pass < 2; pass++) {
+        for (size_t i = 0; i < pondi_plan_got_rows(plan) && !code; i++) {
+            code = read_row(plan, i, &found, err);
+            table which = code ? OTHER : table_of(plan, found.table);
+            if (pass == 0 && which == MAIN)
+                code = add_main(plan, &found, err);
+            if (pass == 0 && which == OTHER && !code && strcasecmp(found.table, plan->name) == 0)
+                memcpy(entity->other, found.table, sizeof(entity->other));
+            if (pass == 0)
+                continue;
+            entity->has_history |= which == HISTORY;
+            entity->has_meta |= which == META;
+            if (which == HISTORY)
+                note_history(entity, found.column);
+        }
+    }
+    if (entity->has_main)
+        entity->other[0] = '\0';
+    return code;
+}
+
+/* ---- Types ------------------------------------------------------------------------------- */
+
+/* "tuple (json)": the type is cut off where its storage begins. */
+static pondi_storage split_type(const char *type, char *kept)
+{
+    char storage[32];
+    char *open = NULL;
+    for (char *at = kept; (at = strstr(at, " (")); at++)
+        open = at;
+    size_t size = open ? strlen(open + 2) : 0;
+    if (size < 2 || size > sizeof(storage) || open[1 + size] != ')')
+        return pondi_storage_of_name(type);
+    memcpy(storage, open + 2, size - 1);
+    storage[size - 1] = '\0';
+    *open = '\0';
+    return pondi_storage_of_name(storage);
+}
+
+static int set_type(pond_plan *plan, const pond_value *values, pond_error **err)
+{
+    char name[80];
+    char type[160];
+    pondi_entity *entity = plan->entity;
+    copy_text(&values[0], name, sizeof(name));
+    copy_text(&values[1], type, sizeof(type));
+    for (size_t i = 0; i < entity->count; i++) {
+        pondi_column *column = &entity->columns[i];
+        if (strcmp(column->name, name) != 0)
+            continue;
+        char *kept = pondi_arena_copy(&entity->arena, type, strlen(type));
+        if (!kept)
+            return pondi_error_nomem(err);
+        column->type = kept;
+        pondi_storage storage = split_type(type, kept);
+        /* uuid as text and instants without a zone are what the meta table says */
+        if (storage != PONDI_STORE_ANY)
+            column->storage = storage;
+    }
+    return POND_OK;
+}
+
+/* Statements differ where types do: PostgreSQL keeps those of parameters with a statement. */
+static void note_shape(pondi_entity *entity)
+{
+    uint64_t shape = 0;
+    for (size_t i = 0; i < entity->count; i++) {
+        const pondi_column *column = &entity->columns[i];
+        shape = (shape ^ pondi_hash_bytes(column->name, strlen(column->name))) *
+                    UINT64_C(0x9E3779B97F4A7C15) +
+                pondi_hash_bytes(column->declared, strlen(column->declared));
+    }
+    entity->shape = (uint32_t)(shape >> 32);
+}
+
+static void finish(pond_plan *plan)
+{
+    note_shape(plan->entity);
+    if (plan->entity->has_main && !plan->private && !plan->entity->other[0])
+        pondi_schema_publish(plan->schema, plan->entity, plan->joined);
+    plan->loaded(plan);
+}
+
+static void got_types(pond_plan *plan)
+{
+    pond_value values[2];
+    pond_error *error = NULL;
+    for (size_t i = 0; i < pondi_plan_got_rows(plan) && !error; i++) {
+        if (pond_result_column_count(plan->got) == 2 &&
+            !pond_result_row(plan->got, i, values, &error))
+            set_type(plan, values, &error);
+    }
+    if (error) {
+        pondi_plan_fail(plan, error);
+        return;
+    }
+    if (pondi_plan_dialect(plan) == POND_DIALECT_MYSQL)
+        plan->entity->guard = (int64_t)pondi_plan_got_rows(plan);
+    finish(plan);
+}
+
+static void put_types(pond_plan *plan)
+{
+    pondi_buffer_append_text(pondi_plan_sql(plan), "SELECT name, type FROM ");
+    pondi_put_table(plan, "_meta");
+}
+
+/* The host may have no other connection: then as the open transaction sees it. */
+static void got_types_apart(pond_plan *plan)
+{
+    pond_error *error = plan->failure;
+    if (!error) {
+        got_types(plan);
+    } else if (error->code == POND_ENOTSUPPORTED) {
+        put_types(plan);
+        pondi_plan_execute(plan, got_types);
+    } else {
+        plan->failure = NULL;
+        pondi_plan_undo(plan, error, plan->open);
+    }
+}
+
+/* MySQL: a read in the caller's transaction would see, and settle, what it sees of the past. */
+static void ask_types(pond_plan *plan)
+{
+    put_types(plan);
+    if (pondi_plan_dialect(plan) != POND_DIALECT_MYSQL || !plan->joined) {
+        pondi_plan_execute(plan, got_types);
+        return;
+    }
+    pondi_plan_execute_apart(plan, got_types_apart);
+    plan->catches = plan->kind != POND_STEP_DONE;
+}
+
+static void got_columns(pond_plan *plan)
+{
+    pond_error *error = NULL;
+    if (read_columns(plan, &error)) {
+        pondi_plan_fail(plan, error);
+        return;
+    }
+    if (!plan->entity->has_meta) {
+        finish(plan);
+        return;
+    }
+    ask_types(plan);
+}
+
+static void put_lower_name(pond_plan *plan, const char *suffix)
+{
+    char name[80] = "";
+    size_t size = strlen(plan->name);
+    size_t tail = strlen(suffix);
+    if (size + tail >= sizeof(name))
+        return;
+    memcpy(name, plan->name, size);
+    memcpy(name + size, suffix, tail + 1);
+    for (char *c = name; *c; c++)
+        *c = *c >= 'A' && *c <= 'Z' ? (char)(*c - 'A' + 'a') : *c;
+    char *kept = pondi_arena_copy(&plan->entity->arena, name, strlen(name));
+    if (kept)
+        pondi_plan_param_text(plan, kept);
+    else
+        plan->values_failed = 1;
+}
+
+void pondi_plan_load(pond_plan *plan, pondi_state loaded)
+{
+    static const char *const texts[] = {[POND_DIALECT_POSTGRES] = postgres_columns,
+                                        [POND_DIALECT_MYSQL] = mysql_columns,
+                                        [POND_DIALECT_SQLITE] = sqlite_columns};
+    pond_error *error = NULL;
+    pondi_entity_release(plan->entity);
+    plan->entity = pondi_entity_new(plan->name, &error);
+    if (!plan->entity) {
+        pondi_plan_fail(plan, error);
+        return;
+    }
+    plan->loaded = loaded;
+    pondi_buffer_append_text(pondi_plan_sql(plan), texts[pondi_plan_dialect(plan)]);
+    put_lower_name(plan, "");
+    put_lower_name(plan, "_history");
+    put_lower_name(plan, "_meta");
+    pondi_plan_execute(plan, got_columns);
+}

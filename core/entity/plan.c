@@ -1,0 +1,647 @@
+#include "entity/plan.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "driver/result.h"
+#include "driver/row_set.h"
+#include "millpond/millpond.h"
+#include "resilience/retry.h"
+
+enum {
+    LONGEST_NAME = 55,  /* and "_history" makes 63, PostgreSQL's limit */
+    MOST_ATTEMPTS = 12, /* of a transaction that meets others */
+    MOST_HEALS = 4,     /* of the schema */
+    MOST_ALTERS = 8
+};
+
+static const char savepoint[] = "SAVEPOINT millpond_entity";
+static const char back_to_savepoint[] = "ROLLBACK TO SAVEPOINT millpond_entity";
+static const char release_savepoint[] = "RELEASE SAVEPOINT millpond_entity";
+
+/* ---- Create and destroy ------------------------------------------------------------------ */
+
+static int read_options(const pond_entity_options *given, pond_entity_options *options,
+                        pond_error **err)
+{
+    static const uint32_t flags = POND_ENTITY_DELETED | POND_ENTITY_PERMANENT | POND_ENTITY_PLAIN;
+    *options = (pond_entity_options)POND_ENTITY_OPTIONS_INIT;
+    if (!given)
+        return POND_OK;
+    if (given->struct_size < sizeof(given->struct_size))
+        return pondi_error_set(err, POND_EINVAL,
+                               "struct_size is %u: set it to sizeof(pond_entity_options)",
+                               (unsigned)given->struct_size);
+    size_t size = given->struct_size;
+    memcpy(options, given, size < sizeof(*options) ? size : sizeof(*options));
+    if (options->flags & ~flags)
+        return pondi_error_set(err, POND_EINVAL, "flags is %#x: %#x is no flag",
+                               (unsigned)options->flags, (unsigned)(options->flags & ~flags));
+    if (options->expected_version < POND_VERSION_ANY)
+        return pondi_error_set(err, POND_EINVAL, "expected_version is %lld: versions begin at 1",
+                               (long long)options->expected_version);
+    if (options->offset < 0)
+        return pondi_error_set(err, POND_EINVAL, "offset is %lld: it must not be negative",
+                               (long long)options->offset);
+    return POND_OK;
+}
+
+/* A copy of text that may be NULL; 0 when memory is out. */
+static int copy_text(pond_plan *plan, const char *text, const char **out)
+{
+    *out = text ? pondi_arena_copy(&plan->arena, text, strlen(text)) : NULL;
+    return !text || *out;
+}
+
+static int keep_options(pond_plan *plan, const pond_entity_options *options, pond_error **err)
+{
+    plan->flags = options->flags;
+    plan->expected = options->expected_version;
+    plan->limit = options->limit;
+    plan->offset = options->offset;
+    plan->where_count = (size_t)options->param_count;
+    if (!copy_text(plan, options->user_id, &plan->user_id) ||
+        !copy_text(plan, options->comment, &plan->comment) ||
+        !copy_text(plan, options->where, &plan->where) ||
+        !copy_text(plan, options->order_by, &plan->order_by))
+        return pondi_error_nomem(err);
+    if (!plan->where_count)
+        return POND_OK;
+    plan->where_params =
+        pondi_arena_alloc(&plan->arena, plan->where_count * sizeof(*plan->where_params));
+    if (!plan->where_params)
+        return pondi_error_nomem(err);
+    int code = POND_OK;
+    for (size_t i = 0; i < plan->where_count && !code; i++)
+        code = pondi_copy_value(&plan->arena, &options->params[i], &plan->where_params[i], err);
+    return code;
+}
+
+static int check_entity(const char *entity, pond_error **err)
+{
+    static const char *const suffixes[] = {"_history", "_meta"};
+    int code = pondi_check_name(entity, LONGEST_NAME, "an entity", err);
+    size_t size = strlen(entity);
+    for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]) && !code; i++) {
+        size_t tail = strlen(suffixes[i]);
+        if (size > tail && strcmp(entity + size - tail, suffixes[i]) == 0)
+            code = pondi_error_set(err, POND_EINVAL,
+                                   "an entity cannot be called \"%s\": names that end in %s are "
+                                   "those of the library's own tables",
+                                   entity, suffixes[i]);
+    }
+    return code;
+}
+
+int pondi_plan_new(const pondi_plan_class *class, pond_schema *schema, const char *entity,
+                   const pond_entity_options *given, pond_plan **out, pond_error **err)
+{
+    pond_entity_options options;
+    *out = NULL;
+    int code = read_options(given, &options, err);
+    if (!code && entity)
+        code = check_entity(entity, err);
+    if (code)
+        return code;
+    pond_plan *plan = pondi_calloc(1, sizeof(*plan));
+    if (!plan)
+        return pondi_error_nomem(err);
+    pondi_refcount_init(&plan->refs);
+    pondi_arena_init(&plan->arena);
+    pondi_buffer_init(&plan->sql);
+    plan->class = class;
+    plan->schema = pond_schema_retain(schema);
+    plan->status = POND_PENDING;
+    plan->name = "";
+    if (entity && !copy_text(plan, entity, &plan->name))
+        code = pondi_error_nomem(err);
+    if (!code)
+        code = keep_options(plan, &options, err);
+    if (code)
+        pond_plan_release(plan);
+    else
+        *out = plan;
+    return code;
+}
+
+pond_plan *pond_plan_retain(pond_plan *plan)
+{
+    if (plan)
+        pondi_refcount_take(&plan->refs);
+    return plan;
+}
+
+void pond_plan_release(pond_plan *plan)
+{
+    if (!plan || !pondi_refcount_drop(&plan->refs))
+        return;
+    pond_result_release(plan->result);
+    pond_result_release(plan->got);
+    pond_error_free(plan->error);
+    pond_error_free(plan->failure);
+    pondi_entity_release(plan->entity);
+    pondi_buffer_free(&plan->sql);
+    pondi_free(plan->values);
+    pondi_free(plan->items);
+    pondi_arena_free(&plan->arena);
+    pond_schema_release(plan->schema);
+    pondi_free(plan);
+}
+
+/* ---- Steps ------------------------------------------------------------------------------- */
+
+pondi_buffer *pondi_plan_sql(pond_plan *plan)
+{
+    plan->sql.size = 0;
+    plan->sql.failed = 0;
+    plan->value_count = 0;
+    plan->values_failed = 0;
+    return &plan->sql;
+}
+
+void pondi_plan_param(pond_plan *plan, const pond_value *value)
+{
+    if (plan->value_count == plan->value_capacity && !plan->values_failed) {
+        size_t capacity = plan->value_capacity ? plan->value_capacity * 2 : 32;
+        pond_value *values = pondi_realloc(plan->values, capacity * sizeof(*values));
+        plan->values_failed = !values;
+        if (values) {
+            plan->values = values;
+            plan->value_capacity = capacity;
+        }
+    }
+    if (!plan->values_failed)
+        plan->values[plan->value_count++] = *value;
+}
+
+void pondi_plan_param_text(pond_plan *plan, const char *text)
+{
+    pond_value value = {.type = POND_TYPE_NULL};
+    if (text)
+        value = pondi_text_value(text);
+    pondi_plan_param(plan, &value);
+}
+
+void pondi_plan_param_integer(pond_plan *plan, int64_t integer)
+{
+    pond_value value = {.type = POND_TYPE_INT64};
+    value.as.integer = integer;
+    pondi_plan_param(plan, &value);
+}
+
+static void step(pond_plan *plan, pond_step_kind kind, size_t rows, pondi_state then)
+{
+    pond_result_release(plan->got);
+    plan->got = NULL;
+    if (plan->sql.failed || plan->values_failed) {
+        pondi_plan_nomem(plan);
+        return;
+    }
+    plan->kind = (uint32_t)kind;
+    plan->rows = rows;
+    plan->then = then;
+    plan->catches = 0;
+}
+
+void pondi_plan_execute(pond_plan *plan, pondi_state then)
+{
+    step(plan, POND_STEP_EXECUTE, 1, then);
+}
+
+void pondi_plan_execute_many(pond_plan *plan, size_t rows, pondi_state then)
+{
+    step(plan, POND_STEP_EXECUTE_MANY, rows, then);
+}
+
+void pondi_plan_execute_apart(pond_plan *plan, pondi_state then)
+{
+    step(plan, POND_STEP_APART, 1, then);
+}
+
+void pondi_plan_command(pond_plan *plan, pond_step_kind kind, pondi_state then)
+{
+    pondi_plan_sql(plan);
+    step(plan, kind, 1, then);
+}
+
+void pondi_plan_run(pond_plan *plan, const char *sql, pondi_state then)
+{
+    pondi_buffer_append_text(pondi_plan_sql(plan), sql);
+    pondi_plan_execute(plan, then);
+}
+
+static void pause(pond_plan *plan, int64_t wait_ms, pondi_state then)
+{
+    pondi_plan_command(plan, POND_STEP_PAUSE, then);
+    plan->wait_ms = wait_ms;
+}
+
+/* ---- The end ----------------------------------------------------------------------------- */
+
+static void finish(pond_plan *plan, pond_error *error)
+{
+    pond_result_release(plan->got);
+    plan->got = NULL;
+    plan->kind = POND_STEP_DONE;
+    plan->status = error ? error->code : POND_OK;
+    plan->error = error;
+    if (error) {
+        pond_result_release(plan->result);
+        plan->result = NULL;
+    }
+}
+
+static void left(pond_plan *plan)
+{
+    plan->owns = 0;
+    plan->saved = 0;
+    finish(plan, NULL);
+}
+
+void pondi_plan_leave(pond_plan *plan)
+{
+    if (plan->owns)
+        pondi_plan_command(plan, POND_STEP_COMMIT, left);
+    else if (plan->saved)
+        pondi_plan_run(plan, release_savepoint, left);
+    else
+        left(plan);
+}
+
+/* ---- Failures ---------------------------------------------------------------------------- */
+
+static void undone(pond_plan *plan);
+
+/* Undo what was begun, as far as it is still there; then undone(), which looks at plan->error. */
+static void undo_savepoint_end(pond_plan *plan)
+{
+    if (plan->failure) {
+        undone(plan);
+        return;
+    }
+    pondi_plan_run(plan, release_savepoint, undone);
+    plan->catches = 1;
+}
+
+static void undo(pond_plan *plan)
+{
+    int owns = plan->owns && plan->open;
+    int saved = plan->saved && plan->open;
+    plan->owns = 0;
+    plan->saved = 0;
+    if (plan->joined && !plan->open) { /* the caller's transaction is gone: it has to know */
+        plan->attempts = MOST_ATTEMPTS;
+        plan->heals = MOST_HEALS;
+    }
+    if (owns) {
+        pondi_plan_command(plan, POND_STEP_ROLLBACK, undone);
+    } else if (saved) {
+        pondi_plan_run(plan, back_to_savepoint, undo_savepoint_end);
+    } else {
+        undone(plan);
+        return;
+    }
+    plan->catches = plan->kind != POND_STEP_DONE;
+}
+
+void pondi_plan_undo(pond_plan *plan, pond_error *error, int open)
+{
+    pond_error_free(plan->error);
+    plan->error = error;
+    plan->open = open;
+    undo(plan);
+}
+
+void pondi_plan_fail(pond_plan *plan, pond_error *error)
+{
+    plan->attempts = MOST_ATTEMPTS; /* it is ours: not to be tried again */
+    plan->heals = MOST_HEALS;
+    pondi_plan_undo(plan, error, 1);
+}
+
+void pondi_plan_nomem(pond_plan *plan)
+{
+    pond_error *error = NULL;
+    pondi_error_nomem(&error);
+    plan->owns = 0; /* the host ends what is open: a step needs memory */
+    plan->saved = 0;
+    pond_error_free(plan->error);
+    plan->error = NULL;
+    finish(plan, error);
+}
+
+void pondi_plan_stale(pond_plan *plan)
+{
+    pondi_plan_undo(plan,
+                    pondi_error_new(POND_EUNDEFINED,
+                                    "the tables of \"%s\" are changed again and again: try later",
+                                    plan->name),
+                    1);
+}
+
+static void again(pond_plan *plan)
+{
+    pond_error_free(plan->error);
+    plan->error = NULL;
+    pondi_plan_round(plan);
+}
+
+/* Those who met must not meet again: a random while, longer each time. */
+static int64_t backoff_ms(const pond_plan *plan)
+{
+    static const pondi_backoff backoff = {.max_retries = UINT32_MAX,
+                                          .base_delay_ns = 4000000,
+                                          .max_delay_ns = 500000000,
+                                          .total_ns = PONDI_NEVER};
+    return pondi_backoff_next(&backoff, plan->attempts, 0) / 1000000 + 1;
+}
+
+static int may_heal(const pond_plan *plan, const pond_error *error)
+{
+    enum { TABLE_CHANGED = 1412 };
+    int unknown =
+        error->code == POND_EUNDEFINED || strcmp(error->sqlstate, "0A000") == 0 ||
+        (error->vendor_code == TABLE_CHANGED && pondi_plan_dialect(plan) == POND_DIALECT_MYSQL) ||
+        strcmp(error->sqlstate, "42701") == 0 || strcmp(error->sqlstate, "42P07") == 0;
+    unsigned most = plan->where ? 1 : MOST_HEALS; /* the condition may name what is not there */
+    return unknown && plan->heals < most;
+}
+
+/* Two made the same version of one id, or the same id. Other keys are the caller's affair. */
+static int is_own_key(const pond_error *error)
+{
+    const char *constraint = error->constraint ? error->constraint : "";
+    const char *message = pond_error_message(error);
+    return strstr(constraint, "_pkey") || strcmp(constraint, "PRIMARY") == 0 ||
+           strstr(message, "_history") || strstr(message, ".id") || strstr(message, "PRIMARY");
+}
+
+static int may_retry(const pond_plan *plan, const pond_error *error)
+{
+    if (plan->attempts >= MOST_ATTEMPTS)
+        return 0;
+    if (error->code == POND_EUNIQUE)
+        return plan->class->writes && is_own_key(error);
+    return !plan->joined && (error->code == POND_EDEADLOCK || error->code == POND_ESERIALIZATION);
+}
+
+static void undone(pond_plan *plan)
+{
+    pond_error *error = plan->error;
+    if (may_heal(plan, error)) {
+        plan->heals++;
+        pond_schema_forget(plan->schema, plan->name);
+        again(plan);
+    } else if (may_retry(plan, error)) {
+        plan->attempts++;
+        plan->versions = 1;
+        pause(plan, backoff_ms(plan), again);
+        plan->catches = plan->kind != POND_STEP_DONE;
+    } else {
+        plan->error = NULL;
+        finish(plan, error);
+    }
+}
+
+/* ---- Rounds ------------------------------------------------------------------------------ */
+
+static int is_postgres(const pond_plan *plan)
+{
+    return pondi_plan_dialect(plan) == POND_DIALECT_POSTGRES;
+}
+
+static void begun(pond_plan *plan)
+{
+    plan->owns = !plan->joined;
+    plan->saved = plan->joined;
+    plan->class->body(plan);
+}
+
+/* Within the caller's transaction a failure must be undone alone. One statement is undone by
+ * itself, but on PostgreSQL, where it fails the transaction. */
+static void enter(pond_plan *plan)
+{
+    int many = plan->class->needs_transaction && plan->class->needs_transaction(plan);
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    plan->now.type = POND_TYPE_TIMESTAMPTZ;
+    plan->now.as.integer = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+    plan->at = 0;
+    if (plan->joined && (many || is_postgres(plan)))
+        pondi_plan_run(plan, savepoint, begun);
+    else if (many && !plan->joined)
+        pondi_plan_command(plan, POND_STEP_BEGIN, begun);
+    else
+        plan->class->body(plan);
+}
+
+static void known(pond_plan *plan)
+{
+    pond_error *error = NULL;
+    const pondi_entity *entity = plan->entity;
+    if (entity && entity->other[0])
+        pondi_error_set(&error, POND_EINVAL,
+                        "the entity \"%s\" would differ only in case from the table \"%s\": use "
+                        "that name",
+                        plan->name, entity->other);
+    else if (entity && entity->has_main && entity->id_at == SIZE_MAX)
+        pondi_error_set(&error, POND_EINVAL,
+                        "the table \"%s\" has no column \"id\", which an entity needs", plan->name);
+    if (!error && plan->class->check)
+        plan->class->check(plan, &error);
+    if (error) {
+        pondi_plan_fail(plan, error);
+        return;
+    }
+    if (!plan->class->writes || !pondi_plan_needs_alter(plan)) {
+        enter(plan);
+    } else if (plan->alters++ < MOST_ALTERS) {
+        pondi_plan_alter(plan);
+    } else {
+        pondi_plan_stale(plan);
+    }
+}
+
+void pondi_plan_round(pond_plan *plan)
+{
+    if (!plan->name[0]) { /* of no entity */
+        enter(plan);
+        return;
+    }
+    plan->private = 0;
+    pondi_entity_release(plan->entity);
+    plan->entity = pondi_schema_find(plan->schema, plan->name);
+    if (plan->entity)
+        known(plan);
+    else
+        pondi_plan_load(plan, known);
+}
+
+int pond_plan_start(pond_plan *plan, int in_transaction, pond_error **err)
+{
+    if (plan->started)
+        return pondi_error_set(err, POND_EMISUSE, "the plan was started before: make another");
+    plan->started = 1;
+    plan->joined = in_transaction != 0;
+    plan->capabilities |= plan->schema->capabilities;
+    pondi_plan_round(plan);
+    return POND_OK;
+}
+
+/* ---- The host's side --------------------------------------------------------------------- */
+
+int pond_plan_next(pond_plan *plan, pond_step *out, pond_error **err)
+{
+    pond_step next = {.struct_size = sizeof(next)};
+    uint32_t size = out->struct_size < sizeof(next) ? out->struct_size : (uint32_t)sizeof(next);
+    if (size < sizeof(next.struct_size))
+        return pondi_error_set(err, POND_EINVAL, "struct_size is %u: set it to sizeof(pond_step)",
+                               (unsigned)size);
+    if (!plan->started)
+        return pondi_error_set(err, POND_EMISUSE, "the plan was not started");
+    next.kind = plan->kind;
+    if (plan->kind != POND_STEP_DONE) {
+        next.sql = plan->sql.data ? plan->sql.data : "";
+        next.sql_size = plan->sql.size;
+        next.params = plan->values;
+        next.row_count = plan->rows;
+        next.column_count = plan->value_count / (plan->rows ? plan->rows : 1);
+        next.wait_ms = plan->kind == POND_STEP_PAUSE ? plan->wait_ms : 0;
+    }
+    memcpy(out, &next, size);
+    out->struct_size = size;
+    return POND_OK;
+}
+
+static int check_waits(const pond_plan *plan, pond_error **err)
+{
+    if (plan->kind != POND_STEP_DONE)
+        return POND_OK;
+    return pondi_error_set(err, POND_EMISUSE, "no step of the plan waits for an answer");
+}
+
+void pondi_plan_feed(pond_plan *plan, pond_result *result)
+{
+    pondi_state then = plan->then;
+    plan->kind = POND_STEP_DONE;
+    plan->got = result;
+    then(plan);
+}
+
+void pondi_plan_feed_failure(pond_plan *plan, pond_error *error, int open)
+{
+    pondi_state then = plan->then;
+    plan->kind = POND_STEP_DONE;
+    if (!plan->catches) {
+        pondi_plan_undo(plan, error, open);
+        return;
+    }
+    plan->failure = error;
+    plan->open = open;
+    then(plan);
+    pond_error_free(plan->failure);
+    plan->failure = NULL;
+}
+
+static int copy_rows(const char *const *names, const pond_value *values, size_t rows,
+                     size_t columns, pondi_row_set *set, pond_error **err)
+{
+    for (size_t i = 0; i < columns; i++) {
+        if (pondi_row_set_name(set, i, names[i]))
+            return pondi_error_nomem(err);
+    }
+    for (size_t row = 0; row < rows; row++) {
+        pond_value *cells = pondi_row_set_add(set);
+        if (!cells)
+            return pondi_error_nomem(err);
+        for (size_t i = 0; i < columns; i++) {
+            cells[i] = values[row * columns + i];
+            if (pondi_row_set_adopt(set, &cells[i]))
+                return pondi_error_nomem(err);
+        }
+    }
+    return POND_OK;
+}
+
+int pond_plan_feed_rows(pond_plan *plan, const char *const *names, const pond_value *values,
+                        uint64_t row_count, uint64_t column_count, int64_t affected,
+                        pond_error **err)
+{
+    int code = check_waits(plan, err);
+    if (code)
+        return code;
+    pondi_row_set *set = pondi_row_set_new((size_t)column_count);
+    if (!set)
+        return pondi_error_nomem(err);
+    set->base.affected = affected;
+    code = copy_rows(names, values, (size_t)row_count, (size_t)column_count, set, err);
+    if (code) {
+        pond_result_release(&set->base);
+        return code;
+    }
+    pondi_plan_feed(plan, &set->base);
+    return POND_OK;
+}
+
+int pond_plan_feed_error(pond_plan *plan, int code, const char *sqlstate, const char *message,
+                         int still_open, pond_error **err)
+{
+    int wrong = check_waits(plan, err);
+    if (wrong)
+        return wrong;
+    pond_error *error = pondi_error_new(code < 0 ? code : POND_EOPERATIONAL, "%s",
+                                        message ? message : pond_error_text(code));
+    pondi_error_set_sqlstate(error, sqlstate);
+    pondi_plan_feed_failure(plan, error, still_open);
+    return POND_OK;
+}
+
+/* ---- What was returned ------------------------------------------------------------------- */
+
+size_t pondi_plan_got_rows(const pond_plan *plan)
+{
+    return plan->got ? pond_result_row_count(plan->got) : 0;
+}
+
+int64_t pondi_plan_got_number(pond_plan *plan, size_t column, int64_t fallback)
+{
+    enum { MOST = 64 };
+    pond_value values[MOST];
+    if (!pondi_plan_got_rows(plan) || pond_result_column_count(plan->got) > MOST ||
+        column >= pond_result_column_count(plan->got) ||
+        pond_result_row(plan->got, 0, values, NULL))
+        return fallback;
+    const pond_value *value = &values[column];
+    return value->type == POND_TYPE_INT64 || value->type == POND_TYPE_BOOL ? value->as.integer
+                                                                           : fallback;
+}
+
+/* ---- The answer -------------------------------------------------------------------------- */
+
+int pond_plan_status(const pond_plan *plan)
+{
+    return plan->status;
+}
+
+pond_result *pond_plan_take_result(pond_plan *plan)
+{
+    pond_result *result = plan->status == POND_OK ? plan->result : NULL;
+    if (result)
+        plan->result = NULL;
+    return result;
+}
+
+pond_error *pond_plan_take_error(pond_plan *plan)
+{
+    pond_error *error = plan->status < 0 ? plan->error : NULL;
+    if (error)
+        plan->error = NULL;
+    return error;
+}
+
+int64_t pond_plan_number(const pond_plan *plan)
+{
+    return plan->number;
+}

@@ -1,0 +1,31 @@
+/* The schema cache of a pool: what hangs on it for this layer. */
+#include "base/error.h"
+#include "entity/schema.h"
+#include "millpond/millpond.h"
+#include "pool/pool.h"
+
+static void drop(void *attachment)
+{
+    pond_schema_release(attachment);
+}
+
+int pond_pool_schema(pond_pool *pool, pond_schema **out, pond_error **err)
+{
+    pond_schema *made = NULL;
+    *out = NULL;
+    int code = pondi_pool_check_process(pool, err);
+    if (!code)
+        code = pond_schema_new(pool->driver->dialect, 0, &made, err);
+    if (code)
+        return code;
+    pthread_mutex_lock(&pool->lock);
+    if (!pool->attachment) {
+        pool->attachment = made;
+        pool->attachment_free = drop;
+        made = NULL;
+    }
+    *out = pond_schema_retain(pool->attachment);
+    pthread_mutex_unlock(&pool->lock);
+    pond_schema_release(made);
+    return POND_OK;
+}

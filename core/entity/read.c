@@ -1,0 +1,302 @@
+/* Reading entities and their histories. */
+#include <string.h>
+
+#include "driver/result.h"
+#include "driver/row_set.h"
+#include "entity/plan.h"
+#include "millpond/millpond.h"
+
+enum verb { GET, GET_MANY, FIND, COUNT, HISTORY, BETWEEN, VERSION, LIST };
+
+static void put(pond_plan *plan, const char *text)
+{
+    pondi_buffer_append_text(&plan->sql, text);
+}
+
+static int reads_history(const pond_plan *plan)
+{
+    return plan->verb >= HISTORY;
+}
+
+static int has_column(const pond_plan *plan, pondi_role role)
+{
+    return pondi_entity_find(plan->entity, pondi_role_name(role)) != NULL;
+}
+
+/* ---- Statements -------------------------------------------------------------------------- */
+
+static void put_alive(pond_plan *plan, const char *before)
+{
+    if (plan->flags & POND_ENTITY_DELETED || !has_column(plan, PONDI_ROLE_DELETED_AT))
+        return;
+    put(plan, before);
+    put(plan, "deleted_at IS NULL");
+}
+
+static int put_ids(pond_plan *plan, pond_error **err)
+{
+    enum { MOST_MYSQL = 65000 };
+    pond_value ids = {.type = POND_TYPE_ARRAY};
+    ids.as.array.items = plan->ids;
+    ids.as.array.count = plan->id_count;
+    switch (pondi_plan_dialect(plan)) {
+    case POND_DIALECT_POSTGRES:
+        put(plan, "id = ANY (?)");
+        pondi_plan_param(plan, &ids);
+        return POND_OK;
+    case POND_DIALECT_SQLITE:
+        put(plan, "id IN (SELECT value FROM json_each(?))");
+        pondi_plan_param(plan, &ids);
+        return POND_OK;
+    default:
+        break;
+    }
+    if (plan->id_count > MOST_MYSQL)
+        return pondi_error_set(err, POND_ERANGE, "%zu ids are too many for one call: at most %d",
+                               plan->id_count, MOST_MYSQL);
+    put(plan, "id IN (NULL");
+    for (size_t i = 0; i < plan->id_count; i++) {
+        put(plan, ", ?");
+        pondi_plan_param(plan, &plan->ids[i]);
+    }
+    put(plan, ")");
+    return POND_OK;
+}
+
+static int put_find(pond_plan *plan, pond_error **err)
+{
+    int code = POND_OK;
+    if (plan->where) {
+        put(plan, " WHERE ");
+        code = pondi_put_where(plan, err);
+    }
+    put_alive(plan, plan->where ? " AND " : " WHERE ");
+    if (code || plan->verb == COUNT)
+        return code;
+    code = pondi_put_order(plan, err);
+    pondi_put_limit(plan);
+    return code;
+}
+
+static void put_between(pond_plan *plan)
+{
+    pond_value instant = {.type = POND_TYPE_TIMESTAMPTZ};
+    put(plan, " WHERE history_timestamp >= ? AND history_timestamp < ?");
+    for (int i = 0; i < 2; i++) {
+        instant.as.integer = plan->numbers[i];
+        pondi_plan_param(plan, &instant);
+    }
+    if (plan->id_count) {
+        put(plan, " AND id = ?");
+        pondi_plan_param(plan, &plan->ids[0]);
+    }
+    put(plan, " ORDER BY history_timestamp, id, version");
+    pondi_put_limit(plan);
+}
+
+static int put_conditions(pond_plan *plan, pond_error **err)
+{
+    switch (plan->verb) {
+    case GET:
+        put(plan, " WHERE id = ?");
+        pondi_plan_param(plan, &plan->ids[0]);
+        put_alive(plan, " AND ");
+        return POND_OK;
+    case GET_MANY: {
+        put(plan, " WHERE ");
+        int code = put_ids(plan, err);
+        put_alive(plan, " AND ");
+        return code;
+    }
+    case HISTORY:
+        put(plan, " WHERE id = ? ORDER BY version");
+        pondi_plan_param(plan, &plan->ids[0]);
+        pondi_put_limit(plan);
+        return POND_OK;
+    case BETWEEN:
+        put_between(plan);
+        return POND_OK;
+    case VERSION:
+        put(plan, " WHERE id = ? AND version = ?");
+        pondi_plan_param(plan, &plan->ids[0]);
+        pondi_plan_param_integer(plan, plan->numbers[0]);
+        return POND_OK;
+    default:
+        return put_find(plan, err);
+    }
+}
+
+/* ---- Steps ------------------------------------------------------------------------------- */
+
+/* Somebody added a column: its type is in the meta table. */
+static int must_reload(const pond_plan *plan)
+{
+    return plan->heals == 0 && !pondi_plan_knows_columns(plan);
+}
+
+static void got_rows(pond_plan *plan)
+{
+    if (must_reload(plan)) {
+        pondi_plan_stale(plan);
+        return;
+    }
+    pondi_plan_answer_rows(plan);
+    if (plan->status == POND_PENDING)
+        pondi_plan_leave(plan);
+}
+
+static void got_count(pond_plan *plan)
+{
+    plan->number = pondi_plan_got_number(plan, 0, 0);
+    pondi_plan_leave(plan);
+}
+
+static void answer_nothing(pond_plan *plan)
+{
+    pondi_row_set *none = plan->verb == COUNT ? NULL : pondi_row_set_new(0);
+    plan->number = 0;
+    if (!none && plan->verb != COUNT) {
+        pondi_plan_nomem(plan);
+        return;
+    }
+    if (none) {
+        plan->got = &none->base;
+        pondi_plan_answer_rows(plan);
+    }
+    if (plan->status == POND_PENDING)
+        pondi_plan_leave(plan);
+}
+
+static void body(pond_plan *plan)
+{
+    pond_error *error = NULL;
+    pond_result_release(plan->got);
+    plan->got = NULL;
+    if (reads_history(plan) ? !plan->entity->has_history : !plan->entity->has_main) {
+        answer_nothing(plan);
+        return;
+    }
+    pondi_plan_sql(plan);
+    put(plan, plan->verb == COUNT ? "SELECT count(*) FROM " : "SELECT * FROM ");
+    pondi_put_table(plan, reads_history(plan) ? "_history" : "");
+    if (put_conditions(plan, &error))
+        pondi_plan_fail(plan, error);
+    else
+        pondi_plan_execute(plan, plan->verb == COUNT ? got_count : got_rows);
+}
+
+static const pondi_plan_class read_class = {0, NULL, NULL, body};
+
+/* ---- The list ---------------------------------------------------------------------------- */
+
+static const char *const lists[] = {
+    [POND_DIALECT_POSTGRES] =
+        "SELECT CAST(m.relname AS text) AS name FROM pg_catalog.pg_class m, pg_catalog.pg_class h, "
+        "pg_catalog.pg_class t WHERE m.relkind IN ('r', 'p') AND h.relname = m.relname || "
+        "'_history' AND t.relname = m.relname || '_meta' AND pg_catalog.pg_table_is_visible(m.oid) "
+        "AND h.relnamespace = m.relnamespace AND t.relnamespace = m.relnamespace ORDER BY "
+        "m.relname COLLATE \"C\"",
+    [POND_DIALECT_MYSQL] =
+        "SELECT m.TABLE_NAME AS name FROM information_schema.TABLES m JOIN "
+        "information_schema.TABLES h ON h.TABLE_SCHEMA = m.TABLE_SCHEMA AND h.TABLE_NAME = "
+        "CONCAT(m.TABLE_NAME, '_history') JOIN information_schema.TABLES t ON t.TABLE_SCHEMA = "
+        "m.TABLE_SCHEMA AND t.TABLE_NAME = CONCAT(m.TABLE_NAME, '_meta') WHERE m.TABLE_SCHEMA = "
+        "DATABASE() ORDER BY BINARY m.TABLE_NAME",
+    [POND_DIALECT_SQLITE] =
+        "SELECT m.name FROM sqlite_schema m JOIN sqlite_schema h ON h.name = m.name || '_history' "
+        "JOIN sqlite_schema t ON t.name = m.name || '_meta' WHERE m.type = 'table' ORDER BY "
+        "m.name"};
+
+static void got_list(pond_plan *plan)
+{
+    plan->result = plan->got;
+    plan->got = NULL;
+    pondi_plan_leave(plan);
+}
+
+static void list_body(pond_plan *plan)
+{
+    pondi_plan_run(plan, lists[pondi_plan_dialect(plan)], got_list);
+}
+
+static const pondi_plan_class list_class = {0, NULL, NULL, list_body};
+
+/* ---- Plans ------------------------------------------------------------------------------- */
+
+static int read_plan(pond_schema *schema, const char *entity, enum verb verb,
+                     const char *const *ids, size_t id_count, const pond_entity_options *options,
+                     pond_plan **out, pond_error **err)
+{
+    int code = pondi_plan_new(&read_class, schema, entity, options, out, err);
+    if (code)
+        return code;
+    (*out)->verb = verb;
+    if (verb != FIND && verb != COUNT) { /* only these have conditions */
+        (*out)->where = NULL;
+        (*out)->where_count = 0;
+    }
+    if (id_count || verb == GET_MANY)
+        code = pondi_copy_ids(*out, ids, id_count, err);
+    if (code) {
+        pond_plan_release(*out);
+        *out = NULL;
+    }
+    return code;
+}
+
+int pond_plan_get(pond_schema *schema, const char *entity, const char *id,
+                  const pond_entity_options *options, pond_plan **out, pond_error **err)
+{
+    return read_plan(schema, entity, GET, &id, 1, options, out, err);
+}
+
+int pond_plan_get_many(pond_schema *schema, const char *entity, const char *const *ids,
+                       uint64_t id_count, const pond_entity_options *options, pond_plan **out,
+                       pond_error **err)
+{
+    return read_plan(schema, entity, GET_MANY, ids, (size_t)id_count, options, out, err);
+}
+
+int pond_plan_find(pond_schema *schema, const char *entity, const pond_entity_options *options,
+                   pond_plan **out, pond_error **err)
+{
+    return read_plan(schema, entity, FIND, NULL, 0, options, out, err);
+}
+
+int pond_plan_count(pond_schema *schema, const char *entity, const pond_entity_options *options,
+                    pond_plan **out, pond_error **err)
+{
+    return read_plan(schema, entity, COUNT, NULL, 0, options, out, err);
+}
+
+int pond_plan_history(pond_schema *schema, const char *entity, const char *id,
+                      const pond_entity_options *options, pond_plan **out, pond_error **err)
+{
+    return read_plan(schema, entity, HISTORY, &id, 1, options, out, err);
+}
+
+int pond_plan_history_between(pond_schema *schema, const char *entity, const char *id,
+                              int64_t from_us, int64_t to_us, const pond_entity_options *options,
+                              pond_plan **out, pond_error **err)
+{
+    int code = read_plan(schema, entity, BETWEEN, &id, id ? 1 : 0, options, out, err);
+    if (code)
+        return code;
+    (*out)->numbers[0] = from_us;
+    (*out)->numbers[1] = to_us;
+    return POND_OK;
+}
+
+int pond_plan_version(pond_schema *schema, const char *entity, const char *id, int64_t version,
+                      const pond_entity_options *options, pond_plan **out, pond_error **err)
+{
+    int code = read_plan(schema, entity, VERSION, &id, 1, options, out, err);
+    if (!code)
+        (*out)->numbers[0] = version;
+    return code;
+}
+
+int pond_plan_list(pond_schema *schema, pond_plan **out, pond_error **err)
+{
+    return pondi_plan_new(&list_class, schema, NULL, NULL, out, err);
+}

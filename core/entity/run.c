@@ -1,0 +1,483 @@
+/* Plans on pooled connections: one request after another, without a turn of the host's. */
+#include <string.h>
+#include <time.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "entity/plan.h"
+#include "loop/timer.h"
+#include "millpond/millpond.h"
+#include "pool/pool.h"
+
+enum {
+    UNDO_MS = 5000, /* what a rollback may take after the time is over */
+    APART_MS = 5000 /* a change of tables may wait for the caller's own transaction: not for long */
+};
+
+typedef struct run {
+    pond_op op; /* first */
+    pond_plan *plan;
+    pond_connection *lease;
+    pond_connection *apart; /* for changes of tables, while the caller's transaction is open */
+    pond_op *acquiring;     /* it */
+    pondi_request *current; /* a reference */
+    int completed_at_once;
+    pondi_timer *timer; /* of a pause */
+    pondi_loop_client client;
+    int64_t deadline_ns;
+    int stepping; /* further up the stack */
+    int cancelled;
+} run;
+
+static void go_on(run *self);
+
+/* ---- Create and destroy ------------------------------------------------------------------ */
+
+static run *run_of(pond_op *op)
+{
+    return (run *)(void *)op;
+}
+
+static void cancel(pond_op *op)
+{
+    run *self = run_of(op);
+    self->cancelled = 1;
+    if (self->current && self->lease->slot && self->current->op.status == POND_PENDING)
+        pondi_conn_cancel(self->current->conn, self->current);
+    else if (self->acquiring)
+        self->acquiring->class->cancel(self->acquiring);
+    else if (self->timer)
+        pondi_timer_start(self->timer, 0);
+}
+
+static void give_back(pond_connection *lease)
+{
+    if (!lease)
+        return;
+    pond_connection_give_back(lease, NULL);
+    pond_connection_release(lease);
+}
+
+/* No timer fires any more. What else is waited for ends by itself. */
+static void closing(pondi_loop_client *client)
+{
+    run *self = PONDI_CONTAINER(client, run, client);
+    if (!self->timer)
+        return;
+    pondi_timer_free(self->timer);
+    self->timer = NULL;
+    self->cancelled = 1;
+    pondi_plan_feed(self->plan, NULL);
+    go_on(self);
+}
+
+/* The loop is not locked: whoever drops the last reference is a host. */
+static void destroy(pond_op *op)
+{
+    run *self = run_of(op);
+    give_back(self->apart);
+    pond_connection_release(self->lease);
+    pond_plan_release(self->plan);
+    pondi_free(self);
+}
+
+static const pondi_op_class run_class = {cancel, destroy};
+
+static int run_new(pond_connection *lease, pond_plan *plan, int64_t timeout_ms, void *user_data,
+                   run **out, pond_error **err)
+{
+    run *self = pondi_calloc(1, sizeof(*self));
+    *out = self;
+    if (!self)
+        return pondi_error_nomem(err);
+    pondi_op_init(&self->op, &run_class, lease->loop, user_data);
+    self->plan = pond_plan_retain(plan);
+    self->lease = pond_connection_retain(lease);
+    self->deadline_ns = pondi_deadline_ns(timeout_ms);
+    self->client.closing = closing;
+    pondi_loop_add_client(lease->loop, &self->client);
+    return POND_OK;
+}
+
+/* ---- Requests ---------------------------------------------------------------------------- */
+
+static int undoes(const pond_step *step)
+{
+    return step->kind == POND_STEP_ROLLBACK || strncmp(step->sql, "ROLLBACK", 8) == 0;
+}
+
+/* What is left of the time, or a little for cleaning up. */
+static int64_t time_left_ms(const run *self, const pond_step *step)
+{
+    if (self->deadline_ns == PONDI_NEVER)
+        return -1;
+    int64_t left_ms = (self->deadline_ns - pondi_now_ns()) / 1000000;
+    if (undoes(step))
+        return left_ms > UNDO_MS ? left_ms : UNDO_MS;
+    if (step->kind == POND_STEP_APART)
+        return left_ms > APART_MS ? APART_MS : left_ms > 0 ? left_ms : 1;
+    return left_ms > 0 ? left_ms : 1;
+}
+
+static int make_request(run *self, const pond_step *step, pondi_request **out, pond_error **err)
+{
+    static const pond_transaction_verb verbs[] = {[POND_STEP_BEGIN] = POND_BEGIN,
+                                                  [POND_STEP_COMMIT] = POND_COMMIT,
+                                                  [POND_STEP_ROLLBACK] = POND_ROLLBACK};
+    int verb = step->kind >= POND_STEP_BEGIN && step->kind <= POND_STEP_ROLLBACK;
+    pondi_request_kind kind = verb                                   ? PONDI_REQUEST_TRANSACTION
+                              : step->kind == POND_STEP_EXECUTE_MANY ? PONDI_REQUEST_EXECUTE_MANY
+                                                                     : PONDI_REQUEST_EXECUTE;
+    int code = pondi_request_new(kind, self->op.loop, step->sql, (size_t)step->sql_size,
+                                 step->params, (size_t)step->row_count, (size_t)step->column_count,
+                                 NULL, 0, self, out, err);
+    if (code)
+        return code;
+    if (verb)
+        (*out)->verb = verbs[step->kind];
+    (*out)->timeout_ms = time_left_ms(self, step);
+    return POND_OK;
+}
+
+static int is_open(const pond_connection *lease)
+{
+    return lease->slot && lease->slot->conn->in_transaction;
+}
+
+/* Give the plan its answer; the request's references are dropped. */
+static void feed(run *self, pondi_request *request)
+{
+    pond_op *op = &request->op;
+    self->current = NULL;
+    if (op->status == POND_OK)
+        pondi_plan_feed(self->plan, pond_op_take_result(op));
+    else
+        pondi_plan_feed_failure(self->plan, pond_op_take_error(op), is_open(self->lease));
+    pond_op_release(op);
+}
+
+static void answered(pond_op *op)
+{
+    run *self = op->user_data;
+    feed(self, (pondi_request *)(void *)op);
+    if (!self->stepping)
+        go_on(self);
+}
+
+static void submit(run *self, pond_connection *lease, const pond_step *step)
+{
+    pondi_request *request;
+    pond_error *error = NULL;
+    if (make_request(self, step, &request, &error)) {
+        pondi_plan_feed_failure(self->plan, error, is_open(self->lease));
+        return;
+    }
+    request->op.intercept = answered;
+    self->current = request;
+    pondi_conn_submit_first(lease->slot->conn, request);
+}
+
+/* ---- Apart ------------------------------------------------------------------------------- */
+
+static void acquired(pond_op *op)
+{
+    run *self = op->user_data;
+    self->acquiring = NULL;
+    self->completed_at_once = 1;
+    if (op->status == POND_OK)
+        self->apart = pond_op_take_connection(op);
+    else
+        pondi_plan_feed_failure(self->plan, pond_op_take_error(op), is_open(self->lease));
+    pond_op_release(op);
+    if (!self->stepping)
+        go_on(self);
+}
+
+static void submit_apart(run *self, const pond_step *step)
+{
+    pond_error *error = NULL;
+    if (self->apart && self->apart->slot) {
+        submit(self, self->apart, step);
+        return;
+    }
+    pond_op *acquiring;
+    self->completed_at_once = 0;
+    if (pondi_acquire_within(self->lease->pool, self->op.loop, time_left_ms(self, step), acquired,
+                             self, &acquiring, &error))
+        pondi_plan_feed_failure(self->plan, error, is_open(self->lease));
+    else if (!self->completed_at_once)
+        self->acquiring = acquiring;
+}
+
+/* ---- Pauses ------------------------------------------------------------------------------ */
+
+static void paused(void *data)
+{
+    run *self = data;
+    pondi_timer_free(self->timer);
+    self->timer = NULL;
+    pondi_plan_feed(self->plan, NULL);
+    if (!self->stepping)
+        go_on(self);
+}
+
+static void wait_a_while(run *self, int64_t wait_ms)
+{
+    pond_error *error = NULL;
+    if (pondi_timer_new(self->op.loop, paused, self, &self->timer, &error))
+        pondi_plan_feed_failure(self->plan, error, is_open(self->lease));
+    else
+        pondi_timer_start(self->timer, pondi_deadline_ns(wait_ms));
+}
+
+/* ---- Steps ------------------------------------------------------------------------------- */
+
+static void stop(run *self, int code, const char *why)
+{
+    pondi_plan_feed_failure(self->plan, pondi_error_new(code, "%s", why), is_open(self->lease));
+}
+
+/* True if the plan must not go on, and was told. */
+static int is_over(run *self, const pond_step *step)
+{
+    if (!self->lease->slot)
+        stop(self, POND_ECANCELLED, "the connection was given back before the call ended");
+    else if (undoes(step))
+        return 0;
+    else if (self->cancelled)
+        stop(self, POND_ECANCELLED, "cancelled");
+    else if (pondi_now_ns() >= self->deadline_ns)
+        stop(self, POND_ETIMEDOUT, "timed out before the call ended");
+    else
+        return 0;
+    return 1;
+}
+
+static void complete(run *self)
+{
+    int status = pond_plan_status(self->plan);
+    pond_error *error = status < 0 ? pondi_error_copy(self->plan->error) : NULL;
+    pondi_loop_remove_client(&self->client);
+    pondi_op_complete(&self->op, status, error);
+}
+
+/* Locked: until something has to be waited for. */
+static void go_on(run *self)
+{
+    pond_step step = {.struct_size = sizeof(step)};
+    self->stepping = 1;
+    for (;;) {
+        pond_plan_next(self->plan, &step, NULL);
+        if (step.kind == POND_STEP_DONE)
+            break;
+        if (is_over(self, &step))
+            continue;
+        if (step.kind == POND_STEP_PAUSE)
+            wait_a_while(self, step.wait_ms);
+        else if (step.kind == POND_STEP_APART)
+            submit_apart(self, &step);
+        else
+            submit(self, self->lease, &step);
+        if (self->current || self->timer || self->acquiring) {
+            self->stepping = 0;
+            return;
+        }
+    }
+    self->stepping = 0;
+    complete(self);
+}
+
+static int check(const pond_connection *lease, const pondi_conn *conn, const pond_plan *plan,
+                 pond_error **err)
+{
+    if (plan->started)
+        return pondi_error_set(err, POND_EMISUSE, "the plan was started before: make another");
+    if (plan->schema != lease->pool->attachment)
+        return pondi_error_set(err, POND_EMISUSE,
+                               "the plan is of another database: make it with the schema of this "
+                               "connection's pool");
+    if (conn->streamed)
+        return pondi_error_set(err, POND_EMISUSE,
+                               "a stream is open on this connection: read it to its end or close "
+                               "it, or use another connection");
+    return POND_OK;
+}
+
+static void start(run *self)
+{
+    pondi_conn *conn = self->lease->slot->conn;
+    self->plan->capabilities |= conn->features;
+    pond_plan_start(self->plan, conn->in_transaction, NULL);
+    go_on(self);
+}
+
+/* What was submitted before is done. */
+static void turn_came(pond_op *op)
+{
+    run *self = op->user_data;
+    self->current = NULL;
+    pond_op_release(op);
+    if (self->lease->slot) {
+        start(self);
+        return;
+    }
+    self->plan->started = 1;
+    self->plan->status = POND_ECANCELLED;
+    self->plan->error =
+        pondi_error_new(POND_ECANCELLED, "the connection was given back before this was begun");
+    complete(self);
+}
+
+/* ---- In the calling thread --------------------------------------------------------------- */
+
+/* Locked. One step in the calling thread; the loop is unlocked meanwhile. */
+static void step_inline(run *self, const pond_step *step)
+{
+    pondi_request *request;
+    pond_error *error = NULL;
+    if (make_request(self, step, &request, &error)) {
+        pondi_plan_feed_failure(self->plan, error, is_open(self->lease));
+        return;
+    }
+    request->op.intercept = pondi_op_keep;
+    if (pondi_conn_run_inline(self->lease->slot->conn, request)) {
+        feed(self, request);
+    } else {
+        pondi_op_complete(&request->op, POND_EMISUSE,
+                          pondi_error_new(POND_EMISUSE, "another thread uses this connection"));
+        feed(self, request);
+    }
+}
+
+static void pause_inline(run *self, int64_t wait_ms)
+{
+    const struct timespec time = {wait_ms / 1000, wait_ms % 1000 * 1000000};
+    pondi_loop_leave(self->op.loop);
+    nanosleep(&time, NULL);
+    pondi_loop_lock(self->op.loop);
+    pondi_plan_feed(self->plan, NULL);
+}
+
+/* Request by request in the calling thread, where the driver can; else 0. The loop is locked. */
+static int run_inline(run *self)
+{
+    pond_step step = {.struct_size = sizeof(step)};
+    pondi_conn *conn = self->lease->slot->conn;
+    if (!conn->driver->run_inline || !pondi_conn_is_idle(conn))
+        return 0;
+    self->plan->capabilities |= conn->features;
+    pond_plan_start(self->plan, conn->in_transaction, NULL);
+    for (;;) {
+        pond_plan_next(self->plan, &step, NULL);
+        if (step.kind == POND_STEP_DONE)
+            return 1;
+        if (is_over(self, &step))
+            continue;
+        if (step.kind == POND_STEP_PAUSE)
+            pause_inline(self, step.wait_ms);
+        else if (step.kind == POND_STEP_APART)
+            stop(self, POND_ENOTSUPPORTED, "no connection for this apart from the caller's");
+        else
+            step_inline(self, &step);
+    }
+}
+
+/* ---- Submit ------------------------------------------------------------------------------ */
+
+/* Locked. What waits in the connection's queue goes first: a request that does nothing tells when
+ * that is done. */
+static int begin(run *self, pondi_conn *conn, pond_error **err)
+{
+    if (self->op.intercept && run_inline(self)) {
+        complete(self);
+        return POND_OK;
+    }
+    if (pondi_conn_is_idle(conn)) {
+        start(self);
+        return POND_OK;
+    }
+    pondi_request *request;
+    int code = pondi_request_new(PONDI_REQUEST_END_STREAM, self->op.loop, "", 0, NULL, 1, 0, NULL,
+                                 0, self, &request, err);
+    if (code)
+        return code;
+    request->op.intercept = turn_came;
+    self->current = request;
+    pondi_conn_submit(conn, request);
+    return POND_OK;
+}
+
+static int resolve_timeout(const pond_pool *pool, int64_t timeout_ms, int64_t *out,
+                           pond_error **err)
+{
+    *out = timeout_ms == POND_TIMEOUT_DEFAULT ? pool->settings.query_timeout_ms : timeout_ms;
+    if (timeout_ms == POND_TIMEOUT_NONE)
+        *out = -1;
+    else if (timeout_ms != POND_TIMEOUT_DEFAULT && timeout_ms <= 0)
+        return pondi_error_set(err, POND_EINVAL, "a timeout of %lld ms is not positive",
+                               (long long)timeout_ms);
+    return POND_OK;
+}
+
+/* Make the operation and begin. With `intercept` *op is the core's own reference, which the caller
+ * drops. */
+static int submit_run(pond_connection *lease, pond_plan *plan, int64_t timeout_ms, void *user_data,
+                      void (*intercept)(pond_op *op), pond_op **op, pond_error **err)
+{
+    pondi_conn *conn;
+    run *self;
+    if (op)
+        *op = NULL;
+    int code = resolve_timeout(lease->pool, timeout_ms, &timeout_ms, err);
+    if (!code)
+        code = pondi_lease_enter(lease, &conn, err);
+    if (code)
+        return code;
+    code = check(lease, conn, plan, err);
+    if (!code)
+        code = run_new(lease, plan, timeout_ms, user_data, &self, err);
+    if (!code) {
+        self->op.intercept = intercept;
+        if (intercept)
+            *op = &self->op;
+        else
+            pondi_op_hand_out(&self->op, op);
+        code = begin(self, conn, err);
+        if (code) {
+            if (op && !intercept)
+                pond_op_release(*op);
+            if (op)
+                *op = NULL;
+            pondi_loop_remove_client(&self->client);
+            pond_op_release(&self->op);
+        }
+    }
+    pondi_lease_leave(lease);
+    return code;
+}
+
+int pond_connection_run(pond_connection *lease, pond_plan *plan, int64_t timeout_ms,
+                        void *user_data, pond_op **op, pond_error **err)
+{
+    return submit_run(lease, plan, timeout_ms, user_data, NULL, op, err);
+}
+
+int pond_connection_run_wait(pond_connection *lease, pond_plan *plan, int64_t timeout_ms,
+                             pond_error **err)
+{
+    pond_op *op;
+    int code = submit_run(lease, plan, timeout_ms, NULL, pondi_op_keep, &op, err);
+    if (code)
+        return code;
+    while ((code = pond_op_wait(op, -1, err)) == POND_EAGAIN)
+        ;
+    if (op->status == POND_PENDING) {
+        pond_op_cancel(op); /* the loop was closed under us: whoever ends it frees it */
+        return code;
+    }
+    if (code && err && !*err)
+        *err = pond_op_take_error(op);
+    pond_op_release(op);
+    return code;
+}

@@ -1,0 +1,29 @@
+/* Parts of statements that one entity and many share. They append to the plan's statement. */
+#ifndef PONDI_ENTITY_WRITE_H
+#define PONDI_ENTITY_WRITE_H
+
+#include "entity/plan.h"
+
+/* All columns of the main table, each after a prefix such as "m.". */
+void pondi_put_columns(pond_plan *plan, const char *prefix);
+
+/* A condition that is false if the main table has columns that the schema does not know. */
+void pondi_put_guard(pond_plan *plan);
+
+/* A comment that differs where the types of columns do: a statement that the server has prepared
+ * would keep the old ones. */
+void pondi_put_shape(pond_plan *plan);
+
+/* INSERT INTO the history SELECT from rows that are called m: FROM comes last. */
+void pondi_put_history_head(pond_plan *plan);
+
+/* The version of a new row, after those of a row with this id that is gone; NULL: of s.id. */
+void pondi_put_next_version(pond_plan *plan, const pond_value *id);
+
+/* What every update of an upsert sets; `old` names the row that is there ("m."). */
+void pondi_put_own_updates(pond_plan *plan, const char *old);
+
+/* True if the record must not be written by an upsert. */
+int pondi_needs_care(const pond_plan *plan, const pondi_record *record);
+
+#endif
