@@ -1,4 +1,4 @@
-"""Docstrings as the site shows them: their roles become links, and no line of them is lost."""
+"""Docstrings as the site shows them: roles become links, no line is lost, ``#:`` counts."""
 
 import re
 
@@ -9,6 +9,9 @@ ROLE = re.compile(r":(?:meth|class|func|attr):`([\w.]+)`")
 # In a list of errors, a line such as "What ``execute`` raises." names none.
 UNNAMED = re.compile(r"^( +)(What|what) ", flags=re.M)
 
+# Of an attribute, such as a member of an enum.
+COMMENT = re.compile(r"#: (.*)$", flags=re.M)
+
 
 def rewritten(text: str) -> str:
     text = ROLE.sub(r"[`\1`][millpond.\1]", text)
@@ -18,5 +21,8 @@ def rewritten(text: str) -> str:
 
 class Roles(griffe.Extension):
     def on_object(self, *, obj: griffe.Object, **_: object) -> None:
+        comment = obj.is_attribute and not obj.docstring and COMMENT.search(obj.source)
+        if comment:
+            obj.docstring = griffe.Docstring(comment[1], parent=obj)
         if obj.docstring:
             obj.docstring.value = rewritten(obj.docstring.value)

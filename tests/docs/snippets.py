@@ -31,6 +31,7 @@ RUN = {"python", "c", "lua"}
 READ = {"sh", "text", "toml", "sql", "cmake"}
 
 _FENCE = re.compile(r"^( *)```(\w*)[^\n]*\n(.*?)^\1```$", flags=re.M | re.S)
+_INCLUDE = re.compile(r'^--8<-- "(.*)"$', flags=re.M)
 _HIDDEN = re.compile(r"^<!-- python\n(.*?)^-->$", flags=re.M | re.S)
 
 
@@ -49,6 +50,7 @@ def blocks_of(page: Path) -> list[Block]:
     found = []
     for match in _FENCE.finditer(text):
         code = re.sub(rf"^{match[1]}", "", match[3], flags=re.M)
+        code = _INCLUDE.sub(lambda found: (ROOT / found[1]).read_text(), code)
         found.append((match.start(), match[2], code))
     found += [(match.start(), "python", match[1]) for match in _HIDDEN.finditer(text)]
     return [
@@ -90,6 +92,14 @@ async def run_piece(block: Block, code: str, names: dict[str, object]) -> None:
     check_printed(block, printed.getvalue())
 
 
+def placed(code: str, places: dict[str, str]) -> str:
+    """The code with real addresses, however the shown ones are broken into lines."""
+    for shown, real in places.items():
+        pattern = r"\s+".join(map(re.escape, shown.split()))
+        code = re.sub(pattern, lambda _, real=real: real, code)
+    return code
+
+
 async def run_page(page: Path, places: dict[str, str], folder: Path) -> int:
     """Run a page's Python in a folder that is current; returns how many blocks that were."""
     names: dict[str, object] = {"__name__": "snippet"}
@@ -97,9 +107,7 @@ async def run_page(page: Path, places: dict[str, str], folder: Path) -> int:
     for block in blocks_of(page):
         if block.language != "python":
             continue
-        code = block.code
-        for shown, real in places.items():
-            code = code.replace(shown, real)
+        code = placed(block.code, places)
         first = code.partition("\n")[0]
         if first.startswith("# file "):
             (folder / first.removeprefix("# file ")).write_text(code)

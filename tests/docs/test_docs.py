@@ -1,5 +1,6 @@
 """The site builds without a warning, says all there is to say, and every snippet runs."""
 
+import ast
 import os
 import re
 import subprocess
@@ -52,7 +53,9 @@ def rows_of_errors() -> list[tuple[str, str]]:
 
 def test_the_reference_has_every_public_name(site: Path) -> None:
     names = {f"millpond.{name}" for name in millpond.__all__} - {"millpond.__version__"}
+    names |= {f"millpond.metrics.{name}" for name in millpond.metrics.__all__}
     in_table = {name for name, _ in rows_of_errors()}
+    assert "millpond.PostgresAsyncConnection.fetch_arrow" in inventory(site)
     documented = inventory(site) | {f"millpond.{name}" for name in in_table}
     assert names - documented == {"millpond.Mysqldatabase"}, "named in prose alone"
     assert in_table == set(millpond.exceptions.__all__)
@@ -62,6 +65,22 @@ def test_the_table_of_errors_tells_their_bases() -> None:
     for name, told in rows_of_errors():
         bases = [base.__name__ for base in getattr(millpond, name).__bases__]
         assert re.findall(r"`(\w+)`", told) == bases, name
+
+
+def test_the_stubs_say_what_the_native_classes_say() -> None:
+    """The site is made from the stubs, help() from the module."""
+    tree = ast.parse((ROOT / "bindings/python/millpond/_native.pyi").read_text())
+    classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+    compared = 0
+    for name in ("ArrowResult", "Result", "StatementCache"):
+        native = getattr(millpond, name)
+        assert ast.get_docstring(classes[name]) == native.__doc__
+        for node in classes[name].body:
+            if isinstance(node, ast.FunctionDef) and node.name.lstrip("_")[:4] != "init":
+                told = ast.get_docstring(node)
+                assert told is None or told == getattr(native, node.name).__doc__
+                compared += told is not None
+    assert compared >= 12
 
 
 def test_no_text_of_the_site_is_unfinished(site: Path) -> None:
@@ -95,7 +114,6 @@ async def places(postgres: dict[str, Any], mysql: dict[str, Any]) -> AsyncIterat
             await conn.execute("CREATE DATABASE docs")
         login = f"{address['user']}:{address['password']}@{address['host']}:{address['port']}"
         made[f"{kind}://me:secret@localhost/shop"] = f"{kind}://{login}/docs"
-        made[f"{kind}+driver://me:secret@localhost/shop"] = login
     shown = 'database="shop", host="localhost", port=5432, user="me", password="secret"'
     made[shown] = ", ".join(
         f"{name}={value!r}"

@@ -26,25 +26,32 @@ class Result(list[tuple[Any, ...]]):
         lastrowid: int | None = None,
     ) -> None: ...
     @property
-    def columns(self) -> tuple[str, ...]: ...
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns, tuple of str; empty for a statement without rows."""
     @property
-    def rowcount(self) -> int: ...
+    def rowcount(self) -> int:
+        """Rows that were written, or returned by a read; -1 if the database does not say."""
     @property
-    def lastrowid(self) -> int | None: ...
+    def lastrowid(self) -> int | None:
+        """The id that an insert made, or None."""
     @property
     def _more(self) -> bool: ...
 
 @final
 class ArrowResult:
     """The rows of a statement for dataframe libraries, which take them through
-    ``__arrow_c_stream__``, any number of times."""
+    __arrow_c_stream__, any number of times."""
 
     @property
-    def columns(self) -> tuple[str, ...]: ...
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns, tuple of str."""
     @property
-    def num_rows(self) -> int: ...
-    def __arrow_c_schema__(self) -> Any: ...
-    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any: ...
+    def num_rows(self) -> int:
+        """Number of rows."""
+    def __arrow_c_schema__(self) -> Any:
+        """A capsule with the ArrowSchema of the rows."""
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
+        """A capsule with an ArrowArrayStream of the rows."""
     def __len__(self) -> int: ...
 
 class Connection:
@@ -68,7 +75,15 @@ class Connection:
         params: Sequence[Any] | None = None,
         timeout: float | None = None,
         tags: dict[str, Any] | None = None,
-    ) -> ArrowResult: ...
+    ) -> ArrowResult:
+        """Execute one statement; its rows in Arrow's form, made in C without objects of Python.
+
+        Args:
+            sql, params, timeout (seconds), tags: as for ``execute``.
+
+        Raises:
+            What ``execute`` raises.
+        """
     async def in_transaction(self) -> bool: ...
     async def begin_transaction(self) -> None: ...
     async def commit_transaction(self) -> None: ...
@@ -114,7 +129,8 @@ class SyncConnection:
         params: Sequence[Any] | None = None,
         timeout: float | None = None,
         tags: dict[str, Any] | None = None,
-    ) -> ArrowResult: ...
+    ) -> ArrowResult:
+        """Execute one statement; its rows in Arrow's form, as in the asynchronous class."""
     def in_transaction(self) -> bool: ...
     def begin_transaction(self) -> None: ...
     def commit_transaction(self) -> None: ...
@@ -244,18 +260,35 @@ class Breaker:
     def name(self) -> str: ...
 
 class StatementCache:
-    """A cache of prepared statements, for any thread."""
+    """A cache of prepared statements, for any thread.
+
+    The one that was not used for longest goes first. While statements that had to go come back,
+    the size doubles, up to max_size.
+
+    Args:
+        size: statements at first, an int from 1 on.
+        max_size: statements at most; None: four times size.
+
+    Raises:
+        ArgumentError: a size is out of range.
+    """
 
     def __new__(cls, size: int = 256, max_size: int | None = None) -> Self: ...
     @staticmethod
-    def hash(sql: str, /) -> str: ...
-    def get(self, sql_hash: str, /) -> tuple[Any, str] | None: ...
-    def put(self, sql_hash: str, statement: Any, sql: str) -> None: ...
-    def clear(self) -> None: ...
-    def status(self) -> dict[str, int]: ...
+    def hash(sql: str, /) -> str:
+        """The MD5 of a statement's text, as 32 hexadecimal digits."""
+    def get(self, sql_hash: str, /) -> tuple[Any, str] | None:
+        """(statement, sql) of a hash, or None."""
+    def put(self, sql_hash: str, statement: Any, sql: str) -> None:
+        """Keep a prepared statement, in place of any of that hash."""
+    def clear(self) -> None:
+        """Drop all statements."""
+    def status(self) -> dict[str, int]:
+        """count, size, max_size, hits, misses, evictions."""
     def __len__(self) -> int: ...
     @property
-    def hit_ratio(self) -> float: ...
+    def hit_ratio(self) -> float:
+        """Hits out of all gets, from 0.0 to 1.0."""
 
 def retry_delay(
     failures: int,

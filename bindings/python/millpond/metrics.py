@@ -96,7 +96,7 @@ def process_metrics() -> dict[str, Any]:
     """The counts of all pools of this process together, closed ones included.
 
     Keys: total_acquired, total_released, current_active, timeouts, errors, created, destroyed, and
-    those of :func:`describe`.
+    what :meth:`PoolManager.get_pool_metrics` has from statement_hit_ratio to circuit_breakers.
     """
     samples = _native.process_samples()
     plain = {name: value for name, label, value in samples if not label}
