@@ -259,7 +259,6 @@ class BackendPool:
             except Exception as error:
                 self._counts.errors += 1
                 raise _as_connect_error(error) from error
-        self._counts.created += 1
         return raw
 
     def release_sync(self, connection: Any) -> None:
@@ -350,6 +349,7 @@ class BackendPool:
             if kept is None or kept[0]() is not raw:
                 kept = (_reference(raw), StatementCache(self._manager.statement_cache_size))
                 self._caches[id(raw)] = kept
+                self._counts.created += 1
                 self._set_up.discard(id(raw))
             return kept[1]
 
@@ -503,7 +503,7 @@ class BackendPool:
             "total_released": counts.released,
             "timeouts": counts.timeouts,
             "errors": counts.errors,
-            "created": max(counts.created, in_use + free),
+            "created": counts.created,
             "destroyed": counts.destroyed,
             "peak_active": counts.peak,
             "statement_hits": sum(count["hits"] for count in cache_counts),

@@ -1,0 +1,121 @@
+r"""``shell``: a small SQL prompt. Statements end with ``;``. ``\d`` lists tables, ``\q`` leaves."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ..connection import AsyncConnection
+from ..database import ConnectionManager
+from ..exceptions import Error
+from .output import Output
+
+Read = Callable[[str], str]
+
+TABLES = {
+    "PostgreSQL": "SELECT table_schema AS schema, table_name AS name FROM information_schema.tables"
+    " WHERE table_schema NOT IN ('pg_catalog', 'information_schema') ORDER BY 1, 2",
+    "SQLite": "SELECT type, name FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%' ORDER BY name",
+    "": "SELECT table_schema AS `schema`, table_name AS name FROM information_schema.tables"
+    " WHERE table_schema = database() ORDER BY 2",
+}
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-c", "--command", dest="sql", help="execute this, and leave")
+
+
+def _history() -> Path:
+    state = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+    path = Path(state) / "millpond" / "history"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _reader() -> Read:
+    """Asks for a line: with history and editing where prompt_toolkit is there."""
+    if not sys.stdin.isatty():
+        return lambda prompt: _line_of(sys.stdin.readline())
+    try:
+        from prompt_toolkit import PromptSession
+        from prompt_toolkit.history import FileHistory
+    except ImportError:
+        return input
+    session: PromptSession[str] = PromptSession(history=FileHistory(str(_history())))
+    return lambda prompt: session.prompt(prompt)
+
+
+def _line_of(line: str) -> str:
+    if not line:
+        raise EOFError
+    return line.rstrip("\n")
+
+
+async def _execute(conn: AsyncConnection, sql: str, out: Output) -> bool:
+    """True if the statement went well; otherwise the error is told."""
+    started = time.perf_counter()
+    try:
+        rows = await conn.execute(sql)
+    except Error as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        return False
+    if rows.columns:
+        out.rows(rows.columns, rows)
+    elif out.as_json:
+        out.json({"rowcount": rows.rowcount})
+    if not out.as_json:
+        elapsed = (time.perf_counter() - started) * 1000
+        out.line(f"({max(rows.rowcount, 0)} rows, {elapsed:.1f} ms)")
+    return True
+
+
+async def _tables(conn: AsyncConnection) -> str:
+    server = (await conn.get_version_details())["db_server_version"]
+    return next(sql for name, sql in TABLES.items() if server.startswith(name))
+
+
+async def _statement(read: Read) -> str:
+    """The next statement, without its semicolon; or a command with a backslash."""
+    lines: list[str] = []
+    while True:
+        line = await asyncio.to_thread(read, "....> " if lines else "sql> ")
+        if not lines and line.strip().startswith("\\"):
+            return line.strip()
+        lines.append(line)
+        if line.rstrip().endswith(";"):
+            return "\n".join(lines).strip().rstrip(";")
+
+
+async def _shell(arguments: argparse.Namespace, db: ConnectionManager, out: Output) -> int:
+    async with db.async_connection() as conn:
+        if arguments.sql is not None:
+            return 0 if await _execute(conn, arguments.sql, out) else 1
+        return await _loop(conn, _reader(), out)
+
+
+async def _loop(conn: Any, read: Read, out: Output) -> int:
+    failed = False
+    while True:
+        try:
+            sql = await _statement(read)
+        except EOFError:
+            return int(failed)
+        except KeyboardInterrupt:
+            continue  # the line is dropped
+        if sql in ("\\q", "\\quit"):
+            return 0
+        if sql == "\\d":
+            sql = await _tables(conn)
+        if sql.startswith("\\"):
+            print("error: \\d lists tables, \\q leaves", file=sys.stderr)
+        elif sql and not await _execute(conn, sql, out):
+            failed = not sys.stdin.isatty()  # a script tells by its exit code
+
+
+COMMANDS = (("shell", "A small SQL prompt, or SQL from standard input.", _arguments, _shell),)

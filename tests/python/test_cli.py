@@ -1,0 +1,200 @@
+"""The command `millpond`, as a program and at a terminal."""
+
+import json
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import millpond
+import pytest
+
+MILLPOND = [sys.executable, "-m", "millpond"]
+
+
+def run(*arguments: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*MILLPOND, *arguments], capture_output=True, text=True, input=text, timeout=60
+    )
+
+
+def url_of(kind: str, databases: Any) -> str:
+    config = databases.config(kind).config()
+    if kind == "sqlite":
+        return f"sqlite:///{config['database']}"
+    host = config["host"].replace("/", "%2F")
+    user = f"{config['user']}:{config['password'] or ''}@"
+    return f"{kind}://{user}{host}:{config['port']}/{config['database']}"
+
+
+@pytest.fixture(params=["sqlite", "postgres", "mysql"])
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def url(kind: str, databases: Any) -> str:
+    return url_of(kind, databases)
+
+
+@pytest.fixture
+def file_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/cli.db"
+
+
+# ---- Commands ----------------------------------------------------------------------------
+
+
+def test_ping_times_a_round_trip(url: str) -> None:
+    shown = run("ping", url)
+    assert shown.returncode == 0, shown.stderr
+    assert re.search(r"^server +\S+", shown.stdout, re.M)
+    facts = json.loads(run("ping", url, "--json", "--count", "5").stdout)
+    assert facts["connect_ms"] >= 0
+    assert 0 < facts["round_trip_ms"] <= facts["worst_ms"]
+
+
+def test_status_shows_server_and_pool(url: str) -> None:
+    facts = json.loads(run("status", url, "--json").stdout)
+    assert facts["pool"]["size"] == facts["pool"]["in_use"] + facts["pool"]["idle"]
+    assert facts["metrics"]["total_acquired"] == 1
+    assert "max_size" in run("status", url).stdout
+
+
+def test_bench_counts_statements(url: str) -> None:
+    arguments = ("bench", url, "--seconds", "0.2", "--tasks", "3", "--sql", "SELECT 2")
+    facts = json.loads(run(*arguments, "--json").stdout)
+    assert facts["statements"] > 0
+    assert facts["p50_ms"] <= facts["p95_ms"] <= facts["p99_ms"]
+    assert "per_second" in run(*arguments).stdout
+
+
+def test_the_shell_executes_a_script(url: str) -> None:
+    script = "DROP TABLE IF EXISTS cli_things;\nCREATE TABLE cli_things (id integer,\n n text);\n"
+    script += "INSERT INTO cli_things VALUES (1, 'x'), (2, NULL);\n"
+    script += "SELECT id, n FROM cli_things ORDER BY id;\n\\d\n\\q\n"
+    shown = run("shell", url, text=script)
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert re.search(r"^id  n\n--  ----\n1   x\n2   NULL$", shown.stdout, re.M)
+    assert "cli_things" in shown.stdout.split("2   NULL")[1]
+
+
+def test_one_statement_as_json(file_url: str) -> None:
+    shown = run("shell", file_url, "--json", "-c", "SELECT 1 AS a, x'00ff' AS b, NULL AS c")
+    assert json.loads(shown.stdout) == [{"a": 1, "b": "00ff", "c": None}]
+
+
+# ---- Exit codes --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["ping", "postgres://127.0.0.1:1/x"], 1, "millpond: error: .*refused"),
+        (["ping", "nothing"], 2, "millpond: error: .*must begin with its kind"),
+        (["ping", "sqlite:///x?nonsense=1"], 2, 'millpond: error: .*no setting "nonsense"'),
+        (["frob", "sqlite:///x"], 2, "invalid choice"),
+        ([], 2, "required: COMMAND"),
+        (["shell", "sqlite:///:memory:", "-c", "SELEC 1"], 1, "error: .*SELEC"),
+    ],
+)
+def test_what_fails_says_so_on_standard_error(
+    arguments: list[str], code: int, message: str
+) -> None:
+    shown = run(*arguments)
+    assert (shown.returncode, shown.stdout) == (code, "")
+    assert re.search(message, shown.stderr)
+    assert "Traceback" not in shown.stderr
+
+
+def test_a_failing_script_exits_with_1_and_goes_on(file_url: str) -> None:
+    shown = run("shell", file_url, text="SELECT * FROM nowhere;\nSELECT 7 AS seven;\n")
+    assert shown.returncode == 1
+    assert "nowhere" in shown.stderr
+    assert "seven" in shown.stdout
+
+
+def test_the_version_is_the_package_s() -> None:
+    assert run("--version").stdout.strip() == f"millpond {millpond.__version__}"
+
+
+def test_the_command_is_installed() -> None:
+    command = Path(sys.executable).with_name("millpond")
+    shown = subprocess.run([command, "--version"], capture_output=True, text=True)
+    assert shown.stdout.startswith("millpond ")
+
+
+# ---- At a terminal -----------------------------------------------------------------------
+
+
+class Terminal:
+    """The command with a terminal as its standard input, output and error."""
+
+    def __init__(self, *arguments: str, home: Path) -> None:
+        environment = {**os.environ, "XDG_STATE_HOME": str(home), "TERM": "xterm"}
+        pid, self._fd = pty.fork()
+        if pid == 0:
+            os.execvpe(MILLPOND[0], [*MILLPOND, *arguments], environment)
+        self._pid = pid
+        self.shown = ""
+
+    def until(self, wanted: str) -> None:
+        """Read until something matches in what has not matched before."""
+        deadline = time.monotonic() + 30
+        while not (found := re.search(wanted, self.shown)):
+            assert time.monotonic() < deadline, f"{wanted!r} does not come: {self.shown!r}"
+            ready, _, _ = select.select([self._fd], [], [], 1)
+            if ready:
+                try:
+                    raw = os.read(self._fd, 65536).decode(errors="replace")
+                except OSError:
+                    raw = ""
+                self._answer(raw)
+                self.shown += re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", raw)
+        self.shown = self.shown[found.end() :]
+
+    def _answer(self, raw: str) -> None:
+        if "\x1b[6n" in raw:  # where is the cursor?
+            self.type("\x1b[1;1R")
+
+    def type(self, text: str) -> None:
+        os.write(self._fd, text.encode())
+
+    def signal(self, number: int) -> None:
+        os.kill(self._pid, number)
+
+    def wait(self) -> int:
+        code = os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
+        os.close(self._fd)
+        return code
+
+
+def test_a_prompt_with_history(file_url: str, tmp_path: Path) -> None:
+    terminal = Terminal("shell", file_url, home=tmp_path)
+    terminal.until("sql>")
+    terminal.type("SELECT 40 + 2\r")
+    terminal.until(r"\.\.\.\.>")
+    terminal.type("AS answer;\r")
+    terminal.until("answer")
+    terminal.until("42")
+    terminal.until(r"1 rows, [0-9.]+ ms")
+    terminal.until("sql>")
+    terminal.type("SELEC 1;\r")
+    terminal.until("error: ")
+    terminal.until("sql>")
+    terminal.type("\\q\r")
+    assert terminal.wait() == 0
+    assert "AS answer;" in (tmp_path / "millpond" / "history").read_text()
+
+
+def test_an_interrupt_ends_a_command(file_url: str, tmp_path: Path) -> None:
+    terminal = Terminal("bench", file_url, "--seconds", "600", home=tmp_path)
+    terminal.until("running")
+    terminal.signal(signal.SIGINT)
+    assert terminal.wait() == 130
