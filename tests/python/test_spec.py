@@ -109,11 +109,6 @@ TEXT = SPEC.read_text(encoding="utf-8") if SPEC else ""
 ROWS = read_rows(TEXT)
 IMPLEMENTATIONS = read_implementations(TEXT)
 
-# Rows that parts of the package still owe; each fails until its part has landed.
-MISSING: frozenset[str] = frozenset(
-    str(row) for row in ROWS if "auto_transaction" in row.decorators
-)
-
 # Where the documented type is not all: a host or port that is not set is the database's own
 # default, and several hosts may have ports of their own.
 WIDER = {"DatabaseConfig.host": "Optional[str]", "DatabaseConfig.port": "Union[int, str, None]"}
@@ -302,13 +297,10 @@ def test_the_spec_is_there_and_read_whole() -> None:
         "SyncConnection",
         "",
     }
-    assert {str(row) for row in ROWS} >= MISSING, "MISSING names what is no row"
 
 
 @pytest.mark.parametrize("row", ROWS, ids=str)
-def test_a_row_is_there_as_documented(row: Row, request: pytest.FixtureRequest) -> None:
-    if str(row) in MISSING:
-        request.applymarker(pytest.mark.xfail(strict=True, reason="its part has not landed yet"))
+def test_a_row_is_there_as_documented(row: Row) -> None:
     check_row(row)
 
 
@@ -320,7 +312,7 @@ def test_an_implementation_has_all_of_its_class(owner: str, name: str) -> None:
     cls = getattr(millpond, name)
     assert issubclass(cls, getattr(millpond, owner))
     for row in ROWS:
-        if row.owner == owner and str(row) not in MISSING:
+        if row.owner == owner:
             attribute = attribute_of(row, cls)
             if "property" not in row.decorators:
                 check_args(row, function_of(attribute), {})
