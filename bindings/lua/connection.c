@@ -5,7 +5,7 @@
 
 native_connection *native_connection_new(lua_State *L, const native_pool *pool)
 {
-    native_connection *self = lua_newuserdatauv(L, sizeof(*self), 0);
+    native_connection *self = lua_newuserdatauv(L, sizeof(*self), 1);
     *self = (native_connection){.state = pool->state, .runs_inline = (char)pool->runs_inline};
     luaL_setmetatable(L, NATIVE_CONNECTION);
     return self;
@@ -148,6 +148,29 @@ static int connection_executemany(lua_State *L)
                                             call.row_count, call.column_count, &call.options, wait,
                                             &wait->op, &error);
     return after_submit(L, wait, code, error);
+}
+
+/* conn:_run(plan, timeout) -> true, once the plan has its answer */
+static int connection_run(lua_State *L)
+{
+    native_connection *self = native_connection_check(L);
+    native_plan *plan = native_plan_check(L, 2);
+    int64_t timeout_ms = native_timeout(L, 3);
+    pond_error *error = NULL;
+    native_wait *wait = native_wait_take(L, self->state);
+    int code = pond_connection_run(self->lease, plan->plan, timeout_ms, wait, &wait->op, &error);
+    if (!code)
+        return native_await(L, wait, native_finish_plain);
+    native_unwait(wait);
+    return native_fail(L, self->state, code, error);
+}
+
+/* conn:_pool() -> the pool it was acquired from */
+static int connection_pool(lua_State *L)
+{
+    native_connection_check(L);
+    lua_getiuservalue(L, 1, 1);
+    return 1;
 }
 
 /* ---- Streams, for millpond/stream.lua ------------------------------------------------------- */
@@ -303,6 +326,8 @@ void native_add_connection(lua_State *L, native_state *state)
         {"set_up", connection_set_up},
         {"release", connection_release},
         {"close", connection_close},
+        {"_run", connection_run},
+        {"_pool", connection_pool},
         {"_stream", connection_stream},
         {"_fetch", connection_fetch},
         {"_end_stream", connection_end_stream},

@@ -39,7 +39,9 @@ int luaopen_millpond_core(lua_State *L)
     native_add_config(L, state);
     native_add_pool(L, state);
     native_add_connection(L, state);
+    native_add_plan(L, state);
     native_add_breaker(L, state);
+    native_add_metrics(L, state);
     native_add_loop(L, state);
     native_add_sql(L, state);
     native_set_string(L, "version", pond_version());

@@ -10,6 +10,7 @@
 #include <lauxlib.h>
 #include <lua.h>
 
+#include <millpond/entity.h>
 #include <millpond/millpond.h>
 
 /* ---- state.c: one for each Lua state ------------------------------------------------------ */
@@ -209,10 +210,32 @@ native_connection *native_connection_new(lua_State *L, const native_pool *pool);
 /* The connection at index 1, which must have its lease; raises otherwise. */
 native_connection *native_connection_check(lua_State *L);
 
-/* ---- breaker.c, loop.c, sql.c --------------------------------------------------------------- */
+/* ---- plan.c, drive.c ------------------------------------------------------------------------ */
+
+#define NATIVE_PLAN "millpond.plan"
+
+typedef struct native_plan {
+    native_state *state;
+    pond_plan *plan;
+    pond_result *result; /* while its rows are being read */
+} native_plan;
+
+/* The plan at an index; raises if it is none. */
+native_plan *native_plan_check(lua_State *L, int index);
+/* Methods of plans that a backend drives. */
+extern const luaL_Reg native_drivers[];
+void native_add_plan(lua_State *L, native_state *state);
+
+/* ---- breaker.c, metrics.c, loop.c, sql.c
+ * --------------------------------------------------------------- */
 
 void native_add_breaker(lua_State *L, native_state *state);
+void native_add_metrics(lua_State *L, native_state *state);
 void native_add_loop(lua_State *L, native_state *state);
+/* The dialect whose name is at an index. */
+pond_dialect native_check_dialect(lua_State *L, int index);
+/* Push a text of the library, which is freed; nil for NULL. */
+void native_push_owned(lua_State *L, char *text, size_t size);
 void native_add_sql(lua_State *L, native_state *state);
 
 /* Add functions that have the state as upvalue to the table on top of the stack. */

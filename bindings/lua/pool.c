@@ -47,6 +47,8 @@ static int pool_acquire(lua_State *L)
     pond_error *error = NULL;
     lua_settop(L, TIMEOUT);
     native_connection *connection = native_connection_new(L, self);
+    lua_pushvalue(L, 1);
+    lua_setiuservalue(L, -2, 1);
     int code = pond_pool_try_acquire(self->pool, state->loop, &connection->lease, &error);
     if (!code)
         return 1;

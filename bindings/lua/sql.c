@@ -16,8 +16,7 @@ static int push_owned(lua_State *L)
     return 1;
 }
 
-/* Push a text of the library, which is freed; nil for NULL. */
-static void push_text(lua_State *L, char *text, size_t size)
+void native_push_owned(lua_State *L, char *text, size_t size)
 {
     owned_text owned = {text, size};
     int failed = 0;
@@ -33,10 +32,10 @@ static void push_text(lua_State *L, char *text, size_t size)
         lua_error(L);
 }
 
-static pond_dialect check_dialect(lua_State *L)
+pond_dialect native_check_dialect(lua_State *L, int index)
 {
     static const char *const names[] = {"postgres", "mysql", "sqlite", NULL};
-    return (pond_dialect)luaL_checkoption(L, 1, NULL, names);
+    return (pond_dialect)luaL_checkoption(L, index, NULL, names);
 }
 
 /* convert(dialect, sql) -> sql for the database, number of placeholders */
@@ -44,7 +43,7 @@ static int sql_convert(lua_State *L)
 {
     native_state *state = native_state_of(L);
     size_t size;
-    pond_dialect dialect = check_dialect(L);
+    pond_dialect dialect = native_check_dialect(L, 1);
     const char *sql = luaL_checklstring(L, 2, &size);
     char *out = NULL;
     size_t out_size;
@@ -53,7 +52,7 @@ static int sql_convert(lua_State *L)
     int code = pond_sql_convert(dialect, sql, size, &out, &out_size, &placeholders, &error);
     if (code)
         return native_fail(L, state, code, error);
-    push_text(L, out, out_size);
+    native_push_owned(L, out, out_size);
     lua_pushinteger(L, (lua_Integer)placeholders);
     return 2;
 }
@@ -62,14 +61,14 @@ static int sql_convert(lua_State *L)
 static int sql_timeout(lua_State *L)
 {
     native_state *state = native_state_of(L);
-    pond_dialect dialect = check_dialect(L);
+    pond_dialect dialect = native_check_dialect(L, 1);
     int64_t timeout_ms = native_timeout(L, 2);
     char *out = NULL;
     pond_error *error = NULL;
     int code = pond_sql_timeout(dialect, timeout_ms, &out, &error);
     if (code)
         return native_fail(L, state, code, error);
-    push_text(L, out, out ? strlen(out) : 0);
+    native_push_owned(L, out, out ? strlen(out) : 0);
     return 1;
 }
 
@@ -94,7 +93,7 @@ static int sql_comment(lua_State *L)
     int code = pond_sql_comment(tags, count, &out, &error);
     if (code)
         return native_fail(L, state, code, error);
-    push_text(L, out, out ? strlen(out) : 0);
+    native_push_owned(L, out, out ? strlen(out) : 0);
     return 1;
 }
 
