@@ -177,7 +177,8 @@ end
 
 ---- Pools ------------------------------------------------------------------------------------
 
---- The pool's state: initialized, alias, hash, env, closed, sizes and counts.
+--- The pool's state: initialized, alias, hash, env, closed, sizes, counts, and `scaling`: the load of
+--- the last minute, and what to do about it.
 ---@return table
 function Database:get_pool_status()
   local status = self:pool():status()
@@ -185,7 +186,14 @@ function Database:get_pool_status()
   status.alias = self:alias()
   status.hash = self:hash()
   status.env = self:env()
+  status.scaling = core.scaling(self:pool())
   return status
+end
+
+--- All numbers of the pool: counts, gauges, and durations of acquiring, connecting and queries.
+---@return table
+function Database:get_metrics()
+  return core.metrics(self:pool())
 end
 
 --- Connections that have been in use for longer: a list of {connection_id =, seconds =, stack =},
@@ -271,6 +279,12 @@ function database.get_pool_metrics(hash)
     return metrics[hash] or {}
   end
   return metrics
+end
+
+--- All numbers of the process, of all pools together: see db:get_metrics().
+---@return table
+function database.get_metrics()
+  return core.metrics()
 end
 
 return database

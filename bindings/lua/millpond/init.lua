@@ -14,6 +14,8 @@ require "millpond.json"
 require "millpond.connection"
 require "millpond.stream"
 local database = require "millpond.database"
+local entity = require "millpond.entity"
+local backend = require "millpond.backend"
 local resilience = require "millpond.resilience"
 local task = require "millpond.task"
 
@@ -29,6 +31,11 @@ local millpond = {
   default_pool_size = core.default_pool_size,
   track_leaks = database.track_leaks,
   health_check_all_pools = database.health_check_all_pools,
+
+  get_metrics = database.get_metrics,
+  prometheus = core.prometheus,
+  register_serializer = entity.register_serializer,
+  backend = backend.new,
 
   circuit_breaker = resilience.circuit_breaker,
   circuit_breakers = core.breakers,

@@ -505,6 +505,28 @@ function task.gather(list)
   return results, errors
 end
 
+---- Events -----------------------------------------------------------------------------------
+
+--- Something that one coroutine waits for, and another tells: wait(seconds) returns after wake() or
+--- when the time is over.
+---@return { wait: fun(seconds?: number), wake: fun() }
+function task.event()
+  local wait = {}
+  return {
+    wait = function(seconds)
+      if seconds and seconds > 0 then
+        add_timer(seconds, wait)
+      end
+      if not wait.woken then
+        wait_anywhere(wait)
+      end
+    end,
+    wake = function()
+      wake(wait)
+    end,
+  }
+end
+
 ---- Generators -------------------------------------------------------------------------------
 
 local function pass_on(wait)

@@ -1,0 +1,370 @@
+-- Backends written in Lua: any database that a program can reach gets pools, timeouts, tags and
+-- entities by a few functions.
+--
+--     local oracle = millpond.backend {
+--       dialect = "postgres",                       -- whose SQL it is closest to
+--       connect = function(settings) ... return raw end,
+--       execute = function(raw, sql, params) ... return {{1, "a"}, columns = {"id", "name"}} end,
+--       begin = function(raw) end, commit = ..., rollback = ..., in_transaction = ..., close = ...,
+--     }
+--     local db = oracle:create_database {database = "x"}
+--
+-- Each function may fail by returning nil and an error object of millpond.error(). They may wait
+-- with whatever waits in the program's coroutines.
+
+local core = require "millpond.core"
+local errors = require "millpond.errors"
+local entity = require "millpond.entity"
+local task = require "millpond.task"
+
+local backend = {}
+
+---- Connections ------------------------------------------------------------------------------
+
+---@class millpond.BackendConnection
+local Connection = { __name = "millpond.backend_connection" }
+Connection.__index = Connection
+
+local function check(self)
+  if not self.raw then
+    error(core.error("ESTALE", "this connection was given back to its pool: acquire another"), 3)
+  end
+  return self.raw, self.database.backend
+end
+
+local function limited(seconds, f, ...)
+  if seconds then
+    return task.timeout(seconds, f, ...)
+  end
+  return f(...)
+end
+
+local function tag_comment(tags)
+  local keys, values = {}, {}
+  for key, value in pairs(tags or {}) do
+    keys[#keys + 1] = tostring(key)
+    values[#values + 1] = tostring(value)
+  end
+  return core.sql_comment(keys, values)
+end
+
+-- The statement as the backend's database takes it, with the tags as a comment.
+local function convert(own, sql, tags)
+  local native, err
+  if own.convert then
+    native, err = own.convert(sql)
+  else
+    native, err = core.sql_convert(own.dialect, sql)
+  end
+  if not native then
+    return nil, err
+  end
+  local comment = tag_comment(tags)
+  return comment and native .. " " .. comment or native
+end
+
+--- Execute one statement with ? placeholders.
+---@param sql string
+---@param params? any[]
+---@param options? millpond.ExecuteOptions timeout and tags
+---@return millpond.Rows? rows
+---@return millpond.Error? err
+function Connection:execute(sql, params, options)
+  local raw, own = check(self)
+  options = options or {}
+  local native, err = convert(own, sql, options.tags)
+  if not native then
+    return nil, err
+  end
+  return limited(options.timeout or self.database.query_timeout, own.execute, raw, native,
+    params or {})
+end
+
+local function each_row(self, sql, rows)
+  local all = { columns = {}, rowcount = 0 }
+  for i, row in ipairs(rows) do
+    local result, err = self:execute(sql, row)
+    if not result then
+      if errors.is_error(err) then
+        err.message = ("row %d: %s"):format(i - 1, err.message)
+      end
+      return nil, err
+    end
+    all.columns = result.columns or all.columns
+    all.rowcount = all.rowcount + math.max(result.rowcount or 0, 0)
+    table.move(result, 1, #result, #all + 1, all)
+  end
+  return all
+end
+
+--- Execute one statement for each row of values: all or nothing.
+---@param sql string
+---@param rows any[][]
+---@param options? millpond.ExecuteOptions
+---@return millpond.Rows? rows
+---@return millpond.Error? err
+function Connection:executemany(sql, rows, options)
+  check(self)
+  local timeout = options and options.timeout or self.database.query_timeout
+  if self:in_transaction() then
+    return limited(timeout, each_row, self, sql, rows)
+  end
+  return limited(timeout, self.transaction, self, each_row, sql, rows)
+end
+
+for _, verb in ipairs { "begin", "commit", "rollback" } do
+  Connection[verb] = function(self)
+    local raw, own = check(self)
+    local ok, err = own[verb](raw)
+    if err ~= nil then
+      return nil, err
+    end
+    return ok ~= false
+  end
+end
+
+---@return boolean
+function Connection:in_transaction()
+  local raw, own = check(self)
+  return own.in_transaction(raw) and true or false
+end
+
+---@return { db_server_version: string, db_driver: string }
+function Connection:get_version_details()
+  local raw, own = check(self)
+  return own.version and own.version(raw)
+    or { db_server_version = "unknown", db_driver = own.name or "backend" }
+end
+
+Connection.transaction = core.connection_methods.transaction
+
+--- Give the connection back to its pool; an open transaction is rolled back.
+function Connection:release()
+  check(self)
+  self.database:_take_back(self)
+end
+
+--- Close the connection itself; its place in the pool is free again.
+function Connection:close()
+  if self.raw then
+    self.database:_discard(self)
+  end
+end
+
+function Connection:__close()
+  if self.raw then
+    self.database:_take_back(self)
+  end
+end
+
+---- Entities ---------------------------------------------------------------------------------
+
+function Connection:_schema()
+  return self.database.schema
+end
+
+-- Do one step of a plan: rows, or nil and an error object.
+local function do_step(self, kind, sql, params)
+  if kind == "execute" then
+    return self:execute(sql, params)
+  elseif kind == "execute_many" then
+    return each_row(self, sql, params)
+  elseif kind == "pause" then
+    task.sleep(sql) -- for this one kind it is a time
+    return {}
+  elseif kind == "apart" then
+    local other <close>, err = self.database:connection()
+    if not other then
+      return nil, err
+    end
+    return other:execute(sql, params)
+  end
+  local ok, err = self[kind](self)
+  if not ok then
+    return nil, err
+  end
+  return {}
+end
+
+local function drive(self, plan)
+  plan:start(self:in_transaction())
+  while true do
+    local kind, sql, params = plan:next()
+    if kind == "done" then
+      return plan:outcome()
+    end
+    local rows, err = do_step(self, kind, sql, params)
+    if rows then
+      plan:feed(rows, rows.columns, rows.rowcount)
+    else
+      local known = errors.is_error(err) and err or core.error("EOPERATIONAL", tostring(err))
+      plan:feed_error(known.code, known.sqlstate, known.message, self:in_transaction())
+    end
+  end
+end
+
+function Connection:_run(plan, timeout)
+  check(self)
+  return limited(timeout, drive, self, plan)
+end
+
+entity.install(Connection)
+
+---- Databases, each with a pool --------------------------------------------------------------
+
+---@class millpond.BackendDatabase
+local Database = { __name = "millpond.backend_database" }
+Database.__index = Database
+
+-- Make a connection in a place that was counted already.
+local function open(self)
+  local raw, err = self.backend.connect(self.settings)
+  if raw == nil then
+    self.size = self.size - 1
+    return nil, err or core.error("ECONNECT", "the backend made no connection")
+  end
+  return setmetatable({ raw = raw, database = self }, Connection)
+end
+
+-- Someone may go on: hand over a connection, or the right to open one.
+local function serve_next(self, raw)
+  while self.waiters[1] do
+    local waiter = table.remove(self.waiters, 1)
+    if not waiter.left then
+      if not raw then
+        self.size = self.size + 1
+      end
+      waiter.raw = raw
+      waiter.served = true
+      waiter.wake()
+      return
+    end
+  end
+  if raw then
+    self.idle[#self.idle + 1] = raw
+  end
+end
+
+--- Acquire a connection: an idle one, a new one if there is room, else the first to come back.
+---@param timeout? number seconds
+---@return millpond.BackendConnection? connection
+---@return millpond.Error? err
+function Database:connection(timeout)
+  if self.closed then
+    return nil, core.error("ECLOSED", "the pool is closed")
+  end
+  local raw = table.remove(self.idle)
+  if raw then
+    return setmetatable({ raw = raw, database = self }, Connection)
+  elseif self.size < self.max_size then
+    self.size = self.size + 1
+    return open(self)
+  end
+  local waiter = task.event()
+  self.waiters[#self.waiters + 1] = waiter
+  local ok, failed = pcall(waiter.wait, timeout or self.acquisition_timeout)
+  waiter.left = true
+  if not ok or not waiter.served then
+    if waiter.raw then
+      serve_next(self, waiter.raw)
+    end
+    if not ok then
+      error(failed, 0)
+    end
+    return nil, core.error("EACQUIRE", ("no connection became free in time: %d of at most %d are "
+      .. "in use"):format(self.size - #self.idle, self.max_size), true)
+  elseif waiter.raw then
+    return setmetatable({ raw = waiter.raw, database = self }, Connection)
+  end
+  return open(self)
+end
+
+function Database:_discard(connection)
+  local raw = connection.raw
+  connection.raw = nil
+  self.size = self.size - 1
+  self.backend.close(raw)
+  serve_next(self)
+end
+
+function Database:_take_back(connection)
+  local clean = not self.closed
+  if clean and connection:in_transaction() then
+    clean = connection:rollback()
+  end
+  if not clean then
+    return self:_discard(connection)
+  end
+  local raw = connection.raw
+  connection.raw = nil
+  serve_next(self, raw)
+end
+
+---@return table
+function Database:get_pool_status()
+  return { size = self.size, idle = #self.idle, in_use = self.size - #self.idle,
+    waiting = #self.waiters, max_size = self.max_size, closed = self.closed }
+end
+
+--- Close the pool: connections in use are closed as they come back.
+---@return true
+function Database:close_pool()
+  self.closed = true
+  for _, raw in ipairs(self.idle) do
+    self.size = self.size - 1
+    self.backend.close(raw)
+  end
+  self.idle = {}
+  return true
+end
+
+---- Backends ---------------------------------------------------------------------------------
+
+---@class millpond.Backend
+---@field dialect "postgres"|"mysql"|"sqlite" whose SQL it is closest to
+---@field connect fun(settings: table): any
+---@field execute fun(raw: any, sql: string, params: any[]): millpond.Rows?, millpond.Error?
+---@field begin fun(raw: any)
+---@field commit fun(raw: any)
+---@field rollback fun(raw: any)
+---@field in_transaction fun(raw: any): boolean
+---@field close fun(raw: any)
+---@field version? fun(raw: any): table
+---@field convert? fun(sql: string): string? instead of the dialect's conversion of placeholders
+---@field can_return? boolean whether INSERT ... RETURNING works
+---@field can_write_in_cte? boolean whether WITH x AS (INSERT ...) works
+local Backend = { __name = "millpond.backend" }
+Backend.__index = Backend
+
+--- The database of some settings: those that the backend's connect() reads, and pool_max_size (20),
+--- connection_acquisition_timeout (10 s), query_execution_timeout (none).
+---@param settings table
+---@return millpond.BackendDatabase
+function Backend:create_database(settings)
+  return setmetatable({
+    backend = self, settings = settings, idle = {}, waiters = {}, size = 0, closed = false,
+    max_size = settings.pool_max_size or 20,
+    acquisition_timeout = settings.connection_acquisition_timeout or 10,
+    query_timeout = settings.query_execution_timeout,
+    schema = core.new_schema(self.dialect, self.can_return, self.can_write_in_cte),
+  }, Database)
+end
+
+--- Make a backend of its functions.
+---@param functions table see millpond.Backend
+---@return millpond.Backend
+function backend.new(functions)
+  for _, name in ipairs { "connect", "execute", "begin", "commit", "rollback", "in_transaction",
+    "close" } do
+    if type(functions[name]) ~= "function" then
+      error(("a backend needs the function %s"):format(name), 2)
+    end
+  end
+  local made = {}
+  for name, value in pairs(functions) do
+    made[name] = value
+  end
+  return setmetatable(made, Backend)
+end
+
+return backend

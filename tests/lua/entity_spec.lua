@@ -1,0 +1,343 @@
+-- Entities with history, on the library's connections and on those of a backend written in Lua.
+
+local millpond = require "millpond"
+local support = require("tests.lua.support")(_ENV)
+
+local null = millpond.null
+
+-- A backend whose own connections are the library's, but only execute statements: the plans are
+-- driven in Lua.
+local function through_backend(kind, open)
+  local inner = open { pool_max_size = 8 }
+  local own = millpond.backend {
+    dialect = kind,
+    can_return = kind ~= "mysql",
+    can_write_in_cte = kind == "postgres",
+    convert = function(sql) return sql end, -- the inner connection does
+    connect = function() return inner:connection() end,
+    execute = function(raw, sql, params) return raw:execute(sql, params) end,
+    begin = function(raw) return raw:begin() end,
+    commit = function(raw) return raw:commit() end,
+    rollback = function(raw) return raw:rollback() end,
+    in_transaction = function(raw) return raw:in_transaction() end,
+    close = function(raw) raw:release() end,
+  }
+  return own:create_database { pool_max_size = 4 }
+end
+
+local function drop(conn, ...)
+  for _, name in ipairs { ... } do
+    for _, suffix in ipairs { "", "_meta", "_history" } do
+      assert(conn:execute(("DROP TABLE IF EXISTS %s%s"):format(name, suffix)))
+    end
+  end
+end
+
+-- Give the inner connections back.
+local function finish(db)
+  if db.backend then
+    db:close_pool()
+  end
+end
+
+local function tests(_, open)
+  -- A test in a coroutine and blocking, with tables of its own.
+  local function entity_test(name, f)
+    support.both_ways(name, function()
+      local db = open()
+      do
+        local conn <close> = assert(db:connection())
+        drop(conn, "person", "thing")
+        f(conn, db)
+        drop(conn, "person", "thing")
+      end
+      finish(db)
+    end)
+  end
+
+  entity_test("are created with their tables, and changed in the given fields only", function(conn)
+    local made = assert(conn:save_entity("person", { name = "Ada", age = 36 }, { user_id = "me" }))
+    assert.are.equal(36, #made.id)
+    assert.are.same({ "Ada", 36, "me", "me" },
+      { made.name, made.age, made.created_by, made.updated_by })
+    assert.are.equal(null, made.deleted_at)
+    local changed = assert(conn:save_entity("person", { id = made.id, age = 37 },
+      { user_id = "you", comment = "birthday" }))
+    assert.are.same({ "Ada", 37, "me", "you" },
+      { changed.name, changed.age, changed.created_by, changed.updated_by })
+    local read = assert(conn:get_entity("person", made.id))
+    assert.are.same(changed, read)
+    assert.is_nil((conn:get_entity("person", "nobody")))
+    assert.are.same({ nil, nil }, { conn:get_entity("person", "nobody") })
+  end)
+
+  entity_test("keep a history of every change", function(conn)
+    assert(conn:save_entity("person", { id = "p", name = "a" }, { user_id = "u1", comment = "c1" }))
+    assert(conn:save_entity("person", { id = "p", name = "b" }))
+    assert.is_true(conn:delete_entity("person", "p", { user_id = "u3" }))
+    assert.is_true(conn:restore_entity("person", "p"))
+    local history = assert(conn:get_entity_history("person", "p"))
+    local versions, names = {}, {}
+    for i, row in ipairs(history) do
+      versions[i], names[i] = row.version, row.name
+    end
+    assert.are.same({ 1, 2, 3, 4 }, versions)
+    assert.are.same({ "a", "b", "b", "b" }, names)
+    assert.are.same({ "u1", "c1" }, { history[1].history_user_id, history[1].history_comment })
+    assert.are.equal("a", assert(conn:get_entity_by_version("person", "p", 1)).name)
+    assert.is_nil((conn:get_entity_by_version("person", "p", 9)))
+    local changes = assert(conn:get_entity_changes("person", millpond.timestamptz(0),
+      millpond.timestamptz(os.time() + 86400), "p", { limit = 2 }))
+    assert.are.equal(2, #changes)
+  end)
+
+  entity_test("are deleted softly or for good, and restored", function(conn)
+    assert(conn:save_entity("person", { id = "p", name = "a" }))
+    assert.is_true(conn:delete_entity("person", "p"))
+    assert.is_false(conn:delete_entity("person", "p"))
+    assert.is_nil((conn:get_entity("person", "p")))
+    assert.is_truthy(assert(conn:get_entity("person", "p", { include_deleted = true })).deleted_at)
+    assert.is_true(conn:restore_entity("person", "p"))
+    assert.is_false(conn:restore_entity("person", "p"))
+    assert.is_true(conn:delete_entity("person", "p", { permanent = true }))
+    assert.is_nil((conn:get_entity("person", "p", { include_deleted = true })))
+    assert(conn:save_entity("person", { id = "p", name = "again" }))
+    local history = assert(conn:get_entity_history("person", "p"))
+    assert.are.equal(#history, history[#history].version)
+  end)
+
+  entity_test("are saved many at once, found and counted", function(conn)
+    local records = {}
+    for i = 1, 25 do
+      records[i] = { id = ("p%02d"):format(i), age = i, name = i % 2 == 0 and "even" or nil }
+    end
+    local ids = assert(conn:save_entities("person", records, { user_id = "me" }))
+    assert.are.equal(25, #ids)
+    assert.are.equal("p07", ids[7])
+    local found = assert(conn:find_entities("person",
+      { where = "[age] > ? OR [name] = ?", params = { 20, "even" }, order_by = "age DESC",
+        limit = 3, offset = 1 }))
+    assert.are.same({ 24, 23, 22 }, { found[1].age, found[2].age, found[3].age })
+    assert.are.equal(12, conn:count_entities("person", { where = "name = ?", params = { "even" } }))
+    assert.are.equal(25, conn:count_entities("person"))
+    assert.are.equal(2, #assert(conn:get_entities("person", { "p01", "p02", "none" })))
+    local names = assert(conn:list_entities())
+    local listed = false
+    for _, name in ipairs(names) do
+      listed = listed or name == "person"
+    end
+    assert.is_true(listed)
+  end)
+
+  entity_test("keep types, or give plain scalars", function(conn)
+    local values = {
+      id = "t", flag = true, count = 7, ratio = 0.5, price = millpond.decimal("12.50"),
+      word = "text", raw = millpond.bytes("\0\1"), day = millpond.date("2026-11-25"),
+      at = millpond.timestamptz("2026-11-25 10:00:00.5Z"), list = { a = millpond.array { 1, "two" } },
+      number = millpond.uuid("12345678-9abc-def0-1234-56789abcdef0"), nothing = null,
+    }
+    assert(conn:save_entity("thing", values))
+    local plain = assert(conn:get_entity("thing", "t"))
+    assert.are.same({ true, 7, 0.5, "12.5", "text", "\0\1" },
+      { plain.flag, plain.count, plain.ratio, tostring(plain.price), plain.word, plain.raw })
+    assert.are.equal("string", type(plain.at))
+    assert.are.equal("2026-11-25", plain.day)
+    assert.are.equal("12345678-9abc-def0-1234-56789abcdef0", plain.number)
+    local typed = assert(conn:get_entity("thing", "t", { deserialize = true }))
+    assert.are.equal(values.day, typed.day)
+    assert.are.equal(values.at, typed.at)
+    assert.are.equal(values.price, typed.price)
+    assert.are.same({ 1, "two" }, { table.unpack(typed.list.a) })
+    assert.are.equal("\0\1", typed.raw)
+    local _, err = conn:save_entity("thing", { id = "t", count = "many" })
+    assert.are.equal("EDATA", err.code)
+  end)
+
+  entity_test("take types of the program's own", function(conn)
+    local Point = {}
+    Point.__index = Point
+    millpond.register_serializer("point", Point, function(point)
+      return { x = point.x, y = point.y }
+    end, function(value)
+      return setmetatable(value, Point)
+    end)
+    local point = setmetatable({ x = 1, y = 2 }, Point)
+    assert(conn:save_entity("thing", { id = "p", at = point }))
+    assert(conn:save_entities("thing", { { id = "q", at = point }, { id = "r" } }))
+    local read = assert(conn:get_entity("thing", "q", { deserialize = true }))
+    assert.are.equal(Point, getmetatable(read.at))
+    assert.are.equal(2, read.at.y)
+    assert.are.equal(null, assert(conn:get_entity("thing", "r", { deserialize = true })).at)
+  end)
+
+  entity_test("fail if they were changed meanwhile", function(conn)
+    assert(conn:save_entity("person", { id = "p", name = "a" }, { expected_version = 0 }))
+    assert(conn:save_entity("person", { id = "p", name = "b" }, { expected_version = 1 }))
+    local _, err = conn:save_entity("person", { id = "p", name = "c" }, { expected_version = 1 })
+    assert.are.equal("EVERSION", err.code)
+    assert.are.equal("b", assert(conn:get_entity("person", "p")).name)
+  end)
+
+  entity_test("join an open transaction", function(conn)
+    assert(conn:save_entity("person", { id = "p", name = "a" }))
+    assert(conn:begin())
+    assert(conn:save_entity("person", { id = "p", name = "b" }))
+    local _, err = conn:save_entity("person", { id = "p", name = millpond.bytes("\0") })
+    assert.are.equal("EDATA", err.code)
+    assert.is_true(conn:in_transaction())
+    assert(conn:save_entity("person", { id = "p", name = "c" }))
+    assert(conn:rollback())
+    assert.are.equal("a", assert(conn:get_entity("person", "p")).name)
+    assert.are.equal(1, #assert(conn:get_entity_history("person", "p")))
+  end)
+
+  entity_test("check names, options and conditions", function(conn)
+    for _, name in ipairs { "", "1st", "a b", "a;b", ("x"):rep(99) } do
+      assert.has_error(function() conn:get_entity(name, "p") end)
+    end
+    assert.has_error(function() conn:save_entity("person", { ["a b"] = 1 }) end)
+    assert.has_error(function() conn:save_entity("person", "p") end)
+    assert.has_error(function() conn:find_entities("person", { wher = "1" }) end)
+    assert.has_error(function() conn:find_entities("person", { limit = 1.5 }) end)
+    assert(conn:save_entity("person", { id = "p", name = "a" }))
+    local found, err = conn:find_entities("person", { where = "1=1) OR (1=1" })
+    assert.is_nil(found)
+    assert.are.equal("ESYNTAX", err.code)
+  end)
+
+  it("are saved by many at once without gaps in their history", function()
+    local db = open()
+    millpond.run(function()
+      do
+        local conn <close> = assert(db:connection())
+        drop(conn, "person")
+        assert(conn:save_entity("person", { id = "p", name = "first" }))
+      end
+      local tasks = {}
+      for i = 1, 20 do
+        tasks[i] = function()
+          local conn <close> = assert(db:connection())
+          return conn:save_entity("person", { id = "p", ["field" .. i % 3] = i })
+        end
+      end
+      local _, errors = millpond.gather(tasks)
+      assert(not errors, errors and tostring(select(2, next(errors))))
+      local conn <close> = assert(db:connection())
+      local history = assert(conn:get_entity_history("person", "p"))
+      for i, row in ipairs(history) do
+        assert.are.equal(i, row.version)
+      end
+      assert.are.equal(21, #history)
+      drop(conn, "person")
+    end)
+    finish(db)
+  end)
+end
+
+describe("Entities", function()
+  support.on_each_database(tests)
+end)
+
+describe("Entities of a backend in Lua", function()
+  support.on_each_database(function(kind, open)
+    tests(kind, function()
+      return through_backend(kind, open)
+    end)
+  end)
+end)
+
+describe("A backend in Lua", function()
+  after_each(support.close_all)
+
+  local function echo(more)
+    local functions = {
+      dialect = "sqlite",
+      connect = function() return { open = true } end,
+      execute = function(_, sql, params) return { { sql, table.unpack(params) }, columns = { "sql" } } end,
+      begin = function(raw) raw.inside = true end,
+      commit = function(raw) raw.inside = false end,
+      rollback = function(raw) raw.inside = false raw.rolled_back = true end,
+      in_transaction = function(raw) return raw.inside end,
+      close = function(raw) raw.open = false end,
+    }
+    for name, value in pairs(more or {}) do
+      functions[name] = value
+    end
+    return millpond.backend(functions)
+  end
+
+  it("gets tags, placeholders, transactions and a pool", function()
+    local db = echo():create_database { pool_max_size = 1, connection_acquisition_timeout = 0.01 }
+    millpond.run(function()
+      local raw
+      do
+        local conn <close> = assert(db:connection())
+        raw = conn.raw
+        assert.are.equal("SELECT ? /*a='1'*/",
+          assert(conn:execute("SELECT ?", { 5 }, { tags = { a = 1 } }))[1][1])
+        local _, full = db:connection()
+        assert.are.equal("EACQUIRE", full.code)
+        assert(conn:begin())
+      end
+      assert.is_true(raw.rolled_back)
+      local order = {}
+      local tasks = {}
+      for i = 1, 5 do
+        tasks[i] = function()
+          local conn <close> = assert(db:connection(60))
+          millpond.sleep(0.001)
+          order[#order + 1] = i
+          return conn.raw == raw
+        end
+      end
+      assert.are.same({ true, true, true, true, true }, (millpond.gather(tasks)))
+      assert.are.same({ 1, 2, 3, 4, 5 }, order)
+      assert.are.same({ 1, 1, 0 }, { db:get_pool_status().size, db:get_pool_status().idle,
+        db:get_pool_status().waiting })
+      db:close_pool()
+      assert.is_false(raw.open)
+      assert.are.equal("ECLOSED", select(2, db:connection()).code)
+    end)
+  end)
+
+  it("is stopped by timeouts", function()
+    local db = echo { execute = function() millpond.sleep(600) end }:create_database {}
+    millpond.run(function()
+      local conn <close> = assert(db:connection())
+      local _, err = conn:execute("SELECT 1", nil, { timeout = 0.01 })
+      assert.are.equal("ETIMEDOUT", err.code)
+    end)
+  end)
+
+  it("that lacks a function is refused, and one that is given back is of no use", function()
+    assert.has_error(function() millpond.backend { connect = print } end)
+    local db = echo():create_database {}
+    local conn = assert(db:connection())
+    conn:release()
+    assert.has_error(function() conn:execute("SELECT 1") end)
+    assert.has_error(function() conn:release() end)
+  end)
+end)
+
+describe("Metrics", function()
+  after_each(support.close_all)
+
+  support.on_each_database(function(_, open)
+    it("count and time queries, and tell how to scale", function()
+      local db = open()
+      do
+        local conn <close> = assert(db:connection())
+        assert(conn:execute("SELECT 1", nil, { tags = { operation = "look" } }))
+      end
+      local metrics = db:get_metrics()
+      assert.are.equal(1, metrics.acquired)
+      assert.are.equal(1, metrics.query.look.count)
+      assert.is_true(metrics.query.look.max > 0)
+      assert.is_true(millpond.get_metrics().acquired >= 1)
+      local scaling = db:get_pool_status().scaling
+      assert.are.equal(0, scaling.timeout_rate)
+      assert.is_string(scaling.action)
+      assert.matches("# TYPE ", millpond.prometheus())
+    end)
+  end)
+end)
