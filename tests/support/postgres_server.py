@@ -126,8 +126,10 @@ def tls_settings(folder: str) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def server(primary: dict[str, Any] | None = None, tls: bool = False) -> Iterator[dict[str, Any]]:
-    """Start a server; yields how to reach it.
+def server(
+    primary: dict[str, Any] | None = None, tls: bool = False, **settings_given: str
+) -> Iterator[dict[str, Any]]:
+    """Start a server; yields how to reach it. Settings of PostgreSQL may be given by name.
 
     With `primary`, the address of another server, it is its standby. With `tls`, it has a
     certificate for localhost; the authority's is `ca.pem` in the folder of the socket.
@@ -145,7 +147,7 @@ def server(primary: dict[str, Any] | None = None, tls: bool = False) -> Iterator
     }
     try:
         programs = find_programs(folder)
-        settings = {**SETTINGS, **(tls_settings(folder) if tls else {})}
+        settings = {**SETTINGS, **(tls_settings(folder) if tls else {}), **settings_given}
         options = " ".join(f"-c {name}={value}" for name, value in settings.items())
         control = [f"{programs}/pg_ctl", "-D", data, "-s", "-w"]
         if primary:
