@@ -40,10 +40,12 @@ def sync_rate(step: Callable[[], object]) -> float:
     return done / (time.perf_counter() - started)
 
 
-async def side_by_side(steps: dict[str, Step], tasks: int) -> dict[str, list[float]]:
+async def side_by_side(
+    steps: dict[str, Step], tasks: int, rounds: int = ROUNDS
+) -> dict[str, list[float]]:
     """The rates of all, a round each in turn; the first round only warms up."""
     rates: dict[str, list[float]] = {name: [] for name in steps}
-    for round_number in range(ROUNDS + 1):
+    for round_number in range(rounds + 1):
         for name, step in steps.items():
             value = await rate(step, tasks)
             if round_number:

@@ -44,6 +44,7 @@ FLOORS = {
     ("postgres point select, held, 1 task, asyncio", "asyncpg"): 1.2,
     ("postgres fetch 10,000 rows, 1 task, asyncio", "asyncpg"): 1.0,
     ("postgres executemany 10,000, 1 task, asyncio", "asyncpg"): 1.0,
+    ("postgres with metrics, pool, 10 tasks, asyncio", "metrics=off"): 0.98,
     ("mysql point select, pool, 10 tasks, asyncio", "asyncmy"): 3.0,
     ("mysql point select, pool, 10 tasks, asyncio", "aiomysql"): 3.0,
     ("mysql point select, sync", "mysqlclient"): 1.0,
@@ -237,12 +238,36 @@ async def run_acquire(kind: str, address: dict[str, Any], loop: str, to: Report)
     to.add_microseconds(workload, statistics.median(costs), MOST_ACQUIRE_US)
 
 
+async def run_metrics(kind: str, address: dict[str, Any], loop: str, to: Report) -> None:
+    """What counting and timing costs."""
+    workload = f"{kind} with metrics, pool, 10 tasks, {loop}"
+    if not to.wants(workload):
+        return
+    made = {"millpond": address, "metrics=off": {**address, "metrics": False}}
+    tags = {"operation": "get_user"}
+    steps = {}
+    async with contextlib.AsyncExitStack() as stack:
+        for name, settings in made.items():
+            peer = peers.Millpond()
+            await peer.open(settings, 10)
+            stack.push_async_callback(peer.close)
+
+            async def one(peer: Any = peer) -> None:
+                async with peer.connection() as conn:
+                    await conn.execute(SELECT_ONE.format("?"), (KEY,), tags=tags)
+
+            steps[name] = one
+        to.add(workload, await side_by_side(steps, 10, rounds=40))
+
+
 async def run_async(kind: str, address: dict[str, Any], loop: str, to: Report) -> None:
     for tasks in (1, 10):
         await run_pooled(kind, address, tasks, loop, to)
     for what in ("point select, held", f"fetch {ROWS:,} rows", f"executemany {ROWS:,}"):
         await run_held(kind, address, loop, what, to)
     await run_acquire(kind, address, loop, to)
+    if kind == "postgres":
+        await run_metrics(kind, address, loop, to)
 
 
 # ---- Synchronous workloads ---------------------------------------------------------------
