@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "pool/pool.h"
+#include "resilience/retry.h"
 
 enum {
     WANTED_MS = 60000, /* so long after the last wish for a connection the tries go on as before */
@@ -16,17 +17,17 @@ static int is_availability(int code)
            code == POND_ERESOURCES;
 }
 
-/* Full jitter: anything up to twice as long each time, so that no two processes keep in step. */
-static int64_t next_delay(pond_pool *pool, int64_t now_ns)
+static int64_t next_delay(const pond_pool *pool, int64_t now_ns)
 {
     const pondi_outage *outage = &pool->outage;
     int64_t most_ns = pool->settings.reconnect_most_ns;
     if (now_ns - outage->wanted_ns > (int64_t)WANTED_MS * PONDI_NS_PER_MS)
         most_ns *= UNWANTED;
-    int64_t delay_ns = pool->settings.reconnect_ns;
-    for (uint32_t i = 1; i < outage->failures && delay_ns < most_ns; i++)
-        delay_ns *= 2;
-    return pondi_pool_random(pool, delay_ns < most_ns ? delay_ns : most_ns);
+    const pondi_backoff backoff = {.max_retries = UINT32_MAX,
+                                   .base_delay_ns = pool->settings.reconnect_ns,
+                                   .max_delay_ns = most_ns,
+                                   .total_ns = PONDI_NEVER};
+    return pondi_backoff_next(&backoff, outage->failures, 0);
 }
 
 int pondi_outage_note(pond_pool *pool, const pond_error *error)

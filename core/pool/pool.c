@@ -56,7 +56,6 @@ static int pool_new(pond_config *config, pond_pool **out, pond_error **err)
     pondi_pool_read_settings(pool->config, &pool->settings);
     pondi_pool_begin_metrics(pool);
     pool->outage.open_most = pool->settings.max_size;
-    pool->random = (uint64_t)pondi_now_ns() ^ (uint64_t)(uintptr_t)pool ^ (uint64_t)getpid() << 32;
     *out = pool;
     return POND_OK;
 }

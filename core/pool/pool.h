@@ -75,7 +75,6 @@ struct pond_pool {
     pondi_list closers;          /* close operations */
     pondi_outage outage;
     int64_t distrust_ns; /* idle connections opened before are not lent any more */
-    uint64_t random;     /* state of pondi_pool_random() */
     uint32_t size;
     uint32_t idle;
     uint32_t opening; /* of `size` */
@@ -301,8 +300,6 @@ void pondi_upkeep_nudge(pond_pool *pool);
 void pondi_upkeep_branch(pondi_branch *branch);
 /* The keeper's round; returns when it wants the next. Loop locked. PONDI_NEVER on other loops. */
 int64_t pondi_upkeep_round(pondi_branch *branch);
-/* From 0 to below `limit`. Pool locked. */
-int64_t pondi_pool_random(pond_pool *pool, int64_t limit);
 
 /* ---- acquire.c ---- */
 /* Give a waiter, out of the queue, its connection; loop locked. */

@@ -1,6 +1,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/random.h"
 #include "pool/pool.h"
 
 static void on_lost(void *owner);
@@ -172,8 +173,7 @@ static void note_opened(pondi_slot *slot, int64_t took_ns)
     slot->seen_ns = slot->opened_ns;
     slot->fresh = 1;
     if (lifetime_ns != PONDI_NEVER)
-        slot->expires_ns =
-            slot->opened_ns + lifetime_ns - pondi_pool_random(pool, lifetime_ns / 10 + 1);
+        slot->expires_ns = slot->opened_ns + lifetime_ns - pondi_random_up_to(lifetime_ns / 10);
     pool->created++;
     pondi_metrics_connected(&pool->metrics, took_ns);
     pondi_outage_end(pool);

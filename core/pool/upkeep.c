@@ -4,16 +4,6 @@
 #include "loop/keeper.h"
 #include "pool/pool.h"
 
-int64_t pondi_pool_random(pond_pool *pool, int64_t limit)
-{
-    uint64_t x = pool->random ? pool->random : 1;
-    x ^= x << 13;
-    x ^= x >> 7;
-    x ^= x << 17;
-    pool->random = x;
-    return limit > 0 ? (int64_t)((x >> 1) % (uint64_t)limit) : 0;
-}
-
 /* ---- What is due ------------------------------------------------------------------------- */
 
 typedef enum duty { NOTHING, PING, CLOSE_OLD, CLOSE_UNUSED } duty;
