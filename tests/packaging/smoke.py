@@ -42,6 +42,8 @@ async def use(db: millpond.ConnectionManager) -> str:
         else:
             raise AssertionError("a statement outlived its timeout")
         assert await conn.fetch_value("SELECT count(*) FROM smoke") == 100
+        saved = await conn.save_entity("smoked", {"name": "eel", "kilos": 1.5})
+        assert (await conn.get_entity("smoked", saved["id"], deserialize=True))["kilos"] == 1.5
     with db.sync_connection() as again:
         assert again.fetch_value("SELECT max(id) FROM smoke") == 99
     await millpond.PoolManager.close_pool(config_hash=db.hash(), timeout=10)

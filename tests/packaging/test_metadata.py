@@ -58,6 +58,8 @@ def test_all_who_say_the_version_say_the_same(sdist: Path) -> None:
     assert millpond.__version__ == version
     assert metadata.version("millpond") == version
     assert sdist.name == f"millpond-{version}.tar.gz"
+    changelog = (ROOT / "cmake/debian/changelog").read_text()
+    assert changelog.startswith(f"millpond ({version}-")
     library = ctypes.CDLL(str(ROOT / "build/release/abi/libmillpond.so.0"))
     library.pond_version.restype = ctypes.c_char_p
     assert library.pond_version().decode() == version
