@@ -56,6 +56,10 @@ int pond_sql_timeout(pond_dialect dialect, int64_t timeout_ms, char **out, pond_
     if (dialect == POND_DIALECT_POSTGRES)
         pondi_buffer_appendf(&text, "SET LOCAL statement_timeout = %lld", (long long)timeout_ms);
     else
-        pondi_buffer_appendf(&text, "SET SESSION max_execution_time = %lld", (long long)timeout_ms);
+        pondi_buffer_appendf(&text,
+                             "SET SESSION /*!50708 max_execution_time = %lld */ "
+                             "/*M!100101 max_statement_time = %lld.%03lld */",
+                             (long long)timeout_ms, (long long)(timeout_ms / 1000),
+                             (long long)(timeout_ms % 1000));
     return hand_over(&text, out, err);
 }

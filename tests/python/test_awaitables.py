@@ -158,7 +158,7 @@ def test_generators_convert_and_count() -> None:
 
 def test_generators_make_timeouts_and_comments() -> None:
     assert PostgresSqlGenerator().get_timeout_sql(1.5) == "SET LOCAL statement_timeout = 1500"
-    assert MysqlSqlGenerator().get_timeout_sql(2) == "SET SESSION max_execution_time = 2000"
+    assert "max_execution_time = 2000" in MysqlSqlGenerator().get_timeout_sql(2)
     assert SqliteSqlGenerator().get_timeout_sql(2) is None
     assert PostgresSqlGenerator().get_timeout_sql(None) is None
     assert PostgresSqlGenerator().get_comment_sql({"b": "x*/", "a": 1}) == "/*a='1',b='x%2A%2F'*/"

@@ -416,7 +416,8 @@ static void timeouts_are_statements_where_there_are_any(void **state)
     assert_string_equal(text, "SET LOCAL statement_timeout = 1500");
     pond_string_free(text);
     pond_sql_timeout(POND_DIALECT_MYSQL, 1500, &text, NULL);
-    assert_string_equal(text, "SET SESSION max_execution_time = 1500");
+    assert_string_equal(text, "SET SESSION /*!50708 max_execution_time = 1500 */ "
+                              "/*M!100101 max_statement_time = 1.500 */");
     pond_string_free(text);
     pond_sql_timeout(POND_DIALECT_SQLITE, 1500, &text, NULL);
     assert_null(text);

@@ -588,7 +588,8 @@ POND_API int pond_sql_convert(pond_dialect dialect, const char *sql, size_t sql_
 POND_API int pond_sql_comment(const pond_tag *tags, size_t tag_count, char **out, pond_error **err);
 
 /* Make the statement that limits later statements to `timeout_ms` on the server; *out is NULL if
- * the dialect has none or the timeout is not positive. Thread: any. */
+ * the dialect has none or the timeout is not positive. MySQL's is one that MariaDB takes, too.
+ * Thread: any. */
 POND_API int pond_sql_timeout(pond_dialect dialect, int64_t timeout_ms, char **out,
                               pond_error **err);
 

@@ -84,7 +84,8 @@ class _NativeSqlGenerator(SqlGenerator):
             return None
         if timeout != timeout or timeout < 0:
             raise ArgumentError(f"timeout must be a number of seconds from 0 on, not {timeout!r}")
-        return _native.timeout_sql(self._dialect, min(int(timeout * 1000), 2**31 - 1))
+        ms = min(int(timeout * 1000), 2**31 - 1)
+        return _native.timeout_sql(self._dialect, max(ms, 1) if timeout else 0)
 
 
 class PostgresSqlGenerator(_NativeSqlGenerator):
@@ -100,7 +101,7 @@ class PostgresSqlGenerator(_NativeSqlGenerator):
 
 
 class MysqlSqlGenerator(_NativeSqlGenerator):
-    """``?``, and ``max_execution_time``."""
+    """``?``; MySQL's ``max_execution_time`` and MariaDB's ``max_statement_time`` in one statement."""
 
     _dialect = _native.POND_DIALECT_MYSQL
 
