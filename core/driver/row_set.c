@@ -95,7 +95,7 @@ static void destroy(pond_result *result)
 }
 
 static const pondi_result_class row_set_class = {read_row, column_name, column_type, drop_before,
-                                                   destroy};
+                                                 destroy};
 
 pondi_row_set *pondi_row_set_new(size_t column_count)
 {

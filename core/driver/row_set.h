@@ -18,7 +18,7 @@ typedef struct pondi_row_chunk {
 typedef struct pondi_row_set {
     pond_result base;
     char **names;
-    uint8_t *types; /* what the database says of the columns */
+    uint8_t *types;           /* what the database says of the columns */
     pondi_row_chunk **chunks; /* oldest first; begins with &first_chunk */
     size_t chunk_count;
     size_t chunk_capacity;

@@ -27,7 +27,8 @@ static pond_type column_type(const pond_result *base, size_t column);
 static void drop_before(pond_result *base, size_t index);
 static void destroy(pond_result *base);
 
-static const pondi_result_class result_class = {row, column_name, column_type, drop_before, destroy};
+static const pondi_result_class result_class = {row, column_name, column_type, drop_before,
+                                                destroy};
 
 pg_result *pondi_postgres_result_new(void)
 {

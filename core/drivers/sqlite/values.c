@@ -176,8 +176,8 @@ uint8_t pondi_sqlite_affinity(const char *declared)
 {
     /* SQLite's own rules, in their order */
     static const declaration parts[] = {
-        {"int", POND_TYPE_INT64}, {"char", POND_TYPE_TEXT},   {"clob", POND_TYPE_TEXT},
-        {"text", POND_TYPE_TEXT}, {"blob", POND_TYPE_BYTES},  {"real", POND_TYPE_DOUBLE},
+        {"int", POND_TYPE_INT64},   {"char", POND_TYPE_TEXT},   {"clob", POND_TYPE_TEXT},
+        {"text", POND_TYPE_TEXT},   {"blob", POND_TYPE_BYTES},  {"real", POND_TYPE_DOUBLE},
         {"floa", POND_TYPE_DOUBLE}, {"doub", POND_TYPE_DOUBLE},
     };
     for (size_t i = 0; declared && i < sizeof(parts) / sizeof(parts[0]); i++) {
