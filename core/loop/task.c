@@ -33,7 +33,7 @@ void pondi_task_init(pondi_task *task, pond_loop *loop, void *owner)
 
 int pondi_task_run(pondi_task *task, pond_error **err)
 {
-    int code = pondi_thread_run(&task->job, err);
+    int code = pondi_thread_run(&task->job, task->spare, err);
     if (code)
         pondi_task_drop(task);
     return code;

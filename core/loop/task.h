@@ -12,6 +12,7 @@ typedef struct pondi_task {
     pondi_message message;
     pond_loop *loop; /* holds it */
     void *owner;
+    int spare;                             /* can be done without, see pondi_thread_run() */
     void (*work)(struct pondi_task *task); /* on the thread */
     void (*done)(struct pondi_task *task); /* back on the loop, only if there still is an owner */
     void (*free)(struct pondi_task *task); /* last of all, the loop locked */

@@ -8,7 +8,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 
-enum { SHORT_LIVED_LIMIT = 64 };
+enum { SHORT_LIVED_LIMIT = 128, SPARE_LIMIT = SHORT_LIVED_LIMIT / 2 };
 
 struct pondi_worker {
     pthread_mutex_t lock; /* guards all below */
@@ -18,7 +18,8 @@ struct pondi_worker {
     int finishing;
 };
 
-static atomic_int short_lived;
+static atomic_int short_lived; /* threads, those of spare jobs included */
+static atomic_int spares;
 
 /* Signals are for the host's threads. */
 static int start_thread(void *(*main)(void *), void *data, pond_error **err)
@@ -112,15 +113,40 @@ static void *short_lived_main(void *data)
     return NULL;
 }
 
-int pondi_thread_run(pondi_job *job, pond_error **err)
+static void *spare_main(void *data)
 {
-    if (atomic_fetch_add(&short_lived, 1) >= SHORT_LIVED_LIMIT) {
-        atomic_fetch_sub(&short_lived, 1);
-        return pondi_error_set(err, POND_ERESOURCES, "%d helper threads are busy already",
-                               SHORT_LIVED_LIMIT);
+    short_lived_main(data);
+    atomic_fetch_sub(&spares, 1);
+    return NULL;
+}
+
+/* Count one more, if there may be one. */
+static int reserve(atomic_int *running, int limit)
+{
+    if (atomic_fetch_add(running, 1) < limit)
+        return 1;
+    atomic_fetch_sub(running, 1);
+    return 0;
+}
+
+static int too_many(int limit, pond_error **err)
+{
+    return pondi_error_set(err, POND_ERESOURCES, "%d helper threads are busy already", limit);
+}
+
+int pondi_thread_run(pondi_job *job, int spare, pond_error **err)
+{
+    if (spare && !reserve(&spares, SPARE_LIMIT))
+        return too_many(SPARE_LIMIT, err);
+    int code;
+    if (!reserve(&short_lived, SHORT_LIVED_LIMIT)) {
+        code = too_many(SHORT_LIVED_LIMIT, err);
+    } else {
+        code = start_thread(spare ? spare_main : short_lived_main, job, err);
+        if (code)
+            atomic_fetch_sub(&short_lived, 1);
     }
-    int code = start_thread(short_lived_main, job, err);
-    if (code)
-        atomic_fetch_sub(&short_lived, 1);
+    if (code && spare)
+        atomic_fetch_sub(&spares, 1);
     return code;
 }

@@ -22,8 +22,9 @@ void pondi_worker_submit(pondi_worker *worker, pondi_job *job);
  * too. The worker must not be used any more. */
 void pondi_worker_finish(pondi_worker *worker);
 
-/* Run one job on a short-lived thread of its own. At most a fixed number run at once: beyond it
- * POND_ERESOURCES. */
-int pondi_thread_run(pondi_job *job, pond_error **err);
+/* Run one job on a short-lived thread of its own. A fixed number run at once; what can be done
+ * without (`spare`) gets at most half of them, so that cancels which a silent server does not
+ * answer keep nobody from connecting elsewhere. Beyond that POND_ERESOURCES. */
+int pondi_thread_run(pondi_job *job, int spare, pond_error **err);
 
 #endif

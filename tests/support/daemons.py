@@ -53,6 +53,7 @@ class Daemon:
         self.kind = kind
         self.address = address
         self._pid_file = pid_file
+        self._options: list[str] = []
         self._started: subprocess.Popen[bytes] | None = None
         with open(f"/proc/{self.pid}/cmdline", "rb") as line:
             self._command = [part.decode() for part in line.read().split(b"\0") if part]
@@ -79,16 +80,28 @@ class Daemon:
         if self._started:
             self._started.wait()
 
-    def start(self) -> None:
-        """After kill(): the same server on the same port; returns when it accepts connections."""
-        with contextlib.suppress(FileNotFoundError):
-            os.remove(self._pid_file)
-        self._started = subprocess.Popen(
-            self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+    def start(self, *options: str) -> None:
+        """After kill(): the same server on the same port; returns when it accepts connections.
+
+        Args:
+            options: added to its command line, until the next start.
+        """
+        lock = f"{self.address['socket']}/.s.PGSQL.{self.address['port']}.lock"
+        for path in (self._pid_file, lock):  # who does not reap the dead takes them for alive
+            with contextlib.suppress(OSError):
+                os.remove(path)
+        self._options = list(options)
+        self._launch()
         poll("the server's start", self._accepts)
 
+    def _launch(self) -> None:
+        self._started = subprocess.Popen(
+            [*self._command, *self._options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+
     def _accepts(self) -> bool:
+        if self._started and self._started.poll() is not None:
+            self._launch()  # a process of the old server was still there
         with socket.socket() as probe:
             if probe.connect_ex((self.address["host"], self.address["port"])):
                 return False
@@ -101,9 +114,16 @@ class Daemon:
                 os.kill(pid, signal.SIGSTOP)
 
     def resume(self) -> None:
-        for pid in self._everyone():
+        launcher = [self._started.pid] if self._started else []  # runuser stops with its child
+        for pid in [*self._everyone(), *launcher]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
+
+    def ensure_running(self) -> None:
+        """Whatever a test did to it, or did not come to undo."""
+        if not os.path.exists(self._pid_file) or not is_alive(self.pid):
+            self.start()
+        self.resume()
 
     def close(self) -> None:
         """End what start() began; the rest is the script's."""

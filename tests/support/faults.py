@@ -5,17 +5,39 @@ import os
 import random
 import secrets
 import sys
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import daemons
+import millpond
 import observer
 import pytest
 from fault_proxy import FaultProxy
 
 LONG = bool(os.environ.get("MILLPOND_LONG"))
+SOON = 8.0  # far below the 15 s of connecting and the 60 s of a statement
 SERVERS = ("postgres", "mysql")
 ADDRESS = ("host", "port", "user", "password", "database")
+
+
+class Within:
+    """Fails if the block takes longer than a bound."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def __enter__(self) -> None:
+        self._begun = time.monotonic()
+
+    def __exit__(self, *error: object) -> None:
+        took = time.monotonic() - self._begun
+        assert took < self._seconds, f"took {took:.1f} s"
+
+
+def address_of(server: daemons.Daemon) -> dict[str, Any]:
+    """Its address as settings of a config."""
+    return {key: server.address[key] for key in ADDRESS}
 
 
 @pytest.fixture(scope="session")
@@ -71,10 +93,19 @@ class Site:
         db: the database under test, through the proxy.
         direct: a database past the proxy, with a pool of its own.
         look: what the server says of the sessions under test.
+        another: another(alias, **settings) opens a database like `db`, with a pool of its own.
     """
 
-    def __init__(self, kind: str, db: Any, direct: Any, look: observer.Observer) -> None:
+    def __init__(
+        self,
+        kind: str,
+        db: Any,
+        direct: Any,
+        look: observer.Observer,
+        another: Callable[..., Any],
+    ) -> None:
         self.kind = kind
+        self.another = another
         self.db = db
         self.direct = direct
         self.look = look
@@ -91,14 +122,27 @@ def site(
     name = f"w{abs(hash(request.node.nodeid)) % 10**12}"
 
     async def make(**settings: Any) -> Site:
-        address = {key: own.address[key] for key in ADDRESS}
+        address = address_of(own)
         direct = databases.open(own.kind, **{**address, "alias": f"{name} direct"})
         watched = await observer.watched_settings(own.kind, direct, name, address["password"])
-        given = {**address, "port": proxy.port, "alias": name, **watched, **settings}
-        db = databases.open(own.kind, **given)
-        return Site(own.kind, db, direct, observer.Observer(own.kind, direct, name))
+        given = {**address, "port": proxy.port, "pool_min_size": 0, **watched, **settings}
+
+        def another(alias: str, **differing: Any) -> Any:
+            return databases.open(own.kind, **{**given, "alias": alias, **differing})
+
+        look = observer.Observer(own.kind, direct, name)
+        return Site(own.kind, another(name), direct, look, another)
 
     return make
+
+
+async def works(db: Any) -> bool:
+    """True if a caller gets a connection and an answer now."""
+    try:
+        async with db.async_connection(timeout=5) as conn:
+            return bool((await conn.execute("SELECT 7", timeout=5)) == [(7,)])
+    except millpond.OperationalError:
+        return False
 
 
 async def adds_up(db: Any, look: observer.Observer | None = None) -> None:

@@ -22,6 +22,12 @@ BUSY = {
     "WHERE p.user = ? AND p.id <> connection_id() "
     "AND (p.command <> 'Sleep' OR t.trx_id IS NOT NULL)",
 }
+COMMITTING = {
+    "postgres": "SELECT count(*) FROM pg_stat_activity WHERE application_name = ? "
+    "AND query = 'COMMIT' AND wait_event = 'PgSleep'",
+    "mysql": "SELECT count(*) FROM information_schema.processlist WHERE user = ? "
+    "AND info = 'COMMIT'",
+}
 CREATE_USER = "CREATE USER IF NOT EXISTS {name}@'%' IDENTIFIED BY '{password}'"
 
 
@@ -58,6 +64,10 @@ class Observer:
     async def busy(self) -> int:
         """Sessions that execute something or have a transaction open."""
         return await self._count(BUSY)
+
+    async def committing(self) -> int:
+        """Sessions whose commit hangs."""
+        return await self._count(COMMITTING)
 
     async def execute(self, sql: str, params: tuple[Any, ...] = ()) -> Any:
         async with self._db.async_connection() as conn:

@@ -160,7 +160,7 @@ static int set_options(MYSQL *mysql, const pond_config *config, int64_t timeout_
         failed |= init.failed;
         pondi_buffer_free(&init);
     }
-    pondi_mysql_run_options(mysql);
+    pondi_mysql_run_options(mysql, seconds);
     pondi_mysql_set_plugins(mysql);
     if (seconds)
         mysql_options(mysql, MYSQL_OPT_CONNECT_TIMEOUT, &seconds);
@@ -175,6 +175,15 @@ static int set_options(MYSQL *mysql, const pond_config *config, int64_t timeout_
 #endif
     set_tls(mysql, config, local);
     return failed;
+}
+
+/* A server that is full says so before TLS is up, which Connector/C takes for less certain and
+ * wraps into an error of its own. */
+static unsigned int number_of(MYSQL *mysql)
+{
+    static const char wrapped[] = "cannot be verified: ";
+    const char *early = strstr(mysql_error(mysql), wrapped);
+    return early ? (unsigned int)strtoul(early + strlen(wrapped), NULL, 10) : mysql_errno(mysql);
 }
 
 static int code_of(unsigned int number)
@@ -198,7 +207,7 @@ static int code_of(unsigned int number)
 
 static pond_error *connect_error(const pond_config *config, MYSQL *mysql, const char *where)
 {
-    unsigned int number = mysql ? mysql_errno(mysql) : 0;
+    unsigned int number = mysql ? number_of(mysql) : 0;
     if (!mysql)
         return pondi_error_new(POND_ENOMEM, "out of memory");
     pond_error *error =
@@ -245,8 +254,8 @@ static void socket_path(const char *host, char *out, size_t room)
     snprintf(out, room, folder ? "%s/mysqld.sock" : "%s", host);
 }
 
-static MYSQL *open_at(const pond_config *config, const char *host, unsigned int port,
-                      int64_t timeout_ms, pond_error **err)
+static MYSQL *open_at(const pond_config *config, const char *database, const char *host,
+                      unsigned int port, int64_t timeout_ms, pond_error **err)
 {
     char path[512] = "";
     char where[600];
@@ -272,9 +281,8 @@ static MYSQL *open_at(const pond_config *config, const char *host, unsigned int 
         mysql_options(mysql, MYSQL_OPT_PROTOCOL, &protocol);
     if (!mysql ||
         !mysql_real_connect(mysql, local ? NULL : host, setting(config, "user", "USER"),
-                            setting(config, "password", "MYSQL_PWD"),
-                            pondi_config_get(config, "database"), port, *path ? path : NULL,
-                            CLIENT_FOUND_ROWS | CLIENT_MULTI_RESULTS))
+                            setting(config, "password", "MYSQL_PWD"), database, port,
+                            *path ? path : NULL, CLIENT_FOUND_ROWS | CLIENT_MULTI_RESULTS))
         pondi_error_move(err, connect_error(config, mysql, where));
     else if (!check_encrypted(config, mysql, where, err))
         return mysql;
@@ -303,7 +311,8 @@ static int try_next(const pond_error *error)
     return code == POND_ECONNECT || code == POND_ERESOURCES;
 }
 
-MYSQL *pondi_mysql_open(const pond_config *config, int64_t timeout_ms, pond_error **err)
+MYSQL *pondi_mysql_open(const pond_config *config, const char *database, int64_t timeout_ms,
+                        pond_error **err)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, init_library);
@@ -321,8 +330,8 @@ MYSQL *pondi_mysql_open(const pond_config *config, int64_t timeout_ms, pond_erro
         const char *name = strsep(&next_host, ",");
         number = next_part(&next_port, number);
         pond_error *error = NULL;
-        mysql = open_at(config, *name ? name : NULL, (unsigned int)strtoul(number, NULL, 10),
-                        timeout_ms, &error);
+        mysql = open_at(config, database, *name ? name : NULL,
+                        (unsigned int)strtoul(number, NULL, 10), timeout_ms, &error);
         if (!mysql && !try_next(error))
             next_host = NULL;
         if (mysql)
@@ -359,7 +368,8 @@ static int ask_max_packet(MYSQL *mysql, uint64_t *out)
 static void work(pondi_task *base)
 {
     my_task *task = (my_task *)base;
-    task->mysql = pondi_mysql_open(task->config, task->timeout_ms, &task->error);
+    task->mysql = pondi_mysql_open(task->config, pondi_config_get(task->config, "database"),
+                                   task->timeout_ms, &task->error);
     if (task->mysql && !ask_max_packet(task->mysql, &task->max_packet)) {
         task->error = connect_error(task->config, task->mysql, "the server");
         mysql_close(task->mysql);

@@ -163,8 +163,8 @@ static inline void pondi_mysql_query(my_conn *conn, const char *text, size_t siz
 }
 
 int pondi_mysql_run_new(my_conn *conn, pond_error **err);
-/* Before the connection is made. */
-void pondi_mysql_run_options(MYSQL *mysql);
+/* Before the connection is made, which may take so many seconds; 0 for no limit. */
+void pondi_mysql_run_options(MYSQL *mysql, unsigned int seconds);
 /* Make the calls that the steps name; ends in pondi_mysql_ended() on the loop. */
 void pondi_mysql_run(my_conn *conn);
 void pondi_mysql_run_detach(my_conn *conn);
@@ -206,8 +206,9 @@ typedef struct my_task {
 
 my_task *pondi_mysql_task_new(my_conn *conn);
 void pondi_mysql_connect(my_conn *conn);
-/* Connect in this thread. */
-MYSQL *pondi_mysql_open(const pond_config *config, int64_t timeout_ms, pond_error **err);
+/* Connect in this thread; `database` may be NULL for none. */
+MYSQL *pondi_mysql_open(const pond_config *config, const char *database, int64_t timeout_ms,
+                        pond_error **err);
 /* Tell Connector/C where its plugins are, if this build carries them. */
 void pondi_mysql_set_plugins(MYSQL *mysql);
 /* The statements that set up a new session; the second only (non-zero) where the config asks. */

@@ -201,9 +201,14 @@ int pondi_mysql_run_new(my_conn *conn, pond_error **err)
     return POND_OK;
 }
 
-void pondi_mysql_run_options(MYSQL *mysql)
+/* The limit is for what blocks, which is connecting: later calls only tell of it, to nobody. */
+void pondi_mysql_run_options(MYSQL *mysql, unsigned int seconds)
 {
     mysql_options(mysql, MYSQL_OPT_NONBLOCK, 0);
+    if (seconds) {
+        mysql_options(mysql, MYSQL_OPT_READ_TIMEOUT, &seconds);
+        mysql_options(mysql, MYSQL_OPT_WRITE_TIMEOUT, &seconds);
+    }
 }
 
 void pondi_mysql_run_detach(my_conn *conn)

@@ -146,8 +146,9 @@ int pondi_mysql_run_new(my_conn *conn, pond_error **err)
     return POND_OK;
 }
 
-void pondi_mysql_run_options(MYSQL *mysql)
+void pondi_mysql_run_options(MYSQL *mysql, unsigned int seconds)
 {
+    (void)seconds; /* it would hold for statements, too */
     (void)mysql;
 }
 

@@ -53,6 +53,7 @@ void pondi_postgres_cancel(pg_conn *conn)
     if (!task)
         return; /* the grace period will close the connection */
     task->cancel = PQgetCancel(conn->pg);
+    task->base.spare = 1;
     task->work = send_cancel;
     task->done = cancel_done;
     pondi_postgres_task_run(task, NULL);

@@ -83,7 +83,8 @@ static int code_of_failure(const pg_conn *conn)
     if (strstr(said, "password authentication failed") || strstr(said, "no password supplied") ||
         strstr(said, "pg_hba.conf") || strstr(said, "authentication failed"))
         return POND_EAUTH;
-    if (strstr(said, "too many clients") || strstr(said, "remaining connection slots"))
+    if (strstr(said, "too many clients") || strstr(said, "too many connections") ||
+        strstr(said, "remaining connection slots"))
         return POND_ERESOURCES;
     return POND_ECONNECT;
 }
@@ -132,6 +133,10 @@ void pondi_postgres_connect_step(pg_conn *conn)
 {
     pond_error *error = NULL;
     int events = PONDI_READABLE;
+    /* libpq may close its socket in here, and open another of the same number; or another
+     * connection gets the number */
+    pondi_watcher_free(conn->watcher);
+    conn->watcher = NULL;
     switch (PQconnectPoll(conn->pg)) {
     case PGRES_POLLING_OK:
         connected(conn);
