@@ -17,14 +17,13 @@
 
 static struct {
     pthread_mutex_t lock; /* guards all below */
-    pthread_cond_t ended;
     pond_loop *loop;   /* NULL once the process is ending */
     pond_loop *driven; /* what the thread drives, until it has ended */
+    pondi_worker *worker;
     pondi_job job;
     uint32_t process;
-    int running;
     int over; /* the process is ending */
-} keeper = {.lock = PTHREAD_MUTEX_INITIALIZER, .ended = PTHREAD_COND_INITIALIZER};
+} keeper = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static void drive(pondi_job *job)
 {
@@ -37,10 +36,6 @@ static void drive(pondi_job *job)
         while ((op = pond_loop_next(loop)))
             pond_op_release(op);
     } while (!code || code == POND_EAGAIN);
-    pthread_mutex_lock(&keeper.lock);
-    keeper.running = 0;
-    pthread_cond_signal(&keeper.ended);
-    pthread_mutex_unlock(&keeper.lock);
 }
 
 /* The thread must not run into what the process tears down on its way out. */
@@ -53,10 +48,8 @@ static void end_with_process(void)
     keeper.loop = NULL;
     pthread_mutex_unlock(&keeper.lock);
     pond_loop_close(loop);
-    pthread_mutex_lock(&keeper.lock);
-    while (mine && keeper.running)
-        pthread_cond_wait(&keeper.ended, &keeper.lock);
-    pthread_mutex_unlock(&keeper.lock);
+    if (loop)
+        pondi_worker_join(keeper.worker);
     pond_loop_release(loop);
 }
 
@@ -79,11 +72,10 @@ static void register_hooks(void)
 /* Locked. A forked child starts one of its own; its parent's cannot be freed there. */
 static int start(pond_error **err)
 {
-    pondi_worker *worker;
     int code = pond_loop_new(&keeper.loop, err);
     if (code)
         return code;
-    code = pondi_worker_new(&worker, err);
+    code = pondi_worker_new(&keeper.worker, err);
     if (code) {
         pond_loop_release(keeper.loop);
         keeper.loop = NULL;
@@ -91,10 +83,8 @@ static int start(pond_error **err)
     }
     keeper.process = pondi_process_generation();
     keeper.driven = keeper.loop;
-    keeper.running = 1;
     keeper.job.run = drive;
-    pondi_worker_submit(worker, &keeper.job);
-    pondi_worker_finish(worker);
+    pondi_worker_submit(keeper.worker, &keeper.job);
     return POND_OK;
 }
 

@@ -16,24 +16,21 @@ struct pondi_worker {
     pondi_job *first;
     pondi_job **last;
     int finishing;
+    int joined; /* somebody waits for its end */
+    pthread_t thread;
 };
 
 static atomic_int short_lived; /* threads, those of spare jobs included */
 static atomic_int spares;
 
 /* Signals are for the host's threads. */
-static int start_thread(void *(*main)(void *), void *data, pond_error **err)
+static int start_thread(void *(*main)(void *), void *data, pthread_t *out, pond_error **err)
 {
     sigset_t all;
     sigset_t old;
-    pthread_t thread;
-    pthread_attr_t attributes;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
-    pthread_attr_init(&attributes);
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    int code = pthread_create(&thread, &attributes, main, data);
-    pthread_attr_destroy(&attributes);
+    int code = pthread_create(out, NULL, main, data);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     if (code)
         return pondi_error_set(err, POND_ERESOURCES, "cannot start a thread: %s", strerror(code));
@@ -55,15 +52,23 @@ static pondi_job *next_job(pondi_worker *worker)
     return job;
 }
 
+static void worker_free(pondi_worker *worker)
+{
+    pthread_cond_destroy(&worker->changed);
+    pthread_mutex_destroy(&worker->lock);
+    pondi_free(worker);
+}
+
 static void *worker_main(void *data)
 {
     pondi_worker *worker = data;
     pondi_job *job;
     while ((job = next_job(worker)))
         job->run(job);
-    pthread_cond_destroy(&worker->changed);
-    pthread_mutex_destroy(&worker->lock);
-    pondi_free(worker);
+    if (!worker->joined) { /* nothing changes any more */
+        pthread_detach(pthread_self());
+        worker_free(worker);
+    }
     return NULL;
 }
 
@@ -76,11 +81,9 @@ int pondi_worker_new(pondi_worker **out, pond_error **err)
     pthread_mutex_init(&worker->lock, NULL);
     pthread_cond_init(&worker->changed, NULL);
     worker->last = &worker->first;
-    int code = start_thread(worker_main, worker, err);
+    int code = start_thread(worker_main, worker, &worker->thread, err);
     if (code) {
-        pthread_cond_destroy(&worker->changed);
-        pthread_mutex_destroy(&worker->lock);
-        pondi_free(worker);
+        worker_free(worker);
         return code;
     }
     *out = worker;
@@ -97,17 +100,31 @@ void pondi_worker_submit(pondi_worker *worker, pondi_job *job)
     pthread_mutex_unlock(&worker->lock);
 }
 
-void pondi_worker_finish(pondi_worker *worker)
+static void finish(pondi_worker *worker, int joined)
 {
     pthread_mutex_lock(&worker->lock);
     worker->finishing = 1;
+    worker->joined = joined;
     pthread_cond_signal(&worker->changed);
     pthread_mutex_unlock(&worker->lock);
+}
+
+void pondi_worker_finish(pondi_worker *worker)
+{
+    finish(worker, 0);
+}
+
+void pondi_worker_join(pondi_worker *worker)
+{
+    finish(worker, 1);
+    pthread_join(worker->thread, NULL);
+    worker_free(worker);
 }
 
 static void *short_lived_main(void *data)
 {
     pondi_job *job = data;
+    pthread_detach(pthread_self());
     job->run(job);
     atomic_fetch_sub(&short_lived, 1);
     return NULL;
@@ -142,7 +159,8 @@ int pondi_thread_run(pondi_job *job, int spare, pond_error **err)
     if (!reserve(&short_lived, SHORT_LIVED_LIMIT)) {
         code = too_many(SHORT_LIVED_LIMIT, err);
     } else {
-        code = start_thread(spare ? spare_main : short_lived_main, job, err);
+        pthread_t thread;
+        code = start_thread(spare ? spare_main : short_lived_main, job, &thread, err);
         if (code)
             atomic_fetch_sub(&short_lived, 1);
     }
