@@ -56,6 +56,18 @@ async def test_parameters_and_no_rows_are_fine(items: str, conn: Any) -> None:
     assert (await conn.execute("SELECT count(*) FROM items")) == [(9,)]
 
 
+async def test_parameters_live_as_long_as_the_stream(
+    items: str, db: Any, conn: Any, casts: dict[str, str]
+) -> None:
+    await conn.executemany("INSERT INTO items VALUES (?, ?, ?)", [(i, "x", 1) for i in range(100)])
+    sql = f"SELECT id, CAST(? AS {casts['text']}) FROM items ORDER BY id"
+    async with db.async_connection() as other:
+        async for row in conn.stream(sql, ("mine" * 10,), batch=5):
+            assert row[1] == "mine" * 10
+            for _ in range(3):  # takes the memory that the stream's first request had
+                assert (await other.execute(sql, ("other" * 8,)))[0][1] == "other" * 8
+
+
 async def test_leaving_the_loop_early_frees_the_connection(conn: Any, numbers: str) -> None:
     number = conn.id
     for _ in range(5):

@@ -74,12 +74,14 @@ static int check_parameters(const pondi_sqlite_statement *statement, size_t coun
 
 /* ---- One execution ----------------------------------------------------------------------- */
 
-static int bind_all(const pondi_sqlite_statement *statement, const pond_value *params, size_t count,
-                    pond_error **err)
+/* The parameters are the request's: a stream goes on after its first one has gone. */
+static int bind_all(const pondi_sqlite_statement *statement, const pondi_request *request,
+                    const pond_value *params, pond_error **err)
 {
     int code = POND_OK;
-    for (size_t i = 0; i < count && !code; i++)
-        code = pondi_sqlite_bind(statement->stmt, (int)i + 1, &params[i], err);
+    int copy = request->kind == PONDI_REQUEST_STREAM;
+    for (size_t i = 0; i < request->column_count && !code; i++)
+        code = pondi_sqlite_bind(statement->stmt, (int)i + 1, &params[i], copy, err);
     return code;
 }
 
@@ -164,7 +166,7 @@ static int execute_row(pondi_sqlite_conn *conn, pondi_request *request, const po
 {
     pondi_sqlite_statement *statement = request->statement->prepared;
     int writes = !sqlite3_stmt_readonly(statement->stmt);
-    int code = bind_all(statement, params, request->column_count, err);
+    int code = bind_all(statement, request, params, err);
     int sqlite = SQLITE_OK;
     if (!code && writes) {
         sqlite = pondi_sqlite_writers_enter(conn);

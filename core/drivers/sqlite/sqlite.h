@@ -112,7 +112,9 @@ int pondi_sqlite_perform_quickly(pondi_sqlite_conn *conn, pondi_request *request
                                  pond_result **result, pond_error **error);
 
 /* ---- values.c ---- */
-int pondi_sqlite_bind(sqlite3_stmt *stmt, int index, const pond_value *value, pond_error **err);
+/* With `copy`, the value may go before the statement has ended. */
+int pondi_sqlite_bind(sqlite3_stmt *stmt, int index, const pond_value *value, int copy,
+                      pond_error **err);
 int pondi_sqlite_read_row(pondi_sqlite_statement *statement, pondi_row_set *set);
 uint8_t pondi_sqlite_declared_type(const char *declared);
 /* What SQLite prefers to store in a column that is declared so; POND_TYPE_NULL for anything. */

@@ -13,14 +13,10 @@
 
 /* ---- Parameters -------------------------------------------------------------------------- */
 
-static int bind_text(sqlite3_stmt *stmt, int index, const char *text, size_t size)
+static int bind_text(sqlite3_stmt *stmt, int index, const char *text, size_t size, int copy)
 {
-    return sqlite3_bind_text64(stmt, index, size ? text : "", size, SQLITE_STATIC, SQLITE_UTF8);
-}
-
-static int bind_copy(sqlite3_stmt *stmt, int index, const char *text, size_t size)
-{
-    return sqlite3_bind_text64(stmt, index, text, size, SQLITE_TRANSIENT, SQLITE_UTF8);
+    return sqlite3_bind_text64(stmt, index, size ? text : "", size,
+                               copy ? SQLITE_TRANSIENT : SQLITE_STATIC, SQLITE_UTF8);
 }
 
 static size_t format_time(const pond_value *value, char *out, size_t room)
@@ -62,7 +58,7 @@ static int bind_array(sqlite3_stmt *stmt, int index, const pond_value *value, po
     pondi_buffer json;
     pondi_buffer_init(&json);
     int code = pondi_json_write(value, &json, err);
-    if (code == POND_OK && bind_copy(stmt, index, json.data, json.size) != SQLITE_OK)
+    if (code == POND_OK && bind_text(stmt, index, json.data, json.size, 1) != SQLITE_OK)
         code = pondi_error_nomem(err);
     pondi_buffer_free(&json);
     return code;
@@ -82,7 +78,8 @@ static int check_bind(int sqlite, int index, pond_error **err)
                            sqlite3_errstr(sqlite));
 }
 
-int pondi_sqlite_bind(sqlite3_stmt *stmt, int index, const pond_value *value, pond_error **err)
+int pondi_sqlite_bind(sqlite3_stmt *stmt, int index, const pond_value *value, int copy,
+                      pond_error **err)
 {
     char text[128];
     size_t size;
@@ -105,13 +102,13 @@ int pondi_sqlite_bind(sqlite3_stmt *stmt, int index, const pond_value *value, po
     case POND_TYPE_JSON:
         if (pondi_param_check_text((size_t)index, value->as.text.data, value->as.text.size, err))
             return POND_EDATA;
-        return check_bind(bind_text(stmt, index, value->as.text.data, value->as.text.size), index,
-                          err);
+        return check_bind(bind_text(stmt, index, value->as.text.data, value->as.text.size, copy),
+                          index, err);
     case POND_TYPE_BYTES:
         if (value->as.text.size == 0)
             return check_bind(sqlite3_bind_zeroblob(stmt, index, 0), index, err);
         return check_bind(sqlite3_bind_blob64(stmt, index, value->as.text.data, value->as.text.size,
-                                              SQLITE_STATIC),
+                                              copy ? SQLITE_TRANSIENT : SQLITE_STATIC),
                           index, err);
     case POND_TYPE_ARRAY:
         return bind_array(stmt, index, value, err);
@@ -121,7 +118,7 @@ int pondi_sqlite_bind(sqlite3_stmt *stmt, int index, const pond_value *value, po
             return pondi_error_set(err, POND_ERANGE,
                                    "parameter %d is a date or time outside the years 1 to 9999",
                                    index);
-        return check_bind(bind_copy(stmt, index, text, size), index, err);
+        return check_bind(bind_text(stmt, index, text, size, 1), index, err);
     }
 }
 
