@@ -10,13 +10,16 @@ everywhere. Comments that a reader does not see prepare what a block needs:
 Where a page says ``postgres://me:secret@localhost/shop`` or ``mysql://…`` likewise, a database of
 its own on the test server takes that place. A line's ``# -> text`` says what the block prints
 there: all that it prints must be said. A block that begins with ``# program`` runs as a program of
-its own, and one that begins with ``# file NAME`` is kept under that name for later blocks.
+its own, and one that begins with ``# file NAME`` is kept under that name for later blocks. Of
+blocks for the shell, those that begin with a command of COMMANDS are run as well; the others build
+and test millpond itself.
 """
 
 import ast
 import contextlib
 import inspect
 import io
+import os
 import re
 import subprocess
 import sys
@@ -29,6 +32,9 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 #: Languages whose blocks are run here, and those that are something else than code of ours.
 RUN = {"python", "c", "lua"}
 READ = {"sh", "text", "toml", "sql", "cmake"}
+
+#: What is installed beside this Python.
+COMMANDS = ("millpond", "pytest")
 
 _FENCE = re.compile(r"^( *)```(\w*)[^\n]*\n(.*?)^\1```$", flags=re.M | re.S)
 _INCLUDE = re.compile(r'^--8<-- "(.*)"$', flags=re.M)
@@ -67,16 +73,30 @@ def check_printed(block: Block, printed: str) -> None:
     assert printed.splitlines() == expected(block.code), f"{block.place} printed:\n{printed}"
 
 
-def run_program(block: Block, code: str, folder: Path) -> None:
+def run_process(block: Block, command: list[str], folder: Path) -> str:
+    """What it prints."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     done = subprocess.run(
-        [sys.executable, "-X", "dev", "-c", code],
+        command,
         capture_output=True,
         text=True,
         check=False,
         cwd=folder,
+        env={**os.environ, "PATH": path},
     )
-    assert done.returncode == 0, f"{block.place} failed:\n{done.stderr}"
-    check_printed(block, done.stdout)
+    assert done.returncode == 0, f"{block.place} failed:\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def run_program(block: Block, code: str, folder: Path) -> None:
+    check_printed(block, run_process(block, [sys.executable, "-X", "dev", "-c", code], folder))
+
+
+def run_commands(block: Block, code: str, folder: Path) -> None:
+    """Only where it is said what they print must they print just that."""
+    printed = run_process(block, ["bash", "-euc", code], folder)
+    if expected(code):
+        check_printed(block, printed)
 
 
 async def run_piece(block: Block, code: str, names: dict[str, object]) -> None:
@@ -105,9 +125,11 @@ async def run_page(page: Path, places: dict[str, str], folder: Path) -> int:
     names: dict[str, object] = {"__name__": "snippet"}
     count = 0
     for block in blocks_of(page):
+        code = placed(block.code, places)
+        if block.language == "sh" and code.startswith(COMMANDS):
+            run_commands(block, code, folder)
         if block.language != "python":
             continue
-        code = placed(block.code, places)
         first = code.partition("\n")[0]
         if first.startswith("# file "):
             (folder / first.removeprefix("# file ")).write_text(code)

@@ -4,7 +4,6 @@ import ast
 import os
 import re
 import subprocess
-import sys
 import zlib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -183,9 +182,15 @@ def test_the_snippets_of_lua_run(tmp_path: Path) -> None:
                 assert done.stdout.splitlines() == told, block.place
 
 
-def test_a_snippet_that_is_wrong_is_noticed(tmp_path: Path) -> None:
-    page = ROOT / "docs/wrong.md"
-    block = snippets.Block(page, 1, "python", "print(1)  # -> 2")
+async def test_a_snippet_that_is_wrong_is_noticed(tmp_path: Path) -> None:
+    def block(language: str, code: str) -> snippets.Block:
+        return snippets.Block(ROOT / "docs/wrong.md", 1, language, code)
+
     with pytest.raises(AssertionError, match="printed"):
-        snippets.run_program(block, block.code, tmp_path)
-    assert sys.modules.get("wrong") is None
+        snippets.run_program(block("python", "print(1)  # -> 2"), "print(1)", tmp_path)
+    with pytest.raises(AssertionError, match="printed"):
+        await snippets.run_piece(block("python", "print(1)  # -> 2"), "print(1)", {})
+    with pytest.raises(AssertionError, match="printed"):
+        await snippets.run_piece(block("python", "print(1)"), "print(1)", {})
+    with pytest.raises(AssertionError, match="failed"):
+        snippets.run_commands(block("sh", ""), "millpond ping nothing://", tmp_path)
