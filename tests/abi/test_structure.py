@@ -13,7 +13,9 @@ USUAL_FILE = 400  # and hardly any than this
 FUNCTION_LIMIT = 80
 
 # Functions that are longer for a reason: "path:name": "why".
-LONGER: dict[str, str] = {}
+LONGER: dict[str, str] = {
+    "tests/lua/entity_spec.lua:tests": "a suite: the tests are the functions inside",
+}
 
 SOURCES = (".c", ".h", ".cpp", ".py", ".pyi", ".lua", ".sh", ".js", ".go", ".rs", ".md", ".txt")
 

@@ -127,7 +127,8 @@ typedef struct pond_plan pond_plan;
  * Thread: any. */
 
 /* Create or update; only the given fields change. Options: user_id, comment, expected_version,
- * PLAIN. Answer: one row, the whole entity. Fails with POND_EVERSION if the version is another. */
+ * PLAIN. Answer: one row, the whole entity. Fails with POND_EVERSION if the version is another.
+ * Thread: any. */
 POND_API int pond_plan_save(pond_schema *schema, const char *entity, const pond_record *record,
                             const pond_entity_options *options, pond_plan **out, pond_error **err);
 
