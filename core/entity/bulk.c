@@ -235,34 +235,44 @@ static int make_items(pond_plan *plan, size_t count)
     return plan->items != NULL;
 }
 
-static void note(pond_plan *plan)
+/* "IN (...)", of the ids of the chunk; 0 when memory is out. */
+static int put_chunk_ids(pond_plan *plan)
 {
     size_t count = plan->ends - plan->at;
-    pondi_plan_sql(plan);
-    pondi_put_history_head(plan);
-    pondi_put_table(plan, "");
-    put(plan, " m WHERE m.id IN (");
     if (is_mysql(plan)) {
+        put(plan, "IN (");
         for (size_t i = 0; i < count; i++) {
             put(plan, i ? ", ?" : "?");
             pondi_plan_param(plan, &plan->records[plan->at + i].id);
         }
-    } else {
-        pond_value ids = {.type = POND_TYPE_ARRAY};
-        if (!make_items(plan, count)) {
-            pondi_plan_nomem(plan);
-            return;
-        }
-        for (size_t i = 0; i < count; i++)
-            plan->items[i] = plan->records[plan->at + i].id;
-        ids.as.array.items = plan->items;
-        ids.as.array.count = count;
-        put(plan, pondi_plan_dialect(plan) == POND_DIALECT_SQLITE
-                      ? "SELECT value FROM json_each(?)"
-                      : "SELECT unnest(CAST(? AS text[]))");
-        pondi_plan_param(plan, &ids);
+        put(plan, ")");
+        return 1;
     }
-    put(plan, ") AND ");
+    pond_value ids = {.type = POND_TYPE_ARRAY};
+    if (!make_items(plan, count))
+        return 0;
+    for (size_t i = 0; i < count; i++)
+        plan->items[i] = plan->records[plan->at + i].id;
+    ids.as.array.items = plan->items;
+    ids.as.array.count = count;
+    put(plan, pondi_plan_dialect(plan) == POND_DIALECT_SQLITE
+                  ? "IN (SELECT value FROM json_each(?))"
+                  : "= ANY (?)");
+    pondi_plan_param(plan, &ids);
+    return 1;
+}
+
+static void note(pond_plan *plan)
+{
+    pondi_plan_sql(plan);
+    pondi_put_history_head(plan);
+    pondi_put_table(plan, "");
+    put(plan, " m WHERE m.id ");
+    if (!put_chunk_ids(plan)) {
+        pondi_plan_nomem(plan);
+        return;
+    }
+    put(plan, " AND ");
     pondi_put_guard(plan);
     pondi_plan_execute(plan, noted);
 }

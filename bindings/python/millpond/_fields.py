@@ -297,8 +297,8 @@ _COLLECTIONS = {
 
 def _load_as(text: str, cls: type) -> Any:
     value = _load(text)
-    if cls is dict or not isinstance(value, list):
-        return value
+    if cls is dict or not text.lstrip().startswith("["):
+        return value  # of another type, which it says itself
     return tuple(value) if cls is tuple else cls(_freeze(item) for item in value)
 
 

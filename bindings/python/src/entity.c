@@ -84,8 +84,9 @@ static int read_field(native_state *state, PyObject *key, PyObject *value, pond_
                           Py_TYPE(key)->tp_name);
         return -1;
     }
-    out->name = PyUnicode_AsUTF8(key);
-    if (!out->name) {
+    Py_ssize_t size;
+    out->name = PyUnicode_AsUTF8AndSize(key, &size);
+    if (!out->name || strlen(out->name) != (size_t)size) {
         PyErr_Clear();
         native_raise_text(state, POND_EINVAL, "%R cannot be the name of a field", key);
         return -1;
