@@ -23,6 +23,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import lua_peers
 import memory
 import peers
 import peers_mysql
@@ -58,6 +59,10 @@ FLOORS = {
     ("sqlite point select, held, 1 task, asyncio", "aiosqlite"): 6.0,
     ("sqlite point select, pool, 10 tasks, asyncio", "aiosqlite"): 10.0,
     ("sqlite point select, sync", "sqlite3"): 0.9,
+    ("postgres point select, Lua, 1 coroutine", "luasql"): 1.0,
+    ("postgres point select, Lua, 10 coroutines", "luasql"): 3.0,
+    ("sqlite point select, Lua, 1 coroutine", "luasql"): 1.0,
+    ("sqlite point select, Lua, 10 coroutines", "luasql"): 3.0,
     ("pool contention, C, 8 threads, 4 connections", "fair queue"): 1.0,
 }
 MOST_ACQUIRE_US = 2.0
@@ -319,6 +324,37 @@ def run_memory(kind: str, address: dict[str, Any], to: Report) -> None:
         to.add_megabytes(workload, mine, name, memory.measure(kind, name, address))
 
 
+# ---- Lua ---------------------------------------------------------------------------------
+
+
+async def python_rates(kind: str, address: dict[str, Any], tasks: int) -> list[float]:
+    """millpond in Python, on asyncio, at the same work."""
+    peer = ASYNC_PEERS[kind][0]()
+    await peer.open(address, 10)
+    async with peer.connection() as held:
+
+        async def pooled() -> None:
+            async with peer.connection() as conn:
+                await peer.one(conn, KEY)
+
+        step = pooled if tasks > 1 else lambda: peer.one(held, KEY)
+        rates = await side_by_side({peer.name: step}, tasks)
+    await peer.close()
+    return rates[peer.name]
+
+
+def run_lua(kind: str, address: dict[str, Any], to: Report) -> None:
+    prefix = f"{kind} point select, Lua, "
+    if kind == "mysql" or not any(to.wants(prefix + name) for name in lua_peers.WORKLOADS):
+        return
+    measured = lua_peers.rates(kind, address)
+    for name, tasks in (("1 coroutine", 1), ("10 coroutines", 10), ("blocking", 0)):
+        rates = measured[name]
+        if tasks:
+            rates["python"] = asyncio.run(python_rates(kind, address, tasks))
+        to.add(prefix + name, rates)
+
+
 # ---- The server's own limit --------------------------------------------------------------
 
 
@@ -436,6 +472,7 @@ def main() -> None:
                 runner.run(run_async(kind, address, "uvloop", report))
             run_sync(kind, address, report)
             run_memory(kind, address, report)
+            run_lua(kind, address, report)
     run_c(report)
     (OUT / "results.json").write_text(json.dumps(report.rows, indent=1))
     draw(report.rows)
