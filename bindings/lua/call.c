@@ -28,7 +28,7 @@ static const char *tag_text(lua_State *L, native_call *call, int index)
     const char *text = luaL_tolstring(L, index, &size);
     if (strlen(text) != size)
         luaL_error(L, "a tag contains a NUL character");
-    lua_rawseti(L, call->held, ++call->held_count);
+    native_hold(L, call);
     return text;
 }
 
@@ -42,7 +42,7 @@ static void read_tags(lua_State *L, native_call *call)
     for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1))
         count++;
     pond_tag *tags = lua_newuserdatauv(L, (count + 1) * sizeof(*tags), 0);
-    lua_rawseti(L, call->held, ++call->held_count);
+    native_hold(L, call);
     size_t used = 0;
     for (lua_pushnil(L); used < count && lua_next(L, table); lua_pop(L, 1)) {
         tags[used].key = tag_text(L, call, -2);
@@ -130,7 +130,7 @@ static void read_params(lua_State *L, native_state *state, native_call *call)
     call->column_count = row_length(L, PARAMS);
     if (call->column_count > NATIVE_FEW) {
         call->values = lua_newuserdatauv(L, call->column_count * sizeof(*call->values), 0);
-        lua_rawseti(L, call->held, ++call->held_count);
+        native_hold(L, call);
     }
     read_row(L, state, call, PARAMS, call->values, 0);
 }
@@ -160,7 +160,7 @@ static void read_rows(lua_State *L, native_state *state, native_call *call)
     if (call->row_count > SIZE_MAX / 2 / row_size)
         luaL_error(L, "there are too many rows");
     call->values = lua_newuserdatauv(L, call->row_count * row_size, 0);
-    lua_rawseti(L, call->held, ++call->held_count);
+    native_hold(L, call);
     for (size_t row = 0; row < call->row_count; row++) {
         lua_rawgeti(L, PARAMS, (lua_Integer)row + 1);
         check_row(L, state, call, row);
@@ -186,7 +186,7 @@ void native_call_read(lua_State *L, native_state *state, native_call *call, int 
     call->sql = lua_tolstring(L, SQL, &call->sql_size);
     lua_settop(L, OPTIONS);
     luaL_checkstack(L, 16, "too many values");
-    lua_newtable(L);
+    lua_pushnil(L);
     call->held = lua_gettop(L);
     read_options(L, call);
     if (many)

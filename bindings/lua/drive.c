@@ -88,7 +88,7 @@ static int drive_feed(lua_State *L)
     size_t columns;
     lua_settop(L, AFFECTED);
     luaL_checkstack(L, 20, NULL);
-    lua_newtable(L);
+    lua_pushnil(L);
     size_t rows = lua_istable(L, ROWS) ? (size_t)lua_rawlen(L, ROWS) : 0;
     const char **names = read_names(L, &columns);
     pond_value *values = lua_newuserdatauv(L, (rows * columns + 1) * sizeof(*values), 0);

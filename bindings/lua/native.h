@@ -30,13 +30,14 @@ typedef struct native_state {
     int error_meta;      /* metatable of errors */
     int array_meta;      /* metatable of arrays */
     int hooks;           /* table of functions that the Lua side sets */
+    int busy;            /* the function to call before the first wait, or LUA_NOREF */
 } native_state;
 
 /* Make the state, its loop and its tables; leaves the userdata on the stack. */
 native_state *native_state_new(lua_State *L);
 /* The state, in a function that was registered with it as first upvalue. */
 native_state *native_state_of(lua_State *L);
-/* Push one of the functions that the Lua side sets: "log", "busy", "encode", "decode". */
+/* Push one of the functions that the Lua side sets: "log", "encode", "decode". */
 void native_push_hook(lua_State *L, const native_state *state, const char *name);
 /* Hand records that wait in the library's log to the Lua side. */
 void native_drain_log(lua_State *L, const native_state *state);
@@ -58,6 +59,7 @@ typedef struct native_wait {
     lua_Integer number;            /* its key in the table of coroutines */
     native_wait_status status;
     char cancelled; /* the coroutine is to be stopped by an error */
+    char waited;    /* a coroutine yielded for it */
     char named;     /* rows by names of columns */
 } native_wait;
 
@@ -159,7 +161,7 @@ typedef struct native_call {
     size_t batch_rows;
     pond_execute_options options;
     int named;
-    int held; /* index of the table of what values point into, or 0 */
+    int held; /* index of the table of what values point into, made when first needed */
     lua_Integer held_count;
     pond_value few[NATIVE_FEW];
 } native_call;
@@ -173,6 +175,8 @@ int64_t native_timeout(lua_State *L, int index);
 
 /* ---- params.c ------------------------------------------------------------------------------ */
 
+/* Keep the value on top of the stack, which is popped, for as long as the call lasts. */
+void native_hold(lua_State *L, native_call *call);
 /* Make a parameter of the value on top of the stack, which is popped. `where` is told in errors. */
 void native_read_param(lua_State *L, native_state *state, native_call *call, pond_value *out,
                        const char *where);

@@ -11,9 +11,12 @@ static int refuse(lua_State *L, native_state *state, int code, const char *where
     return native_raise(L, state, code, "%s %s", where, what);
 }
 
-/* Keep the value on top of the stack, which is popped, for as long as the call lasts. */
-static void hold(lua_State *L, native_call *call)
+void native_hold(lua_State *L, native_call *call)
 {
+    if (!call->held_count) {
+        lua_newtable(L);
+        lua_replace(L, call->held);
+    }
     lua_rawseti(L, call->held, ++call->held_count);
 }
 
@@ -21,7 +24,7 @@ static void hold_text(lua_State *L, native_call *call, pond_type type, pond_valu
 {
     out->type = (uint32_t)type;
     out->as.text.data = lua_tolstring(L, -1, &out->as.text.size);
-    hold(L, call);
+    native_hold(L, call);
 }
 
 /* A number that a program made with arithmetic may be a float that is whole: it stays a float. */
@@ -44,7 +47,7 @@ static int read_userdata(lua_State *L, native_state *state, native_call *call, p
     if (!boxed)
         return refuse(L, state, POND_EPARAMS, where, "is a userdata that no database takes");
     *out = boxed->value;
-    hold(L, call);
+    native_hold(L, call);
     return 0;
 }
 
@@ -54,7 +57,7 @@ static int read_items(lua_State *L, native_state *state, native_call *call, pond
     int table = lua_gettop(L);
     size_t count = (size_t)lua_rawlen(L, table);
     pond_value *items = lua_newuserdatauv(L, (count + 1) * sizeof(*items), 0);
-    hold(L, call);
+    native_hold(L, call);
     for (size_t i = 0; i < count; i++) {
         lua_rawgeti(L, table, (lua_Integer)i + 1);
         read_any(L, state, call, &items[i], where, depth + 1);

@@ -178,7 +178,7 @@ static pond_record read_record(lua_State *L, plan_call *made, int table, int typ
     for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1))
         count++;
     pond_field *fields = lua_newuserdatauv(L, (count + 1) * sizeof(*fields), 0);
-    lua_rawseti(L, made->call.held, ++made->call.held_count);
+    native_hold(L, &made->call);
     for (lua_pushnil(L); used < count && lua_next(L, table); used++) {
         char where[96];
         const char *name = check_text(L, -2, "the name of a field");
@@ -243,7 +243,7 @@ static int make_get_many(lua_State *L, plan_call *made, pond_plan **out, pond_er
     for (size_t i = 0; i < count; i++) {
         lua_rawgeti(L, SUBJECT, (lua_Integer)i + 1);
         ids[i] = check_text(L, -1, "an id");
-        lua_rawseti(L, made->call.held, ++made->call.held_count);
+        native_hold(L, &made->call);
     }
     return pond_plan_get_many(made->schema, made->entity, ids, count, &made->options, out, err);
 }
@@ -315,7 +315,7 @@ static int plan_new(lua_State *L)
     lua_settop(L, OPTIONS);
     luaL_checktype(L, OPTIONS, LUA_TTABLE);
     luaL_checkstack(L, 40, "too many values");
-    lua_newtable(L);
+    lua_pushnil(L);
     made.call.held = HELD;
     made.entity = lua_isnil(L, ENTITY) ? "" : check_text(L, ENTITY, "the name of an entity");
     read_options(L, &made);

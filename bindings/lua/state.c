@@ -27,7 +27,7 @@ static int new_table(lua_State *L)
 native_state *native_state_new(lua_State *L)
 {
     native_state *state = lua_newuserdatauv(L, sizeof(*state), 0);
-    *state = (native_state){.at_once = NATIVE_AT_ONCE};
+    *state = (native_state){.at_once = NATIVE_AT_ONCE, .busy = LUA_NOREF};
     lua_newtable(L);
     lua_pushcfunction(L, state_gc);
     lua_setfield(L, -2, "__gc");

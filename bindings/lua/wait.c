@@ -26,12 +26,9 @@ static native_wait *new_wait(lua_State *L, native_state *state)
 native_wait *native_wait_take(lua_State *L, native_state *state)
 {
     luaL_checkstack(L, 12, "too many values");
-    if (!state->pending && lua_isyieldable(L)) { /* tell a host loop that there is work again */
-        native_push_hook(L, state, "busy");
-        if (lua_isfunction(L, -1))
-            lua_call(L, 0, 0);
-        else
-            lua_pop(L, 1);
+    if (state->busy != LUA_NOREF && !state->pending && lua_isyieldable(L)) {
+        lua_rawgeti(L, LUA_REGISTRYINDEX, state->busy);
+        lua_call(L, 0, 0);
     }
     native_wait *wait = state->free;
     if (wait)
@@ -41,10 +38,7 @@ native_wait *native_wait_take(lua_State *L, native_state *state)
     wait->status = NATIVE_WAIT_FREE;
     wait->cancelled = 0;
     wait->named = 0;
-    lua_rawgeti(L, LUA_REGISTRYINDEX, state->waiting);
-    lua_pushthread(L);
-    lua_rawseti(L, -2, wait->number);
-    lua_pop(L, 1);
+    wait->waited = 0;
     return wait;
 }
 
@@ -62,11 +56,14 @@ void native_unwait(native_wait *wait)
     give(wait);
 }
 
-/* The coroutine can be collected. The key exists, so that this allocates nothing. */
-static void forget_coroutine(lua_State *L, const native_wait *wait)
+/* Set whom to resume, the running coroutine or nobody. The key exists: this allocates nothing. */
+static void set_coroutine(lua_State *L, const native_wait *wait, int running)
 {
     lua_rawgeti(L, LUA_REGISTRYINDEX, wait->state->waiting);
-    lua_pushboolean(L, 0);
+    if (running)
+        lua_pushthread(L);
+    else
+        lua_pushboolean(L, 0);
     lua_rawseti(L, -2, wait->number);
     lua_pop(L, 1);
 }
@@ -103,7 +100,9 @@ int native_await(lua_State *L, native_wait *wait, lua_KFunction finish)
             native_drain_log(L, wait->state);
         return finish(L, LUA_OK, (lua_KContext)wait);
     }
+    set_coroutine(L, wait, 1);
     wait->status = NATIVE_WAIT_PENDING;
+    wait->waited = 1;
     wait->state->pending++;
     lua_pushlightuserdata(L, (void *)(uintptr_t)&mark);
     lua_pushinteger(L, wait->number);
@@ -122,7 +121,8 @@ int native_await_at_once(lua_State *L, native_wait *wait, lua_KFunction finish)
 pond_op *native_wait_end(lua_State *L, native_wait *wait)
 {
     native_state *state = wait->state;
-    forget_coroutine(L, wait);
+    if (wait->waited)
+        set_coroutine(L, wait, 0);
     if (wait->status == NATIVE_WAIT_PENDING) {
         wait->status = NATIVE_WAIT_ABANDONED;
         pond_op_cancel(wait->op);
@@ -181,7 +181,7 @@ static int wait_next(lua_State *L)
         if (coroutine && lua_status(coroutine) == LUA_YIELD)
             return 1;
         lua_pop(L, 1); /* it was closed meanwhile */
-        forget_coroutine(L, wait);
+        set_coroutine(L, wait, 0);
         drop(wait);
     }
 }
@@ -211,11 +211,8 @@ static int wait_rewait(lua_State *L)
 {
     native_state *state = native_state_of(L);
     native_wait *wait = wait_at(L, state, luaL_checkinteger(L, 1));
-    if (!wait)
-        return 0;
-    lua_rawgeti(L, LUA_REGISTRYINDEX, state->waiting);
-    lua_pushthread(L);
-    lua_rawseti(L, -2, wait->number);
+    if (wait)
+        set_coroutine(L, wait, 1);
     return 0;
 }
 
@@ -231,6 +228,17 @@ static int wait_block(lua_State *L)
     return 0;
 }
 
+/* set_busy(f): called before the first coroutine begins to wait, to tell a host's loop. */
+static int wait_set_busy(lua_State *L)
+{
+    native_state *state = native_state_of(L);
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    lua_settop(L, 1);
+    luaL_unref(L, LUA_REGISTRYINDEX, state->busy);
+    state->busy = luaL_ref(L, LUA_REGISTRYINDEX);
+    return 0;
+}
+
 /* pending() -> number of operations that coroutines wait for. */
 static int wait_pending(lua_State *L)
 {
@@ -242,7 +250,8 @@ int native_add_waits(lua_State *L, native_state *state)
 {
     static const luaL_Reg functions[] = {
         {"next", wait_next},   {"cancel", wait_cancel},   {"rewait", wait_rewait},
-        {"block", wait_block}, {"pending", wait_pending}, {NULL, NULL},
+        {"block", wait_block}, {"pending", wait_pending}, {"set_busy", wait_set_busy},
+        {NULL, NULL},
     };
     native_add_functions(L, state, functions);
     lua_pushlightuserdata(L, (void *)(uintptr_t)&mark);

@@ -102,11 +102,11 @@ end
 ---@return millpond.Connection? connection
 ---@return millpond.Error? err
 function Database:connection(timeout)
-  if not tracking then
-    return self:pool():acquire(timeout)
+  local connection, err = self.native_pool:acquire(timeout)
+  if not connection and err.code == "ECLOSED" and self.native_pool:closed() then
+    connection, err = self:pool():acquire(timeout) -- of a new one
   end
-  local connection, err = self:pool():acquire(timeout)
-  if connection then
+  if tracking and connection then
     stacks[connection:id()] = debug.traceback("", 2)
   end
   return connection, err

@@ -64,7 +64,7 @@ local function wake()
 end
 
 task.notify = wake
-core.hooks.busy = wake
+core.set_busy(wake)
 descriptor:start("r", function()
   millpond.step()
 end)
