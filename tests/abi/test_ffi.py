@@ -33,6 +33,8 @@ def check(output: str, server: str) -> None:
         "committed",
         "stopped a statement after 100 ms",
         "user 2 is Grace",
+        "version 1 is Ada Byron",
+        "version 2 is Ada Lovelace",
         "pool closed",
     ]
     lines = iter(output.splitlines())

@@ -1,5 +1,5 @@
 /* In C, with the public header alone: open a pool, lease a connection, work in a transaction, stop
- * a statement that takes too long, give the connection back, close the pool.
+ * a statement that takes too long, save an entity and read its history, close the pool.
  *
  *     quickstart DRIVER DATABASE [KEY=VALUE ...]
  *     quickstart sqlite /tmp/quickstart.db
@@ -110,6 +110,73 @@ static void stop_in_time(pond_connection *connection)
     printf("stopped a statement after 100 ms\n");
 }
 
+/* ---- An entity --------------------------------------------------------------------------- */
+
+/* Run a plan, and return the rows of its answer. */
+static pond_result *run(pond_connection *connection, pond_plan *plan)
+{
+    check(pond_connection_run_wait(connection, plan, POND_TIMEOUT_DEFAULT, &error), "a plan");
+    pond_result *result = pond_plan_take_result(plan);
+    pond_plan_release(plan);
+    return result;
+}
+
+/* A cell by the name of its column. */
+static pond_value cell_of(pond_result *result, size_t row, const char *name)
+{
+    enum { COLUMNS = 32 };
+    pond_value cells[COLUMNS];
+    size_t count = pond_result_column_count(result);
+    check(count <= COLUMNS ? POND_OK : POND_ERANGE, "counting columns");
+    check(pond_result_row(result, row, cells, &error), "reading a row");
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(pond_result_column_name(result, i), name) == 0)
+            return cells[i];
+    check(POND_EUNDEFINED, name);
+    return cells[0];
+}
+
+/* Create or update a person; without an id it gets one. The answer is the whole entity. */
+static pond_result *save_person(pond_connection *connection, pond_schema *schema,
+                                const pond_value *id, const char *name)
+{
+    pond_field fields[2] = {{.name = "name", .value = text(name)}, {.name = "id"}};
+    pond_record record = {.fields = fields, .field_count = 1};
+    pond_entity_options options = POND_ENTITY_OPTIONS_INIT;
+    pond_plan *plan = NULL;
+    options.user_id = "quickstart";
+    if (id) {
+        fields[1].value = *id;
+        record.field_count = 2;
+    }
+    check(pond_plan_save(schema, "quickstart_person", &record, &options, &plan, &error), "saving");
+    return run(connection, plan);
+}
+
+static void use_entity(pond_pool *pool, pond_connection *connection)
+{
+    pond_schema *schema = NULL;
+    pond_plan *plan = NULL;
+    char id[64];
+    check(pond_pool_schema(pool, &schema, &error), "the schema");
+    pond_result *first = save_person(connection, schema, NULL, "Ada Byron");
+    pond_value key = cell_of(first, 0, "id");
+    snprintf(id, sizeof(id), "%.*s", (int)key.as.text.size, key.as.text.data);
+    pond_result_release(save_person(connection, schema, &key, "Ada Lovelace"));
+    pond_result_release(first);
+    check(pond_plan_history(schema, "quickstart_person", id, NULL, &plan, &error), "history");
+    pond_result *history = run(connection, plan);
+    for (size_t i = 0; i < pond_result_row_count(history); i++) {
+        pond_value name = cell_of(history, i, "name");
+        printf("version %lld is %.*s\n", (long long)cell_of(history, i, "version").as.integer,
+               (int)name.as.text.size, name.as.text.data);
+    }
+    pond_result_release(history);
+    pond_schema_release(schema);
+}
+
+/* ---- The job ----------------------------------------------------------------------------- */
+
 static void work(pond_connection *connection)
 {
     printf("connected to %s\n", pond_connection_server_version(connection));
@@ -139,6 +206,7 @@ int main(int argc, char **argv)
     check(pond_pool_acquire_wait(pool, NULL, POND_TIMEOUT_DEFAULT, &connection, &error),
           "acquiring a connection");
     work(connection);
+    use_entity(pool, connection);
     check(pond_connection_give_back(connection, &error), "giving the connection back");
     pond_connection_release(connection);
     check(pond_pool_close_wait(pool, 30000, &error), "closing the pool");

@@ -7,6 +7,7 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <millpond/millpond.h>
@@ -46,6 +47,8 @@ template <auto release> struct Releaser {
 using Config = std::unique_ptr<pond_config, Releaser<pond_config_release>>;
 using Pool = std::unique_ptr<pond_pool, Releaser<pond_pool_release>>;
 using Connection = std::unique_ptr<pond_connection, Releaser<pond_connection_release>>;
+using Schema = std::unique_ptr<pond_schema, Releaser<pond_schema_release>>;
+using Plan = std::unique_ptr<pond_plan, Releaser<pond_plan_release>>;
 using Result = std::unique_ptr<pond_result, Releaser<pond_result_release>>;
 
 // A parameter; the text must outlive the call.
@@ -81,6 +84,59 @@ Result execute(pond_connection *connection, const std::string &sql,
          params.size(), &options, &result);
     return Result(result);
 }
+
+// A cell by the name of its column; it lives as long as the result.
+pond_value cell_of(const Result &result, std::size_t row, const std::string &name)
+{
+    std::vector<pond_value> cells(pond_result_column_count(result.get()));
+    call(pond_result_row, result.get(), row, cells.data());
+    for (std::size_t i = 0; i < cells.size(); i++)
+        if (name == pond_result_column_name(result.get(), i))
+            return cells[i];
+    throw std::out_of_range("no column " + name);
+}
+
+// Records of one kind, each with its history.
+class Entity
+{
+  public:
+    Entity(pond_pool *pool, pond_connection *connection, std::string name)
+        : connection(connection), name(std::move(name))
+    {
+        pond_schema *handle = nullptr;
+        call(pond_pool_schema, pool, &handle);
+        schema.reset(handle);
+    }
+
+    // Create, or update if the fields have an id; the answer is the whole entity.
+    Result save(std::initializer_list<pond_field> fields)
+    {
+        pond_record record{fields.begin(), fields.size()};
+        return run(pond_plan_save, &record);
+    }
+
+    // All versions of one entity.
+    Result history(const std::string &id)
+    {
+        return run(pond_plan_history, id.c_str());
+    }
+
+  private:
+    template <typename Make, typename Argument> Result run(Make make, Argument argument)
+    {
+        pond_entity_options options = POND_ENTITY_OPTIONS_INIT;
+        pond_plan *handle = nullptr;
+        options.user_id = "quickstart";
+        call(make, schema.get(), name.c_str(), argument, &options, &handle);
+        Plan plan(handle);
+        call(pond_connection_run_wait, connection, plan.get(), POND_TIMEOUT_DEFAULT);
+        return Result(pond_plan_take_result(plan.get()));
+    }
+
+    pond_connection *connection;
+    std::string name;
+    Schema schema;
+};
 
 // Commits at the end of a block that went well, else rolls back.
 class Transaction
@@ -143,6 +199,18 @@ void work(pond_connection *connection)
     std::cout << "user " << row[0].as.integer << " is " << text_of(row[1]) << "\n";
 }
 
+void use_entity(pond_pool *pool, pond_connection *connection)
+{
+    Entity people(pool, connection, "quickstart_person");
+    Result first = people.save({{"name", nullptr, Value("Ada Byron")}});
+    pond_value id = cell_of(first, 0, "id");
+    people.save({{"id", nullptr, id}, {"name", nullptr, Value("Ada Lovelace")}});
+    Result history = people.history(text_of(id));
+    for (std::size_t i = 0; i < pond_result_row_count(history.get()); i++)
+        std::cout << "version " << cell_of(history, i, "version").as.integer << " is "
+                  << text_of(cell_of(history, i, "name")) << "\n";
+}
+
 void set(pond_config *config, const std::string &setting)
 {
     auto equals = setting.find('=');
@@ -167,6 +235,7 @@ void run(const std::vector<std::string> &arguments)
     call(pond_pool_acquire_wait, pool.get(), nullptr, POND_TIMEOUT_DEFAULT, &connection_handle);
     Connection connection(connection_handle);
     work(connection.get());
+    use_entity(pool.get(), connection.get());
     call(pond_connection_give_back, connection.get());
     call(pond_pool_close_wait, pool.get(), std::int64_t(30000));
     std::cout << "pool closed\n";

@@ -68,6 +68,22 @@ func work(conn *Conn) error {
 	return nil
 }
 
+func useEntity(conn *Conn) error {
+	first, err := conn.Save("quickstart_person", Record{"name": "Ada Byron"})
+	if err != nil {
+		return err
+	}
+	id := first["id"].(string)
+	if _, err = conn.Save("quickstart_person", Record{"id": id, "name": "Ada Lovelace"}); err != nil {
+		return err
+	}
+	history, err := conn.History("quickstart_person", id)
+	for _, version := range history {
+		fmt.Println("version", version["version"], "is", version["name"])
+	}
+	return err
+}
+
 // count reads the table from many goroutines at once.
 func count(db *Database) error {
 	var group sync.WaitGroup
@@ -109,6 +125,9 @@ func run(driver, database string, others []string) error {
 		return err
 	}
 	err = db.With(work)
+	if err == nil {
+		err = db.With(useEntity)
+	}
 	if err == nil {
 		err = count(db)
 	}

@@ -44,6 +44,7 @@ type Database struct {
 
 type Conn struct {
 	handle *C.pond_connection
+	db     *Database
 }
 
 func fail(code C.int, details *C.pond_error) error {
@@ -118,7 +119,7 @@ func (db *Database) Close(limit time.Duration) error {
 // With runs a function with a leased connection.
 func (db *Database) With(do func(*Conn) error) error {
 	var details *C.pond_error
-	conn := &Conn{}
+	conn := &Conn{db: db}
 	code := C.pond_pool_acquire_wait(db.pool, db.loop, C.POND_TIMEOUT_DEFAULT, &conn.handle, &details)
 	if err := fail(code, details); err != nil {
 		return err

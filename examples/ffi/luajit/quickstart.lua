@@ -26,6 +26,10 @@ typedef struct pond_execute_options {
     const void *tags;
     uint64_t tag_count;
 } pond_execute_options;
+typedef struct pond_schema pond_schema;
+typedef struct pond_plan pond_plan;
+typedef struct pond_field { const char *name; const char *type; pond_value value; } pond_field;
+typedef struct pond_record { const pond_field *fields; uint64_t field_count; } pond_record;
 int pond_error_code(const pond_error *error);
 const char *pond_error_message(const pond_error *error);
 const char *pond_error_text(int code);
@@ -49,8 +53,19 @@ int pond_connection_give_back(pond_connection *connection, pond_error **err);
 void pond_connection_release(pond_connection *connection);
 size_t pond_result_row_count(const pond_result *result);
 size_t pond_result_column_count(const pond_result *result);
+const char *pond_result_column_name(const pond_result *result, size_t column);
 int pond_result_row(pond_result *result, size_t row, pond_value *values, pond_error **err);
 void pond_result_release(pond_result *result);
+int pond_pool_schema(pond_pool *pool, pond_schema **out, pond_error **err);
+void pond_schema_release(pond_schema *schema);
+int pond_plan_save(pond_schema *schema, const char *entity, const pond_record *record,
+                   const void *options, pond_plan **out, pond_error **err);
+int pond_plan_history(pond_schema *schema, const char *entity, const char *id, const void *options,
+                      pond_plan **out, pond_error **err);
+int pond_connection_run_wait(pond_connection *connection, pond_plan *plan, int64_t timeout_ms,
+                             pond_error **err);
+pond_result *pond_plan_take_result(pond_plan *plan);
+void pond_plan_release(pond_plan *plan);
 ]])
 
 local lib = ffi.load("libmillpond.so.0")
@@ -100,6 +115,23 @@ local function from_value(cell)
     end
 end
 
+-- The rows of a result; each has its cells by number and by name.
+local function read_rows(result)
+    local columns = tonumber(lib.pond_result_column_count(result))
+    local cells = ffi.new("pond_value[?]", columns)
+    local rows = {}
+    for i = 1, tonumber(lib.pond_result_row_count(result)) do
+        call("pond_result_row", result, i - 1, cells)
+        rows[i] = {}
+        for j = 1, columns do
+            local name = ffi.string(lib.pond_result_column_name(result, j - 1))
+            rows[i][j] = from_value(cells[j - 1])
+            rows[i][name] = rows[i][j]
+        end
+    end
+    return rows
+end
+
 -- Execute a statement; returns its rows.
 local function execute(connection, sql, params, timeout_ms)
     params = params or {}
@@ -109,20 +141,8 @@ local function execute(connection, sql, params, timeout_ms)
     end
     local options = ffi.new("pond_execute_options", ffi.sizeof("pond_execute_options"))
     options.timeout_ms = timeout_ms or DEFAULT_TIMEOUT
-    local out = ffi.new("pond_result *[1]")
-    call("pond_connection_execute_wait", connection, sql, #sql, values, #params, options, out)
-    local result = ffi.gc(out[0], lib.pond_result_release)
-    local columns = tonumber(lib.pond_result_column_count(result))
-    local cells = ffi.new("pond_value[?]", columns)
-    local rows = {}
-    for i = 1, tonumber(lib.pond_result_row_count(result)) do
-        call("pond_result_row", result, i - 1, cells)
-        rows[i] = {}
-        for j = 1, columns do
-            rows[i][j] = from_value(cells[j - 1])
-        end
-    end
-    return rows
+    local result = make("result", "pond_connection_execute_wait", connection, sql, #sql, values, #params, options)
+    return read_rows(result)
 end
 
 local function transaction(connection, body)
@@ -157,6 +177,37 @@ local function work(connection)
     print("user " .. rows[1][1] .. " is " .. rows[1][2])
 end
 
+local ENTITY = "quickstart_person"
+
+-- Run a plan; returns the rows of its answer.
+local function run(connection, plan)
+    call("pond_connection_run_wait", connection, plan, DEFAULT_TIMEOUT)
+    return read_rows(ffi.gc(lib.pond_plan_take_result(plan), lib.pond_result_release))
+end
+
+-- Create or update a person; returns the whole entity.
+local function save(connection, schema, fields)
+    local given = ffi.new("pond_field[?]", 2)
+    local record = ffi.new("pond_record", given, 0)
+    for name, value in pairs(fields) do
+        local field = given[record.field_count]
+        field.name = name
+        to_value(value, field.value)
+        record.field_count = record.field_count + 1
+    end
+    return run(connection, make("plan", "pond_plan_save", schema, ENTITY, record, nil))[1]
+end
+
+local function use_entity(pool, connection)
+    local schema = make("schema", "pond_pool_schema", pool)
+    local person = save(connection, schema, { name = "Ada Byron" })
+    save(connection, schema, { id = person.id, name = "Ada Lovelace" })
+    local history = make("plan", "pond_plan_history", schema, ENTITY, person.id, nil)
+    for _, version in ipairs(run(connection, history)) do
+        print("version " .. version.version .. " is " .. version.name)
+    end
+end
+
 local function main(driver, database, ...)
     local config = make("config", "pond_config_new", driver)
     for _, setting in ipairs({ "database=" .. database, ... }) do
@@ -166,6 +217,7 @@ local function main(driver, database, ...)
     local pool = make("pool", "pond_pool_open", config)
     local connection = make("connection", "pond_pool_acquire_wait", pool, nil, DEFAULT_TIMEOUT)
     work(connection)
+    use_entity(pool, connection)
     call("pond_connection_give_back", connection)
     call("pond_pool_close_wait", pool, 30000)
     print("pool closed")

@@ -3,7 +3,7 @@
 import { promisify } from "node:util";
 import koffi from "koffi";
 
-for (const name of ["error", "config", "pool", "loop", "connection", "result"])
+for (const name of ["error", "config", "pool", "loop", "connection", "result", "schema", "plan"])
     koffi.opaque(`pond_${name}`);
 koffi.struct("pond_value", {
     type: "uint32_t",
@@ -13,6 +13,8 @@ koffi.struct("pond_value", {
         text: koffi.struct({ data: "const char *", size: "size_t" }),
     }),
 });
+koffi.struct("pond_field", { name: "const char *", type: "const char *", value: "pond_value" });
+koffi.struct("pond_record", { fields: "pond_field *", field_count: "uint64_t" });
 koffi.struct("pond_execute_options", {
     struct_size: "uint32_t",
     flags: "uint32_t",
@@ -50,9 +52,20 @@ const functions = Object.fromEntries(
         "void pond_connection_release(pond_connection *connection)",
         "size_t pond_result_row_count(pond_result *result)",
         "size_t pond_result_column_count(pond_result *result)",
+        "const char *pond_result_column_name(pond_result *result, size_t column)",
         "int pond_result_row(pond_result *result, size_t row, uint8_t *values, " +
             "_Out_ pond_error **err)",
         "void pond_result_release(pond_result *result)",
+        "int pond_pool_schema(pond_pool *pool, _Out_ pond_schema **out, _Out_ pond_error **err)",
+        "void pond_schema_release(pond_schema *schema)",
+        "int pond_plan_save(pond_schema *schema, const char *entity, pond_record *record, " +
+            "void *options, _Out_ pond_plan **out, _Out_ pond_error **err)",
+        "int pond_plan_history(pond_schema *schema, const char *entity, const char *id, " +
+            "void *options, _Out_ pond_plan **out, _Out_ pond_error **err)",
+        "int pond_connection_run_wait(pond_connection *connection, pond_plan *plan, " +
+            "int64_t timeout_ms, _Out_ pond_error **err)",
+        "pond_result *pond_plan_take_result(pond_plan *plan)",
+        "void pond_plan_release(pond_plan *plan)",
     ].map((declaration) => [declaration.match(/pond_\w+(?=\()/)[0], lib.func(declaration)]),
 );
 
@@ -106,7 +119,7 @@ function fromValue(cells, at) {
         return Buffer.from(bytes).toString();
     }
     }
-    throw new TypeError("a value of a type that this program does not know");
+    return undefined; // a type that this program has no use for
 }
 
 function readRows(result) {
@@ -118,9 +131,18 @@ function readRows(result) {
     });
 }
 
+// The same as objects, by the names of the columns.
+function readObjects(result) {
+    const columns = Number(functions.pond_result_column_count(result));
+    const names = Array.from({ length: columns },
+        (_, i) => functions.pond_result_column_name(result, i));
+    return readRows(result).map((row) => Object.fromEntries(row.map((cell, i) => [names[i], cell])));
+}
+
 export class Connection {
-    constructor(handle) {
+    constructor(handle, database) {
         this.handle = handle;
+        this.database = database;
     }
 
     get serverVersion() {
@@ -146,6 +168,35 @@ export class Connection {
         }
     }
 
+    // Create or update an entity; the answer is the whole of it.
+    async save(entity, fields) {
+        const given = Object.entries(fields).map(
+            ([name, value]) => ({ name, type: null, value: toValue(value) }));
+        const plan = [null];
+        callNow("pond_plan_save", this.database.schema, entity,
+            { fields: given, field_count: given.length }, null, plan);
+        return (await this.#run(plan[0]))[0];
+    }
+
+    // All versions of an entity.
+    async history(entity, id) {
+        const plan = [null];
+        callNow("pond_plan_history", this.database.schema, entity, id, null, plan);
+        return this.#run(plan[0]);
+    }
+
+    async #run(plan) {
+        try {
+            await call("pond_connection_run_wait", this.handle, plan, DEFAULT_TIMEOUT);
+            const result = functions.pond_plan_take_result(plan);
+            const rows = readObjects(result);
+            functions.pond_result_release(result);
+            return rows;
+        } finally {
+            functions.pond_plan_release(plan);
+        }
+    }
+
     // Commit if the function's promise is fulfilled, else roll back.
     async transaction(body) {
         const end = (verb) =>
@@ -163,7 +214,7 @@ export class Connection {
 
 export class Database {
     constructor(driver, settings) {
-        const config = [null], pool = [null], loop = [null];
+        const config = [null], pool = [null], loop = [null], schema = [null];
         callNow("pond_config_new", driver, config);
         try {
             for (const [key, value] of Object.entries(settings))
@@ -173,6 +224,8 @@ export class Database {
             functions.pond_config_release(config[0]);
         }
         this.pool = pool[0];
+        callNow("pond_pool_schema", this.pool, schema);
+        this.schema = schema[0];
         callNow("pond_loop_new", loop);
         this.loop = loop[0];
         callNow("pond_loop_start_thread", this.loop, null, null);
@@ -183,7 +236,7 @@ export class Database {
         const out = [null];
         await call("pond_pool_acquire_wait", this.pool, this.loop, DEFAULT_TIMEOUT, out);
         try {
-            return await body(new Connection(out[0]));
+            return await body(new Connection(out[0], this));
         } finally {
             callNow("pond_connection_give_back", out[0]);
             functions.pond_connection_release(out[0]);
@@ -193,6 +246,7 @@ export class Database {
     // Wait for connections to come back, at most so many milliseconds, then take them.
     async close(timeout) {
         await call("pond_pool_close_wait", this.pool, timeout);
+        functions.pond_schema_release(this.schema);
         functions.pond_loop_release(this.loop);
         functions.pond_pool_release(this.pool);
     }

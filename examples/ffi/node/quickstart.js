@@ -40,10 +40,18 @@ async function work(connection) {
     console.log("user", id, "is", name);
 }
 
+async function useEntity(connection) {
+    const { id } = await connection.save("quickstart_person", { name: "Ada Byron" });
+    await connection.save("quickstart_person", { id, name: "Ada Lovelace" });
+    for (const { version, name } of await connection.history("quickstart_person", id))
+        console.log("version", version, "is", name);
+}
+
 async function main(driver, database, ...others) {
     const settings = others.map((setting) => setting.split(/=(.*)/s).slice(0, 2));
     const db = new Database(driver, { database, ...Object.fromEntries(settings) });
     await db.with(work);
+    await db.with(useEntity);
     const counts = await Promise.all(Array.from({ length: 10 }, () => db.with(
         (connection) => connection.execute("SELECT count(*) FROM quickstart_users"))));
     if (!counts.every((rows) => rows[0][0] === 2))

@@ -23,6 +23,18 @@ class Value(c.Structure):
     _fields_ = [("type", c.c_uint32), ("aux", c.c_int32), ("payload", Payload)]
 
 
+class Field(c.Structure):
+    """struct pond_field"""
+
+    _fields_ = [("name", c.c_char_p), ("type", c.c_char_p), ("value", Value)]
+
+
+class Record(c.Structure):
+    """struct pond_record"""
+
+    _fields_ = [("fields", c.POINTER(Field)), ("field_count", c.c_uint64)]
+
+
 class ExecuteOptions(c.Structure):
     """struct pond_execute_options"""
 
@@ -51,10 +63,12 @@ def to_value(of: int | str, keep: list[object]) -> Value:
     return Value(TEXT, 0, Payload(text=Text(c.addressof(data), len(data) - 1)))
 
 
-def from_value(value: Value) -> int | str:
-    """A cell, copied: it lives only as long as its result."""
+def from_value(value: Value) -> int | str | None:
+    """A cell, copied: it lives only as long as its result. None for what this program skips."""
     if value.type == INT64:
         return int(value.payload.integer)
+    if value.type != TEXT:
+        return None
     return c.string_at(value.payload.text.data, value.payload.text.size).decode()
 
 
@@ -87,6 +101,14 @@ class Library:
     def version_of(self, connection: Handle) -> str:
         return self._text("pond_connection_server_version", connection)
 
+    def column_name(self, result: Handle, column: int) -> str:
+        return self._text("pond_result_column_name", result, c.c_size_t(column))
+
+    def take_result(self, plan: Handle) -> Handle:
+        function = self._library.pond_plan_take_result
+        function.restype = c.c_void_p
+        return Handle(function(plan))
+
     def release(self, noun: str, handle: Handle) -> None:
         self._library[f"pond_{noun}_release"](handle)
 
@@ -96,13 +118,25 @@ class Library:
         return int(function(result))
 
 
+def rows_of(lib: Library, result: Handle) -> list[dict[str, int | str | None]]:
+    """All rows of a result, by the names of their columns; the result is released."""
+    names = [lib.column_name(result, i) for i in range(lib.count("column", result))]
+    cells = (Value * len(names))()
+    rows = []
+    for row in range(lib.count("row", result)):
+        lib.call("pond_result_row", result, c.c_size_t(row), cells)
+        rows.append(dict(zip(names, map(from_value, cells), strict=True)))
+    lib.release("result", result)
+    return rows
+
+
 def execute(
     lib: Library,
     connection: Handle,
     sql: str,
     *params: int | str,
     timeout_ms: int = DEFAULT_TIMEOUT,
-) -> list[int | str]:
+) -> list[int | str | None]:
     """Execute a statement, and return its first row."""
     result = Handle()
     text = sql.encode()
@@ -119,12 +153,8 @@ def execute(
         c.byref(options),
         c.byref(result),
     )
-    row = (Value * lib.count("column", result))()
-    if lib.count("row", result):
-        lib.call("pond_result_row", result, c.c_size_t(0), row)
-    cells = [from_value(cell) for cell in row if cell.type in (INT64, TEXT)]
-    lib.release("result", result)
-    return cells
+    rows = rows_of(lib, result)
+    return list(rows[0].values()) if rows else []
 
 
 ENDLESS = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
@@ -155,6 +185,40 @@ def work(lib: Library, connection: Handle) -> None:
     print("user", row[0], "is", row[1])
 
 
+ENTITY = b"quickstart_person"
+
+
+def run(lib: Library, connection: Handle, plan: Handle) -> list[dict[str, int | str | None]]:
+    """Run a plan, and return the rows of its answer."""
+    lib.call("pond_connection_run_wait", connection, plan, c.c_int64(DEFAULT_TIMEOUT))
+    rows = rows_of(lib, lib.take_result(plan))
+    lib.release("plan", plan)
+    return rows
+
+
+def save(
+    lib: Library, connection: Handle, schema: Handle, **fields: str
+) -> dict[str, int | str | None]:
+    """Create or update a person; returns the whole entity."""
+    plan = Handle()
+    keep: list[object] = []
+    given = [Field(name.encode(), None, to_value(text, keep)) for name, text in fields.items()]
+    record = Record((Field * len(given))(*given), len(given))
+    lib.call("pond_plan_save", schema, ENTITY, c.byref(record), None, c.byref(plan))
+    return run(lib, connection, plan)[0]
+
+
+def use_entity(lib: Library, pool: Handle, connection: Handle) -> None:
+    schema, plan = Handle(), Handle()
+    lib.call("pond_pool_schema", pool, c.byref(schema))
+    key = str(save(lib, connection, schema, name="Ada Byron")["id"])
+    save(lib, connection, schema, id=key, name="Ada Lovelace")
+    lib.call("pond_plan_history", schema, ENTITY, key.encode(), None, c.byref(plan))
+    for version in run(lib, connection, plan):
+        print("version", version["version"], "is", version["name"])
+    lib.release("schema", schema)
+
+
 def main(driver: str, database: str, *settings: str) -> None:
     lib = Library()
     config, pool, connection = Handle(), Handle(), Handle()
@@ -165,6 +229,7 @@ def main(driver: str, database: str, *settings: str) -> None:
     lib.call("pond_pool_open", config, c.byref(pool))
     lib.call("pond_pool_acquire_wait", pool, None, c.c_int64(DEFAULT_TIMEOUT), c.byref(connection))
     work(lib, connection)
+    use_entity(lib, pool, connection)
     lib.call("pond_connection_give_back", connection)
     lib.release("connection", connection)
     lib.call("pond_pool_close_wait", pool, c.c_int64(30_000))

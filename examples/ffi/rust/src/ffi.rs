@@ -10,7 +10,16 @@ macro_rules! opaque {
     };
 }
 
-opaque!(PondError, PondConfig, PondPool, PondLoop, PondConnection, PondResult);
+opaque!(
+    PondError,
+    PondConfig,
+    PondPool,
+    PondLoop,
+    PondConnection,
+    PondResult,
+    PondSchema,
+    PondPlan
+);
 
 pub const TYPE_NULL: u32 = 0;
 pub const TYPE_INT64: u32 = 2;
@@ -41,6 +50,19 @@ pub struct PondValue {
     pub kind: u32,
     pub aux: i32,
     pub payload: Payload,
+}
+
+#[repr(C)]
+pub struct PondField {
+    pub name: *const c_char,
+    pub kind: *const c_char,
+    pub value: PondValue,
+}
+
+#[repr(C)]
+pub struct PondRecord {
+    pub fields: *const PondField,
+    pub field_count: u64,
 }
 
 #[repr(C)]
@@ -130,5 +152,37 @@ extern "C" {
         values: *mut PondValue,
         err: *mut *mut PondError,
     ) -> c_int;
+    pub fn pond_result_column_name(result: *const PondResult, column: usize) -> *const c_char;
     pub fn pond_result_release(result: *mut PondResult);
+
+    pub fn pond_pool_schema(
+        pool: *mut PondPool,
+        out: *mut *mut PondSchema,
+        err: *mut *mut PondError,
+    ) -> c_int;
+    pub fn pond_schema_release(schema: *mut PondSchema);
+    pub fn pond_plan_save(
+        schema: *mut PondSchema,
+        entity: *const c_char,
+        record: *const PondRecord,
+        options: *const c_void,
+        out: *mut *mut PondPlan,
+        err: *mut *mut PondError,
+    ) -> c_int;
+    pub fn pond_plan_history(
+        schema: *mut PondSchema,
+        entity: *const c_char,
+        id: *const c_char,
+        options: *const c_void,
+        out: *mut *mut PondPlan,
+        err: *mut *mut PondError,
+    ) -> c_int;
+    pub fn pond_connection_run_wait(
+        connection: *mut PondConnection,
+        plan: *mut PondPlan,
+        timeout_ms: i64,
+        err: *mut *mut PondError,
+    ) -> c_int;
+    pub fn pond_plan_take_result(plan: *mut PondPlan) -> *mut PondResult;
+    pub fn pond_plan_release(plan: *mut PondPlan);
 }

@@ -1,9 +1,11 @@
 //! In Rust, with declarations of its own: the pool serves any number of threads.
 //!
 //!     quickstart DRIVER DATABASE [KEY=VALUE ...]
+mod entity;
 mod ffi;
 mod pond;
 
+use entity::Entities;
 use pond::{Connection, Database, Error, Value};
 
 const ENDLESS: &str =
@@ -42,6 +44,20 @@ fn work(connection: &mut Connection) -> Result<(), Error> {
     Ok(())
 }
 
+fn use_entity(database: &Database) -> Result<(), Error> {
+    let people = Entities::new(database, "quickstart_person")?;
+    let mut connection = database.acquire()?;
+    let name = |name: &str| ("name", Value::Text(name.into()));
+    let id = people.save(&mut connection, &[name("Ada Byron")])?["id"].clone();
+    people.save(&mut connection, &[("id", id.clone()), name("Ada Lovelace")])?;
+    if let Value::Text(id) = id {
+        for version in people.history(&mut connection, &id)? {
+            println!("version {} is {}", version["version"], version["name"]);
+        }
+    }
+    Ok(())
+}
+
 /// Read the table from several threads at once.
 fn count(database: &Database) {
     std::thread::scope(|scope| {
@@ -67,6 +83,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     let database = Database::open(&arguments[0], &settings)?;
     work(&mut database.acquire()?)?;
+    use_entity(&database)?;
     count(&database);
     database.close(30_000)?;
     println!("pool closed");

@@ -25,13 +25,23 @@ pub enum Value {
     Text(String),
 }
 
-fn to_string(text: *const c_char) -> String {
+impl std::fmt::Display for Value {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter) -> std::fmt::Result {
+        match self {
+            Value::Null => formatter.write_str("null"),
+            Value::Integer(number) => write!(formatter, "{}", number),
+            Value::Text(text) => formatter.write_str(text),
+        }
+    }
+}
+
+pub(crate) fn to_string(text: *const c_char) -> String {
     // SAFETY: the library's strings are NUL-terminated and live through this call.
     unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
 }
 
 /// Call a function of the library, giving it the place for its error.
-fn call(function: impl FnOnce(*mut *mut PondError) -> c_int) -> Result<(), Error> {
+pub(crate) fn call(function: impl FnOnce(*mut *mut PondError) -> c_int) -> Result<(), Error> {
     let mut details = ptr::null_mut();
     let code = function(&mut details);
     if code == 0 {
@@ -84,6 +94,10 @@ impl Database {
         Ok(database)
     }
 
+    pub(crate) fn pool(&self) -> *mut PondPool {
+        self.pool
+    }
+
     pub fn acquire(&self) -> Result<Connection, Error> {
         let mut handle = ptr::null_mut();
         call(|err| unsafe {
@@ -114,12 +128,19 @@ pub struct Connection<'a> {
 }
 
 impl Connection<'_> {
+    pub(crate) fn handle(&mut self) -> *mut PondConnection {
+        self.handle
+    }
+
     pub fn server_version(&self) -> String {
         to_string(unsafe { pond_connection_server_version(self.handle) })
     }
 
     /// Commit if the function returns `Ok`, else roll back.
-    pub fn transaction<T>(&mut self, body: impl FnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
+    pub fn transaction<T>(
+        &mut self,
+        body: impl FnOnce(&mut Self) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         self.end(BEGIN)?;
         match body(self) {
             Ok(value) => self.end(COMMIT).map(|_| value),
@@ -180,7 +201,7 @@ impl Drop for Connection<'_> {
 }
 
 /// A view of a parameter, which the parameter must outlive.
-fn to_value(value: &Value) -> PondValue {
+pub(crate) fn to_value(value: &Value) -> PondValue {
     let (kind, payload) = match value {
         Value::Null => (TYPE_NULL, Payload { integer: 0 }),
         Value::Integer(number) => (TYPE_INT64, Payload { integer: *number }),
@@ -206,7 +227,7 @@ fn from_value(cell: &PondValue) -> Value {
     }
 }
 
-fn read_rows(result: *mut PondResult) -> Result<Vec<Vec<Value>>, Error> {
+pub(crate) fn read_rows(result: *mut PondResult) -> Result<Vec<Vec<Value>>, Error> {
     let columns = unsafe { pond_result_column_count(result) };
     let empty = PondValue { kind: TYPE_NULL, aux: 0, payload: Payload { integer: 0 } };
     let mut cells = vec![empty; columns];
