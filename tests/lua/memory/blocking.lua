@@ -29,7 +29,7 @@ do
     return true
   end))
   assert(millpond.from_url("sqlite:///:memory:?pool_max_size=3"))
-  assert(db:get_pool_status().in_use == 1)
+  assert(db:get_pool_status().current_active == 1)
   assert(conn:get_version_details())
 end
 armed(false)
