@@ -31,9 +31,15 @@ def structs() -> dict[str, list[str]]:
     return found
 
 
-def exported(library: Path = LIBRARY) -> set[str]:
-    """The dynamic symbols that the library defines."""
+def exported_versions(library: Path = LIBRARY) -> dict[str, str]:
+    """The dynamic symbols that a library defines, each with its version node."""
     lines = subprocess.run(
         ["nm", "-D", "--defined-only", str(library)], capture_output=True, text=True, check=True
     ).stdout.splitlines()
-    return {line.split()[-1].split("@")[0] for line in lines if line.split()[-2] != "A"}
+    symbols = [line.split()[-1].split("@") for line in lines if line.split()[-2] != "A"]
+    return {parts[0]: parts[-1] for parts in symbols}
+
+
+def exported(library: Path = LIBRARY) -> set[str]:
+    """Their names."""
+    return set(exported_versions(library))

@@ -135,6 +135,67 @@ static void check_loop(void)
     pond_config_release(config);
 }
 
+/* A loop of the library's own thread, whose operations come to a callback. */
+static void count_completed(void *data, pond_op *op)
+{
+    *(int *)data += pond_op_status(op) == POND_OK;
+    pond_op_release(op);
+}
+
+static void check_thread(pond_pool *pool)
+{
+    pond_loop *loop = NULL;
+    pond_connection *connection = NULL;
+    int completed = 0;
+    CHECK(pond_loop_new(&loop, NULL) == POND_OK);
+    CHECK(pond_loop_start_thread(loop, count_completed, &completed, NULL) == POND_OK);
+    CHECK(pond_pool_acquire_wait(pool, loop, 10000, &connection, NULL) == POND_OK);
+    CHECK(pond_connection_execute(connection, "SELECT 1", 8, NULL, 0, NULL, NULL, NULL, NULL) ==
+          POND_OK);
+    pond_result_release(execute(connection, "SELECT 2", NULL, 0)); /* comes after it */
+    CHECK(pond_connection_give_back(connection, NULL) == POND_OK);
+    pond_connection_release(connection);
+    pond_loop_release(loop); /* returns when the thread has ended */
+    CHECK(completed == 1);
+}
+
+static pond_result *run(pond_connection *connection, pond_plan *plan)
+{
+    CHECK(pond_connection_run_wait(connection, plan, POND_TIMEOUT_DEFAULT, NULL) == POND_OK);
+    CHECK(pond_plan_status(plan) == POND_OK);
+    pond_result *result = pond_plan_take_result(plan);
+    pond_plan_release(plan);
+    return result;
+}
+
+static void check_entity(pond_pool *pool, pond_connection *connection)
+{
+    pond_entity_options options = POND_ENTITY_OPTIONS_INIT;
+    pond_schema *schema = NULL;
+    pond_plan *plan = NULL;
+    pond_field fields[2];
+    pond_record record = {fields, 2};
+    memset(fields, 0, sizeof(fields));
+    fields[0].name = "id";
+    fields[0].value.type = POND_TYPE_TEXT;
+    fields[0].value.as.text.data = "7";
+    fields[0].value.as.text.size = 1;
+    fields[1].name = "age";
+    fields[1].value.type = POND_TYPE_INT64;
+    options.user_id = "me";
+    CHECK(pond_pool_schema(pool, &schema, NULL) == POND_OK);
+    for (int age = 36; age < 38; age++) {
+        fields[1].value.as.integer = age;
+        CHECK(pond_plan_save(schema, "person", &record, &options, &plan, NULL) == POND_OK);
+        pond_result_release(run(connection, plan));
+    }
+    CHECK(pond_plan_history(schema, "person", "7", NULL, &plan, NULL) == POND_OK);
+    pond_result *history = run(connection, plan);
+    CHECK(pond_result_row_count(history) == 2);
+    pond_result_release(history);
+    pond_schema_release(schema);
+}
+
 /* A library that knows more fields leaves the bytes after an old struct alone. */
 static void check_status(pond_pool *pool)
 {
@@ -163,6 +224,8 @@ int main(void)
     check_values(connection);
     check_errors(connection);
     check_transaction(connection);
+    check_entity(pool, connection);
+    check_thread(pool);
     CHECK(pond_connection_give_back(connection, NULL) == POND_OK);
     CHECK(pond_connection_give_back(connection, NULL) == POND_ESTALE);
     pond_connection_release(connection);

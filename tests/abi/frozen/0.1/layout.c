@@ -1,0 +1,171 @@
+/* The layouts that were promised (STABILITY.md): an FFI writes these offsets down, and a program
+ * compiled years ago has them built in. Written by tests/abi/update_layout.py. */
+#include <stddef.h>
+
+#include "millpond/entity.h"
+#include "millpond/millpond.h"
+
+_Static_assert(POND_ENOMEM == -1 && POND_EUNDEFINED == -34 && POND_ECIRCUITOPEN == -35,
+               "numbers of errors changed");
+_Static_assert(POND_TYPE_NULL == 0 && POND_TYPE_ARRAY == 14, "numbers of types changed");
+
+/* clang-format off */
+#if UINTPTR_MAX == UINT64_MAX
+#define SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), "size of " #type " changed")
+#define AT(type, member, offset) \
+    _Static_assert(offsetof(type, member) == (offset), "place of " #type "." #member " changed")
+
+SIZE(pond_field, 40);
+AT(pond_field, name, 0);
+AT(pond_field, type, 8);
+AT(pond_field, value, 16);
+
+SIZE(pond_record, 16);
+AT(pond_record, fields, 0);
+AT(pond_record, field_count, 8);
+
+SIZE(pond_entity_options, 80);
+AT(pond_entity_options, struct_size, 0);
+AT(pond_entity_options, flags, 4);
+AT(pond_entity_options, user_id, 8);
+AT(pond_entity_options, comment, 16);
+AT(pond_entity_options, expected_version, 24);
+AT(pond_entity_options, where, 32);
+AT(pond_entity_options, params, 40);
+AT(pond_entity_options, param_count, 48);
+AT(pond_entity_options, order_by, 56);
+AT(pond_entity_options, limit, 64);
+AT(pond_entity_options, offset, 72);
+
+SIZE(pond_step, 56);
+AT(pond_step, struct_size, 0);
+AT(pond_step, kind, 4);
+AT(pond_step, sql, 8);
+AT(pond_step, sql_size, 16);
+AT(pond_step, params, 24);
+AT(pond_step, row_count, 32);
+AT(pond_step, column_count, 40);
+AT(pond_step, wait_ms, 48);
+
+SIZE(pond_scaling_signal, 96);
+AT(pond_scaling_signal, struct_size, 0);
+AT(pond_scaling_signal, level, 4);
+AT(pond_scaling_signal, action, 8);
+AT(pond_scaling_signal, saturation, 12);
+AT(pond_scaling_signal, waiting, 16);
+AT(pond_scaling_signal, reserved, 20);
+AT(pond_scaling_signal, attempts, 24);
+AT(pond_scaling_signal, timeouts, 32);
+AT(pond_scaling_signal, timeout_rate, 40);
+AT(pond_scaling_signal, window_seconds, 48);
+AT(pond_scaling_signal, utilization, 56);
+AT(pond_scaling_signal, acquires_per_second, 64);
+AT(pond_scaling_signal, queries_per_second, 72);
+AT(pond_scaling_signal, mean_wait_seconds, 80);
+AT(pond_scaling_signal, mean_query_seconds, 88);
+
+SIZE(pond_metric, 88);
+AT(pond_metric, struct_size, 0);
+AT(pond_metric, kind, 4);
+AT(pond_metric, name, 8);
+AT(pond_metric, label, 16);
+AT(pond_metric, value, 24);
+AT(pond_metric, number, 32);
+AT(pond_metric, count, 40);
+AT(pond_metric, sum, 48);
+AT(pond_metric, max, 56);
+AT(pond_metric, p50, 64);
+AT(pond_metric, p95, 72);
+AT(pond_metric, p99, 80);
+
+SIZE(pond_pool_status, 112);
+AT(pond_pool_status, struct_size, 0);
+AT(pond_pool_status, min_size, 4);
+AT(pond_pool_status, max_size, 8);
+AT(pond_pool_status, size, 12);
+AT(pond_pool_status, in_use, 16);
+AT(pond_pool_status, idle, 20);
+AT(pond_pool_status, waiting, 24);
+AT(pond_pool_status, closed, 28);
+AT(pond_pool_status, acquired, 32);
+AT(pond_pool_status, released, 40);
+AT(pond_pool_status, timeouts, 48);
+AT(pond_pool_status, errors, 56);
+AT(pond_pool_status, created, 64);
+AT(pond_pool_status, destroyed, 72);
+AT(pond_pool_status, peak_active, 80);
+AT(pond_pool_status, statement_hits, 88);
+AT(pond_pool_status, statement_misses, 96);
+AT(pond_pool_status, statement_evictions, 104);
+
+SIZE(pond_lease_info, 32);
+AT(pond_lease_info, connection_id, 0);
+AT(pond_lease_info, age_ms, 8);
+AT(pond_lease_info, tag_owner, 16);
+AT(pond_lease_info, tag, 24);
+
+SIZE(pond_tag, 16);
+AT(pond_tag, key, 0);
+AT(pond_tag, value, 8);
+
+SIZE(pond_execute_options, 32);
+AT(pond_execute_options, struct_size, 0);
+AT(pond_execute_options, flags, 4);
+AT(pond_execute_options, timeout_ms, 8);
+AT(pond_execute_options, tags, 16);
+AT(pond_execute_options, tag_count, 24);
+
+SIZE(pond_breaker_options, 32);
+AT(pond_breaker_options, struct_size, 0);
+AT(pond_breaker_options, failure_threshold, 4);
+AT(pond_breaker_options, half_open_max_calls, 8);
+AT(pond_breaker_options, flags, 12);
+AT(pond_breaker_options, recovery_timeout_us, 16);
+AT(pond_breaker_options, window_size_us, 24);
+
+SIZE(pond_breaker_status, 48);
+AT(pond_breaker_status, struct_size, 0);
+AT(pond_breaker_status, state, 4);
+AT(pond_breaker_status, recent_failures, 8);
+AT(pond_breaker_status, probes, 12);
+AT(pond_breaker_status, retry_after_us, 16);
+AT(pond_breaker_status, failures, 24);
+AT(pond_breaker_status, refused, 32);
+AT(pond_breaker_status, opened, 40);
+
+SIZE(pond_retry_policy, 32);
+AT(pond_retry_policy, struct_size, 0);
+AT(pond_retry_policy, max_retries, 4);
+AT(pond_retry_policy, base_delay_us, 8);
+AT(pond_retry_policy, max_delay_us, 16);
+AT(pond_retry_policy, total_timeout_us, 24);
+
+SIZE(pond_statement_cache_options, 40);
+AT(pond_statement_cache_options, struct_size, 0);
+AT(pond_statement_cache_options, reserved, 4);
+AT(pond_statement_cache_options, capacity, 8);
+AT(pond_statement_cache_options, limit, 16);
+AT(pond_statement_cache_options, retain, 24);
+AT(pond_statement_cache_options, release, 32);
+
+SIZE(pond_statement_cache_status, 56);
+AT(pond_statement_cache_status, struct_size, 0);
+AT(pond_statement_cache_status, reserved, 4);
+AT(pond_statement_cache_status, count, 8);
+AT(pond_statement_cache_status, capacity, 16);
+AT(pond_statement_cache_status, limit, 24);
+AT(pond_statement_cache_status, hits, 32);
+AT(pond_statement_cache_status, misses, 40);
+AT(pond_statement_cache_status, evictions, 48);
+
+SIZE(pond_value, 24);
+AT(pond_value, type, 0);
+AT(pond_value, aux, 4);
+AT(pond_value, as, 8);
+AT(pond_value, as.text.data, 8);
+AT(pond_value, as.text.size, 16);
+AT(pond_value, as.interval.microseconds, 8);
+AT(pond_value, as.interval.days, 16);
+AT(pond_value, as.array.items, 8);
+AT(pond_value, as.array.count, 16);
+#endif /* 64-bit pointers */
