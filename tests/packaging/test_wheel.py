@@ -1,5 +1,6 @@
 """The wheel that carries its libraries works where none of them is; the source package builds."""
 
+import functools
 import json
 import os
 import re
@@ -25,7 +26,12 @@ pytestmark = [
 ]
 
 INTERPRETERS = wheels.interpreters()
-NAMES = [".".join(map(str, version)) for version in INTERPRETERS]
+
+# Where each wheel is tried: a release of Debian, and the Python there. This machine's pyenv is
+# there too; the newer release brings a newer C library, and a Python of its own.
+PLACES = [("bookworm", version, str(path)) for version, path in INTERPRETERS.items()]
+PLACES += [("trixie", (3, 13), "python3")] if (3, 13) in INTERPRETERS else []
+NAMES = [f"{suite}-{version[0]}.{version[1]}" for suite, version, _ in PLACES]
 
 
 def run(*command: object) -> str:
@@ -36,30 +42,30 @@ def run(*command: object) -> str:
     return done.stdout
 
 
-@pytest.fixture(scope="session")
-def root() -> Path:
+@functools.cache
+def root_of(suite: str) -> Path:
     """A minimal Debian with Python, and nothing else."""
     if os.geteuid() != 0:
         pytest.skip("only root can make another root")
-    folder = ROOT / "build/clean/bookworm"
+    folder = ROOT / "build/clean" / suite
     folder.parent.mkdir(parents=True, exist_ok=True)
-    run(CLEAN, "make", "bookworm", folder)
+    run(CLEAN, "make", suite, folder)
     return folder
 
 
-@pytest.fixture(scope="session", params=NAMES)
-def python(request: pytest.FixtureRequest) -> Path:
-    return INTERPRETERS[tuple(map(int, request.param.split(".")))]
+@functools.cache
+def wheel_of(version: tuple[int, ...]) -> Path:
+    folder = ROOT / "build/wheels" / "-".join(map(str, version))
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return wheels.make(INTERPRETERS[version], folder)
 
 
-@pytest.fixture(scope="session")
-def wheel(python: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return wheels.make(python, tmp_path_factory.mktemp("wheel"))
-
-
-@pytest.fixture
-def environment(wheel: Path, python: Path, root: Path) -> tuple[Path, str]:
-    """A virtual environment in the clean root with the wheel in it; no index is asked."""
+@pytest.fixture(params=PLACES, ids=NAMES)
+def environment(request: pytest.FixtureRequest) -> tuple[Path, str]:
+    """A virtual environment in a clean root with the wheel in it; no index is asked."""
+    suite, version, python = request.param
+    root, wheel = root_of(suite), wheel_of(version)
     work = root / "work"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir()
@@ -71,7 +77,9 @@ def environment(wheel: Path, python: Path, root: Path) -> tuple[Path, str]:
     return root, "/work/venv/bin/python"
 
 
-def test_the_clean_root_has_no_library_of_ours(root: Path) -> None:
+@pytest.mark.parametrize("suite", sorted({suite for suite, _, _ in PLACES}))
+def test_the_clean_root_has_no_library_of_ours(suite: str) -> None:
+    root = root_of(suite)
     found = [
         path.name
         for path in (root / "usr").rglob("*.so*")
@@ -92,7 +100,9 @@ def test_a_wheel_alone_serves_all_databases(
     assert mysql["server"] in used["mysql"]
 
 
-def test_a_wheel_says_where_it_runs_and_whose_code_it_carries(wheel: Path) -> None:
+@pytest.mark.parametrize("version", INTERPRETERS)
+def test_a_wheel_says_where_it_runs_and_whose_code_it_carries(version: tuple[int, ...]) -> None:
+    wheel = wheel_of(version)
     assert re.search(r"-cp3\d+-cp3\d+-manylinux_2_\d+_x86_64\.whl$", wheel.name)
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
