@@ -106,12 +106,11 @@ static pondi_slot *take_first(pond_pool *pool, pondi_branch *branch, int working
     return NULL;
 }
 
-/* Idle connections that the server has closed meanwhile are of no use. */
-static int is_dead(pondi_slot *slot)
+static int drop_if_useless(pondi_slot *slot)
 {
-    if (pondi_slot_looks_alive(slot, pondi_coarse_now_ns()))
+    if (pondi_slot_is_of_use(slot, pondi_coarse_now_ns()))
         return 0;
-    pondi_slot_destroy(slot, "the server closed it");
+    pondi_slot_destroy(slot, "it was of no use any more");
     return 1;
 }
 
@@ -130,7 +129,7 @@ static int take_here(pond_pool *pool, pondi_branch *branch, int working, int *cl
         int code = pondi_slot_arrive(slot, branch, err);
         if (code)
             *out = NULL;
-        if (code || !is_dead(slot))
+        if (code || !drop_if_useless(slot))
             return code;
     }
 }

@@ -61,7 +61,8 @@ struct pond_pool {
     pondi_pool_settings settings;
     pondi_list link; /* in the registry, which has a lock of its own */
     pondi_message upkeep_message;
-    pond_loop *keeper; /* its loop, once asked; holds it */
+    pond_loop *keeper;            /* its loop, once asked; holds it */
+    _Atomic(int64_t) distrust_ns; /* connections opened before are not lent any more */
 
     pthread_mutex_t lock; /* guards all below */
     int closing;
@@ -74,7 +75,6 @@ struct pond_pool {
     pondi_list waiters;          /* acquire operations, oldest first */
     pondi_list closers;          /* close operations */
     pondi_outage outage;
-    int64_t distrust_ns; /* idle connections opened before are not lent any more */
     uint32_t size;
     uint32_t idle;
     uint32_t opening; /* of `size` */
@@ -266,9 +266,9 @@ void pondi_slot_return(pondi_slot *slot);
 void pondi_slot_force(pondi_slot *slot);
 
 /* ---- slot_check.c: does an idle connection still live? ---- */
-/* True if it is known to work without a round trip; loop locked, and it is attached. A dead one is
- * broken after that. `now_ns` is of the coarse clock. */
-int pondi_slot_looks_alive(pondi_slot *slot, int64_t now_ns);
+/* True if it may be lent, as far as can be told without a round trip; loop locked, and it is
+ * attached. `now_ns` is of the coarse clock. */
+int pondi_slot_is_of_use(pondi_slot *slot, int64_t now_ns);
 /* True if it was idle so long that only a round trip can tell. Pool locked. */
 int pondi_slot_needs_ping(const pondi_slot *slot, int64_t now_ns);
 /* Send one round trip, then offer it to whoever waits; loop locked. */
@@ -296,6 +296,8 @@ void pondi_outage_settle(pond_pool *pool);
 void pondi_upkeep_begin(pond_pool *pool);
 /* Have it look at once. Neither lock. */
 void pondi_upkeep_nudge(pond_pool *pool);
+/* Connections that were opened up to now are not lent any more. Neither lock. */
+void pondi_pool_distrust(pond_pool *pool);
 /* Do what is due on this branch; loop locked. */
 void pondi_upkeep_branch(pondi_branch *branch);
 /* The keeper's round; returns when it wants the next. Loop locked. PONDI_NEVER on other loops. */

@@ -168,7 +168,7 @@ static void note_opened(pondi_slot *slot, int64_t took_ns)
 {
     pond_pool *pool = slot->pool;
     int64_t lifetime_ns = pool->settings.max_lifetime_ns;
-    slot->opened_ns = pondi_coarse_now_ns();
+    slot->opened_ns = pondi_now_ns();
     slot->idle_ns = slot->opened_ns;
     slot->seen_ns = slot->opened_ns;
     slot->fresh = 1;

@@ -9,13 +9,14 @@ enum {
     PING_MS = 2000      /* and the grace period of its cancel */
 };
 
-int pondi_slot_looks_alive(pondi_slot *slot, int64_t now_ns)
+int pondi_slot_is_of_use(pondi_slot *slot, int64_t now_ns)
 {
     pondi_conn *conn = slot->conn;
     if (conn->state == PONDI_CONN_READY && conn->driver->look &&
         now_ns - slot->seen_ns > (int64_t)LOOK_AFTER_MS * PONDI_NS_PER_MS)
         conn->driver->look(conn);
-    return conn->state == PONDI_CONN_READY;
+    return conn->state == PONDI_CONN_READY && slot->expires_ns > now_ns &&
+           slot->opened_ns >= slot->pool->distrust_ns;
 }
 
 int pondi_slot_needs_ping(const pondi_slot *slot, int64_t now_ns)
@@ -30,9 +31,9 @@ static void note_failure(pondi_slot *slot, int status)
 {
     pondi_slot_lock(slot);
     slot->pool->errors++;
-    if (status == POND_ETIMEDOUT)
-        slot->pool->distrust_ns = pondi_coarse_now_ns();
     pondi_slot_unlock(slot);
+    if (status == POND_ETIMEDOUT)
+        pondi_pool_distrust(slot->pool);
 }
 
 static void tell(pondi_acquire *checker, int status)

@@ -99,8 +99,8 @@ static void hand_over(pondi_slot *slot, pondi_acquire *target)
     pondi_slot_lock(slot);
     int needs_ping = pondi_slot_needs_ping(slot, now_ns);
     pondi_slot_unlock(slot);
-    if (!pondi_slot_looks_alive(slot, now_ns)) {
-        pondi_slot_destroy(slot, "the server closed it");
+    if (!pondi_slot_is_of_use(slot, now_ns)) {
+        pondi_slot_destroy(slot, "it was of no use any more");
         if (is_waited_for(target))
             pondi_acquire_again(target);
     } else if (!is_waited_for(target)) {

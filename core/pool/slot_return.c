@@ -84,10 +84,8 @@ static void leave_standby(pondi_slot *slot)
     pond_pool *pool = slot->pool;
     pondi_log(POND_LOG_WARNING, "pool",
               "the server refuses writes, as a standby does: its connections are replaced");
-    pondi_slot_lock(slot);
     if (pool->settings.several_hosts)
-        pool->distrust_ns = pondi_coarse_now_ns();
-    pondi_slot_unlock(slot);
+        pondi_pool_distrust(pool);
     pondi_slot_destroy(slot, "the server is a standby");
 }
 

@@ -206,6 +206,12 @@ void pondi_upkeep_begin(pond_pool *pool)
     pondi_loop_post(keeper, &pool->upkeep_message);
 }
 
+void pondi_pool_distrust(pond_pool *pool)
+{
+    pool->distrust_ns = pondi_now_ns();
+    pondi_branch_tell_all(pool, PONDI_BRANCH_UPKEEP);
+}
+
 void pondi_upkeep_nudge(pond_pool *pool)
 {
     pthread_mutex_lock(&pool->lock);

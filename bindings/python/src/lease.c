@@ -76,7 +76,7 @@ PyObject *native_capture_full_stacks(PyObject *module, PyObject *enabled)
     if (truth < 0)
         return NULL;
     state->full_stacks = truth;
-    Py_RETURN_NONE;
+    return Py_NewRef(Py_None);
 }
 
 /* ---- Leases ------------------------------------------------------------------------------ */

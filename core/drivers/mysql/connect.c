@@ -2,7 +2,6 @@
  * in turn without the loop waiting. */
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,8 +82,7 @@ void pondi_mysql_check_config(const pond_config *config, pondi_buffer *problems)
     check_isolation(config, problems);
 }
 
-/* A setting, or what the environment says, as MySQL's own programs read it. */
-static const char *setting(const pond_config *config, const char *key, const char *variable)
+const char *pondi_mysql_setting(const pond_config *config, const char *key, const char *variable)
 {
     const char *value = pondi_config_get(config, key);
     return value ? value : getenv(variable);
@@ -205,7 +203,7 @@ static int code_of(unsigned int number)
     }
 }
 
-static pond_error *connect_error(const pond_config *config, MYSQL *mysql, const char *where)
+pond_error *pondi_mysql_connect_error(const pond_config *config, MYSQL *mysql, const char *where)
 {
     unsigned int number = mysql ? number_of(mysql) : 0;
     if (!mysql)
@@ -254,8 +252,8 @@ static void socket_path(const char *host, char *out, size_t room)
     snprintf(out, room, folder ? "%s/mysqld.sock" : "%s", host);
 }
 
-static MYSQL *open_at(const pond_config *config, const char *database, const char *host,
-                      unsigned int port, int64_t timeout_ms, pond_error **err)
+MYSQL *pondi_mysql_open_at(const pond_config *config, const char *database, const char *host,
+                           unsigned int port, int64_t timeout_ms, pond_error **err)
 {
     char path[512] = "";
     char where[600];
@@ -280,10 +278,10 @@ static MYSQL *open_at(const pond_config *config, const char *database, const cha
     if (mysql)
         mysql_options(mysql, MYSQL_OPT_PROTOCOL, &protocol);
     if (!mysql ||
-        !mysql_real_connect(mysql, local ? NULL : host, setting(config, "user", "USER"),
-                            setting(config, "password", "MYSQL_PWD"), database, port,
+        !mysql_real_connect(mysql, local ? NULL : host, pondi_mysql_setting(config, "user", "USER"),
+                            pondi_mysql_setting(config, "password", "MYSQL_PWD"), database, port,
                             *path ? path : NULL, CLIENT_FOUND_ROWS | CLIENT_MULTI_RESULTS))
-        pondi_error_move(err, connect_error(config, mysql, where));
+        pondi_error_move(err, pondi_mysql_connect_error(config, mysql, where));
     else if (!check_encrypted(config, mysql, where, err))
         return mysql;
     if (mysql)
@@ -291,90 +289,12 @@ static MYSQL *open_at(const pond_config *config, const char *database, const cha
     return NULL;
 }
 
-/* ---- Several hosts ----------------------------------------------------------------------- */
-
-static void init_library(void)
-{
-    mysql_library_init(0, NULL, NULL);
-}
-
-/* Cut the next part off a list separated by commas; the last one is repeated. */
-static const char *next_part(char **list, const char *last)
-{
-    return *list ? strsep(list, ",") : last;
-}
-
-/* Only where the next host may do better. */
-static int try_next(const pond_error *error)
-{
-    int code = pond_error_code(error);
-    return code == POND_ECONNECT || code == POND_ERESOURCES;
-}
-
-MYSQL *pondi_mysql_open(const pond_config *config, const char *database, int64_t timeout_ms,
-                        pond_error **err)
-{
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, init_library);
-    const char *host = setting(config, "host", "MYSQL_HOST");
-    const char *port = setting(config, "port", "MYSQL_TCP_PORT");
-    char *hosts = pondi_strdup(host ? host : "");
-    char *ports = pondi_strdup(port ? port : "3306");
-    char *next_host = hosts;
-    char *next_port = ports;
-    const char *number = "3306";
-    MYSQL *mysql = NULL;
-    if (!hosts || !ports)
-        pondi_error_nomem(err);
-    while (hosts && ports && next_host && !mysql) {
-        const char *name = strsep(&next_host, ",");
-        number = next_part(&next_port, number);
-        pond_error *error = NULL;
-        mysql = open_at(config, database, *name ? name : NULL,
-                        (unsigned int)strtoul(number, NULL, 10), timeout_ms, &error);
-        if (!mysql && !try_next(error))
-            next_host = NULL;
-        if (mysql)
-            pond_error_free(error);
-        else
-            pondi_error_move(err, error);
-    }
-    pondi_free(hosts);
-    pondi_free(ports);
-    if (mysql && err) { /* of a host before it */
-        pond_error_free(*err);
-        *err = NULL;
-    }
-    return mysql;
-}
-
 /* ---- On the thread ----------------------------------------------------------------------- */
-
-/* What the server takes in one packet: it hangs up on those who send more. False if it does not
- * say, since the connection is no good. */
-static int ask_max_packet(MYSQL *mysql, uint64_t *out)
-{
-    if (mysql_query(mysql, "SELECT @@max_allowed_packet"))
-        return 0;
-    MYSQL_RES *rows = mysql_store_result(mysql);
-    MYSQL_ROW row = rows ? mysql_fetch_row(rows) : NULL;
-    int told = row && row[0];
-    if (told)
-        *out = strtoull(row[0], NULL, 10);
-    mysql_free_result(rows);
-    return told;
-}
 
 static void work(pondi_task *base)
 {
     my_task *task = (my_task *)base;
-    task->mysql = pondi_mysql_open(task->config, pondi_config_get(task->config, "database"),
-                                   task->timeout_ms, &task->error);
-    if (task->mysql && !ask_max_packet(task->mysql, &task->max_packet)) {
-        task->error = connect_error(task->config, task->mysql, "the server");
-        mysql_close(task->mysql);
-        task->mysql = NULL;
-    }
+    task->mysql = pondi_mysql_open(task->config, &task->target, task->timeout_ms, &task->error);
     mysql_thread_end();
 }
 
@@ -467,7 +387,9 @@ static void done(pondi_task *base)
     /* one of our own: the library closes its own at the first error, and the number may be given
      * to another file before we hear of it */
     conn->fd = fcntl(socket_of(conn->mysql), F_DUPFD_CLOEXEC, 0);
-    conn->max_packet = task->max_packet;
+    conn->max_packet = task->target.max_packet;
+    conn->host = task->target.used;
+    pondi_mysql_prefer(conn->base.shared, conn->host);
     conn->tls = mysql_get_ssl_cipher(conn->mysql) != NULL;
     note_versions(conn);
     if (is_too_old(conn->mysql))
@@ -492,6 +414,7 @@ void pondi_mysql_connect(my_conn *conn)
     int code = task ? POND_OK : pondi_error_nomem(&error);
     if (task) {
         task->timeout_ms = conn->request->timeout_ms;
+        task->target = pondi_mysql_target(conn->base.shared);
         task->base.work = work;
         task->base.done = done;
         code = pondi_task_run(&task->base, &error);

@@ -110,10 +110,12 @@ void pondi_mysql_call_failed(my_conn *conn, MYSQL_STMT *stmt)
     unsigned int number = stmt ? mysql_stmt_errno(stmt) : mysql_errno(conn->mysql);
     if (pondi_mysql_is_loss(number))
         conn->lost = 1;
-    pondi_mysql_fail(
-        conn, pondi_mysql_error(conn, number,
-                                stmt ? mysql_stmt_sqlstate(stmt) : mysql_sqlstate(conn->mysql),
-                                stmt ? mysql_stmt_error(stmt) : mysql_error(conn->mysql)));
+    pond_error *error = pondi_mysql_error(
+        conn, number, stmt ? mysql_stmt_sqlstate(stmt) : mysql_sqlstate(conn->mysql),
+        stmt ? mysql_stmt_error(stmt) : mysql_error(conn->mysql));
+    if (error->code == POND_EREADONLY && (number == 1290 || number == 1836))
+        pondi_mysql_met_standby(conn);
+    pondi_mysql_fail(conn, error);
 }
 
 int pondi_mysql_in_transaction(const my_conn *conn)
@@ -306,6 +308,8 @@ const pondi_driver pondi_mysql_driver = {
     .resets = 1,
     .options = options,
     .check_config = pondi_mysql_check_config,
+    .shared_open = pondi_mysql_shared_open,
+    .shared_close = pondi_free,
     .open = open_conn,
     .start = start,
     .cancel = cancel,

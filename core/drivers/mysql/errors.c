@@ -141,6 +141,8 @@ pond_error *pondi_mysql_error(const my_conn *conn, unsigned int number, const ch
                               const char *message)
 {
     int code = code_of(number, sqlstate);
+    if (number == 1290 && !strstr(message, "read-only") && !strstr(message, "read_only"))
+        code = POND_EPROGRAMMING; /* another option of the server forbids it */
     pond_error *error = pondi_error_new(code, "%s", *message ? message : pond_error_text(code));
     if (pondi_error_is_shared(error))
         return error;

@@ -39,6 +39,7 @@ typedef enum my_call {
 
 struct my_conn;
 typedef struct my_run my_run;
+typedef struct my_hosts my_hosts;
 typedef void (*my_step)(struct my_conn *conn);
 
 /* How a column is read. */
@@ -112,7 +113,8 @@ typedef struct my_many {
 typedef struct my_conn {
     pondi_conn base; /* first */
     MYSQL *mysql;
-    int fd; /* a duplicate of the library's */
+    int fd;            /* a duplicate of the library's */
+    unsigned int host; /* its number in the list */
     uint64_t max_packet;
     int tls;
     /* the call under way */
@@ -193,22 +195,49 @@ void pondi_mysql_call_failed(my_conn *conn, MYSQL_STMT *stmt);
 /* Whether the server holds a transaction open, as it said last. */
 int pondi_mysql_in_transaction(const my_conn *conn);
 
+/* ---- hosts.c ---- */
+/* Where to connect to, and what was found. */
+typedef struct my_target {
+    unsigned int first; /* the number of the host that is tried first */
+    int only;           /* and no other */
+    int writer;         /* one that accepts writes, if there are several */
+    int no_database;    /* none is wanted */
+    unsigned int used;
+    uint64_t max_packet;
+} my_target;
+
+int pondi_mysql_shared_open(pond_config *config, void **shared, pond_error **err);
+/* What a new connection of the pool is to be made to. */
+my_target pondi_mysql_target(my_hosts *hosts);
+/* New connections begin with this host. */
+void pondi_mysql_prefer(my_hosts *hosts, unsigned int host);
+/* The server refused a write: new connections go to one that does not. */
+void pondi_mysql_met_standby(my_conn *conn);
+/* Connect in this thread. */
+MYSQL *pondi_mysql_open(const pond_config *config, my_target *target, int64_t timeout_ms,
+                        pond_error **err);
+
 /* ---- connect.c ---- */
+/* A setting, or what the environment says, as MySQL's own programs read it. */
+const char *pondi_mysql_setting(const pond_config *config, const char *key, const char *variable);
+/* Why connecting failed, as the library says; `where` names the host. */
+pond_error *pondi_mysql_connect_error(const pond_config *config, MYSQL *mysql, const char *where);
+/* Connect to one host, in this thread; `database` may be NULL for none. */
+MYSQL *pondi_mysql_open_at(const pond_config *config, const char *database, const char *host,
+                           unsigned int port, int64_t timeout_ms, pond_error **err);
+
 typedef struct my_task {
     pondi_task base; /* first */
     pond_config *config;
     int64_t timeout_ms;
     unsigned long victim; /* of a cancel: the session's id */
-    MYSQL *mysql;         /* outcome */
-    uint64_t max_packet;
+    my_target target;
+    MYSQL *mysql; /* outcome */
     pond_error *error;
 } my_task;
 
 my_task *pondi_mysql_task_new(my_conn *conn);
 void pondi_mysql_connect(my_conn *conn);
-/* Connect in this thread; `database` may be NULL for none. */
-MYSQL *pondi_mysql_open(const pond_config *config, const char *database, int64_t timeout_ms,
-                        pond_error **err);
 /* Tell Connector/C where its plugins are, if this build carries them. */
 void pondi_mysql_set_plugins(MYSQL *mysql);
 /* The statements that set up a new session; the second only (non-zero) where the config asks. */

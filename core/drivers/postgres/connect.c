@@ -22,7 +22,6 @@ static const char *const passed_on[] = {
     "passfile",
     "options",
     "channel_binding",
-    "target_session_attrs",
     "keepalives",
     "keepalives_idle",
     "keepalives_interval",
@@ -169,6 +168,7 @@ static void begin(pg_conn *conn, const char *hosts, const char *addresses, const
     put(&words, "dbname", pondi_config_get(config, "database"));
     put(&words, "client_encoding", "UTF8");
     put(&words, "application_name", name ? name : "millpond");
+    put(&words, "target_session_attrs", pondi_postgres_wanted_role(conn));
     put(&words, "gssencmode", gss ? gss : "disable"); /* asking for it costs a round trip */
     for (int i = 0; i < PASSED_ON; i++)
         put(&words, passed_on[i], pondi_config_get(config, passed_on[i]));

@@ -154,6 +154,13 @@ void pondi_postgres_many_take(pg_conn *conn, PGresult *res);
 /* ---- cancel.c ---- */
 void pondi_postgres_cancel(pg_conn *conn);
 
+/* ---- standby.c ---- */
+int pondi_postgres_shared_open(pond_config *config, void **shared, pond_error **err);
+/* The server refused a write: see whether it is a standby. */
+void pondi_postgres_note_standby(pg_conn *conn);
+/* What libpq is to ask of a server; NULL for nothing. */
+const char *pondi_postgres_wanted_role(const pg_conn *conn);
+
 /* ---- reset.c ---- */
 void pondi_postgres_reset(pg_conn *conn);
 
