@@ -23,6 +23,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import entities
 import lua_peers
 import memory
 import peers
@@ -64,6 +65,7 @@ FLOORS = {
     ("sqlite point select, Lua, 1 coroutine", "luasql"): 1.0,
     ("sqlite point select, Lua, 10 coroutines", "luasql"): 3.0,
     ("pool contention, C, 8 threads, 4 connections", "fair queue"): 1.0,
+    **entities.FLOORS,
 }
 MOST_ACQUIRE_US = 2.0
 MOST_ACQUIRE_C_US = 0.2
@@ -474,6 +476,8 @@ def main() -> None:
             run_memory(kind, address, report)
             run_lua(kind, address, report)
     run_c(report)
+    if report.wants("entities"):
+        entities.run(report)
     (OUT / "results.json").write_text(json.dumps(report.rows, indent=1))
     draw(report.rows)
     print(f"written: {OUT}/results.json and {OUT}/results.png")

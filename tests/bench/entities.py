@@ -1,0 +1,219 @@
+"""Entities beside ORMs that keep a history, and beside what one would write by hand."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import millpond
+from measure import side_by_side
+from peers_entities import FIELDS, Continuum, Django, Tortoise, row_of
+
+ROWS = 10_000
+TASKS = 10
+ENTITY = "bench_entity"
+KINDS = ("postgres", "mysql", "sqlite")
+
+FLOORS = {
+    ("entities postgres save, one at a time", "continuum"): 3.0,
+    **{(f"entities {kind} save 10,000", "continuum"): 15.0 for kind in KINDS},
+    **{(f"entities {kind} save 10,000", "by hand"): 1 / 3 for kind in KINDS},
+    ("entities postgres get, 10 tasks", "raw select"): 0.6,
+    ("entities postgres find 10,000", "continuum"): 5.0,
+}
+
+
+def _address(kind: str) -> dict[str, Any]:
+    address: dict[str, Any] = json.loads(os.environ[f"MILLPOND_TEST_{kind.upper()}"])
+    return {key: address[key] for key in ("host", "port", "user", "password", "database")}
+
+
+def _url(kind: str, path: Path) -> str:
+    if kind == "sqlite":
+        return f"sqlite:///{path / 'peer.db'}"
+    at = _address(kind)
+    driver = {"postgres": "postgresql+psycopg", "mysql": "mysql+pymysql"}[kind]
+    return f"{driver}://{at['user']}:{at['password']}@{at['host']}:{at['port']}/{at['database']}"
+
+
+def _open(kind: str, path: Path) -> millpond.ConnectionManager:
+    settings = {"database": str(path / "mine.db")} if kind == "sqlite" else _address(kind)
+    config = millpond.DatabaseConfig(**settings)
+    return millpond.DatabaseFactory.create_database(kind, config)
+
+
+async def _timed(work: Callable[[], Any], rounds: int = 3) -> list[float]:
+    """Runs a second, of the fastest of a few."""
+    best = float("inf")
+    for _ in range(rounds):
+        started = time.perf_counter()
+        done = work()
+        if isinstance(done, Awaitable):
+            await done
+        best = min(best, time.perf_counter() - started)
+    return [1 / best]
+
+
+# ---- By hand -----------------------------------------------------------------------------
+
+_SQL_TYPES = {
+    "postgres": "text,text,text,text,bigint,bigint,double precision,boolean,date,timestamp,text",
+    "mysql": "varchar(255),longtext,longtext,longtext,bigint,bigint,double,boolean,date,"
+    "datetime(6),longtext",
+    "sqlite": "text,text,text,text,bigint,bigint,double,boolean,date,timestamp,text",
+}
+
+
+class ByHand:
+    """A bulk upsert and a bulk insert of history, as one would write them for one table."""
+
+    def __init__(self, conn: Any, kind: str) -> None:
+        self.conn, self.kind = conn, kind
+        self.types = _SQL_TYPES[kind].split(",")
+
+    async def make(self) -> None:
+        names = ("id", *FIELDS)
+        columns = ",".join(f"{n} {t}" for n, t in zip(names, self.types, strict=True))
+        for table, key in (("bench_hand", "id"), ("bench_hand_history", "id, version")):
+            await self.conn.execute(f"DROP TABLE IF EXISTS {table}")
+            await self.conn.execute(
+                f"CREATE TABLE {table} ({columns}, version bigint, PRIMARY KEY ({key}))"
+            )
+
+    async def save_many(self, rows: list[dict[str, Any]]) -> None:
+        names = ("id", *FIELDS)
+        await self.conn.begin_transaction()
+        if self.kind == "postgres":
+            arrays = ",".join(f"CAST(? AS {t}[])" for t in self.types)
+            sets = ",".join(f"{n} = excluded.{n}" for n in FIELDS)
+            await self.conn.execute(
+                f"INSERT INTO bench_hand SELECT s.*, 1 FROM unnest({arrays}) s ON CONFLICT (id) "
+                f"DO UPDATE SET {sets}, version = bench_hand.version + 1",
+                [[row[n] for row in rows] for n in names],
+            )
+        else:
+            mysql = self.kind == "mysql"
+            new = "VALUES({0})" if mysql else "excluded.{0}"
+            sets = ",".join(f"{n} = {new.format(n)}" for n in FIELDS)
+            clause = "ON DUPLICATE KEY UPDATE" if mysql else "ON CONFLICT (id) DO UPDATE SET"
+            await self.conn.executemany(
+                f"INSERT INTO bench_hand VALUES ({'?,' * len(names)} 1) {clause} {sets}, "
+                f"version = bench_hand.version + 1",
+                [tuple(row[n] for n in names) for row in rows],
+            )
+        await self._note([row["id"] for row in rows])
+        await self.conn.commit_transaction()
+
+    async def _note(self, ids: list[str]) -> None:
+        copy = "INSERT INTO bench_hand_history SELECT * FROM bench_hand WHERE id"
+        if self.kind == "postgres":
+            await self.conn.execute(f"{copy} = ANY (?)", (ids,))
+        elif self.kind == "sqlite":
+            await self.conn.execute(
+                f"{copy} IN (SELECT value FROM json_each(?))", (json.dumps(ids),)
+            )
+        else:
+            for at in range(0, len(ids), 1000):
+                part = ids[at : at + 1000]
+                await self.conn.execute(f"{copy} IN ({','.join('?' * len(part))})", part)
+
+
+# ---- Workloads ---------------------------------------------------------------------------
+
+
+async def _many(report: Any, kind: str, path: Path, peer: Continuum) -> None:
+    workload = f"entities {kind} save 10,000"
+    rows = [row_of(i) for i in range(ROWS)]
+    db = _open(kind, path)
+    async with db.async_connection() as conn:
+        for table in (ENTITY, f"{ENTITY}_history", f"{ENTITY}_meta"):
+            await conn.execute(f"DROP TABLE IF EXISTS {table}")
+        await conn.save_entity(ENTITY, rows[0])
+        hand = ByHand(conn, kind)
+        await hand.make()
+        rates = {
+            "millpond": await _timed(lambda: conn.save_entities(ENTITY, rows), 5),
+            "by hand": await _timed(lambda: hand.save_many(rows), 5),
+            "continuum": await _timed(lambda: peer.save_many(rows), 2),
+        }
+    report.add(workload, rates)
+
+
+async def _one(report: Any, db: Any, peer: Continuum) -> None:
+    workload = "entities postgres save, one at a time"
+    django = await asyncio.to_thread(Django, _address("postgres"))
+    number = 0
+
+    def next_row() -> dict[str, Any]:
+        nonlocal number
+        number += 1
+        return {**row_of(number % 500), "size": number}
+
+    async with db.async_connection() as conn:
+        rates = await side_by_side(
+            {
+                "millpond": lambda: conn.save_entity(ENTITY, next_row()),
+                "continuum": lambda: asyncio.sleep(0, peer.save(next_row())),
+                "django": lambda: asyncio.to_thread(django.save, next_row()),
+            },
+            1,
+        )
+    report.add(workload, rates)
+
+
+async def _get(report: Any, db: Any) -> None:
+    at = _address("postgres")
+    tortoise = Tortoise(
+        f"asyncpg://{at['user']}:{at['password']}@{at['host']}:{at['port']}/{at['database']}"
+    )
+    await tortoise.open([row_of(i) for i in range(500)])
+    key = row_of(7)["id"]
+    sql = f"SELECT * FROM {ENTITY} WHERE id = ?"
+
+    async def entity() -> None:
+        async with db.async_connection() as conn:
+            await conn.get_entity(ENTITY, key)
+
+    async def raw() -> None:
+        async with db.async_connection() as conn:
+            await conn.execute(sql, (key,))
+
+    steps = {"millpond": entity, "raw select": raw, "tortoise": lambda: tortoise.get(key)}
+    report.add("entities postgres get, 10 tasks", await side_by_side(steps, TASKS))
+    await tortoise.close()
+
+
+async def _find(report: Any, db: Any, peer: Continuum) -> None:
+    async with db.async_connection() as conn:
+        rates = {
+            "millpond": await _timed(lambda: conn.find_entities(ENTITY, deserialize=True), 5),
+            "continuum": await _timed(peer.find, 5),
+        }
+    report.add("entities postgres find 10,000", rates)
+
+
+async def _run(report: Any, path: Path) -> None:
+    for kind in KINDS:
+        peer = Continuum(_url(kind, path))
+        try:
+            await _many(report, kind, path, peer)
+            if kind == "postgres":
+                db = _open(kind, path)
+                await _one(report, db, peer)
+                await _get(report, db)
+                await _find(report, db, peer)
+        finally:
+            peer.close()
+            await millpond.PoolManager.close_pool(timeout=10)
+
+
+def run(report: Any) -> None:
+    """All workloads of entities."""
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(_run(report, Path(folder)))
