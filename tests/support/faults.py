@@ -161,8 +161,11 @@ async def adds_up(db: Any, look: observer.Observer | None = None) -> None:
     if look is None:
         return
 
-    async def agreed() -> bool:
+    async def agreed() -> str:
         size = db.get_pool_status()["size"]
-        return await look.sessions() == size and await look.busy() == 0
+        sessions, busy = await look.sessions(), await look.busy()
+        if sessions == size and not busy:
+            return ""
+        return f"{size} in the pool, on the server {sessions}, {busy} of them busy"
 
-    await observer.until("as many sessions on the server as in the pool, all idle", agreed)
+    await observer.until_empty(agreed)

@@ -40,6 +40,15 @@ async def until(what: str, done: Callable[[], Awaitable[bool]], within: float = 
         await asyncio.sleep(0.02)
 
 
+async def until_empty(problem: Callable[[], Awaitable[str]], within: float = 30.0) -> None:
+    """The same for what can say what is still wrong."""
+    deadline = time.monotonic() + within
+    while text := await problem():
+        if time.monotonic() > deadline:
+            pytest.fail(f"waited {within:g} s in vain: {text}")
+        await asyncio.sleep(0.02)
+
+
 class Observer:
     """Counts the sessions of one pool.
 

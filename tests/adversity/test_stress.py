@@ -1,0 +1,352 @@
+"""Storms: thousands of tasks that time out, are cancelled, raise and forget. Everything adds up.
+
+tests/run --long makes them longer. MILLPOND_SEED repeats one, as far as the kernel lets it.
+"""
+
+import asyncio
+import contextlib
+import gc
+import random
+import threading
+import uuid
+import warnings
+from collections import Counter
+from typing import Any
+
+import faults
+import millpond
+import observer
+import pytest
+from conftest import CASTS, ENDLESS
+from fault_proxy import TO_CLIENT, TO_SERVER, FaultProxy
+
+SIZE = 20
+SOURCES = {
+    "sqlite": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500) "
+    "SELECT i, CAST(? AS text) FROM n",
+    "postgres": "SELECT i, ?::text FROM generate_series(1, 500) AS n(i)",
+    "mysql": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500) "
+    "SELECT i, CAST(? AS char(36)) FROM n",
+}
+
+# Not MySQL's sleep(), on whose one mutex many KILL QUERYs wait for each other.
+SLOW = {**ENDLESS, "mysql": "SELECT benchmark(1000000000, sha1('x'))"}
+CALM = {"connection_acquisition_timeout": 60, "circuit_breaker": "off"}  # timeouts are wanted
+
+
+class MyError(Exception):
+    """A program's own."""
+
+
+class Storm:
+    """Tasks that each do one thing of many; every answer must carry the asker's own token."""
+
+    def __init__(self, kind: str, db: Any, rng: random.Random) -> None:
+        self.kind = kind
+        self.db = db
+        self.rng = rng
+        self.outcomes: Counter[str] = Counter()
+        self.token_sql = f"SELECT CAST(? AS {CASTS[kind]['text']})"
+
+    def token(self) -> str:
+        return str(uuid.UUID(int=self.rng.getrandbits(128)))
+
+    async def ask(self, conn: Any) -> None:
+        mine = self.token()
+        assert (await conn.execute(self.token_sql, (mine,))) == [(mine,)]
+
+    # ---- What a task may do --------------------------------------------------------------
+
+    async def query(self) -> None:
+        async with self.db.async_connection() as conn:
+            await self.ask(conn)
+
+    async def time_out(self) -> None:
+        async with self.db.async_connection() as conn:
+            with contextlib.suppress(millpond.QueryTimeoutError):
+                await conn.execute(SLOW[self.kind], timeout=self.rng.uniform(0.001, 0.02))
+            with contextlib.suppress(millpond.ConnectionLostError):  # it was not stopped in time
+                await self.ask(conn)
+
+    async def fail(self) -> None:
+        async with self.db.async_connection() as conn:
+            with pytest.raises(millpond.Error):
+                await conn.execute("SELECT nothing FROM nowhere")
+            await self.ask(conn)
+
+    async def raise_mine(self) -> None:
+        async with self.db.async_connection() as conn:
+            await conn.begin_transaction()
+            await self.ask(conn)
+            raise MyError
+
+    async def transact(self) -> None:
+        async with self.db.async_connection() as conn:
+            await conn.begin_transaction()
+            await self.ask(conn)
+            await (
+                conn.commit_transaction if self.rng.random() < 0.5 else conn.rollback_transaction
+            )()
+
+    async def forget(self) -> None:
+        conn = await self.db.get_async_connection()
+        await self.ask(conn)
+        with warnings.catch_warnings(action="ignore", category=ResourceWarning):
+            del conn  # never given back
+
+    async def stream_a_little(self) -> None:
+        mine = self.token()
+        async with self.db.async_connection() as conn:
+            async for row in conn.stream(SOURCES[self.kind], (mine,), batch=50):
+                assert row[1] == mine
+                if row[0] > self.rng.randrange(600):
+                    break
+            await self.ask(conn)
+
+    async def be_impatient(self) -> None:
+        with contextlib.suppress(millpond.AcquireTimeoutError):
+            async with self.db.async_connection(timeout=0.001) as conn:
+                await self.ask(conn)
+
+    def one(self) -> Any:
+        usual = [self.query] * 8
+        odd = [self.time_out, self.fail, self.raise_mine, self.transact, self.forget]
+        return self.rng.choice([*usual, *odd, self.stream_a_little, self.be_impatient])
+
+    # ---- A task, and what becomes of it --------------------------------------------------
+
+    async def interrupt(self, task: asyncio.Task[None]) -> None:
+        """Cancel it at a moment of its own, many while it waits in line."""
+        if self.rng.random() < 0.5:
+            await asyncio.sleep(self.rng.uniform(0, 0.05))
+        else:
+            for _ in range(self.rng.randrange(8)):
+                await asyncio.sleep(0)
+        if task.cancel():
+            self.outcomes["cancels"] += 1
+
+    async def run(self, gate: asyncio.Semaphore, cancels: float) -> None:
+        async with gate:
+            task = asyncio.create_task(self.one()())
+            if self.rng.random() < cancels:
+                await self.interrupt(task)
+            try:
+                await task
+                self.outcomes["done"] += 1
+            except asyncio.CancelledError:
+                self.outcomes["cancelled"] += 1
+            except MyError:
+                self.outcomes["raised"] += 1
+
+    async def rage(self, count: int, width: int, cancels: float = 0.3) -> None:
+        gate = asyncio.Semaphore(width)
+        await asyncio.gather(*(self.run(gate, cancels) for _ in range(count)))
+        assert sum(self.outcomes[end] for end in ("done", "cancelled", "raised")) == count
+        # a cancel that was accepted always arrived
+        assert self.outcomes["cancels"] == self.outcomes["cancelled"]
+
+
+class Sampler:
+    """Looks at pool and server all the time."""
+
+    def __init__(self, db: Any, look: observer.Observer | None) -> None:
+        self._db = db
+        self._look = look
+        self.samples = 0
+
+    def check_pool(self) -> None:
+        status = self._db.get_pool_status()
+        assert status["size"] == status["in_use"] + status["idle"], status
+        assert 0 <= status["idle"] <= status["size"] <= status["max_size"] == SIZE, status
+        metrics = status["metrics"]
+        assert 0 <= metrics["current_active"] <= metrics["peak_active"] <= SIZE, status
+
+    async def run(self) -> None:
+        while True:
+            self.check_pool()
+            if self._look:
+                assert await self._look.sessions() <= SIZE
+            self.samples += 1
+            await asyncio.sleep(0.01)
+
+
+def ask_from_a_thread(storm: Storm, count: int, failures: list[BaseException]) -> None:
+    """Blocking callers beside the tasks."""
+    try:
+        for number in range(count):
+            with storm.db.sync_connection() as conn:
+                mine = f"{threading.get_ident()} {number}"
+                assert conn.execute(storm.token_sql, (mine,)) == [(mine,)]
+    except BaseException as failure:
+        failures.append(failure)
+
+
+async def under_watch(storm: Storm, look: observer.Observer | None, work: Any) -> None:
+    sampler = Sampler(storm.db, look)
+    watching = asyncio.create_task(sampler.run())
+    failures: list[BaseException] = []
+    threads = [
+        threading.Thread(target=ask_from_a_thread, args=(storm, 200, failures)) for _ in range(3)
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        await work
+    finally:
+        for thread in threads:
+            await asyncio.to_thread(thread.join)
+        watching.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await watching
+    assert failures == []
+    assert sampler.samples > 3
+
+
+async def all_answer(storm: Storm) -> None:
+    """Every connection of the pool, all at once."""
+    held = [await storm.db.get_async_connection() for _ in range(SIZE)]
+    assert len({conn.id for conn in held}) == SIZE
+    for conn in held:
+        await storm.ask(conn)
+        assert await conn.in_transaction() is False
+        await storm.db.release_async_connection(conn)
+
+
+@pytest.fixture
+async def watched(databases: Any, kind: str, request: pytest.FixtureRequest) -> Any:
+    """A pool of twenty, and an observer of its sessions where there is a server."""
+    if kind == "sqlite":
+        return databases.open(kind, pool_max_size=SIZE, **CALM), None
+    name = f"s{abs(hash(request.node.nodeid)) % 10**12}"
+    direct = databases.open(kind, alias=f"{name} direct")
+    settings = await observer.watched_settings(kind, direct, name, "storm")
+    db = databases.open(kind, pool_max_size=SIZE, alias=name, **settings, **CALM)
+    return db, observer.Observer(kind, direct, name)
+
+
+async def test_a_storm_of_five_thousand_tasks_leaves_nothing_behind(
+    watched: Any, kind: str, rng: random.Random, long_run: bool
+) -> None:
+    db, look = watched
+    storm = Storm(kind, db, rng)
+    count = 50_000 if long_run else 5_000
+    await under_watch(storm, look, storm.rage(count, width=5_000))
+    gc.collect()
+    await faults.adds_up(db, look)
+    await all_answer(storm)
+    await faults.adds_up(db, look)
+
+
+async def test_no_answer_of_many_reaches_another_caller(
+    watched: Any, kind: str, rng: random.Random, long_run: bool
+) -> None:
+    db, look = watched
+    storm = Storm(kind, db, rng)
+    storm.one = lambda: storm.query  # type: ignore[method-assign]
+    await storm.rage(100_000 if long_run else 5_000, width=60)
+    assert storm.outcomes["cancelled"] > 50
+    await faults.adds_up(db, look)
+
+
+# ---- Ledger and bank, on networks that break -----------------------------------------------
+
+LEDGER = {
+    "postgres": "CREATE TABLE IF NOT EXISTS storm_ledger (id text)",
+    "mysql": "CREATE TABLE IF NOT EXISTS storm_ledger (id char(36)) ENGINE = InnoDB",
+}
+
+
+async def break_things(proxy: FaultProxy, rng: random.Random, stop: asyncio.Event) -> int:
+    """Cut at random bytes until told to stop; returns how often."""
+    cuts = 0
+    while not stop.is_set():
+        direction = rng.choice([TO_SERVER, TO_CLIENT])
+        proxy.cut(direction, rng.randrange(400), rng.choice(["close", "reset"]))
+        await asyncio.sleep(rng.uniform(0.005, 0.03))
+        proxy.heal()
+        await asyncio.sleep(rng.uniform(0.005, 0.05))
+        cuts += 1
+    return cuts
+
+
+async def through_cuts(at: Any, proxy: FaultProxy, rng: random.Random, jobs: list[Any]) -> None:
+    stop = asyncio.Event()
+    breaking = asyncio.create_task(break_things(proxy, rng, stop))
+    try:
+        await asyncio.gather(*jobs)
+    finally:
+        stop.set()
+        cuts = await breaking
+        proxy.heal()
+    assert cuts > 5
+    await observer.until("the pool's recovery", lambda: faults.works(at.db))
+    await faults.adds_up(at.db, at.look)
+
+
+@pytest.mark.parametrize("sslmode", ["disable", "require"])
+async def test_a_ledger_shows_each_write_as_it_was_told(
+    site: Any, proxy: FaultProxy, sslmode: str, rng: random.Random, long_run: bool
+) -> None:
+    at = await site(pool_max_size=5, sslmode=sslmode)
+    await at.look.execute(LEDGER[at.kind])
+    await at.look.execute("DELETE FROM storm_ledger")
+    told: dict[str, str] = {}
+
+    async def write(mine: str) -> None:
+        async with at.db.async_connection(timeout=5) as conn:
+            if rng.random() < 0.5:
+                await conn.begin_transaction()
+            await conn.execute("INSERT INTO storm_ledger VALUES (?)", (mine,), timeout=5)
+            if await conn.in_transaction():
+                await conn.commit_transaction()
+
+    async def work() -> None:
+        done = 0
+        while done < (1000 if long_run else 40):
+            mine = str(uuid.uuid4())
+            try:
+                await write(mine)
+                told[mine] = "done"
+                done += 1
+            except millpond.UnknownOutcomeError:
+                told[mine] = "unknown"
+            except millpond.OperationalError:
+                told[mine] = "failed"
+                await asyncio.sleep(0.01)
+
+    await through_cuts(at, proxy, rng, [work() for _ in range(8)])
+    kept = Counter(row[0] for row in await at.look.execute("SELECT id FROM storm_ledger"))
+    assert set(kept) <= set(told)
+    for mine, outcome in told.items():
+        assert kept[mine] in {"done": (1,), "failed": (0,), "unknown": (0, 1)}[outcome], outcome
+
+
+async def test_money_moved_on_a_breaking_network_is_neither_made_nor_lost(
+    site: Any, proxy: FaultProxy, rng: random.Random, long_run: bool
+) -> None:
+    at = await site(pool_max_size=5)
+    await at.look.execute("DROP TABLE IF EXISTS bank")
+    await at.look.execute("CREATE TABLE bank (id int PRIMARY KEY, sum int NOT NULL)")
+    for account in range(10):
+        await at.look.execute("INSERT INTO bank VALUES (?, 1000)", (account,))
+    move = "UPDATE bank SET sum = sum + ? WHERE id = ?"
+
+    async def transfer() -> None:
+        amount = rng.randrange(100)
+        async with at.db.async_connection(timeout=5) as conn:
+            await conn.begin_transaction()
+            for account, change in zip(rng.sample(range(10), 2), (amount, -amount), strict=True):
+                await conn.execute(move, (change, account), timeout=5)
+            await conn.commit_transaction()
+
+    async def work() -> None:
+        for _ in range(1000 if long_run else 60):
+            task = asyncio.create_task(transfer())
+            if rng.random() < 0.2:
+                await asyncio.sleep(rng.uniform(0, 0.01))
+                task.cancel()
+            with contextlib.suppress(millpond.OperationalError, asyncio.CancelledError):
+                await task
+
+    await through_cuts(at, proxy, rng, [work() for _ in range(8)])
+    assert int((await at.look.execute("SELECT sum(sum) FROM bank"))[0][0]) == 10_000
