@@ -126,7 +126,7 @@ static int connection_execute(lua_State *L)
     if (self->runs_inline)
         allow_at_once(state, &call);
     native_wait *wait = native_wait_take(L, state);
-    wait->named = (char)call.named;
+    wait->named = call.named;
     int code = pond_connection_execute(self->lease, call.sql, call.sql_size, call.values,
                                        call.column_count, &call.options, wait, &wait->op, &error);
     if (!code && call.options.flags)
@@ -143,7 +143,7 @@ static int connection_executemany(lua_State *L)
     if (self->runs_inline && !lua_isyieldable(L))
         return execute_inline(L, self, &call, 1);
     native_wait *wait = native_wait_take(L, self->state);
-    wait->named = (char)call.named;
+    wait->named = call.named;
     int code = pond_connection_execute_many(self->lease, call.sql, call.sql_size, call.values,
                                             call.row_count, call.column_count, &call.options, wait,
                                             &wait->op, &error);
@@ -183,7 +183,7 @@ static int connection_stream(lua_State *L)
     pond_error *error = NULL;
     native_call_read(L, self->state, &call, 0);
     native_wait *wait = native_wait_take(L, self->state);
-    wait->named = (char)call.named;
+    wait->named = call.named;
     int code =
         pond_connection_stream(self->lease, call.sql, call.sql_size, call.values, call.column_count,
                                call.batch_rows, &call.options, wait, &wait->op, &error);
@@ -198,7 +198,7 @@ static int connection_fetch(lua_State *L)
     int named = lua_toboolean(L, 3);
     pond_error *error = NULL;
     native_wait *wait = native_wait_take(L, self->state);
-    wait->named = (char)named;
+    wait->named = named;
     int code = pond_connection_fetch(self->lease, timeout_ms, wait, &wait->op, &error);
     return after_submit(L, wait, code, error);
 }

@@ -1,4 +1,4 @@
-/* The loop of this Lua state, for the scheduler in millpond/task.lua. */
+/* The loop of this Lua state, for the scheduler in millpond/scheduler.lua. */
 #include <time.h>
 
 #include "native.h"

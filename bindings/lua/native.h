@@ -58,9 +58,9 @@ typedef struct native_wait {
     struct native_wait *next_free; /* of the free ones */
     lua_Integer number;            /* its key in the table of coroutines */
     native_wait_status status;
-    char cancelled; /* the coroutine is to be stopped by an error */
-    char waited;    /* a coroutine yielded for it */
-    char named;     /* rows by names of columns */
+    int cancelled; /* the coroutine is to be stopped by an error */
+    int waited;    /* a coroutine yielded for it */
+    int named;     /* rows by names of columns */
 } native_wait;
 
 /* A free one, for the running coroutine. May raise, so call it before an operation exists. It is

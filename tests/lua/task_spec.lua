@@ -126,7 +126,7 @@ describe("Tasks", function()
 
   it("that fail unseen are told of", function()
     local told
-    local before = require("millpond.task").on_error
+    local before = require("millpond.scheduler").on_error
     millpond.set_error_handler(function(err, traceback)
       told = { err, traceback }
     end)

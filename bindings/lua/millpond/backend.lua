@@ -15,6 +15,7 @@
 local core = require "millpond.core"
 local errors = require "millpond.errors"
 local entity = require "millpond.entity"
+local scheduler = require "millpond.scheduler"
 local task = require "millpond.task"
 
 local backend = {}
@@ -260,7 +261,7 @@ function Database:connection(timeout)
     self.size = self.size + 1
     return open(self)
   end
-  local waiter = task.event()
+  local waiter = scheduler.event()
   self.waiters[#self.waiters + 1] = waiter
   local ok, failed = pcall(waiter.wait, timeout or self.acquisition_timeout)
   waiter.left = true

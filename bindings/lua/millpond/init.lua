@@ -17,6 +17,7 @@ local database = require "millpond.database"
 local entity = require "millpond.entity"
 local backend = require "millpond.backend"
 local resilience = require "millpond.resilience"
+local scheduler = require "millpond.scheduler"
 local task = require "millpond.task"
 
 ---@class millpond
@@ -48,11 +49,11 @@ local millpond = {
   gather = task.gather,
   sleep = task.sleep,
   timeout = task.timeout,
-  wrap = task.wrap,
+  wrap = scheduler.wrap,
 
   fd = core.fd,
-  host_timeout = task.timeout_of_host,
-  step = task.step,
+  host_timeout = scheduler.timeout_of_host,
+  step = scheduler.step,
 
   bytes = core.bytes,
   date = core.date,
@@ -93,7 +94,7 @@ end
 --- Unless set, they are written to standard error.
 ---@param f fun(err: any, traceback: string)
 function millpond.set_error_handler(f)
-  task.on_error = f
+  scheduler.on_error = f
 end
 
 millpond.set_logger(function(_, area, message)

@@ -15,7 +15,7 @@
 
 local uv = require "luv"
 local core = require "millpond.core"
-local task = require "millpond.task"
+local scheduler = require "millpond.scheduler"
 local millpond = require "millpond"
 
 local descriptor = uv.new_poll(core.fd())
@@ -24,13 +24,13 @@ local turning = false
 
 -- What keeps uv.run() going is only what coroutines wait for.
 local function arm()
-  if not task.busy() then
+  if not scheduler.busy() then
     timer:stop()
     descriptor:unref()
     return
   end
   descriptor:ref()
-  local seconds = task.timeout_of_host()
+  local seconds = scheduler.timeout_of_host()
   if seconds then
     timer:start(math.ceil(seconds * 1000), 0, function()
       millpond.step()
@@ -45,7 +45,7 @@ function millpond.step()
     error("step() was called inside of step()", 2)
   end
   turning = true
-  local ok, err = pcall(task.step)
+  local ok, err = pcall(scheduler.step)
   turning = false
   arm()
   if not ok then
@@ -63,7 +63,7 @@ local function wake()
   end
 end
 
-task.notify = wake
+scheduler.notify = wake
 core.set_busy(wake)
 descriptor:start("r", function()
   millpond.step()

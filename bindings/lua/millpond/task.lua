@@ -1,14 +1,13 @@
--- Coroutines that wait for the database, for time, and for each other.
---
--- A coroutine that waits yields core.mark and what it waits for: the number of a wait in C, or a
--- table of `suspend` below. Whatever else a task yields only lets the others run.
+-- Tasks: coroutines that run side by side, are waited for, cancelled and timed out.
 
 local core = require "millpond.core"
+local scheduler = require "millpond.scheduler"
 
 local mark = core.mark
-local running, create, status = coroutine.running, coroutine.create, coroutine.status
-local coroutine_resume, yield, isyieldable =
-  coroutine.resume, coroutine.yield, coroutine.isyieldable
+local running, status, isyieldable = coroutine.running, coroutine.status, coroutine.isyieldable
+local coroutine_resume = coroutine.resume
+local make_ready, wake, wait_for, add_timer, run_until =
+  scheduler.make_ready, scheduler.wake, scheduler.wait, scheduler.add_timer, scheduler.run_until
 
 local task = {}
 
@@ -16,113 +15,16 @@ local task = {}
 local Task = { __name = "millpond.task" }
 Task.__index = Task
 
-local by_coroutine = setmetatable({}, { __mode = "k" })
 local alive = {} -- set of tasks that have not ended
-local ready, first_ready, last_ready = {}, 1, 0 -- coroutines to resume, oldest first
-local timers = {} -- a heap, the next one at 1
 
---- Set by a host loop: called when there is something to do that its descriptor does not tell.
-task.notify = nil
-
----- Ready ------------------------------------------------------------------------------------
-
-local function make_ready(co)
-  last_ready = last_ready + 1
-  ready[last_ready] = co
-  if task.notify and first_ready == last_ready then
-    task.notify()
-  end
-end
-
----- Waits of the Lua side --------------------------------------------------------------------
-
-local function cancelled()
-  return core.error("ECANCELLED", "the task was cancelled")
-end
-
--- Wait until wake(wait). Raises if the task is cancelled.
-local function suspend(wait)
-  wait.coroutine = running()
-  yield(mark, wait)
-  if not wait.woken then
-    wait.woken = true
-    error(core.error("EMISUSE", "this coroutine was resumed while it waits: make generators that "
-      .. "use the database with millpond.wrap()"), 0)
-  elseif wait.cancelled then
-    error(cancelled(), 0)
-  end
-end
-
-local function wake(wait)
-  if not wait.woken then
-    wait.woken = true
-    if wait.coroutine then
-      make_ready(wait.coroutine)
-    end
-  end
-end
-
----- Timers -----------------------------------------------------------------------------------
-
-local function add_timer(seconds, wait)
-  local timer = { due = core.now() + seconds, wait = wait }
-  local at = #timers + 1
-  while at > 1 and timers[at // 2].due > timer.due do
-    timers[at] = timers[at // 2]
-    at = at // 2
-  end
-  timers[at] = timer
-  if task.notify and at == 1 then
-    task.notify()
-  end
-end
-
-local function remove_first_timer()
-  local count = #timers
-  local last = timers[count]
-  timers[count] = nil
-  count = count - 1
-  if count == 0 then
-    return
-  end
-  local at = 1
-  while at * 2 <= count do
-    local child = at * 2
-    if child < count and timers[child + 1].due < timers[child].due then
-      child = child + 1
-    end
-    if timers[child].due >= last.due then
-      break
-    end
-    timers[at] = timers[child]
-    at = child
-  end
-  timers[at] = last
-end
-
-local function wake_due()
-  local now = core.now()
-  while timers[1] and (timers[1].wait.woken or timers[1].due <= now) do
-    local wait = timers[1].wait
-    remove_first_timer()
-    wake(wait)
-  end
-end
-
----- Resume -----------------------------------------------------------------------------------
+---- Ends and goes on -------------------------------------------------------------------------
 
 -- An error that nobody asked for. Told when the task that failed is collected.
 local Unseen = {}
 function Unseen:__gc()
   if not self.seen then
-    task.on_error(self.error, self.traceback)
+    scheduler.on_error(self.error, self.traceback)
   end
-end
-
---- Called with the error, and the traceback as text, of a coroutine whose error nobody gets. Writes
---- them to standard error; replace it to do otherwise.
-function task.on_error(err, traceback)
-  io.stderr:write("millpond: a task failed, and nobody asked: ", tostring(err), "\n", traceback, "\n")
 end
 
 local function finish(self, ok, ...)
@@ -174,106 +76,21 @@ local function after(self, ok, ...)
   end
 end
 
-local function resume(co)
-  local self = by_coroutine[co]
-  if self then
-    self.waits = nil
-    local start = self.start
-    if start then
-      self.start = nil
-      return after(self, coroutine_resume(co, table.unpack(start, 1, start.n)))
-    end
-    return after(self, coroutine_resume(co))
+-- Called by the scheduler, in its turn.
+function Task:go_on()
+  local co, start = self.coroutine, self.start
+  self.waits = nil
+  if start then
+    self.start = nil
+    return after(self, coroutine_resume(co, table.unpack(start, 1, start.n)))
   end
-  local ok, err = coroutine_resume(co) -- one that the program made itself
-  if not ok then
-    task.on_error(err, debug.traceback(co))
-    coroutine.close(co)
-  end
-end
-
--- Resume all that can go on now.
-local function turn()
-  local next_done = core.next
-  local co = next_done()
-  while co do
-    resume(co)
-    co = next_done()
-  end
-  if timers[1] then
-    wake_due()
-  end
-  local last = last_ready
-  while first_ready <= last do
-    co = ready[first_ready]
-    ready[first_ready] = nil
-    first_ready = first_ready + 1
-    if status(co) == "suspended" then
-      resume(co)
-    end
-  end
-end
-
----- For host loops ---------------------------------------------------------------------------
-
---- Seconds until there is something to do: 0 for now, nil if only the descriptor can tell.
----@return number?
-function task.timeout_of_host()
-  if first_ready <= last_ready then
-    return 0
-  end
-  while timers[1] and timers[1].wait.woken do
-    remove_first_timer()
-  end
-  local own = core.timeout()
-  local timer = timers[1] and math.max(timers[1].due - core.now(), 0)
-  return own and timer and math.min(own, timer) or own or timer
-end
-
---- Do what is to be done now, without waiting.
-function task.step()
-  core.poll()
-  turn()
-end
-
---- Whether any coroutine waits for anything.
----@return boolean
-function task.busy()
-  return core.pending() > 0 or first_ready <= last_ready or timers[1] ~= nil
+  return after(self, coroutine_resume(co))
 end
 
 ---- Run --------------------------------------------------------------------------------------
 
-local function run_until(is_over, what)
-  while not is_over(what) do
-    if first_ready <= last_ready then
-      core.poll()
-    elseif timers[1] then
-      core.run(math.max(timers[1].due - core.now(), 0))
-    elseif core.pending() > 0 then
-      core.run()
-    else
-      error("all tasks wait for each other: none can go on", 3)
-    end
-    turn()
-  end
-end
-
 local function is_done(self)
   return self.done
-end
-
-local function is_woken(wait)
-  return wait.woken
-end
-
--- Wait where nothing can yield: the other tasks go on meanwhile.
-local function wait_anywhere(wait)
-  if isyieldable() then
-    suspend(wait)
-  else
-    run_until(is_woken, wait)
-  end
 end
 
 --- Start a function as a task of its own. It begins at the next turn of the loop.
@@ -285,8 +102,8 @@ function task.spawn(f, ...)
     error("spawn() needs a function, not a " .. type(f), 2)
   end
   local self = setmetatable({ start = table.pack(...), joiners = {}, done = false }, Task)
-  self.coroutine = create(f)
-  by_coroutine[self.coroutine] = self
+  self.coroutine = coroutine.create(f)
+  scheduler.adopt(self.coroutine, self)
   alive[self] = true
   make_ready(self.coroutine)
   return self
@@ -310,7 +127,7 @@ local function wait_for_end(self)
   while not self.done do
     local wait = {}
     table.insert(self.joiners, wait)
-    local ok = pcall(wait_anywhere, wait)
+    local ok = pcall(wait_for, wait)
     interrupted = interrupted or not ok
     if not ok then
       self:cancel()
@@ -329,7 +146,7 @@ function Task:join()
   if not self.done then
     local wait = {}
     table.insert(self.joiners, wait)
-    wait_anywhere(wait)
+    wait_for(wait)
   end
   return outcome(self)
 end
@@ -345,7 +162,7 @@ function Task:cancel()
   if self.start then
     self.start = nil
     coroutine.close(self.coroutine)
-    finish(self, false, cancelled())
+    finish(self, false, scheduler.cancelled())
   elseif self.waits then
     stop(self)
   else
@@ -406,7 +223,7 @@ function task.sleep(seconds)
   end
   local wait = {}
   add_timer(seconds, wait)
-  wait_anywhere(wait)
+  wait_for(wait)
 end
 
 --- Call f(...) for at most so many seconds: returns what it returns; else cancels it, waits for its
@@ -423,7 +240,7 @@ function task.timeout(seconds, f, ...)
   local wait = {}
   table.insert(child.joiners, wait)
   add_timer(seconds, wait)
-  local ok, err = pcall(wait_anywhere, wait)
+  local ok, err = pcall(wait_for, wait)
   local in_time = child.done
   if not in_time then
     child:cancel()
@@ -456,7 +273,7 @@ local function wait_for_all(tasks)
           table.insert(other.joiners, wait)
         end
       end
-      wait_anywhere(wait)
+      wait_for(wait)
       for _, other in ipairs(tasks) do
         if other.done and not other.ok and not other.was_cancelled then
           return other
@@ -503,68 +320,6 @@ function task.gather(list)
     end
   end
   return results, errors
-end
-
----- Events -----------------------------------------------------------------------------------
-
---- Something that one coroutine waits for, and another tells: wait(seconds) returns after wake() or
---- when the time is over.
----@return { wait: fun(seconds?: number), wake: fun() }
-function task.event()
-  local wait = {}
-  return {
-    wait = function(seconds)
-      if seconds and seconds > 0 then
-        add_timer(seconds, wait)
-      end
-      if not wait.woken then
-        wait_anywhere(wait)
-      end
-    end,
-    wake = function()
-      wake(wait)
-    end,
-  }
-end
-
----- Generators -------------------------------------------------------------------------------
-
-local function pass_on(wait)
-  if isyieldable() then
-    if math.type(wait) then
-      core.rewait(wait)
-    else
-      wait.coroutine = running()
-    end
-    yield(mark, wait)
-  elseif math.type(wait) then
-    core.block(wait)
-  else
-    wait.coroutine = nil
-    run_until(is_woken, wait)
-  end
-end
-
---- Like coroutine.wrap(), for a function that uses the database and yields values of its own: its
---- waits go through to the task that calls it.
----@param f function
----@return function
-function task.wrap(f)
-  local co = create(f)
-  local function continue(ok, ...)
-    local first, second = ...
-    if not ok then
-      coroutine.close(co)
-      error(first, 0)
-    elseif first == mark and status(co) ~= "dead" then
-      pass_on(second)
-      return continue(coroutine_resume(co))
-    end
-    return ...
-  end
-  return function(...)
-    return continue(coroutine_resume(co, ...))
-  end
 end
 
 return task
