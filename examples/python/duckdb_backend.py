@@ -1,9 +1,4 @@
-"""A complete backend written in Python: DuckDB, on the `duckdb` package, which only blocks.
-
-The base classes add entities, placeholders, tags, timeouts, streams, the statement cache, metrics,
-circuit breakers, leak reports and `close_pool`. After `import duckdb_backend`,
-`millpond.connect("duckdb:///app.duckdb")` works like any other database.
-"""
+"""A complete backend in Python, on the blocking `duckdb` package; then connect("duckdb:///FILE")."""
 
 import asyncio
 import contextlib
@@ -12,47 +7,57 @@ from typing import Any
 
 import duckdb
 import millpond
-from millpond import exceptions as errors
 
+STATES = ("no open transaction", "a transaction is open already")
 ERRORS: list[tuple[type[Exception], str, type[millpond.Error]]] = [  # the first that fits
-    (duckdb.ConstraintException, "uplicate key", errors.UniqueViolationError),
-    (duckdb.ConstraintException, "NOT NULL", errors.NotNullViolationError),
-    (duckdb.ConstraintException, "CHECK", errors.CheckViolationError),
-    (duckdb.ConstraintException, "foreign key", errors.ForeignKeyViolationError),
-    (duckdb.CatalogException, "does not exist", errors.UndefinedObjectError),
-    (duckdb.BinderException, "not found", errors.UndefinedObjectError),
-    (duckdb.ParserException, "", errors.SqlSyntaxError),
-    (duckdb.TransactionException, "onflict", errors.SerializationError),
-    (duckdb.TransactionException, "", errors.TransactionStateError),
-    (duckdb.InterruptException, "", errors.QueryCancelledError),
-    (duckdb.ConnectionException, "", errors.ClosedError),
-    (duckdb.DataError, "", errors.InvalidDataError),
-    (duckdb.Error, "", errors.StatementError),
+    (duckdb.ConstraintException, "uplicate key", millpond.UniqueViolationError),
+    (duckdb.ConstraintException, "NOT NULL", millpond.NotNullViolationError),
+    (duckdb.ConstraintException, "CHECK", millpond.CheckViolationError),
+    (duckdb.CatalogException, "does not exist", millpond.UndefinedObjectError),
+    (duckdb.BinderException, "not found", millpond.UndefinedObjectError),
+    (duckdb.ParserException, "", millpond.SqlSyntaxError),
+    (duckdb.ConstraintException, "oreign key", millpond.ForeignKeyViolationError),
+    (duckdb.TransactionException, "onflict", millpond.SerializationError),
+    (duckdb.TransactionException, "", millpond.TransactionStateError),
+    (duckdb.ConnectionException, "", millpond.ClosedError),
+    (duckdb.Error, "", millpond.StatementError),
 ]
 
 
 class DuckdbSqlGenerator(millpond.PostgresSqlGenerator):
-    """DuckDB takes PostgreSQL's SQL, `$1` included."""
+    """DuckDB takes PostgreSQL's SQL; entities are kept as on SQLite, but for this."""
 
-    def get_timeout_sql(self, timeout: float | None = None) -> str | None:
-        return None  # statements are interrupted instead
+    entity_dialect = "sqlite"
+    OTHERWISE = {
+        "sqlite_schema s, pragma_table_info(s.name) c": "sqlite_master s JOIN (SELECT table_name, "
+        "column_name AS name, data_type AS type, NOT is_nullable AS notnull, FALSE AS pk, "
+        "column_default AS dflt_value, column_index AS cid FROM duckdb_columns()) c "
+        "ON c.table_name = s.name",
+        "SELECT value FROM json_each(?)": "SELECT unnest(CAST(? AS text[]))",
+        "decimal_text COLLATE decimal": "decimal(38, 9)",
+        "sqlite_schema": "sqlite_master",
+    }
+
+    def convert_query_to_native(self, sql: str, params: Any = None) -> tuple[str, Any]:
+        for theirs, ours in self.OTHERWISE.items():
+            sql = sql.replace(theirs, ours)
+        return super().convert_query_to_native(sql, params)
+
+    def get_timeout_sql(self, timeout: float | None = None) -> None:
+        pass  # statements are interrupted instead
 
     def get_transaction_sql(self, isolation: Any = None, read_only: bool = False) -> Any:
-        checked = super().get_transaction_sql(isolation, read_only)
-        if checked.begin:
-            raise errors.UnsupportedError("DuckDB's transactions have no settings")
-        return checked
+        if super().get_transaction_sql(isolation, read_only).begin:
+            raise millpond.UnsupportedError("DuckDB's transactions have no settings")
+        return super().get_transaction_sql()
 
 
-class DuckdbBase:  # what both kinds of connection do with the driver's own
-    def __init__(self, conn: duckdb.DuckDBPyConnection) -> None:
-        self._conn = conn
+class DuckdbSyncConnection(millpond.SyncConnection):
+    parameter_converter = DuckdbSqlGenerator()
+
+    def __init__(self, raw_conn: duckdb.DuckDBPyConnection) -> None:
+        self._conn = raw_conn
         self._open = False  # a transaction
-        self._generator = DuckdbSqlGenerator()
-
-    @property
-    def parameter_converter(self) -> millpond.SqlGenerator:
-        return self._generator
 
     def _interrupt_statement(self) -> None:
         self._conn.interrupt()
@@ -63,14 +68,13 @@ class DuckdbBase:  # what both kinds of connection do with the driver's own
                 return translated(str(error))
         return error
 
-    def _prepare(self, native_sql: str) -> Any:
+    def _prepare_statement_sync(self, native_sql: str) -> Any:
         statements = self._conn.extract_statements(native_sql)
         if len(statements) != 1:
-            found = f"this text has {len(statements)} statements"
-            raise errors.SqlSyntaxError(f"{found}: one is wanted, and not an empty one")
+            raise millpond.SqlSyntaxError(f"this text has {len(statements)}, or is empty")
         return statements[0]
 
-    def _run(self, statement: Any, params: Any = None) -> millpond.Result:
+    def _execute_statement_sync(self, statement: Any, params: Any = None) -> millpond.Result:
         done = self._conn.execute(statement, params or None)
         names = [column[0] for column in done.description or ()]
         rows = done.fetchall()
@@ -80,26 +84,9 @@ class DuckdbBase:  # what both kinds of connection do with the driver's own
 
     def _transact(self, verb: str) -> None:
         if self._open == (verb == "BEGIN"):
-            state = (
-                "a transaction is open already" if self._open else "there is no open transaction"
-            )
-            raise errors.TransactionStateError(state)
+            raise millpond.TransactionStateError(STATES[self._open])
         self._open = verb == "BEGIN"
         self._conn.execute(verb)
-
-    def _close(self) -> None:
-        self._open = False
-        self._conn.close()
-
-    def _versions(self) -> dict[str, str]:
-        return dict.fromkeys(("db_server_version", "db_driver"), f"DuckDB {duckdb.__version__}")
-
-
-class DuckdbSyncConnection(DuckdbBase, millpond.SyncConnection):
-    _prepare_statement_sync = DuckdbBase._prepare
-    _execute_statement_sync = DuckdbBase._run
-    close = DuckdbBase._close
-    get_version_details = DuckdbBase._versions
 
     def in_transaction(self) -> bool:
         return self._open
@@ -113,6 +100,13 @@ class DuckdbSyncConnection(DuckdbBase, millpond.SyncConnection):
     def rollback_transaction(self) -> None:
         self._transact("ROLLBACK")
 
+    def close(self) -> None:
+        self._open = False
+        self._conn.close()
+
+    def get_version_details(self) -> dict[str, str]:
+        return dict.fromkeys(("db_server_version", "db_driver"), f"DuckDB {duckdb.__version__}")
+
 
 THREADS = ThreadPoolExecutor(64, "duckdb")  # they wait while DuckDB works in threads of its own
 
@@ -121,64 +115,71 @@ async def in_thread(function: Any, *args: Any) -> Any:
     return await asyncio.get_running_loop().run_in_executor(THREADS, function, *args)
 
 
-class DuckdbAsyncConnection(DuckdbBase, millpond.AsyncConnection):
+class DuckdbAsyncConnection(millpond.AsyncConnection):
+    parameter_converter = DuckdbSyncConnection.parameter_converter
+
+    def __init__(self, raw_conn: duckdb.DuckDBPyConnection) -> None:
+        self._sync = DuckdbSyncConnection(raw_conn)
+
+    def _interrupt_statement(self) -> None:
+        self._sync._interrupt_statement()
+
+    def _translate_error(self, error: Exception) -> Exception:
+        return self._sync._translate_error(error)
+
     async def _prepare_statement_async(self, native_sql: str) -> Any:
-        return self._prepare(native_sql)
+        return self._sync._prepare_statement_sync(native_sql)
 
     async def _execute_statement_async(self, statement: Any, params: Any = None) -> Any:
-        return await in_thread(self._run, statement, params)
+        return await in_thread(self._sync._execute_statement_sync, statement, params)
 
     async def in_transaction(self) -> bool:
-        return self._open
+        return self._sync.in_transaction()
 
     async def begin_transaction(self) -> None:
-        await in_thread(self._transact, "BEGIN")
+        await in_thread(self._sync.begin_transaction)
 
     async def commit_transaction(self) -> None:
-        await in_thread(self._transact, "COMMIT")
+        await in_thread(self._sync.commit_transaction)
 
     async def rollback_transaction(self) -> None:
-        await in_thread(self._transact, "ROLLBACK")
+        await in_thread(self._sync.rollback_transaction)
 
     async def close(self) -> None:
-        self._close()
+        self._sync.close()
 
     async def get_version_details(self) -> dict[str, str]:
-        return self._versions()
+        return self._sync.get_version_details()
 
 
 class DuckdbPool(millpond.ConnectionPool):  # of what DuckDB calls cursors
     def __init__(self, database: duckdb.DuckDBPyConnection, low: int, high: int) -> None:
-        self._database = database
-        self._low, self._high = low, high
+        self._database, self._low, self._high = database, low, high
         self._free: list[Any] = []
         self._lent: set[Any] = set()
         self._room = asyncio.Semaphore(high)
 
     async def acquire(self, timeout: float | None = None) -> Any:
         await asyncio.wait_for(self._room.acquire(), timeout)
-        connection = self._free.pop() if self._free else self._database.cursor()
-        self._lent.add(connection)
+        self._lent.add(connection := self._free.pop() if self._free else self._database.cursor())
         return connection
 
     async def release(self, connection: Any) -> None:
         self._lent.remove(connection)
         self._room.release()
         with contextlib.suppress(duckdb.Error):  # it was closed
-            await self._test_connection(connection)
-            self._free.append(connection)
+            self._free.append(await self._test_connection(connection))
 
     async def close(self, force: bool = False, timeout: float | None = None) -> None:
         for connection in [*self._free, *self._lent, self._database]:
             connection.close()
 
-    async def _test_connection(self, connection: Any) -> None:
-        connection.execute("SELECT 1").fetchall()
+    async def _test_connection(self, connection: Any) -> Any:
+        return connection.execute("SELECT 1")
 
     min_size, max_size = property(lambda self: self._low), property(lambda self: self._high)
-    size = property(lambda self: len(self._free) + len(self._lent))
-    in_use = property(lambda self: len(self._lent))
-    idle = property(lambda self: len(self._free))
+    in_use, idle = property(lambda self: len(self._lent)), property(lambda self: len(self._free))
+    size = property(lambda self: self.in_use + self.idle)
 
 
 class DuckdbDatabase(millpond.ConnectionManager):
@@ -189,11 +190,8 @@ class DuckdbDatabase(millpond.ConnectionManager):
         database = await in_thread(duckdb.connect, config["database"])
         return DuckdbPool(database, *self._calculate_pool_size())
 
-    def _wrap_async_connection(self, raw_conn: Any) -> millpond.AsyncConnection:
-        return DuckdbAsyncConnection(raw_conn)
-
-    def _wrap_sync_connection(self, raw_conn: Any) -> millpond.SyncConnection:
-        return DuckdbSyncConnection(raw_conn)
+    _wrap_async_connection = staticmethod(DuckdbAsyncConnection)
+    _wrap_sync_connection = staticmethod(DuckdbSyncConnection)
 
 
 millpond.DatabaseFactory.register("duckdb", DuckdbDatabase)

@@ -17,6 +17,8 @@ import weakref
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
+from . import _native
+from ._plans import entity_schema
 from .circuit import CircuitBreaker, Guard
 from .exceptions import (
     AcquireTimeoutError,
@@ -31,9 +33,12 @@ from .exceptions import (
 from .execute import GRACE, INTERRUPT_EVERY
 from .pool import ConnectionPool
 from .resilience import StatementCache
+from .timings import Timings
 
 if TYPE_CHECKING:
     from .database import ConnectionManager
+
+SLOW = 1.0  # seconds, unless slow_query_threshold says otherwise
 
 _log = logging.getLogger("millpond.pool")
 
@@ -94,6 +99,12 @@ class Lease:
         elif asyncio._get_running_loop() is not self.home:
             raise MisuseError("this connection belongs to another event loop: acquire one in each")
 
+    def schema(self) -> _native.Schema:
+        """What is known of the database's entities, by all its connections."""
+        if self.owner.schema is None:
+            self.owner.schema = entity_schema(self.connection().parameter_converter)
+        return self.owner.schema
+
     def _dropped(self, _: object) -> None:
         """The connection is gone, and nobody has released it: nobody knows its state either."""
         if self.released or self.process != os.getpid():
@@ -142,6 +153,8 @@ class BackendPool:
         self._counts = _Counts()
         self._breaker = CircuitBreaker.get_or_create(f"{manager.hash()}:connect")
         self._set_up: set[int] = set()  # sessions whose hooks have run, by id
+        self.schema: _native.Schema | None = None
+        self.timings = Timings(float(manager.option("slow_query_threshold", SLOW)))
         self._closing: set[asyncio.Task[None]] = set()
         self.closed = False
 
@@ -191,11 +204,17 @@ class BackendPool:
             )
         seconds = self._manager._acquisition_timeout(timeout)
         pool = await self._pool_here()
+        started = time.monotonic()
+        timed_out = False
         self._counts.waiting += 1
         try:
             raw = await self._acquire_raw(pool, seconds)
+        except AcquireTimeoutError:
+            timed_out = True
+            raise
         finally:
             self._counts.waiting -= 1
+            self.timings.waited(time.monotonic() - started, timed_out)
         if self.closed:
             await pool.release(raw)
             self._check_open()
@@ -205,7 +224,11 @@ class BackendPool:
         with Guard(self._breaker):
             try:
                 async with asyncio.timeout(seconds):
-                    return await pool.acquire(seconds)
+                    started = time.monotonic()
+                    raw = await pool.acquire(seconds)
+                    if not self._is_known(raw):
+                        self.timings.connected(time.monotonic() - started)
+                    return raw
             except TimeoutError as error:
                 self._counts.timeouts += 1
                 raise AcquireTimeoutError(
@@ -246,10 +269,13 @@ class BackendPool:
     def acquire_sync(self, timeout: float | None = None) -> Any:
         self._check_open()
         manager = self._manager
+        started = time.monotonic()
         with self._lock:
             raw = self._idle_sync.pop() if self._idle_sync else None
         if raw is None:
             raw = self._connect_sync(manager)
+            self.timings.connected(time.monotonic() - started)
+        self.timings.waited(time.monotonic() - started, False)
         return self._lend(raw, manager._wrap_sync_connection(raw), None)
 
     def _connect_sync(self, manager: ConnectionManager) -> Any:
@@ -353,10 +379,13 @@ class BackendPool:
                 self._set_up.discard(id(raw))
             return kept[1]
 
+    def _is_known(self, raw: Any) -> bool:
+        kept = self._caches.get(id(raw))
+        return kept is not None and kept[0]() is raw
+
     def _is_fresh(self, raw: Any) -> bool:
         """True until the hooks of new sessions have run."""
-        kept = self._caches.get(id(raw))
-        return kept is None or kept[0]() is not raw or id(raw) not in self._set_up
+        return not self._is_known(raw) or id(raw) not in self._set_up
 
     def _forget_cache(self, lease: Lease) -> None:
         if lease.broken:
@@ -510,6 +539,17 @@ class BackendPool:
             "statement_misses": sum(count["misses"] for count in cache_counts),
             "statement_evictions": sum(count["evictions"] for count in cache_counts),
         }
+
+    def samples(self) -> list[tuple[str, str, Any]]:
+        """The same as ``_native.Pool.samples()`` has."""
+        status = self.status()
+        hits = [(name, "", status[name]) for name in ("statement_hits", "statement_misses")]
+        return [*self.timings.samples(), *hits]
+
+    def scaling(self) -> dict[str, Any]:
+        """The same as ``_native.Pool.scaling()`` has."""
+        status = self.status()
+        return self.timings.scaling(status["waiting"], status["in_use"], status["max_size"])
 
 
 class AsyncLoan:

@@ -15,7 +15,9 @@ import types
 from collections.abc import Awaitable, Coroutine, Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from . import _native
 from ._native import Result
+from ._plans import entity_schema, pause_async, pause_sync, run_plan
 from ._steps import Steps, run_async, run_sync
 from .exceptions import (
     ArgumentError,
@@ -92,7 +94,8 @@ class _Backend:
     # ---- Shared ----------------------------------------------------------------------------
 
     def _can_interrupt(self) -> bool:
-        return type(self)._interrupt_statement is not _Backend._interrupt_statement
+        own: Any = self._interrupt_statement
+        return getattr(own, "__func__", own) is not _Backend._interrupt_statement
 
     def _seconds(self, timeout: float | None) -> float | None:
         """The call's timeout, or the configuration's; None for no limit."""
@@ -104,6 +107,13 @@ class _Backend:
         if math.isnan(timeout) or timeout <= 0:
             raise ArgumentError(f"timeout must be a positive number of seconds, not {timeout!r}")
         return float(timeout) if math.isfinite(timeout) else None
+
+    def _plan(self, args: tuple[Any, ...]) -> _native.Plan:
+        """What an entity call does; the schema's cache is that of the database."""
+        lease = self._lease_of()
+        if lease is not None:
+            return lease.schema().plan(*args)
+        return entity_schema(self.parameter_converter).plan(*args)  # type: ignore[attr-defined]
 
     def _native_statement(self, sql: str, params: Params, tags: Tags) -> tuple[str, Any]:
         if not isinstance(sql, str):
@@ -183,6 +193,11 @@ class _Backend:
         lease = self._lease_of()
         if lease is not None and lease.stopping:
             raise QueryTimeoutError("stopped between two rows")
+
+    def _timed(self, sql: str, tags: Tags) -> contextlib.AbstractContextManager[None]:
+        """A statement runs inside: it is counted and timed."""
+        lease = self._lease_of()
+        return lease.owner.timings.query(sql, tags) if lease else contextlib.nullcontext()
 
     @contextlib.contextmanager
     def _at_work(self) -> Iterator[None]:
@@ -336,7 +351,8 @@ class AsyncExecute(_Backend):
         steps = self._one(
             self._prepare_statement_async, self._execute_statement_async, sql, params, limit, tags
         )
-        return await self._within(seconds, run_async(steps))
+        with self._timed(sql, tags):
+            return await self._within(seconds, run_async(steps))
 
     async def fetch_arrow(
         self, sql: str, params: Params = None, timeout: float | None = None, tags: Tags = None
@@ -377,6 +393,9 @@ class AsyncExecute(_Backend):
         """End the open stream, if any, even if nobody awaits what this returns."""
         return _Nothing()
 
+    def _entity(self, *args: Any) -> Awaitable[Any]:
+        return run_async(run_plan(self, self._plan(args), pause_async))
+
     async def executemany(
         self,
         sql: str,
@@ -408,10 +427,11 @@ class AsyncExecute(_Backend):
         steps = self._each(
             self._prepare_statement_async, self._execute_statement_async, sql, param_list, tags
         )
-        if await self.in_transaction():  # type: ignore[attr-defined]
-            return await self._within(seconds, run_async(steps))
-        async with self.transaction():  # type: ignore[attr-defined]
-            return await self._within(seconds, run_async(steps))
+        with self._timed(sql, tags):
+            if await self.in_transaction():  # type: ignore[attr-defined]
+                return await self._within(seconds, run_async(steps))
+            async with self.transaction():  # type: ignore[attr-defined]
+                return await self._within(seconds, run_async(steps))
 
     async def _within(self, seconds: float | None, work: Coroutine[Any, Any, _Value]) -> _Value:
         """The work's outcome, if it ends in time; else it is stopped first."""
@@ -506,7 +526,7 @@ class SyncExecute(_Backend):
         self._check_lease()
         seconds = self._seconds(timeout)
         limit = self.parameter_converter.get_timeout_sql(seconds)  # type: ignore[attr-defined]
-        with self._within(seconds):
+        with self._timed(sql, tags), self._within(seconds):
             return run_sync(
                 self._one(
                     self._prepare_statement_sync,
@@ -560,6 +580,9 @@ class SyncExecute(_Backend):
     def _end_stream(self) -> None:
         """End the open stream, if any."""
 
+    def _entity(self, *args: Any) -> Any:
+        return run_sync(run_plan(self, self._plan(args), pause_sync))
+
     def executemany(
         self,
         sql: str,
@@ -579,11 +602,12 @@ class SyncExecute(_Backend):
         steps = self._each(
             self._prepare_statement_sync, self._execute_statement_sync, sql, param_list, tags
         )
-        if self.in_transaction():  # type: ignore[attr-defined]
-            with self._within(seconds):
+        with self._timed(sql, tags):
+            if self.in_transaction():  # type: ignore[attr-defined]
+                with self._within(seconds):
+                    return run_sync(steps)
+            with self.transaction(), self._within(seconds):  # type: ignore[attr-defined]
                 return run_sync(steps)
-        with self.transaction(), self._within(seconds):  # type: ignore[attr-defined]
-            return run_sync(steps)
 
     @contextlib.contextmanager
     def _within(self, seconds: float | None) -> Iterator[None]:

@@ -9,6 +9,12 @@ from typing import Any, ClassVar, NamedTuple
 from . import _native
 from .exceptions import ArgumentError, ParameterError
 
+DIALECTS = {
+    "postgres": _native.POND_DIALECT_POSTGRES,
+    "mysql": _native.POND_DIALECT_MYSQL,
+    "sqlite": _native.POND_DIALECT_SQLITE,
+}
+
 ISOLATION_LEVELS = ("read uncommitted", "read committed", "repeatable read", "serializable")
 
 
@@ -30,7 +36,16 @@ def _modes(isolation: str | None, read_only: bool) -> list[str]:
 
 
 class SqlGenerator(abc.ABC):
-    """Converts statements with ``?``, and makes SQL that databases spell differently."""
+    """Converts statements with ``?``, and makes SQL that databases spell differently.
+
+    Attributes:
+        entity_dialect: ``"postgres"``, ``"mysql"`` or ``"sqlite"``: whose SQL entity calls use.
+        entity_capabilities: the sum of what else it has: 1, ``INSERT … RETURNING``; 2, that in a
+            common table expression.
+    """
+
+    entity_dialect: ClassVar[str] = "sqlite"
+    entity_capabilities: ClassVar[int] = 0
 
     @abc.abstractmethod
     def convert_query_to_native(
@@ -92,6 +107,7 @@ class PostgresSqlGenerator(_NativeSqlGenerator):
     """``$1``, and ``SET LOCAL statement_timeout``."""
 
     _dialect = _native.POND_DIALECT_POSTGRES
+    entity_dialect = "postgres"
 
     def get_transaction_sql(
         self, isolation: str | None = None, read_only: bool = False
@@ -101,9 +117,10 @@ class PostgresSqlGenerator(_NativeSqlGenerator):
 
 
 class MysqlSqlGenerator(_NativeSqlGenerator):
-    """``?``; MySQL's ``max_execution_time`` and MariaDB's ``max_statement_time`` in one statement."""
+    """``?``; MySQL's ``max_execution_time`` and MariaDB's ``max_statement_time`` in one."""
 
     _dialect = _native.POND_DIALECT_MYSQL
+    entity_dialect = "mysql"
 
     def get_transaction_sql(
         self, isolation: str | None = None, read_only: bool = False

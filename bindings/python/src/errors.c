@@ -48,6 +48,15 @@ enum {
     OWN_COUNT = sizeof(own_errors) / sizeof(own_errors[0])
 };
 
+int native_error_number(const char *name)
+{
+    for (size_t i = 0; i < OWN_COUNT; i++) {
+        if (strcmp(own_errors[i].code_name, name) == 0)
+            return own_errors[i].code;
+    }
+    return POND_EOPERATIONAL;
+}
+
 static PyObject *default_attributes(void)
 {
     return Py_BuildValue("{s:s,s:s,s:i,s:s,s:s,s:s,s:i,s:O}", "code", "", "sqlstate", "",

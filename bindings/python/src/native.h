@@ -55,6 +55,8 @@ native_state *native_state_of(PyTypeObject *type);
 
 /* ---- errors.c ---- */
 int native_add_errors(PyObject *module, native_state *state);
+/* The number of a code by its name ("EUNIQUE"); POND_EOPERATIONAL for any other text. */
+int native_error_number(const char *name);
 /* Make the exception of an error, which is freed; NULL: the code's own text. New reference. */
 PyObject *native_exception(native_state *state, int code, pond_error *error);
 /* Raise it; returns NULL. */

@@ -545,13 +545,14 @@ static PyObject *plan_feed_rows(PyObject *object, PyObject *args)
 static PyObject *plan_feed_error(PyObject *object, PyObject *args)
 {
     native_plan *self = (native_plan *)object;
-    int code;
     int open;
+    const char *name;
     const char *sqlstate;
     const char *message;
     pond_error *error = NULL;
-    if (!PyArg_ParseTuple(args, "issp", &code, &sqlstate, &message, &open))
+    if (!PyArg_ParseTuple(args, "sssp", &name, &sqlstate, &message, &open))
         return NULL;
+    int code = native_error_number(name);
     code = pond_plan_feed_error(self->plan, code, sqlstate, message, open, &error);
     return code ? native_raise(self->state, code, error) : Py_NewRef(Py_None);
 }
