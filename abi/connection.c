@@ -88,6 +88,8 @@ static int make_request(pond_connection *lease, const pondi_conn *conn, const ca
     if (!code) {
         (*out)->operation = operation;
         (*out)->ticket = ticket;
+        (*out)->may_move = pondi_slot_may_replace(lease->slot);
+        lease->used = 1;
     } else if (ticket) {
         pondi_breaker_record(operation->breaker, ticket, POND_BREAKER_CANCELLED);
     }

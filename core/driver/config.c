@@ -182,6 +182,7 @@ static const pondi_driver_option common_options[] = {
     {"pool_close_transactions", check_close},
     {"statement_cache_size", pondi_check_count},
     {"statement_cache_max_size", pondi_check_count},
+    {"retry_unsent", pondi_check_flag},
     {"metrics", pondi_check_flag},
     {"scaling_window", check_delay},
     {"slow_query_threshold", pondi_check_seconds},

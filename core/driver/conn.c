@@ -472,6 +472,27 @@ static pond_error *after_stop(pondi_request *request, pond_error *error)
     return told;
 }
 
+void pondi_conn_resubmit(pondi_conn *conn, pondi_request *request)
+{
+    request->conn = conn;
+    request->started = 0;
+    pondi_list_push_back(&conn->queue, &request->op.link);
+    aim_timer(conn, request->deadline_ns);
+    advance(conn);
+}
+
+/* True if it goes on elsewhere: it certainly never reached the server. */
+static int move_elsewhere(pondi_conn *conn, pondi_request *request, const pond_error *error)
+{
+    if (!request->may_move || !conn->replace || !error || error->code != POND_ECONNLOST)
+        return 0;
+    if ((request->started && !error->unsent) || request->stop_code || request->inline_run ||
+        !pondi_list_empty(&conn->queue))
+        return 0;
+    request->may_move = 0;
+    return conn->replace(conn->owner, request);
+}
+
 void pondi_conn_finish(pondi_conn *conn, pond_result *result, pond_error *error)
 {
     pondi_request *request = conn->current;
@@ -488,6 +509,10 @@ void pondi_conn_finish(pondi_conn *conn, pond_result *result, pond_error *error)
         conn->streamed = !error && result && result->more ? request->statement : NULL;
     request->statement = NULL;
     error = after_stop(request, error);
+    if (move_elsewhere(conn, request, error)) {
+        pond_error_free(error);
+        return;
+    }
     if (!error)
         set_result(request, result);
     else

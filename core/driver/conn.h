@@ -50,6 +50,9 @@ typedef struct pondi_conn {
     void (*settled)(
         void *owner);          /* if set: called once, at a safe point, when no request is left */
     void (*lost)(void *owner); /* if set: called at a safe point when the connection broke */
+    /* If set: take over a request that never left this broken connection, and send it on another;
+     * 0 if that is not possible. The connection may be destroyed meanwhile. */
+    int (*replace)(void *owner, pondi_request *request);
     void *owner;
     pondi_gone gone;       /* called last of all, by any thread */
     pondi_message message; /* for those calls, and for being freed */
@@ -75,6 +78,9 @@ void pondi_conn_submit(pondi_conn *conn, pondi_request *request);
 
 /* The same, before all that wait: for what belongs to the request that has just ended. */
 void pondi_conn_submit_first(pondi_conn *conn, pondi_request *request);
+
+/* Queue a request that was another connection's; its deadline stays. */
+void pondi_conn_resubmit(pondi_conn *conn, pondi_request *request);
 
 /* Run a request in the calling thread, where the driver can and nothing else is running; the loop
  * is unlocked meanwhile. Returns 0 if it must be submitted instead. Otherwise it has completed, and

@@ -37,7 +37,9 @@ pond_error *pondi_conn_lost_error(const pondi_conn *conn, const pondi_request *r
                : "the connection was lost before the statement was sent";
     pond_error *error = pondi_error_new(unknown ? POND_EUNKNOWN : POND_ECONNLOST, "%s%s%s", what,
                                         *said ? ": " : "", said);
-    if (!pondi_error_is_shared(error))
+    if (!pondi_error_is_shared(error)) {
         error->retryable = !sent && !conn->in_transaction;
+        error->unsent = !sent;
+    }
     return error;
 }

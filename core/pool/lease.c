@@ -21,6 +21,7 @@ int pondi_lease_new(pondi_slot *slot, pond_connection **out, pond_error **err)
     lease->slot = slot;
     lease->id = slot->conn->id;
     lease->acquired_ns = pondi_coarse_now_ns();
+    lease->used = 0;
     lease->tag_owner = NULL;
     lease->tag = NULL;
     return POND_OK;

@@ -36,6 +36,7 @@ typedef struct pondi_pool_settings {
     int64_t reconnect_ns; /* backoff: the first delay is at most this */
     int64_t reconnect_most_ns;
     int fail_fast;
+    int retry_unsent;
     int several_hosts;
     pondi_reset_mode reset;
     pond_transaction_verb on_close; /* for transactions that are open when the time is over */
@@ -173,6 +174,7 @@ struct pond_connection {
     _Atomic(pondi_slot *) slot;
     uint64_t id;
     int64_t acquired_ns;
+    int used; /* something was asked of it: it may have a session; guarded by the loop's lock */
     const void *tag_owner; /* pool's lock */
     void *tag;
 };
@@ -243,6 +245,22 @@ int pondi_slot_submit(pondi_slot *slot, pondi_request_kind kind, pond_transactio
                       int64_t timeout_ms, void (*done)(pond_op *op), pond_error **err);
 /* Part from the waiter that it is prepared for; pool locked. */
 pondi_acquire *pondi_slot_part(pondi_slot *slot);
+
+/* Count a connection out that is about to be closed; pool locked. */
+void pondi_slot_count_out(pondi_slot *slot);
+/* Close it, and tell the pool when it is gone; its loop locked, pool not. */
+void pondi_slot_close_conn(pond_pool *pool, pondi_conn *conn, const char *why);
+/* A connection of this slot's was opened; pool locked. */
+void pondi_slot_note_opened(pondi_slot *slot, int64_t took_ns);
+/* Tell a new connection whose it is. */
+void pondi_slot_own(pondi_slot *slot, pondi_conn *conn);
+
+/* ---- slot_replace.c ---- */
+/* True if a statement on this slot's lease may go to another connection, should this one be found
+ * dead; looks whether it is. Loop locked. */
+int pondi_slot_may_replace(pondi_slot *slot);
+/* The `replace` of connections: `owner` is the slot. */
+int pondi_slot_replace(void *owner, pondi_request *request);
 
 /* ---- slot_move.c: between loops ---- */
 /* Take an idle slot of this branch, else a detached one, else (`any`) another branch's; pool

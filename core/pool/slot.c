@@ -49,6 +49,16 @@ pondi_slot *pondi_slot_new(pond_pool *pool, pondi_branch *branch)
     return slot;
 }
 
+void pondi_slot_count_out(pondi_slot *slot)
+{
+    pond_pool *pool = slot->pool;
+    pool->leaving++;
+    pool->destroyed++;
+    pool->statement_hits += pondi_counter_read(&slot->conn->statements.hits);
+    pool->statement_misses += pondi_counter_read(&slot->conn->statements.misses);
+    pool->statement_evictions += pondi_counter_read(&slot->conn->statements.evictions);
+}
+
 /* Pool locked: the slot is out of all lists and counts after this. */
 static void remove_slot(pondi_slot *slot)
 {
@@ -60,13 +70,8 @@ static void remove_slot(pondi_slot *slot)
     pondi_list_remove(&slot->idle_link);
     pondi_list_remove(&slot->link);
     pool->size--;
-    if (!slot->conn)
-        return;
-    pool->leaving++;
-    pool->destroyed++;
-    pool->statement_hits += pondi_counter_read(&slot->conn->statements.hits);
-    pool->statement_misses += pondi_counter_read(&slot->conn->statements.misses);
-    pool->statement_evictions += pondi_counter_read(&slot->conn->statements.evictions);
+    if (slot->conn)
+        pondi_slot_count_out(slot);
 }
 
 pondi_acquire *pondi_slot_part(pondi_slot *slot)
@@ -90,6 +95,13 @@ static void on_gone(void *owner)
     pondi_pool_unhold(pool);
 }
 
+void pondi_slot_close_conn(pond_pool *pool, pondi_conn *conn, const char *why)
+{
+    pondi_pool_hold(pool);
+    conn->gone = (pondi_gone){.run = on_gone, .owner = pool};
+    pondi_conn_destroy(conn, POND_ECLOSED, why);
+}
+
 void pondi_slot_destroy(pondi_slot *slot, const char *why)
 {
     pond_pool *pool = slot->pool;
@@ -108,11 +120,8 @@ void pondi_slot_destroy(pondi_slot *slot, const char *why)
     pondi_slot_unlock(slot);
     pondi_conn *conn = slot->conn;
     slot->conn = NULL; /* the requests that end now see that it is over */
-    if (conn) {
-        pondi_pool_hold(pool);
-        conn->gone = (pondi_gone){.run = on_gone, .owner = pool};
-        pondi_conn_destroy(conn, POND_ECLOSED, why);
-    }
+    if (conn)
+        pondi_slot_close_conn(pool, conn, why);
     pondi_free(slot);
     pondi_outage_settle(pool);
     pondi_acquire_pump(pool, here);
@@ -164,7 +173,7 @@ static void open_failed(pondi_slot *slot, pond_error *error)
 }
 
 /* Lifetimes differ a little, so that connections opened together are not replaced together. */
-static void note_opened(pondi_slot *slot, int64_t took_ns)
+void pondi_slot_note_opened(pondi_slot *slot, int64_t took_ns)
 {
     pond_pool *pool = slot->pool;
     int64_t lifetime_ns = pool->settings.max_lifetime_ns;
@@ -198,7 +207,7 @@ static void on_connected(pond_op *op)
     }
     slot->conn->state = PONDI_CONN_READY;
     pondi_slot_lock(slot);
-    note_opened(slot, took_ns);
+    pondi_slot_note_opened(slot, took_ns);
     pondi_slot_set_state(slot, PONDI_SLOT_CLEANING);
     pondi_slot_unlock(slot);
     pondi_slot_offer_soon(slot);
@@ -236,6 +245,13 @@ int pondi_slot_submit(pondi_slot *slot, pondi_request_kind kind, pond_transactio
     return POND_OK;
 }
 
+void pondi_slot_own(pondi_slot *slot, pondi_conn *conn)
+{
+    conn->owner = slot;
+    conn->metrics = slot->pool->metrics.on ? &slot->pool->metrics : NULL;
+    conn->replace = slot->pool->settings.retry_unsent ? pondi_slot_replace : NULL;
+}
+
 void pondi_slot_open(pondi_slot *slot)
 {
     pond_pool *pool = slot->pool;
@@ -246,8 +262,7 @@ void pondi_slot_open(pondi_slot *slot)
         code = pondi_conn_new(pool->driver, pool->config, pool->shared, slot->branch->loop, &conn,
                               &error);
     if (!code) {
-        conn->owner = slot;
-        conn->metrics = pool->metrics.on ? &pool->metrics : NULL;
+        pondi_slot_own(slot, conn);
         conn->state = PONDI_CONN_CONNECTING;
         pondi_slot_lock(slot);
         slot->conn = conn;

@@ -22,6 +22,12 @@ from prometheus_client.parser import text_string_to_metric_families
 SLEEPS = {"postgres": "SELECT pg_sleep(0.05)", "mysql": "SELECT sleep(0.05)"}
 
 
+@pytest.fixture(params=["sqlite", "postgres", "mysql"])
+def kind(request: pytest.FixtureRequest) -> str:
+    """The databases of the library: a program's own backends count for themselves."""
+    return str(request.param)
+
+
 def metrics_of(db: Any) -> dict[str, Any]:
     return type(db).get_pool_metrics(db.hash())
 
@@ -192,6 +198,20 @@ async def test_parameters_of_slow_queries_are_logged_if_asked(
         await conn.execute("SELECT ?, ?", ("visible", 42))
     (record,) = [r for r in caplog.records if r.name == "millpond.slow_query"]
     assert "parameters: 'visible', 42" in record.getMessage()
+
+
+def test_a_blocking_call_that_fails_slowly_is_logged_and_raises(
+    databases: Any, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    db = databases.open(kind, slow_query_threshold=1e-9)
+    with db.sync_connection() as conn:
+        with pytest.raises(millpond.UndefinedObjectError):
+            conn.execute("SELECT * FROM missing_table")
+        with pytest.raises(millpond.TransactionStateError):
+            conn.commit_transaction()
+    assert "missing_table" in next(
+        r.getMessage() for r in caplog.records if r.name == "millpond.slow_query"
+    )
 
 
 async def test_an_operation_that_always_times_out_is_refused_for_a_while(

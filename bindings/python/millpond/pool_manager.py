@@ -233,6 +233,8 @@ def _metrics(pool: _native.Pool) -> dict[str, Any]:
         if name not in ("min_size", "max_size", "size", "in_use", "idle", "waiting", "closed")
     }
     counts["current_active"] = status["total_acquired"] - status["total_released"]
+    if not isinstance(pool, _native.Pool):
+        return counts  # of a backend of the program's own
     signal = scaling_signal(pool)
     counts |= describe(pool.samples())
     counts["timeout_rate"] = signal["timeout_rate"]

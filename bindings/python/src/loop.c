@@ -2,12 +2,17 @@
 
 /* ---- Log --------------------------------------------------------------------------------- */
 
+/* Also on the way out of a call that failed: its exception is put aside meanwhile. */
 void native_drain_log(native_state *state)
 {
+    PyObject *type;
+    PyObject *value;
+    PyObject *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
     while (pond_log_pending()) {
         pond_log *record = pond_log_next();
         if (!record)
-            return;
+            break;
         const char *message = pond_log_message(record);
         PyObject *done = PyObject_CallFunction(
             state->write_log, "isN", pond_log_level_of(record), pond_log_area(record),
@@ -17,6 +22,7 @@ void native_drain_log(native_state *state)
             PyErr_WriteUnraisable(state->write_log);
         Py_XDECREF(done);
     }
+    PyErr_Restore(type, value, traceback);
 }
 
 /* ---- Drain ------------------------------------------------------------------------------- */

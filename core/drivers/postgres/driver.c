@@ -352,13 +352,19 @@ static void cancel(pondi_conn *base, pondi_request *request)
     pondi_postgres_cancel(pg_of(base));
 }
 
-/* What the server has sent meanwhile is taken as if the loop had seen it. */
+static int has_something(const pg_conn *conn)
+{
+    char byte;
+    ssize_t size = recv(PQsocket(conn->pg), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    return size >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
+}
+
+/* What the server has sent meanwhile is taken as if the loop had seen it: its last words are one
+ * reading, its hanging up is another. */
 static void look(pondi_conn *base)
 {
     pg_conn *conn = pg_of(base);
-    char byte;
-    ssize_t size = recv(PQsocket(conn->pg), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    if (size >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR))
+    for (int i = 0; i < 4 && base->state == PONDI_CONN_READY && has_something(conn); i++)
         pondi_postgres_on_ready(conn, PONDI_READABLE);
 }
 

@@ -27,9 +27,12 @@ ACQUIRE_SECONDS = 0.5
 LEAD_SECONDS = 2.0
 SECONDS = 8.0
 FLOOR = 0.95
-# Offered loads: shares of the theoretical rate in the search, of the rate found after it.
+# Offered loads, as shares of the theoretical rate.
 SEARCH = (0.80, 0.90, 0.95, 0.97, 0.98, 0.99, 1.0)
-OVERLOAD = (0.97, 1.0, 1.003, 1.006, 1.008, 1.015, 1.025, 1.04, 1.06, 1.1, 1.2)
+# Shares of requests that shall time out, step by step. What is served depends a little on what else
+# the machine does, so each step has a few tries to come into its band.
+TARGETS = (0.0, 0.003, 0.006, 0.015, 0.03, 0.045, 0.07, 0.15)
+TRIES = 4
 LEVELS = ("NORMAL", "MILD", "HIGH", "CRITICAL")
 BANDS = (0.001, 0.01, 0.05)
 
@@ -148,10 +151,22 @@ def measure(count: int, address: dict[str, Any]) -> tuple[float, list[dict[str, 
                 capacity = max(capacity, row["served_per_s"])
         full = show(applications.load(1.3 * theoretical, backlog=True, drain=True))
         rows.append({"phase": "all connections busy", **full})
-        for share in OVERLOAD:
-            row = applications.load(share * full["served_per_s"], backlog=share > 1, drain=True)
-            rows.append({"phase": "overload", **show(row)})
+        rows += overload(applications, full["served_per_s"])
     return capacity, rows
+
+
+def overload(applications: Applications, limit: float) -> list[dict[str, Any]]:
+    """One row for each target and try. `limit` is how much can be served, as known so far."""
+    rows = []
+    for target in TARGETS:
+        for _ in range(TRIES):
+            offered = limit / (1 - target) if target else 0.97 * limit
+            row = show(applications.load(offered, backlog=target > 0, drain=True))
+            rows.append({"phase": "overload", **row})
+            if level_of(row["signal_percent"]) == level_of(100 * target):
+                break
+            limit = row["served_per_s"] if row["timeouts"] else 1.004 * limit
+    return sorted(rows, key=lambda row: float(row["offered_per_s"]))
 
 
 # ---- Output --------------------------------------------------------------------------------

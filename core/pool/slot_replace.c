@@ -1,0 +1,89 @@
+/* A leased connection that broke before it was used: nothing of the lease is on it yet, so the
+ * first statement may as well go to a new one. Nobody but us knows. */
+#include "base/clock.h"
+#include "base/error.h"
+#include "pool/pool.h"
+
+static void on_replaced(pond_op *op)
+{
+    pondi_slot *slot = op->user_data;
+    int status = op->status;
+    int64_t took_ns = pondi_now_ns() - ((pondi_request *)op)->submitted_ns;
+    pond_error *error = op->error;
+    op->error = NULL;
+    pond_op_release(op);
+    if (slot->conn && status) {
+        pondi_slot_lock(slot);
+        slot->pool->errors++;
+        if (error)
+            pondi_outage_note(slot->pool, error);
+        pondi_metrics_error(&slot->pool->metrics, status);
+        pondi_slot_unlock(slot);
+        pondi_conn_broken(slot->conn); /* which ends the statement that waits */
+    } else if (slot->conn) {
+        slot->conn->state = PONDI_CONN_READY;
+        pondi_slot_lock(slot);
+        pondi_slot_note_opened(slot, took_ns);
+        pondi_slot_unlock(slot);
+    }
+    pond_error_free(error);
+}
+
+static int connect(pondi_slot *slot)
+{
+    return pondi_slot_submit(slot, PONDI_REQUEST_CONNECT, POND_BEGIN,
+                             slot->pool->settings.connect_timeout_ms, on_replaced, NULL);
+}
+
+/* True if the lease may have another, which is then in the place of *broken. */
+static int exchange(pondi_slot *slot, pondi_conn *conn, pondi_conn **broken)
+{
+    pondi_slot_lock(slot);
+    if (slot->pool->closing) {
+        pondi_slot_unlock(slot);
+        return 0;
+    }
+    *broken = slot->conn;
+    pondi_slot_count_out(slot);
+    pondi_metrics_closed(&slot->pool->metrics, "it was lost before it was used");
+    slot->conn = conn;
+    slot->lease->id = conn->id;
+    pondi_slot_unlock(slot);
+    return 1;
+}
+
+/* What was idle in its lease may be dead without our knowing; right after the acquire nobody looks
+ * again. */
+int pondi_slot_may_replace(pondi_slot *slot)
+{
+    const pond_connection *lease = slot->lease;
+    if (!lease || lease->used || !slot->fresh || slot->conn->in_transaction)
+        return 0;
+    if (slot->conn->driver->look && pondi_coarse_now_ns() > lease->acquired_ns)
+        slot->conn->driver->look(slot->conn);
+    return 1;
+}
+
+int pondi_slot_replace(void *owner, pondi_request *request)
+{
+    pondi_slot *slot = owner;
+    pond_pool *pool = slot->pool;
+    pondi_conn *conn = NULL;
+    pondi_conn *broken;
+    if (slot->state != PONDI_SLOT_LEASED || !slot->lease)
+        return 0;
+    if (pondi_conn_new(pool->driver, pool->config, pool->shared, slot->branch->loop, &conn, NULL))
+        return 0;
+    pondi_slot_own(slot, conn);
+    conn->state = PONDI_CONN_CONNECTING;
+    if (!exchange(slot, conn, &broken)) {
+        pondi_conn_destroy(conn, POND_ECLOSED, "");
+        return 0;
+    }
+    if (connect(slot))
+        conn->state = PONDI_CONN_BROKEN;
+    pondi_slot_close_conn(pool, broken, "");
+    pondi_metrics_retried(&pool->metrics);
+    pondi_conn_resubmit(conn, request);
+    return 1;
+}

@@ -1,0 +1,62 @@
+"""A connection that the server closed before its lease was used is replaced, unnoticed."""
+
+import asyncio
+from typing import Any
+
+import millpond
+import pytest
+
+KILL = (
+    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+    "WHERE application_name = 'doomed'"
+)
+
+
+@pytest.fixture
+def doomed(databases: Any) -> Any:
+    return databases.open("postgres", application_name="doomed", pool_max_size=1)
+
+
+async def kill(databases: Any) -> None:
+    """End the sessions of the doomed pool, and wait until the server has no more of them."""
+    async with databases.open("postgres", alias="killer").async_connection() as conn:
+        await conn.execute(KILL)
+        for _ in range(1000):
+            left = await conn.execute(
+                "SELECT 1 FROM pg_stat_activity WHERE application_name = 'doomed'"
+            )
+            if not left:
+                return
+            await asyncio.sleep(0.01)
+    pytest.fail("the sessions do not end")
+
+
+async def test_the_first_statement_of_a_lease_survives_the_death_of_its_connection(
+    doomed: Any, databases: Any
+) -> None:
+    async with doomed.async_connection() as conn:
+        before = conn.id
+        await kill(databases)
+        assert await conn.execute("SELECT 1") == [(1,)]
+        assert conn.id != before
+        metrics = type(doomed).get_pool_metrics(doomed.hash())
+        assert metrics["retries"] == 1
+        assert metrics["closed_by_reason"] == {"it was lost before it was used": 1}
+        assert await conn.execute("SELECT 2") == [(2,)]
+    assert doomed.get_pool_status()["size"] == 1
+
+
+async def test_a_later_statement_does_not(doomed: Any, databases: Any) -> None:
+    async with doomed.async_connection() as conn:
+        await conn.execute("CREATE TEMPORARY TABLE mine (a integer)")
+        await kill(databases)
+        with pytest.raises(millpond.ConnectionLostError):
+            await conn.execute("SELECT 1")
+    async with doomed.async_connection() as conn:
+        assert await conn.execute("SELECT 1") == [(1,)]
+
+
+async def test_a_blocking_call_survives_too(doomed: Any, databases: Any) -> None:
+    with doomed.sync_connection() as conn:
+        await kill(databases)
+        assert conn.execute("SELECT 1") == [(1,)]
