@@ -113,8 +113,9 @@ class DatabaseConfig:
         statement_cache_size: prepared statements that each connection keeps.
         statement_cache_max_size: to how many that may grow while statements that were evicted
             come back. Default: four times statement_cache_size.
-        **options: other settings of the pool, such as ``pool_idle_timeout=60``, which README.md
-            lists; and of the driver, such as ``sslmode="verify-full"``: see the driver's page.
+        **options: other settings of the pool, such as ``pool_idle_timeout=60``: docs/pools.md and
+            docs/metrics.md list them; and of the driver, such as ``sslmode="verify-full"``: see the
+            driver's page.
 
     Raises:
         ArgumentError: (a ValueError) values are missing or out of range: all are named.
