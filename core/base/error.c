@@ -64,6 +64,21 @@ static int usually_retryable(int code)
     }
 }
 
+/* A server may send gigabytes. */
+enum { LONGEST_TEXT = 16384 };
+
+/* Where to cut a text that is too long, so that no character is split. */
+static size_t bounded_size(const char *text)
+{
+    size_t size = strnlen(text, LONGEST_TEXT + 1);
+    if (size <= LONGEST_TEXT)
+        return size;
+    size = LONGEST_TEXT;
+    while (size && (text[size] & 0xC0) == 0x80)
+        size--;
+    return size;
+}
+
 static pond_error *error_newv(int code, const char *format, va_list arguments)
 {
     pond_error *error = pondi_calloc(1, sizeof(*error));
@@ -73,9 +88,12 @@ static pond_error *error_newv(int code, const char *format, va_list arguments)
     error->retryable = usually_retryable(code);
     va_list again;
     va_copy(again, arguments);
-    int size = vsnprintf(NULL, 0, format, arguments);
-    if (size >= 0 && (error->message = pondi_malloc((size_t)size + 1)))
-        vsnprintf(error->message, (size_t)size + 1, format, again);
+    int wanted = vsnprintf(NULL, 0, format, arguments);
+    size_t room = wanted > LONGEST_TEXT ? LONGEST_TEXT + 2 : (size_t)wanted + 1;
+    if (wanted >= 0 && (error->message = pondi_malloc(room))) {
+        vsnprintf(error->message, room, format, again);
+        error->message[bounded_size(error->message)] = '\0';
+    }
     va_end(again);
     return error;
 }
@@ -136,7 +154,7 @@ void pondi_error_set_text(pond_error *error, char **field, const char *text)
     if (pondi_error_is_shared(error))
         return;
     pondi_free(*field);
-    *field = text && *text ? pondi_strdup(text) : NULL;
+    *field = text && *text ? pondi_memdup(text, bounded_size(text)) : NULL;
 }
 
 void pondi_error_set_sqlstate(pond_error *error, const char *sqlstate)

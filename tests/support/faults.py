@@ -166,6 +166,7 @@ async def adds_up(db: Any, look: observer.Observer | None = None) -> None:
         sessions, busy = await look.sessions(), await look.busy()
         if sessions == size and not busy:
             return ""
-        return f"{size} in the pool, on the server {sessions}, {busy} of them busy"
+        seen = f"{size} in the pool, on the server {sessions}, {busy} of them busy"
+        return f"{seen}: {await look.describe()}"
 
     await observer.until_empty(agreed)

@@ -78,6 +78,18 @@ class Observer:
         """Sessions whose commit hangs."""
         return await self._count(COMMITTING)
 
+    async def describe(self) -> str:
+        """What the sessions do, for a message."""
+        if self._kind == "postgres":
+            sql = "SELECT state, query, xact_start FROM pg_stat_activity WHERE application_name = ?"
+        else:
+            sql = (
+                "SELECT command, state, info, trx_id, trx_state, trx_query, time_ms "
+                "FROM information_schema.processlist p LEFT JOIN information_schema.innodb_trx t "
+                "ON t.trx_mysql_thread_id = p.id WHERE user = ?"
+            )
+        return str(await self.execute(sql, (self._name,)))
+
     async def execute(self, sql: str, params: tuple[Any, ...] = ()) -> Any:
         async with self._db.async_connection() as conn:
             return await conn.execute(sql, params)

@@ -128,6 +128,37 @@ static void connected(pg_conn *conn)
     pondi_postgres_finish(conn);
 }
 
+/* Passwords in clear text are for those who asked for it, and for sockets of this machine. */
+static int refuses_clear_text(const pond_config *config)
+{
+    const char *host = pondi_config_get(config, "host");
+    return !pondi_config_flag(config, "cleartext_password", 0) && !(host && host[0] == '/');
+}
+
+/* Newer versions of libpq are told to refuse; for the older ones, a look at what the server asks
+ * for. Under TLS there is nothing to see. */
+static int wants_clear_text(const pg_conn *conn)
+{
+    static const char request[] = {'R', 0, 0, 0, 8, 0, 0, 0, 3};
+    char said[sizeof(request)];
+    if (PQstatus(conn->pg) != CONNECTION_AWAITING_RESPONSE || PQsslInUse(conn->pg) ||
+        !refuses_clear_text(conn->base.config))
+        return 0;
+    ssize_t size = recv(PQsocket(conn->pg), said, sizeof(said), MSG_PEEK | MSG_DONTWAIT);
+    return size == (ssize_t)sizeof(said) && memcmp(said, request, sizeof(said)) == 0;
+}
+
+static void refuse_clear_text(pg_conn *conn)
+{
+    pondi_conn_broken(&conn->base);
+    pondi_postgres_fail(
+        conn, pondi_error_new(POND_EAUTH,
+                              "the server at %s asks for the password in clear text, which was "
+                              "refused: let it use SCRAM, or set cleartext_password",
+                              pondi_config_get(conn->base.config, "host")));
+    pondi_postgres_finish(conn);
+}
+
 void pondi_postgres_connect_step(pg_conn *conn)
 {
     pond_error *error = NULL;
@@ -136,6 +167,10 @@ void pondi_postgres_connect_step(pg_conn *conn)
      * connection gets the number */
     pondi_watcher_free(conn->watcher);
     conn->watcher = NULL;
+    if (wants_clear_text(conn)) {
+        refuse_clear_text(conn);
+        return;
+    }
     switch (PQconnectPoll(conn->pg)) {
     case PGRES_POLLING_OK:
         connected(conn);
@@ -170,6 +205,8 @@ static void begin(pg_conn *conn, const char *hosts, const char *addresses, const
     put(&words, "application_name", name ? name : "millpond");
     put(&words, "target_session_attrs", pondi_postgres_wanted_role(conn));
     put(&words, "gssencmode", gss ? gss : "disable"); /* asking for it costs a round trip */
+    if (PQlibVersion() >= 160000 && refuses_clear_text(config))
+        put(&words, "require_auth", "!password");
     for (int i = 0; i < PASSED_ON; i++)
         put(&words, passed_on[i], pondi_config_get(config, passed_on[i]));
     conn->phase = PG_CONNECTING;

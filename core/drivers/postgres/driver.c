@@ -12,6 +12,7 @@ static const char *const aliases[] = {"postgresql", NULL};
 static const pondi_driver_option options[] = {
     {"application_name", NULL},
     {"channel_binding", NULL},
+    {"cleartext_password", pondi_check_flag},
     {"gssencmode", NULL},
     {"keepalives", pondi_check_flag},
     {"keepalives_count", pondi_check_count},
