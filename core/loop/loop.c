@@ -341,6 +341,12 @@ static void set_alarm(pond_loop *loop)
 }
 
 /* After this, whatever happens next makes the descriptor readable. */
+/* True while the loop's thread waits for the descriptor, and we are another. */
+static int has_sleeper(const pond_loop *loop)
+{
+    return loop->sleeping && !pthread_equal(loop->owner, pthread_self());
+}
+
 static void settle(pond_loop *loop)
 {
     run_messages(loop);
@@ -350,8 +356,8 @@ static void settle(pond_loop *loop)
         loop->watchers_changed = 0;
         uv_run(&loop->uv, UV_RUN_NOWAIT);
         run_messages(loop);
-        /* the turn may have taken a wake-up that the host has not seen */
-        loop->fresh |= !pondi_list_empty(&loop->completions);
+        /* the turn may have taken a wake-up that the host, or a sleeper, has not seen */
+        loop->fresh |= !pondi_list_empty(&loop->completions) || has_sleeper(loop);
     }
     if (loop->timers_changed)
         set_alarm(loop);

@@ -39,6 +39,7 @@ void pondi_op_complete(pond_op *op, int status, pond_error *error)
     op->status = status;
     op->error = error;
     op->loop->pending--;
+    op->loop->fresh |= op->loop->sleeping; /* its thread may wait for this very operation */
     if (op->loop->thread)
         pondi_loop_thread_tell(op->loop);
     if (op->intercept) {

@@ -386,6 +386,38 @@ static void let_go(holder *at, pthread_t thread)
     close(at->told[1]);
 }
 
+/* Gives the connection back as soon as somebody waits. */
+static void *give_back_to_a_waiter(void *data)
+{
+    pond_connection *held = data;
+    pond_pool *pools[16];
+    size_t count = pond_pool_list(pools, 16);
+    pond_pool *pool = pools[count - 1]; /* the one opened last */
+    while (status_of(pool).waiting == 0)
+        usleep(100);
+    usleep(20000); /* it is asleep by then, most likely */
+    give_back(held);
+    for (size_t i = 0; i < count; i++)
+        pond_pool_release(pools[i]);
+    return NULL;
+}
+
+static void a_release_by_another_thread_wakes_who_waits_on_the_same_loop(void **state)
+{
+    (void)state;
+    const char *const settings[] = {"pool_max_size", "1", NULL};
+    world *at = begin(settings);
+    pond_connection *held = acquire(at);
+    pond_connection *next = NULL;
+    pthread_t thread;
+    pthread_create(&thread, NULL, give_back_to_a_waiter, held);
+    assert_int_equal(pond_pool_acquire_wait(at->pool, at->loop, POND_TIMEOUT_NONE, &next, NULL),
+                     POND_OK);
+    pthread_join(thread, NULL);
+    give_back(next);
+    finish(at);
+}
+
 static void what_a_thread_leaves_half_open_becomes_usable(void **state)
 {
     (void)state;
@@ -498,6 +530,7 @@ RUN_TESTS(cmocka_unit_test(a_released_connection_is_lent_again),
           cmocka_unit_test(closing_ends_when_the_last_holder_gives_back),
           cmocka_unit_test(closing_the_loop_keeps_idle_connections_for_others),
           cmocka_unit_test(threads_pass_connections_to_each_other),
+          cmocka_unit_test(a_release_by_another_thread_wakes_who_waits_on_the_same_loop),
           cmocka_unit_test(what_a_thread_leaves_half_open_becomes_usable),
           cmocka_unit_test(what_a_thread_leaves_to_be_rolled_back_becomes_usable),
           cmocka_unit_test(every_allocation_may_fail))
