@@ -17,8 +17,8 @@
 
 static struct {
     pthread_mutex_t lock; /* guards all below */
-    pond_loop *loop;   /* NULL once the process is ending */
-    pond_loop *driven; /* what the thread drives, until it has ended */
+    pond_loop *loop;      /* NULL once the process is ending */
+    pond_loop *driven;    /* what the thread drives, until it has ended */
     pondi_worker *worker;
     pondi_job job;
     uint32_t process;
