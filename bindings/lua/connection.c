@@ -78,6 +78,18 @@ static int connection_close(lua_State *L)
 
 /* ---- Statements ---------------------------------------------------------------------------- */
 
+/* The lease, once all is ready to submit: code of the program's own that ran meanwhile, such as a
+ * finalizer, may have given it back. */
+static pond_connection *lease_of(lua_State *L, const native_connection *self, native_wait *wait)
+{
+    if (!self->lease) {
+        if (wait)
+            native_unwait(wait);
+        native_connection_check(L);
+    }
+    return self->lease;
+}
+
 /* Begin to wait for what was submitted, if it was. */
 static int after_submit(lua_State *L, native_wait *wait, int code, pond_error *error)
 {
@@ -94,11 +106,12 @@ static int execute_inline(lua_State *L, const native_connection *self, const nat
 {
     pond_result *result = NULL;
     pond_error *error = NULL;
+    pond_connection *lease = lease_of(L, self, NULL);
     int code =
-        many ? pond_connection_execute_many_wait(self->lease, call->sql, call->sql_size,
-                                                 call->values, call->row_count, call->column_count,
+        many ? pond_connection_execute_many_wait(lease, call->sql, call->sql_size, call->values,
+                                                 call->row_count, call->column_count,
                                                  &call->options, &result, &error)
-             : pond_connection_execute_wait(self->lease, call->sql, call->sql_size, call->values,
+             : pond_connection_execute_wait(lease, call->sql, call->sql_size, call->values,
                                             call->column_count, &call->options, &result, &error);
     if (code)
         return native_fail(L, self->state, code, error);
@@ -127,8 +140,9 @@ static int connection_execute(lua_State *L)
         allow_at_once(state, &call);
     native_wait *wait = native_wait_take(L, state);
     wait->named = call.named;
-    int code = pond_connection_execute(self->lease, call.sql, call.sql_size, call.values,
-                                       call.column_count, &call.options, wait, &wait->op, &error);
+    int code =
+        pond_connection_execute(lease_of(L, self, wait), call.sql, call.sql_size, call.values,
+                                call.column_count, &call.options, wait, &wait->op, &error);
     if (!code && call.options.flags)
         return native_await_at_once(L, wait, native_finish_rows);
     return after_submit(L, wait, code, error);
@@ -144,9 +158,9 @@ static int connection_executemany(lua_State *L)
         return execute_inline(L, self, &call, 1);
     native_wait *wait = native_wait_take(L, self->state);
     wait->named = call.named;
-    int code = pond_connection_execute_many(self->lease, call.sql, call.sql_size, call.values,
-                                            call.row_count, call.column_count, &call.options, wait,
-                                            &wait->op, &error);
+    int code = pond_connection_execute_many(lease_of(L, self, wait), call.sql, call.sql_size,
+                                            call.values, call.row_count, call.column_count,
+                                            &call.options, wait, &wait->op, &error);
     return after_submit(L, wait, code, error);
 }
 
@@ -158,7 +172,8 @@ static int connection_run(lua_State *L)
     int64_t timeout_ms = native_timeout(L, 3);
     pond_error *error = NULL;
     native_wait *wait = native_wait_take(L, self->state);
-    int code = pond_connection_run(self->lease, plan->plan, timeout_ms, wait, &wait->op, &error);
+    int code = pond_connection_run(lease_of(L, self, wait), plan->plan, timeout_ms, wait, &wait->op,
+                                   &error);
     if (!code)
         return native_await(L, wait, native_finish_plain);
     native_unwait(wait);
@@ -184,9 +199,9 @@ static int connection_stream(lua_State *L)
     native_call_read(L, self->state, &call, 0);
     native_wait *wait = native_wait_take(L, self->state);
     wait->named = call.named;
-    int code =
-        pond_connection_stream(self->lease, call.sql, call.sql_size, call.values, call.column_count,
-                               call.batch_rows, &call.options, wait, &wait->op, &error);
+    int code = pond_connection_stream(lease_of(L, self, wait), call.sql, call.sql_size, call.values,
+                                      call.column_count, call.batch_rows, &call.options, wait,
+                                      &wait->op, &error);
     return after_submit(L, wait, code, error);
 }
 
@@ -199,7 +214,7 @@ static int connection_fetch(lua_State *L)
     pond_error *error = NULL;
     native_wait *wait = native_wait_take(L, self->state);
     wait->named = named;
-    int code = pond_connection_fetch(self->lease, timeout_ms, wait, &wait->op, &error);
+    int code = pond_connection_fetch(lease_of(L, self, wait), timeout_ms, wait, &wait->op, &error);
     return after_submit(L, wait, code, error);
 }
 
@@ -222,7 +237,8 @@ static int transaction(lua_State *L, pond_transaction_verb verb)
     int64_t timeout_ms = native_timeout(L, 2);
     pond_error *error = NULL;
     native_wait *wait = native_wait_take(L, self->state);
-    int code = pond_connection_transaction(self->lease, verb, timeout_ms, wait, &wait->op, &error);
+    int code = pond_connection_transaction(lease_of(L, self, wait), verb, timeout_ms, wait,
+                                           &wait->op, &error);
     if (!code)
         return native_await(L, wait, native_finish_plain);
     native_unwait(wait);

@@ -39,7 +39,7 @@ native_state *native_state_new(lua_State *L);
 native_state *native_state_of(lua_State *L);
 /* Push one of the functions that the Lua side sets: "log", "encode", "decode". */
 void native_push_hook(lua_State *L, const native_state *state, const char *name);
-/* Hand records that wait in the library's log to the Lua side. */
+/* Hand records that wait in the library's log to the Lua side. Raises nothing. */
 void native_drain_log(lua_State *L, const native_state *state);
 
 /* ---- wait.c: coroutines that wait for an operation ---------------------------------------- */
@@ -78,7 +78,7 @@ int native_await_at_once(lua_State *L, native_wait *wait, lua_KFunction finish);
 pond_op *native_wait_end(lua_State *L, native_wait *wait);
 /* finish: returns true, or what went wrong. */
 int native_finish_plain(lua_State *L, int status, lua_KContext context);
-int native_add_waits(lua_State *L, native_state *state);
+void native_add_waits(lua_State *L, native_state *state);
 
 /* ---- error.c ------------------------------------------------------------------------------ */
 
@@ -230,8 +230,7 @@ native_plan *native_plan_check(lua_State *L, int index);
 extern const luaL_Reg native_drivers[];
 void native_add_plan(lua_State *L, native_state *state);
 
-/* ---- breaker.c, metrics.c, loop.c, sql.c
- * --------------------------------------------------------------- */
+/* ---- breaker.c, metrics.c, loop.c, sql.c ---------------------------------------------------- */
 
 void native_add_breaker(lua_State *L, native_state *state);
 void native_add_metrics(lua_State *L, native_state *state);

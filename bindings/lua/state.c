@@ -75,25 +75,33 @@ static int push_record(lua_State *L)
     return 3;
 }
 
-void native_drain_log(lua_State *L, const native_state *state)
+/* Protected. */
+static int drain_log(lua_State *L)
 {
-    luaL_checkstack(L, 8, "to write millpond's log");
+    const native_state *state = lua_touserdata(L, 1);
     while (pond_log_pending()) {
         native_push_hook(L, state, "log");
         pond_log *record = lua_isfunction(L, -1) ? pond_log_next() : NULL;
-        if (!record) {
-            lua_pop(L, 1);
-            return;
-        }
+        if (!record)
+            return 0;
         lua_pushcfunction(L, push_record);
         lua_pushlightuserdata(L, record);
         int failed = lua_pcall(L, 1, 3, 0);
         pond_log_free(record);
-        if (failed) {
-            lua_pop(L, 2);
-            return;
-        }
+        if (failed)
+            return 0;
         if (lua_pcall(L, 3, 0, 0))
             lua_pop(L, 1); /* a logger that fails stops no work */
     }
+    return 0;
+}
+
+void native_drain_log(lua_State *L, const native_state *state)
+{
+    if (!lua_checkstack(L, 4))
+        return;
+    lua_pushcfunction(L, drain_log);
+    lua_pushlightuserdata(L, (void *)(uintptr_t)state);
+    if (lua_pcall(L, 1, 0, 0))
+        lua_pop(L, 1);
 }

@@ -246,7 +246,7 @@ static int wait_pending(lua_State *L)
     return 1;
 }
 
-int native_add_waits(lua_State *L, native_state *state)
+void native_add_waits(lua_State *L, native_state *state)
 {
     static const luaL_Reg functions[] = {
         {"next", wait_next},   {"cancel", wait_cancel},   {"rewait", wait_rewait},
@@ -256,5 +256,4 @@ int native_add_waits(lua_State *L, native_state *state)
     native_add_functions(L, state, functions);
     lua_pushlightuserdata(L, (void *)(uintptr_t)&mark);
     lua_setfield(L, -2, "mark");
-    return 0;
 }

@@ -164,6 +164,17 @@ describe("Connections", function()
       assert.are.equal(1, support.at_rest(db).idle)
     end)
 
+    support.both_ways("that are given back by what a statement's tags do are told so", function()
+      local db = open()
+      local conn = assert(db:connection())
+      local tag = setmetatable({}, { __tostring = function()
+        conn:release()
+        return "released"
+      end })
+      raised("ESTALE", "given back", conn.execute, conn, "SELECT 1", nil, { tags = { tag = tag } })
+      assert.are.equal(0, support.at_rest(db).current_active)
+    end)
+
     support.both_ways("can be closed, which frees their place", function()
       local db = open()
       local id
