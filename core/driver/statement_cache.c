@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "base/lru.h"
 #include "base/refcount.h"
+#include "base/versioned.h"
 #include "millpond/millpond.h"
 
 typedef struct item {
@@ -35,12 +36,9 @@ static int read_options(const pond_statement_cache_options *given,
                         pond_statement_cache_options *out, pond_error **err)
 {
     *out = (pond_statement_cache_options){0};
-    if (given && given->struct_size < sizeof(given->struct_size))
-        return pondi_error_set(err, POND_EINVAL,
-                               "struct_size is %u: set it to sizeof(pond_statement_cache_options)",
-                               (unsigned)given->struct_size);
-    if (given)
-        memcpy(out, given, given->struct_size < sizeof(*out) ? given->struct_size : sizeof(*out));
+    if (pondi_check_struct_size(given, "pond_statement_cache_options", err))
+        return POND_EINVAL;
+    pondi_take_struct(given, out, sizeof(*out));
     if (!out->capacity)
         out->capacity = DEFAULT_CAPACITY;
     if (out->capacity > MOST || out->limit > MOST)
@@ -195,10 +193,8 @@ void pond_statement_cache_each(pond_statement_cache *cache,
 int pond_statement_cache_get_status(pond_statement_cache *cache, pond_statement_cache_status *out,
                                     pond_error **err)
 {
-    if (out->struct_size < sizeof(out->struct_size))
-        return pondi_error_set(err, POND_EINVAL,
-                               "struct_size is %u: set it to sizeof(pond_statement_cache_status)",
-                               (unsigned)out->struct_size);
+    if (pondi_check_struct_size(out, "pond_statement_cache_status", err))
+        return POND_EINVAL;
     pond_statement_cache_status status = {0};
     pthread_mutex_lock(&cache->lock);
     status.count = cache->lru.count;
@@ -208,9 +204,7 @@ int pond_statement_cache_get_status(pond_statement_cache *cache, pond_statement_
     status.misses = cache->misses;
     status.evictions = cache->evictions;
     pthread_mutex_unlock(&cache->lock);
-    size_t size = out->struct_size < sizeof(status) ? out->struct_size : sizeof(status);
-    status.struct_size = (uint32_t)size;
-    memcpy(out, &status, size);
+    pondi_give_struct(out, &status, sizeof(status));
     return POND_OK;
 }
 

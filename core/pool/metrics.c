@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/versioned.h"
 #include "pool/pool.h"
 
 /* ---- Begin and end ----------------------------------------------------------------------- */
@@ -144,10 +145,8 @@ void pondi_pool_load(pond_pool *pool, pondi_load *out)
 
 int pond_pool_scaling(pond_pool *pool, pond_scaling_signal *out, pond_error **err)
 {
-    if (out->struct_size < sizeof(out->struct_size))
-        return pondi_error_set(err, POND_EINVAL,
-                               "struct_size is %u: set it to sizeof(pond_scaling_signal)",
-                               (unsigned)out->struct_size);
+    if (pondi_check_struct_size(out, "pond_scaling_signal", err))
+        return POND_EINVAL;
     int code = pondi_pool_check_process(pool, err);
     if (code)
         return code;
@@ -157,8 +156,6 @@ int pond_pool_scaling(pond_pool *pool, pond_scaling_signal *out, pond_error **er
     pondi_pool_load(pool, &load);
     pthread_mutex_unlock(&pool->lock);
     pondi_scaling_judge(&load, &signal);
-    size_t size = out->struct_size < sizeof(signal) ? out->struct_size : sizeof(signal);
-    signal.struct_size = (uint32_t)size;
-    memcpy(out, &signal, size);
+    pondi_give_struct(out, &signal, sizeof(signal));
     return POND_OK;
 }

@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/process.h"
+#include "base/versioned.h"
 #include "pool/metrics.h"
 #include "pool/snapshot.h"
 
@@ -330,9 +331,8 @@ static void read_durations(const pondi_histogram_copy *from, pond_metric *out)
 
 int pond_metrics_read(const pond_metrics *metrics, size_t index, pond_metric *out, pond_error **err)
 {
-    if (out->struct_size < sizeof(out->struct_size))
-        return pondi_error_set(err, POND_EINVAL, "struct_size is %u: set it to sizeof(pond_metric)",
-                               (unsigned)out->struct_size);
+    if (pondi_check_struct_size(out, "pond_metric", err))
+        return POND_EINVAL;
     if (index >= metrics->count)
         return pondi_error_set(err, POND_EINVAL, "there are %zu metrics, from 0: no number %zu",
                                metrics->count, index);
@@ -344,9 +344,7 @@ int pond_metrics_read(const pond_metrics *metrics, size_t index, pond_metric *ou
                           .number = entry->number};
     if (entry->durations)
         read_durations(entry->durations, &metric);
-    size_t size = out->struct_size < sizeof(metric) ? out->struct_size : sizeof(metric);
-    metric.struct_size = (uint32_t)size;
-    memcpy(out, &metric, size);
+    pondi_give_struct(out, &metric, sizeof(metric));
     return POND_OK;
 }
 

@@ -1,11 +1,10 @@
 #include "resilience/breaker.h"
 
-#include <string.h>
-
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/process.h"
+#include "base/versioned.h"
 
 enum { STATE_BITS = 2, STATE_MASK = 3 };
 
@@ -307,10 +306,8 @@ static uint32_t failures_in_window(const pond_breaker *breaker, int64_t now_ns)
 
 int pond_breaker_get_status(pond_breaker *breaker, pond_breaker_status *out, pond_error **err)
 {
-    if (out->struct_size < sizeof(out->struct_size))
-        return pondi_error_set(err, POND_EINVAL,
-                               "struct_size is %u: set it to sizeof(pond_breaker_status)",
-                               (unsigned)out->struct_size);
+    if (pondi_check_struct_size(out, "pond_breaker_status", err))
+        return POND_EINVAL;
     pond_breaker_status status = {0};
     lock(breaker);
     int64_t now_ns = breaker->now_ns();
@@ -322,8 +319,6 @@ int pond_breaker_get_status(pond_breaker *breaker, pond_breaker_status *out, pon
     status.failures = atomic_load_explicit(&breaker->total_failures, memory_order_relaxed);
     status.refused = atomic_load_explicit(&breaker->total_refused, memory_order_relaxed);
     status.opened = atomic_load_explicit(&breaker->total_opened, memory_order_relaxed);
-    size_t size = out->struct_size < sizeof(status) ? out->struct_size : sizeof(status);
-    status.struct_size = (uint32_t)size;
-    memcpy(out, &status, size);
+    pondi_give_struct(out, &status, sizeof(status));
     return POND_OK;
 }

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/process.h"
+#include "base/versioned.h"
 #include "resilience/breaker.h"
 
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER; /* guards `breakers` */
@@ -75,13 +76,9 @@ static int read_options(const pond_breaker_options *given, pondi_breaker_setting
                         pond_error **err)
 {
     pond_breaker_options options = defaults;
-    if (given && given->struct_size < sizeof(given->struct_size))
-        return pondi_error_set(err, POND_EINVAL,
-                               "struct_size is %u: set it to sizeof(pond_breaker_options)",
-                               (unsigned)given->struct_size);
-    if (given)
-        memcpy(&options, given,
-               given->struct_size < sizeof(options) ? given->struct_size : sizeof(options));
+    if (pondi_check_struct_size(given, "pond_breaker_options", err))
+        return POND_EINVAL;
+    pondi_take_struct(given, &options, sizeof(options));
     int code = check(&options, err);
     *out = (pondi_breaker_settings){
         .failure_threshold = options.failure_threshold,

@@ -1,10 +1,9 @@
 #include "resilience/retry.h"
 
-#include <string.h>
-
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/random.h"
+#include "base/versioned.h"
 #include "millpond/millpond.h"
 
 int64_t pondi_backoff_ceiling(const pondi_backoff *backoff, uint32_t failures)
@@ -46,13 +45,9 @@ static int64_t to_ns(int64_t us)
 static int read_policy(const pond_retry_policy *given, pondi_backoff *out, pond_error **err)
 {
     pond_retry_policy policy = defaults;
-    if (given && given->struct_size < sizeof(given->struct_size))
-        return pondi_error_set(err, POND_EINVAL,
-                               "struct_size is %u: set it to sizeof(pond_retry_policy)",
-                               (unsigned)given->struct_size);
-    if (given)
-        memcpy(&policy, given,
-               given->struct_size < sizeof(policy) ? given->struct_size : sizeof(policy));
+    if (pondi_check_struct_size(given, "pond_retry_policy", err))
+        return POND_EINVAL;
+    pondi_take_struct(given, &policy, sizeof(policy));
     if (policy.base_delay_us < 0 || policy.max_delay_us < 0)
         return pondi_error_set(err, POND_EINVAL, "a delay must not be negative");
     *out = (pondi_backoff){
