@@ -17,6 +17,7 @@ COMMENT = re.compile(r"#: (.*)$", flags=re.M)
 def rewritten(text: str) -> str:
     text = PART.sub(r"\1Connection", text)
     text = ROLE.sub(r"[`\1`][millpond.\1]", text)
+    text = text.replace("::\n\n", ":\n\n")  # before a block of code
     head, raises, errors = text.partition("\nRaises:\n")
     return head + raises + UNNAMED.sub(r"\1Error: what ", errors)
 
