@@ -160,8 +160,13 @@ int pond_op_wait(pond_op *op, int64_t timeout_ms, pond_error **err)
             return wait_for_thread(op, timeout_ms, err);
         pondi_loop_leave(loop);
     }
-    if (op->status != POND_PENDING && pondi_list_empty(&op->link))
-        return op->status; /* the host has seen it already, even if the loop is closed by now */
+    if (op->status != POND_PENDING && pondi_list_empty(&op->link)) {
+        /* the host has seen it already, even if the loop is closed by now; or it ended as it was
+         * submitted, and may have left something under way */
+        if (loop->private && pondi_loop_lock(loop))
+            pondi_loop_depart(loop);
+        return op->status;
+    }
     int code = pondi_loop_enter(loop, err);
     if (code)
         return code;
