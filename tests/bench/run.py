@@ -79,7 +79,7 @@ class Report:
         self.rows: list[dict[str, Any]] = []
 
     def wants(self, workload: str) -> bool:
-        return not self._wanted or any(part in workload for part in self._wanted)
+        return not self._wanted or any(part.lower() in workload.lower() for part in self._wanted)
 
     def add(self, workload: str, rates: dict[str, list[float]]) -> None:
         for peer in rates:
