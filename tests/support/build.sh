@@ -91,6 +91,18 @@ need_module_with_mysqlclient() {
         -C cmake.define.POND_MYSQL_LIBRARY=mysqlclient
 }
 
+# The same in build/module-asan, for with_asan.
+need_module_with_asan() {
+    install_module module-asan --upgrade --target build/module-asan -C build-dir=build/wheel-asan \
+        -C cmake.define.POND_SANITIZE=address,undefined
+}
+
+# with_asan COMMAND...: beside the servers, with the module that has the address sanitizer built in.
+with_asan() {
+    with_servers env PYTHONPATH=build/module-asan ASAN_OPTIONS=detect_leaks=0 \
+        LD_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so)" "$@"
+}
+
 # configure_and_build FOLDER OPTION...
 configure_and_build() {
     local folder="$1"

@@ -20,7 +20,9 @@ BUSY = {
     "mysql": "SELECT count(*) FROM information_schema.processlist p "
     "LEFT JOIN information_schema.innodb_trx t ON t.trx_mysql_thread_id = p.id "
     "WHERE p.user = ? AND p.id <> connection_id() "
-    "AND (p.command <> 'Sleep' OR t.trx_id IS NOT NULL)",
+    # MariaDB calls an idle session Killed after a KILL QUERY that came too late to stop anything
+    "AND (p.command NOT IN ('Sleep', 'Killed') OR t.trx_id IS NOT NULL "
+    "OR (p.command = 'Killed' AND coalesce(p.state, '') <> ''))",
 }
 COMMITTING = {
     "postgres": "SELECT count(*) FROM pg_stat_activity WHERE application_name = ? "
