@@ -353,6 +353,9 @@ PyType_Spec native_connection_spec = {
 
 /* ---- Synchronous ------------------------------------------------------------------------- */
 
+/* A signal that comes right before the wait does not interrupt it. */
+enum { LOOK_MS = 250 };
+
 int native_wait_op(pond_op *op)
 {
     int stopped = 0;
@@ -360,7 +363,7 @@ int native_wait_op(pond_op *op)
         pond_error *error = NULL;
         int code;
         Py_BEGIN_ALLOW_THREADS
-            code = pond_op_wait(op, -1, &error);
+            code = pond_op_wait(op, LOOK_MS, &error);
         Py_END_ALLOW_THREADS
         pond_error_free(error);
         if (code != POND_EAGAIN)
