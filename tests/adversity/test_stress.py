@@ -278,7 +278,7 @@ async def through_cuts(at: Any, proxy: FaultProxy, rng: random.Random, jobs: lis
         stop.set()
         cuts = await breaking
         proxy.heal()
-    assert cuts > 5
+    assert cuts > 2
     await observer.until("the pool's recovery", lambda: faults.works(at.db))
     await faults.adds_up(at.db, at.look)
 
@@ -340,7 +340,7 @@ async def test_money_moved_on_a_breaking_network_is_neither_made_nor_lost(
             await conn.commit_transaction()
 
     async def work() -> None:
-        for _ in range(1000 if long_run else 60):
+        for _ in range(1000 if long_run else 200):
             task = asyncio.create_task(transfer())
             if rng.random() < 0.2:
                 await asyncio.sleep(rng.uniform(0, 0.01))
