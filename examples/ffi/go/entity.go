@@ -40,11 +40,24 @@ func toFields(fields Record) (*C.pond_record, func()) {
 	}
 }
 
-func (conn *Conn) schema() (*C.pond_schema, error) {
+// A planner makes a plan for entities of a name.
+type planner func(schema *C.pond_schema, entity *C.char, out **C.pond_plan, err **C.pond_error) C.int
+
+// entities runs what a planner makes.
+func (conn *Conn) entities(entity string, make planner) ([]Record, error) {
 	var details *C.pond_error
 	var schema *C.pond_schema
-	err := fail(C.pond_pool_schema(conn.db.pool, &schema, &details), details)
-	return schema, err
+	var plan *C.pond_plan
+	if err := fail(C.pond_pool_schema(conn.db.pool, &schema, &details), details); err != nil {
+		return nil, err
+	}
+	defer C.pond_schema_release(schema)
+	name := C.CString(entity)
+	defer C.free(unsafe.Pointer(name))
+	if err := fail(make(schema, name, &plan, &details), details); err != nil {
+		return nil, err
+	}
+	return conn.run(plan)
 }
 
 // run runs a plan to its end, and releases it.
@@ -70,21 +83,12 @@ func (conn *Conn) run(plan *C.pond_plan) ([]Record, error) {
 
 // Save creates an entity, or updates it if the fields have an id; it returns the whole of it.
 func (conn *Conn) Save(entity string, fields Record) (Record, error) {
-	var details *C.pond_error
-	var plan *C.pond_plan
-	schema, err := conn.schema()
-	if err != nil {
-		return nil, err
-	}
-	defer C.pond_schema_release(schema)
 	record, free := toFields(fields)
 	defer free()
-	name := C.CString(entity)
-	defer C.free(unsafe.Pointer(name))
-	if err := fail(C.pond_plan_save(schema, name, record, nil, &plan, &details), details); err != nil {
-		return nil, err
-	}
-	rows, err := conn.run(plan)
+	rows, err := conn.entities(entity, func(schema *C.pond_schema, name *C.char,
+		out **C.pond_plan, details **C.pond_error) C.int {
+		return C.pond_plan_save(schema, name, record, nil, out, details)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -93,18 +97,10 @@ func (conn *Conn) Save(entity string, fields Record) (Record, error) {
 
 // History returns all versions of an entity.
 func (conn *Conn) History(entity, id string) ([]Record, error) {
-	var details *C.pond_error
-	var plan *C.pond_plan
-	schema, err := conn.schema()
-	if err != nil {
-		return nil, err
-	}
-	defer C.pond_schema_release(schema)
-	name, key := C.CString(entity), C.CString(id)
-	defer C.free(unsafe.Pointer(name))
+	key := C.CString(id)
 	defer C.free(unsafe.Pointer(key))
-	if err := fail(C.pond_plan_history(schema, name, key, nil, &plan, &details), details); err != nil {
-		return nil, err
-	}
-	return conn.run(plan)
+	return conn.entities(entity, func(schema *C.pond_schema, name *C.char,
+		out **C.pond_plan, details **C.pond_error) C.int {
+		return C.pond_plan_history(schema, name, key, nil, out, details)
+	})
 }
