@@ -1,51 +1,13 @@
 /* Dates and times of the proleptic Gregorian calendar, years 1 to 9999. */
 #include "native.h"
 
-/* Days from 1970-01-01 to the first of March of year 0, whose leap day is its last day. */
-enum { EPOCH_FROM_MARCH_0 = 719468, DAYS_PER_ERA = 146097 };
-
-static int days_in_month(int year, int month)
+int native_moment_of(int64_t days, int64_t us, native_moment *out)
 {
-    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    int leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-    return days[month - 1] + (month == 2 && leap);
-}
-
-int native_days(int year, int month, int day, int64_t *days)
-{
-    if (year < 1 || year > 9999 || month < 1 || month > 12 || day < 1 ||
-        day > days_in_month(year, month))
-        return 0;
-    int shifted = month > 2 ? year : year - 1; /* years begin in March */
-    int of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
-    *days = (int64_t)shifted * 365 + shifted / 4 - shifted / 100 + shifted / 400 + of_year -
-            EPOCH_FROM_MARCH_0;
-    return 1;
-}
-
-int64_t native_floor_days(int64_t us)
-{
-    return us / NATIVE_US_PER_DAY - (us % NATIVE_US_PER_DAY < 0);
-}
-
-native_moment native_moment_of(int64_t us)
-{
-    int64_t days = native_floor_days(us);
-    int64_t rest = us - days * NATIVE_US_PER_DAY;
-    int since = (int)(days + EPOCH_FROM_MARCH_0);
-    int era = since / DAYS_PER_ERA;
-    int of_era = since % DAYS_PER_ERA;
-    int year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
-    int of_year = of_era - (365 * year + year / 4 - year / 100);
-    int month = (5 * of_year + 2) / 153;
-    native_moment moment = {.day = of_year - (153 * month + 2) / 5 + 1,
-                            .month = month < 10 ? month + 3 : month - 9,
-                            .hour = (int)(rest / 3600000000),
-                            .minute = (int)(rest / 60000000 % 60),
-                            .second = (int)(rest / 1000000 % 60),
-                            .microsecond = (int)(rest % 1000000)};
-    moment.year = era * 400 + year + (moment.month <= 2);
-    return moment;
+    out->hour = (int)(us / 3600000000);
+    out->minute = (int)(us / 60000000 % 60);
+    out->second = (int)(us / 1000000 % 60);
+    out->microsecond = (int)(us % 1000000);
+    return pond_date_from_days(days, &out->year, &out->month, &out->day) == POND_OK;
 }
 
 /* ---- Read ---------------------------------------------------------------------------------- */
@@ -84,7 +46,7 @@ static int read_date(reader *in, int64_t *days)
     int year = digits(in, 4);
     int month = year >= 0 && skip(in, '-') ? digits(in, 2) : -1;
     int day = month >= 0 && skip(in, '-') ? digits(in, 2) : -1;
-    return day >= 0 && native_days(year, month, day, days);
+    return day >= 0 && pond_date_to_days(year, month, day, days) == POND_OK;
 }
 
 static int read_fraction(reader *in, int *microsecond)

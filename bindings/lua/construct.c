@@ -36,7 +36,8 @@ static int read_table(lua_State *L, int date, int time, int64_t *days, int64_t *
 {
     *days = 0;
     *us = 0;
-    if (date && !native_days(field(L, "year", 0), field(L, "month", 0), field(L, "day", 0), days))
+    if (date &&
+        pond_date_to_days(field(L, "year", 0), field(L, "month", 0), field(L, "day", 0), days))
         return 0;
     if (!time)
         return 1;
@@ -95,7 +96,7 @@ static int new_timestamp(lua_State *L)
     int parts = read_moment(L, 1, 1, &days, &us, &offset);
     if (!(parts & NATIVE_HAS_DATE) || parts & NATIVE_HAS_ZONE)
         return no_such(L, "timestamp", "2026-11-25 23:59:59.5, without a zone");
-    return push_integer_value(L, POND_TYPE_TIMESTAMP, days * NATIVE_US_PER_DAY + us, 0);
+    return push_integer_value(L, POND_TYPE_TIMESTAMP, days * POND_US_PER_DAY + us, 0);
 }
 
 /* Text with a zone; a table in UTC; or seconds since 1970, as os.time() gives them. */
@@ -120,7 +121,7 @@ static int new_timestamptz(lua_State *L)
     if (!(parts & NATIVE_HAS_DATE) || (!(parts & NATIVE_HAS_ZONE) && !lua_istable(L, 1)))
         return no_such(L, "timestamptz", "2026-11-25 23:59:59+01:00, with a zone");
     return push_integer_value(L, POND_TYPE_TIMESTAMPTZ,
-                              days * NATIVE_US_PER_DAY + us - offset * INT64_C(1000000), 0);
+                              days * POND_US_PER_DAY + us - offset * INT64_C(1000000), 0);
 }
 
 static int64_t wide_field(lua_State *L, const char *name)

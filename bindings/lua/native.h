@@ -116,10 +116,6 @@ extern const luaL_Reg native_constructors[];
 
 /* ---- calendar.c --------------------------------------------------------------------------- */
 
-#define NATIVE_US_PER_DAY INT64_C(86400000000)
-#define NATIVE_FIRST_DAY (-719162) /* 0001-01-01 */
-#define NATIVE_LAST_DAY 2932896    /* 9999-12-31 */
-
 /* Fields of a moment: what os.date("*t") has, and microseconds. */
 typedef struct native_moment {
     int year;
@@ -131,11 +127,9 @@ typedef struct native_moment {
     int microsecond;
 } native_moment;
 
-/* Days since 1970-01-01; returns 0 for a date that does not exist. */
-int native_days(int year, int month, int day, int64_t *days);
-/* The fields of microseconds since 1970-01-01, which must be within the calendar's years. */
-native_moment native_moment_of(int64_t us);
-int64_t native_floor_days(int64_t us);
+/* The fields of microseconds of a day, counted from 1970-01-01; 0 for a day outside the calendar.
+ */
+int native_moment_of(int64_t days, int64_t us, native_moment *out);
 /* Read "[DATE][T| ][TIME][ZONE]". Each part that is there sets its bit; 0 if it is no such text.
  * *days, *us (of the day) and *offset (seconds east of UTC) are 0 for what is not there. */
 enum { NATIVE_HAS_DATE = 1, NATIVE_HAS_TIME = 2, NATIVE_HAS_ZONE = 4 };

@@ -56,21 +56,17 @@ static int has_calendar(const pond_value *value)
            value->type == POND_TYPE_TIMESTAMPTZ;
 }
 
-/* Microseconds of a date or time; 0 for a moment that no calendar has. */
+/* The fields of a date or time; 0 for a moment that no calendar has. */
 static int moment_of(const pond_value *value, native_moment *out)
 {
     int64_t us = value->as.integer;
-    if (value->type == POND_TYPE_DATE) {
-        if (us < NATIVE_FIRST_DAY || us > NATIVE_LAST_DAY)
-            return 0;
-        us *= NATIVE_US_PER_DAY;
-    } else if (has_calendar(value)) {
-        int64_t days = native_floor_days(us);
-        if (days < NATIVE_FIRST_DAY || days > NATIVE_LAST_DAY)
-            return 0;
-    }
-    *out = native_moment_of(us);
-    return 1;
+    int64_t rest = us % POND_US_PER_DAY;
+    int64_t days = us / POND_US_PER_DAY - (rest < 0);
+    if (value->type == POND_TYPE_DATE)
+        return native_moment_of(us, 0, out);
+    if (!has_calendar(value)) /* a time may be 24:00 */
+        return native_moment_of(0, us, out);
+    return native_moment_of(days, rest < 0 ? rest + POND_US_PER_DAY : rest, out);
 }
 
 static int write_time(const native_moment *at, char *out, size_t room)

@@ -243,10 +243,33 @@ static void a_uuid_reads_back_in_either_case(void **state)
     assert_false(pondi_parse_uuid("", 0, uuid));
 }
 
+static void the_public_calendar_is_the_same_and_refuses_what_is_no_date(void **state)
+{
+    int year;
+    int month;
+    int day;
+    int64_t days;
+    (void)state;
+    for (int64_t at = PONDI_FIRST_DAY; at <= PONDI_LAST_DAY; at += 97) {
+        assert_int_equal(pond_date_from_days(at, &year, &month, &day), POND_OK);
+        assert_int_equal(pond_date_to_days(year, month, day, &days), POND_OK);
+        assert_int_equal(days, at);
+    }
+    assert_int_equal(pond_date_to_days(1970, 1, 1, &days), POND_OK);
+    assert_int_equal(days, 0);
+    assert_int_equal(pond_date_to_days(2023, 2, 29, &days), POND_ERANGE);
+    assert_int_equal(days, 0);
+    assert_int_equal(pond_date_to_days(10000, 1, 1, &days), POND_ERANGE);
+    assert_int_equal(pond_date_from_days(POND_TIME_INFINITY, &year, &month, &day), POND_ERANGE);
+    assert_int_equal(pond_date_from_days(PONDI_FIRST_DAY - 1, &year, &month, &day), POND_ERANGE);
+    assert_int_equal(year, 0);
+}
+
 RUN_TESTS(cmocka_unit_test(every_day_of_ten_thousand_years_reads_back_and_follows_its_neighbour),
           cmocka_unit_test(dates_agree_with_the_c_library),
           cmocka_unit_test(the_ends_of_the_calendar_are_where_they_should_be),
           cmocka_unit_test(what_is_no_date_is_refused),
+          cmocka_unit_test(the_public_calendar_is_the_same_and_refuses_what_is_no_date),
           cmocka_unit_test(times_keep_their_microseconds),
           cmocka_unit_test(a_time_may_leave_out_seconds_and_digits_of_the_fraction),
           cmocka_unit_test(what_is_no_time_is_refused),

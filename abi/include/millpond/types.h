@@ -116,6 +116,9 @@ typedef enum pond_type {
 #define POND_TIME_INFINITY INT64_MAX
 #define POND_TIME_NEG_INFINITY INT64_MIN
 
+/* Days turn into microseconds by it. */
+#define POND_US_PER_DAY ((int64_t)86400000000)
+
 /* One value, 24 bytes on every platform with 64-bit pointers. What `as` holds follows from
  * `type`. In a parameter, pointers belong to the caller and are read only during the call they
  * are passed to. In a result cell, pointers live as long as the result. */

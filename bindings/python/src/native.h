@@ -222,6 +222,7 @@ void native_call_free(native_call *call);
 
 /* ---- params.c, values.c, result.c ---- */
 int native_init_values(PyObject *module, native_state *state);
+int native_init_params(void);
 /* Fill *out, which points into `object` or into something added to *held. */
 int native_to_value(native_state *state, PyObject *object, Py_ssize_t number, pond_value *out,
                     PyObject **held);

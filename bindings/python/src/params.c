@@ -4,7 +4,6 @@
 #include "native.h"
 
 #include <datetime.h>
-#include "calendar.h"
 
 static int fail(native_state *state, int code, Py_ssize_t number, const char *what)
 {
@@ -115,18 +114,25 @@ static int utc_offset(PyObject *object, int64_t *us, int *aware)
     return 0;
 }
 
+/* Of a date or datetime, which Python has checked. */
+static int64_t days_of(PyObject *object)
+{
+    int64_t days;
+    pond_date_to_days(PyDateTime_GET_YEAR(object), PyDateTime_GET_MONTH(object),
+                      PyDateTime_GET_DAY(object), &days);
+    return days;
+}
+
 static int from_datetime(PyObject *object, pond_value *out)
 {
     int64_t offset = 0;
     int aware = 0;
     if (PyDateTime_DATE_GET_TZINFO(object) != Py_None && utc_offset(object, &offset, &aware))
         return -1;
-    int64_t days = native_days(PyDateTime_GET_YEAR(object), PyDateTime_GET_MONTH(object),
-                               PyDateTime_GET_DAY(object));
-    int64_t us = days * NATIVE_US_PER_DAY + time_us(PyDateTime_DATE_GET_HOUR(object),
-                                                    PyDateTime_DATE_GET_MINUTE(object),
-                                                    PyDateTime_DATE_GET_SECOND(object),
-                                                    PyDateTime_DATE_GET_MICROSECOND(object));
+    int64_t us =
+        days_of(object) * POND_US_PER_DAY +
+        time_us(PyDateTime_DATE_GET_HOUR(object), PyDateTime_DATE_GET_MINUTE(object),
+                PyDateTime_DATE_GET_SECOND(object), PyDateTime_DATE_GET_MICROSECOND(object));
     set_integer(out, aware ? POND_TYPE_TIMESTAMPTZ : POND_TYPE_TIMESTAMP, us - offset);
     return 0;
 }
@@ -164,9 +170,7 @@ static int from_timedelta(native_state *state, PyObject *object, pond_value *out
 
 static int from_date(PyObject *object, pond_value *out)
 {
-    set_integer(out, POND_TYPE_DATE,
-                native_days(PyDateTime_GET_YEAR(object), PyDateTime_GET_MONTH(object),
-                            PyDateTime_GET_DAY(object)));
+    set_integer(out, POND_TYPE_DATE, days_of(object));
     return 0;
 }
 

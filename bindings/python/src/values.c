@@ -3,7 +3,6 @@
 #include "native.h"
 
 #include <datetime.h>
-#include "calendar.h"
 
 /* ---- Dates and times --------------------------------------------------------------------- */
 
@@ -23,19 +22,18 @@ static PyObject *to_date(native_state *state, int64_t days)
     int year;
     int month;
     int day;
-    if (days < NATIVE_FIRST_DAY || days > NATIVE_LAST_DAY)
+    if (pond_date_from_days(days, &year, &month, &day))
         return out_of_calendar(state, days, "date");
-    native_date(days, &year, &month, &day);
     return PyDate_FromDate(year, month, day);
 }
 
 static PyObject *to_time(native_state *state, int64_t us, int32_t offset, PyObject *zone)
 {
-    if (us == NATIVE_US_PER_DAY)
+    if (us == POND_US_PER_DAY)
         return native_raise_text(state, POND_EDATA,
                                  "the time is 24:00, which Python's time cannot hold: cast it to "
                                  "text in the statement");
-    if (us < 0 || us > NATIVE_US_PER_DAY)
+    if (us < 0 || us > POND_US_PER_DAY)
         return native_raise_text(state, POND_EDATA, "a time is longer than a day");
     int64_t seconds = us / 1000000;
     (void)offset;
@@ -61,12 +59,11 @@ static PyObject *to_datetime(native_state *state, int64_t us, PyObject *zone)
     int year;
     int month;
     int day;
-    int64_t days = us / NATIVE_US_PER_DAY - (us % NATIVE_US_PER_DAY < 0);
-    if (days < NATIVE_FIRST_DAY || days > NATIVE_LAST_DAY)
+    int64_t days = us / POND_US_PER_DAY - (us % POND_US_PER_DAY < 0);
+    if (pond_date_from_days(days, &year, &month, &day))
         return out_of_calendar(state, us, "timestamp");
-    int64_t rest = us - days * NATIVE_US_PER_DAY;
+    int64_t rest = us - days * POND_US_PER_DAY;
     int64_t seconds = rest / 1000000;
-    native_date(days, &year, &month, &day);
     return PyDateTimeAPI->DateTime_FromDateAndTime(
         year, month, day, (int)(seconds / 3600), (int)(seconds / 60 % 60), (int)(seconds % 60),
         (int)(rest % 1000000), zone, PyDateTimeAPI->DateTimeType);
@@ -75,9 +72,9 @@ static PyObject *to_datetime(native_state *state, int64_t us, PyObject *zone)
 static PyObject *to_interval(native_state *state, const pond_value *value)
 {
     int64_t us = value->as.interval.microseconds;
-    int64_t extra = us / NATIVE_US_PER_DAY - (us % NATIVE_US_PER_DAY < 0);
+    int64_t extra = us / POND_US_PER_DAY - (us % POND_US_PER_DAY < 0);
     int64_t days = value->as.interval.days + extra;
-    us -= extra * NATIVE_US_PER_DAY;
+    us -= extra * POND_US_PER_DAY;
     if (days < -999999999 || days > 999999999)
         return native_raise_text(state, POND_EDATA, "an interval is too long for a timedelta");
     if (!value->aux)

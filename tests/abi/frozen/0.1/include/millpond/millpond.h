@@ -568,6 +568,14 @@ POND_API int pond_result_row(pond_result *result, size_t row, pond_value *values
  * Thread: any, one at a time. */
 POND_API void pond_result_drop_before(pond_result *result, size_t row);
 
+/* ---- Calendar ---------------------------------------------------------------------------- */
+
+/* The day that POND_TYPE_DATE counts for a date of the proleptic Gregorian calendar, and the date
+ * of a day. Errors: POND_ERANGE for a date that does not exist, such as 30 February, and outside
+ * the years 1 to 9999; the outputs are 0 then. Thread: any. */
+POND_API int pond_date_to_days(int year, int month, int day, int64_t *days);
+POND_API int pond_date_from_days(int64_t days, int *year, int *month, int *day);
+
 /* ---- SQL --------------------------------------------------------------------------------- */
 
 /* Text made by the library. Free with pond_string_free(); NULL is allowed. Thread: any. */
