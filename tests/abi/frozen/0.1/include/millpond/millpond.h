@@ -128,7 +128,8 @@ POND_API int pond_url_parse(const char *url, pond_url_setting each, void *data, 
  *   pool_validate_after (30), pool_reconnect_delay (0.05), pool_reconnect_max_delay (0.5)
  *                                                                  seconds, 0: never (the delays
  *                                                                  must be more); see
- * pond_pool_open() pool_fail_fast (true), pool_reset (touched, always, never),
+ *                                                                  pond_pool_open()
+ *   pool_fail_fast (true), pool_reset (touched, always, never),
  *   pool_close_transactions (commit, rollback)                     see pond_pool_open()
  *   statement_cache_size (256)                                     statements per connection
  *   statement_cache_max_size (4 times that)       what it may grow to while evicted ones return
@@ -138,6 +139,8 @@ POND_API int pond_url_parse(const char *url, pond_url_setting each, void *data, 
  *   circuit_breaker (on)                          refuse statements whose like time out in a row:
  *   circuit_breaker_failure_threshold (5), circuit_breaker_window_size (60 s),
  *   circuit_breaker_recovery_timeout (1 s), circuit_breaker_half_open_max_calls (3)
+ *   retry_unsent (on)                             if a connection dies before its lease was used,
+ *                                                 send the first statement on a new one
  * Any other key must be one that the driver names in its README, else POND_EINVAL. A config
  * that a pool was opened with can no longer be changed: POND_EMISUSE.
  * Thread: any, one at a time. */
