@@ -20,4 +20,4 @@ async def column_count(conn: Any, kind: str, table: str) -> int:
 
 
 # The databases whose tables the library knows how to make.
-ENTITY_KINDS = ("sqlite", "postgres", "mysql")
+ENTITY_KINDS = ("sqlite", "postgres", "mysql", "duckdb")

@@ -378,7 +378,7 @@ class AsyncExecute(_Backend):
         _check_batch(batch)
         return await self.execute(sql, params, timeout, tags)
 
-    async def _fetch(self, timeout: float | None) -> Result:
+    async def _fetch(self, timeout: float | None, /) -> Result:
         """The next batch of the open stream."""
         raise MisuseError("no stream is open on this connection")
 
@@ -561,7 +561,7 @@ class SyncExecute(_Backend):
         _check_batch(batch)
         return self.execute(sql, params, timeout, tags)
 
-    def _fetch(self, timeout: float | None) -> Result:
+    def _fetch(self, timeout: float | None, /) -> Result:
         """The next batch of the open stream."""
         raise MisuseError("no stream is open on this connection")
 

@@ -1,0 +1,352 @@
+"""Random interleavings against a model, ends of processes, forks, signals, interpreters."""
+
+import asyncio
+import contextlib
+import gc
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import warnings
+from typing import Any
+
+import hypothesis.strategies as st
+import millpond
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from millpond import PoolManager
+
+ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+MOST = 4
+
+
+class PoolMachine(RuleBasedStateMachine):
+    """Whatever is done in whatever order: the pool knows what the model knows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runner = asyncio.Runner()
+        self.db = millpond.connect(
+            "sqlite:///:memory:", pool_max_size=MOST, alias=f"machine {id(self)}"
+        )
+        self.held: dict[int, Any] = {}
+        self.stale: list[Any] = []
+        self.open: set[int] = set()
+        self.next = 0
+
+    def run(self, coroutine: Any) -> Any:
+        return self.runner.run(coroutine)
+
+    def pick(self, choice: int) -> int:
+        return sorted(self.held)[choice % len(self.held)]
+
+    @precondition(lambda self: len(self.held) < MOST)
+    @rule()
+    def acquire(self) -> None:
+        self.held[self.next] = self.run(self.db.get_async_connection())
+        self.next += 1
+
+    @precondition(lambda self: len(self.held) == MOST)
+    @rule()
+    def acquire_times_out(self) -> None:
+        with pytest.raises(millpond.AcquireTimeoutError):
+            self.run(self.db.get_async_connection(timeout=0.001))
+
+    @precondition(lambda self: self.held)
+    @rule(choice=st.integers(0, 10), number=st.integers(-(2**63), 2**63 - 1))
+    def execute(self, choice: int, number: int) -> None:
+        async def ask() -> Any:
+            return await self.held[self.pick(choice)].execute("SELECT ?", (number,))
+
+        assert self.run(ask()) == [(number,)]
+
+    @precondition(lambda self: self.held)
+    @rule(choice=st.integers(0, 10), first=st.booleans())
+    def cancel(self, choice: int, first: bool) -> None:
+        async def stop() -> None:
+            task = asyncio.ensure_future(self.held[self.pick(choice)].execute(ENDLESS))
+            if not first:
+                await asyncio.sleep(0.001)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+        self.run(stop())
+
+    @precondition(lambda self: self.held)
+    @rule(choice=st.integers(0, 10))
+    def time_out(self, choice: int) -> None:
+        async def wait() -> None:
+            with pytest.raises(millpond.QueryTimeoutError):
+                await self.held[self.pick(choice)].execute(ENDLESS, timeout=0.002)
+
+        self.run(wait())
+
+    @precondition(lambda self: self.held)
+    @rule(choice=st.integers(0, 10))
+    def fail(self, choice: int) -> None:
+        async def wrong() -> None:
+            with pytest.raises(millpond.SqlSyntaxError):
+                await self.held[self.pick(choice)].execute("SELEC")
+
+        self.run(wrong())
+
+    @precondition(lambda self: self.held)
+    @rule(choice=st.integers(0, 10))
+    def release(self, choice: int) -> None:
+        conn = self.held.pop(self.pick(choice))
+        self.run(self.db.release_async_connection(conn))
+        self.stale.append(conn)
+
+    @precondition(lambda self: self.held)
+    @rule(choice=st.integers(0, 10))
+    def forget(self, choice: int) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
+            del self.held[self.pick(choice)]
+            gc.collect()
+
+    @precondition(lambda self: self.held)
+    @rule(choice=st.integers(0, 10))
+    def close(self, choice: int) -> None:
+        conn = self.held.pop(self.pick(choice))
+        self.run(conn.close())
+        self.run(self.db.release_async_connection(conn))
+
+    @precondition(lambda self: self.stale)
+    @rule(choice=st.integers(0, 10))
+    def use_stale(self, choice: int) -> None:
+        async def use() -> None:
+            with pytest.raises(millpond.StaleConnectionError):
+                await self.stale[choice % len(self.stale)].execute("SELECT 1")
+
+        self.run(use())
+
+    @rule()
+    def close_the_pool(self) -> None:
+        self.run(PoolManager.close_pool(self.db.hash(), timeout=0.001))
+        self.stale.extend(self.held.values())
+        self.held.clear()
+
+    @invariant()
+    def the_pool_knows_what_the_model_knows(self) -> None:
+        async def settled() -> dict[str, Any]:
+            for _ in range(2000):
+                status = self.db.get_pool_status()
+                if status["in_use"] == len(self.held):
+                    break
+                await asyncio.sleep(0.002)
+            return status
+
+        status = self.run(settled())
+        assert status["in_use"] == len(self.held)
+        assert status["size"] == status["in_use"] + status["idle"] <= MOST
+        counts = status["metrics"]
+        assert counts["total_acquired"] - counts["total_released"] == len(self.held)
+
+    def teardown(self) -> None:
+        self.run(PoolManager.close_pool(self.db.hash(), timeout=0.001))
+        self.held.clear()
+        self.runner.close()
+
+
+PoolMachine.TestCase.settings = settings(
+    max_examples=40,
+    stateful_step_count=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=True,
+)
+TestPoolMachine = PoolMachine.TestCase
+
+
+# ---- References --------------------------------------------------------------------------
+
+
+async def test_repeated_work_leaks_no_objects(db: Any, kind: str, endless: str) -> None:
+    """Every kind of call and of failure, many times over."""
+    if kind == "duckdb":
+        pytest.skip("its package keeps objects of its own")
+
+    async def work() -> None:
+        async with db.async_connection() as conn:
+            with contextlib.suppress(ZeroDivisionError):
+                async with conn.transaction():
+                    await conn.fetch_all("SELECT 1 AS a", row_factory=millpond.dict_row)
+                    raise ZeroDivisionError
+            async for _ in conn.stream("SELECT 1", batch=1):
+                break
+            await conn.fetch_arrow("SELECT 1 AS a")
+            with contextlib.suppress(millpond.Error):
+                await conn.execute("SELEC")
+            task = asyncio.ensure_future(conn.execute(endless))
+            await asyncio.sleep(0)
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        with db.sync_connection() as sync, sync.transaction():
+            sync.fetch_value("SELECT 1")
+
+    for _ in range(10):
+        await work()
+    gc.collect()
+    before = len(gc.get_objects())
+    for _ in range(40):
+        await work()
+    gc.collect()
+    assert len(gc.get_objects()) - before < 100
+
+
+# ---- Ends of processes -------------------------------------------------------------------
+
+
+def run_program(text: str, **changes: Any) -> subprocess.CompletedProcess[str]:
+    program = "import asyncio, os, signal, sys, threading, time\nimport millpond\n"
+    program += f"ENDLESS = {ENDLESS!r}\n" + textwrap.dedent(text)
+    return subprocess.run(
+        [sys.executable, "-X", "dev", "-c", program], capture_output=True, text=True, timeout=60
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        # an open pool, and a connection that is still lent
+        """
+        db = millpond.connect("sqlite:///:memory:")
+        kept = db.get_sync_connection()
+        kept.execute("SELECT 1")
+        """,
+        # an event loop that ends while a statement runs
+        """
+        async def main():
+            conn = await millpond.connect("sqlite:///:memory:").get_async_connection()
+            asyncio.ensure_future(conn.execute(ENDLESS))
+            await asyncio.sleep(0.05)
+        asyncio.run(main())
+        """,
+        # daemon threads in the middle of blocking statements
+        """
+        db = millpond.connect("sqlite:///:memory:")
+        started = threading.Barrier(4)
+        def work():
+            with db.sync_connection() as conn:
+                started.wait()
+                conn.execute(ENDLESS)
+        for _ in range(3):
+            threading.Thread(target=work, daemon=True).start()
+        started.wait()
+        time.sleep(0.05)
+        """,
+        # sys.exit in a coroutine
+        """
+        async def main():
+            async with millpond.connect("sqlite:///:memory:").async_connection() as conn:
+                await conn.execute("SELECT 1")
+                sys.exit(0)
+        asyncio.run(main())
+        """,
+    ],
+    ids=["open pool", "running statement", "daemon threads", "sys.exit"],
+)
+def test_the_interpreter_ends_cleanly_and_at_once(text: str) -> None:
+    ended = run_program(text)
+    assert ended.returncode == 0, ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert "Fatal" not in ended.stderr
+
+
+def test_an_interrupt_ends_a_blocking_acquire() -> None:
+    ended = run_program(
+        """
+        db = millpond.connect("sqlite:///:memory:", pool_max_size=1)
+        with db.sync_connection():
+            threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+            try:
+                db.get_sync_connection()
+            except KeyboardInterrupt:
+                print("interrupted")
+        """
+    )
+    assert ended.stdout.strip() == "interrupted", ended.stderr
+
+
+# ---- Forks -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["postgres", "mysql"])
+def test_prefork_workers_have_pools_of_their_own(db: Any, kind: str) -> None:
+    """As gunicorn and multiprocessing fork: each child uses the parent's object."""
+    mine = "SELECT pg_backend_pid()" if kind == "postgres" else "SELECT connection_id()"
+    with db.sync_connection() as conn:
+        parents = conn.fetch_value(mine)
+    pipes = []
+    for _ in range(4):
+        read, write = os.pipe()
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+
+                async def ask() -> Any:
+                    async with db.async_connection() as conn:
+                        return await conn.fetch_value(mine)
+
+                os.write(write, str(asyncio.run(ask())).encode())
+                code = 0
+            finally:
+                os._exit(code)
+        os.close(write)
+        pipes.append((child, read))
+    sessions = {parents}
+    for child, read in pipes:
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        with os.fdopen(read) as answer:
+            sessions.add(int(answer.read()))
+    assert len(sessions) == 5
+    with db.sync_connection() as conn:
+        assert conn.fetch_value(mine) in sessions
+
+
+def test_a_second_interpreter_refuses_or_works() -> None:
+    ended = run_program(
+        """
+        import _xxsubinterpreters as interpreters
+        code = '''
+        try:
+            import millpond
+            with millpond.connect("sqlite:///:memory:") as db, db.sync_connection() as conn:
+                assert conn.fetch_value("SELECT 1") == 1
+        except ImportError as error:
+            assert "interpreter" in str(error), error
+        '''
+        import textwrap
+        other = interpreters.create()
+        interpreters.run_string(other, textwrap.dedent(code))
+        interpreters.destroy(other)
+        print("fine")
+        """
+    )
+    assert (ended.returncode, ended.stdout.strip()) == (0, "fine"), ended.stderr
+
+
+@pytest.mark.parametrize("kind", ["postgres", "mysql"])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, LookupError])
+def test_a_signal_whose_handler_raises_ends_a_blocking_statement(
+    db: Any, endless: str, error: type[BaseException]
+) -> None:
+    def ring(number: int, frame: object) -> None:
+        raise error("ring")
+
+    before = signal.signal(signal.SIGALRM, ring)
+    try:
+        with db.sync_connection() as conn:
+            signal.setitimer(signal.ITIMER_REAL, 0.2)
+            with pytest.raises(error, match="ring"):
+                conn.execute(endless)
+            assert conn.fetch_value("SELECT 1") == 1
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
