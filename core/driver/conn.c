@@ -314,7 +314,7 @@ static int check_statement(const pondi_request *request, const pondi_sql_info *i
 {
     if (info->statements == 0)
         return pondi_error_set(err, POND_ESYNTAX, "the statement is empty");
-    if (info->statements > 1)
+    if (info->statements > 1 && !request->block)
         return pondi_error_set(err, POND_ESYNTAX,
                                "one call executes one statement, this text has %u: execute them "
                                "one by one",

@@ -151,7 +151,7 @@ typedef struct names {
 static int keep_name(pond_plan *plan, const char *name, names *last, const char **out,
                      pond_error **err)
 {
-    if (last->given == name && strcmp(last->kept, name) == 0) {
+    if (last->given == name && last->kept && strcmp(last->kept, name) == 0) {
         *out = last->kept;
         return POND_OK;
     }

@@ -128,7 +128,7 @@ static void note_history(pondi_entity *entity, const char *name)
 static int read_columns(pond_plan *plan, pond_error **err)
 {
     pondi_entity *entity = plan->entity;
-    row found;
+    row found = {.guard = 0};
     int code = POND_OK;
     for (int pass = 0; pass < 2; pass++) {
         for (size_t i = 0; i < pondi_plan_got_rows(plan) && !code; i++) {

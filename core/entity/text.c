@@ -49,7 +49,7 @@ void pondi_quote(pond_dialect dialect, const char *name, pondi_buffer *out)
 
 /* ---- Decimals ---------------------------------------------------------------------------- */
 
-enum { MOST_DIGITS = 1000 };
+enum { MOST_DIGITS = 1000, MOST_EXPONENT = 10000 };
 
 /* The parts of a number: digits with a point after `point` of them. */
 typedef struct number {
@@ -67,7 +67,7 @@ static int read_exponent(const char *text, size_t size, long *out)
     if (at == size)
         return 0;
     for (; at < size; at++) {
-        if (!is_digit(text[at]) || value > MOST_DIGITS * 10)
+        if (!is_digit(text[at]) || value > MOST_EXPONENT)
             return 0;
         value = value * 10 + (text[at] - '0');
     }

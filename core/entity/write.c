@@ -345,6 +345,32 @@ static void put_main(pond_plan *plan)
     }
 }
 
+/* A transaction of several statements that travel as one. Where an insert must not meet a row, or
+ * an update comes first, the answers in between are needed. */
+static int in_block(const pond_plan *plan)
+{
+    way how = way_of(plan);
+    return pondi_plan_can(plan, POND_CAN_RUN_BLOCK) && !plan->joined &&
+           pondi_plan_dialect(plan) == POND_DIALECT_MYSQL && (how == UPSERT || how == UPDATE);
+}
+
+static void put_note(pond_plan *plan)
+{
+    pondi_put_history_head(plan);
+    pondi_put_table(plan, "");
+    put(plan, " m WHERE m.id = ? AND ");
+    pondi_plan_param(plan, id_of(plan));
+    pondi_put_guard(plan);
+}
+
+static void put_delete(pond_plan *plan)
+{
+    put(plan, "DELETE FROM ");
+    pondi_put_table(plan, "");
+    put(plan, " WHERE id = ?");
+    pondi_plan_param(plan, id_of(plan));
+}
+
 /* ---- The end of each ----------------------------------------------------------------------- */
 
 static void conflict(pond_plan *plan, int64_t version)
@@ -418,15 +444,12 @@ static void deleted(pond_plan *plan)
 static void done(pond_plan *plan)
 {
     plan->number = 1;
-    if (!is_permanent(plan) || in_one(plan)) {
+    if (!is_permanent(plan) || in_one(plan) || in_block(plan)) {
         pondi_plan_leave(plan);
         return;
     }
     pondi_plan_sql(plan);
-    put(plan, "DELETE FROM ");
-    pondi_put_table(plan, "");
-    put(plan, " WHERE id = ?");
-    pondi_plan_param(plan, id_of(plan));
+    put_delete(plan);
     pondi_plan_execute(plan, deleted);
 }
 
@@ -469,6 +492,41 @@ static void write_in_one(pond_plan *plan)
     pondi_plan_execute(plan, wrote_in_one);
 }
 
+/* ---- In one block: MariaDB --------------------------------------------------------------- */
+
+static void wrote_block(pond_plan *plan)
+{
+    plan->owns = 0; /* it committed, or rolled back */
+    wrote_in_one(plan);
+}
+
+/* No rows come back if no row was touched, or the guard stopped it. */
+static void write_block(pond_plan *plan)
+{
+    pondi_plan_sql(plan);
+    put(plan, "BEGIN NOT ATOMIC DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN ROLLBACK; RESIGNAL; "
+              "END; START TRANSACTION; ");
+    put_main(plan);
+    put(plan, "; IF ROW_COUNT() > 0 THEN ");
+    put_note(plan);
+    put(plan, "; IF ROW_COUNT() > 0 THEN SELECT ");
+    if (plan->verb == SAVE)
+        pondi_put_columns(plan, "");
+    else
+        put(plan, "version");
+    put(plan, " FROM ");
+    pondi_put_table(plan, "");
+    put(plan, " WHERE id = ?; ");
+    pondi_plan_param(plan, id_of(plan));
+    if (is_permanent(plan)) {
+        put_delete(plan);
+        put(plan, "; ");
+    }
+    put(plan, "COMMIT; ELSE ROLLBACK; END IF; ELSE ROLLBACK; END IF; END");
+    plan->owns = 1; /* what is left open if it is stopped in the middle */
+    pondi_plan_execute(plan, wrote_block);
+}
+
 /* ---- In a transaction -------------------------------------------------------------------- */
 
 static void selected(pond_plan *plan)
@@ -503,11 +561,7 @@ static void noted(pond_plan *plan)
 static void note(pond_plan *plan)
 {
     pondi_plan_sql(plan);
-    pondi_put_history_head(plan);
-    pondi_put_table(plan, "");
-    put(plan, " m WHERE m.id = ? AND ");
-    pondi_plan_param(plan, id_of(plan));
-    pondi_put_guard(plan);
+    put_note(plan);
     pondi_plan_execute(plan, noted);
 }
 
@@ -551,6 +605,10 @@ static void begin_write(pond_plan *plan)
         write_in_one(plan);
         return;
     }
+    if (in_block(plan)) {
+        write_block(plan);
+        return;
+    }
     int inserts = way_of(plan) == INSERT;
     pondi_plan_sql(plan);
     put_main(plan);
@@ -566,7 +624,7 @@ static void begin_write(pond_plan *plan)
 
 static int needs_transaction(const pond_plan *plan)
 {
-    return !in_one(plan);
+    return !in_one(plan) && !in_block(plan);
 }
 
 static void body(pond_plan *plan)

@@ -11,7 +11,7 @@ from round_trips import RoundTrips
 # protocol needs more than PostgreSQL's for what has to be a transaction of several statements.
 COSTS = {
     "postgres": {"save": 1, "save_many": 1, "delete": 1, "restore": 1, "purge": 1},
-    "mariadb": {"save": 4, "save_many": 4, "delete": 4, "restore": 4, "purge": 5},
+    "mariadb": {"save": 1, "save_many": 4, "delete": 1, "restore": 1, "purge": 1},
     "mysql": {"save": 5, "save_many": 4, "delete": 4, "restore": 4, "purge": 5},
 }
 

@@ -44,6 +44,7 @@ typedef struct pond_schema pond_schema;
 
 /* What a database can do, besides what all databases of its dialect can. */
 #define POND_CAN_RETURN 1u       /* INSERT ... RETURNING */
+#define POND_CAN_RUN_BLOCK 4u    /* BEGIN NOT ATOMIC ... END with parameters, as MariaDB */
 #define POND_CAN_WRITE_IN_CTE 2u /* WITH x AS (INSERT ... RETURNING ...) SELECT ... */
 
 /* Make the cache for a database that the host reaches by its own means: one for each database, not

@@ -342,7 +342,7 @@ static void note_versions(my_conn *conn)
     int maria = strstr(server, "MariaDB") != NULL;
     unsigned long major = strtoul(server, NULL, 10);
     if (maria && (major > 10 || (major == 10 && strtoul(server + 3, NULL, 10) >= 5)))
-        conn->base.features |= POND_CAN_RETURN;
+        conn->base.features |= POND_CAN_RETURN | POND_CAN_RUN_BLOCK;
     snprintf(conn->base.server_version, sizeof(conn->base.server_version), "%s %s",
              maria ? "MariaDB" : "MySQL", server);
 #ifdef MARIADB_PACKAGE_VERSION

@@ -187,7 +187,8 @@ static void complete(my_conn *conn)
 static int must_ask(const my_conn *conn)
 {
     return conn->error && !conn->settling && conn->mysql && conn->sent &&
-           (conn->base.in_transaction || conn->request->kind == PONDI_REQUEST_EXECUTE_MANY);
+           (conn->base.in_transaction || conn->request->block ||
+            conn->request->kind == PONDI_REQUEST_EXECUTE_MANY);
 }
 
 void pondi_mysql_ended(my_conn *conn)
