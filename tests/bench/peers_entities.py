@@ -148,12 +148,13 @@ class Django:
             history = HistoricalRecords(history_user_id_field=models.TextField(null=True))
 
             class Meta:
-                app_label = "bench"
+                app_label = "simple_history"
 
         self.Thing = BenchDjango
         self.connection = connection
+        tables = (self.Thing._meta.db_table, self.Thing.history.model._meta.db_table)
         with connection.cursor() as cursor:
-            cursor.execute("DROP TABLE IF EXISTS bench_benchdjango, bench_historicalbenchdjango")
+            cursor.execute(f"DROP TABLE IF EXISTS {', '.join(tables)}")
         with connection.schema_editor() as editor:
             editor.create_model(self.Thing)
             editor.create_model(self.Thing.history.model)
