@@ -35,7 +35,7 @@ typedef struct pondi_request {
     int64_t submitted_ns;
     int64_t deadline_ns; /* PONDI_NEVER for no limit */
     int stop_code;       /* POND_ETIMEDOUT or POND_ECANCELLED once the driver was told to stop */
-    int block;              /* of several statements on purpose, from the library itself */
+    int block;           /* of several statements on purpose, from the library itself */
     int inline_run;      /* executed by the calling thread, see pondi_driver.run_inline */
     int may_move;        /* once, to another connection, if it never left this one */
     int started;         /* it passed its checks, and was the driver's to run */
