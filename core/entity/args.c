@@ -156,7 +156,7 @@ static int keep_name(pond_plan *plan, const char *name, names *last, const char 
         return POND_OK;
     }
     int code = pondi_check_name(name, LONGEST_FIELD, "a field", err);
-    if (code)
+    if (code || !name) /* NULL was refused: only the analyzer needs to be told */
         return code;
     *out = pondi_arena_copy(&plan->arena, name, strlen(name));
     *last = (names){name, *out};
