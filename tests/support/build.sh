@@ -53,12 +53,13 @@ need_venv() {
     [ -x $venv/bin/python ] || logged venv python3 -m venv $venv
     local wanted
     wanted=$(cat "$@" | sha256sum)
-    [ "$(cat $venv/"$(basename "$1")".done 2>/dev/null)" = "$wanted" ] && return 0
+    local done=$venv/${1//\//-}.done
+    [ "$(cat "$done" 2>/dev/null)" = "$wanted" ] && return 0
     local arguments=()
     local file
     for file in "$@"; do arguments+=(-r "$file"); done
     logged pip $venv/bin/python -m pip install -q "${arguments[@]}"
-    echo "$wanted" >$venv/"$(basename "$1")".done
+    echo "$wanted" >"$done"
 }
 
 # The documentation's tools, apart: they depend on much that tests must not see.
