@@ -95,13 +95,19 @@ HELLO = (
 )
 
 
+def take_postgres_message(client: socket.socket) -> None:
+    """One without a type byte. The client may have gone: it tries again and again."""
+    head = client.recv(4, socket.MSG_WAITALL)
+    if len(head) < 4:
+        raise ConnectionResetError("the client hung up")
+    client.recv(struct.unpack("!i", head)[0] - 4, socket.MSG_WAITALL)
+
+
 def greet_postgres(client: socket.socket) -> None:
     """Refuse TLS, take the start-up message."""
-    (size,) = struct.unpack("!i", client.recv(4, socket.MSG_WAITALL))
-    client.recv(size - 4, socket.MSG_WAITALL)
+    take_postgres_message(client)
     client.sendall(b"N")
-    (size,) = struct.unpack("!i", client.recv(4, socket.MSG_WAITALL))
-    client.recv(size - 4, socket.MSG_WAITALL)
+    take_postgres_message(client)
 
 
 def postgres_saying(*answers: bytes) -> Script:
@@ -357,7 +363,7 @@ def mysql_serving(answer: bytes) -> Script:
         client.sendall(handshake())
         client.recv(65536)
         client.sendall(ok(2))
-        while data := client.recv(65536):
+        while len(data := client.recv(65536)) > 4:  # an empty packet is no command
             command, text = data[4], data[5:]
             if command == 3 and text.startswith(b"SELECT @@max_allowed_packet"):
                 client.sendall(MAX_PACKET)

@@ -1,4 +1,5 @@
--- JSON text of parameters, and tables of results.
+-- JSON text of parameters, and tables of results. Of our own, since dkjson and lua-cjson write numbers
+-- with 14 digits: a float would come back as another.
 
 local core = require "millpond.core"
 
