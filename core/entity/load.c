@@ -237,31 +237,38 @@ static void put_types(pond_plan *plan)
     pondi_put_table(plan, "_meta");
 }
 
-/* The host may have no other connection: then as the open transaction sees it. */
-static void got_types_apart(pond_plan *plan)
+/* What a read on another connection brought. The host may have none: then `put` is read as the open
+ * transaction sees it. */
+static void took_apart(pond_plan *plan, void (*put)(pond_plan *plan), pondi_state then)
 {
     pond_error *error = plan->failure;
     if (!error) {
-        got_types(plan);
+        then(plan);
     } else if (error->code == POND_ENOTSUPPORTED) {
-        put_types(plan);
-        pondi_plan_execute(plan, got_types);
+        put(plan);
+        pondi_plan_execute(plan, then);
     } else {
         plan->failure = NULL;
         pondi_plan_undo(plan, error, plan->open);
     }
 }
 
-/* MySQL: a read in the caller's transaction would see, and settle, what it sees of the past. */
-static void ask_types(pond_plan *plan)
+/* MySQL: a read in the caller's transaction would see, and settle, what it sees of the past: of
+ * tables, too, and of the catalog itself in MySQL 8. */
+static void ask(pond_plan *plan, void (*put)(pond_plan *plan), pondi_state apart, pondi_state then)
 {
-    put_types(plan);
+    put(plan);
     if (pondi_plan_dialect(plan) != POND_DIALECT_MYSQL || !plan->joined) {
-        pondi_plan_execute(plan, got_types);
+        pondi_plan_execute(plan, then);
         return;
     }
-    pondi_plan_execute_apart(plan, got_types_apart);
+    pondi_plan_execute_apart(plan, apart);
     plan->catches = plan->kind != POND_STEP_DONE;
+}
+
+static void got_types_apart(pond_plan *plan)
+{
+    took_apart(plan, put_types, got_types);
 }
 
 static void got_columns(pond_plan *plan)
@@ -275,7 +282,7 @@ static void got_columns(pond_plan *plan)
         finish(plan);
         return;
     }
-    ask_types(plan);
+    ask(plan, put_types, got_types_apart, got_types);
 }
 
 static void put_lower_name(pond_plan *plan, const char *suffix)
@@ -296,11 +303,24 @@ static void put_lower_name(pond_plan *plan, const char *suffix)
         plan->values_failed = 1;
 }
 
-void pondi_plan_load(pond_plan *plan, pondi_state loaded)
+static void put_columns(pond_plan *plan)
 {
     static const char *const texts[] = {[POND_DIALECT_POSTGRES] = postgres_columns,
                                         [POND_DIALECT_MYSQL] = mysql_columns,
                                         [POND_DIALECT_SQLITE] = sqlite_columns};
+    pondi_buffer_append_text(pondi_plan_sql(plan), texts[pondi_plan_dialect(plan)]);
+    put_lower_name(plan, "");
+    put_lower_name(plan, "_history");
+    put_lower_name(plan, "_meta");
+}
+
+static void got_columns_apart(pond_plan *plan)
+{
+    took_apart(plan, put_columns, got_columns);
+}
+
+void pondi_plan_load(pond_plan *plan, pondi_state loaded)
+{
     pond_error *error = NULL;
     pondi_entity_release(plan->entity);
     plan->entity = pondi_entity_new(plan->name, &error);
@@ -309,9 +329,5 @@ void pondi_plan_load(pond_plan *plan, pondi_state loaded)
         return;
     }
     plan->loaded = loaded;
-    pondi_buffer_append_text(pondi_plan_sql(plan), texts[pondi_plan_dialect(plan)]);
-    put_lower_name(plan, "");
-    put_lower_name(plan, "_history");
-    put_lower_name(plan, "_meta");
-    pondi_plan_execute(plan, got_columns);
+    ask(plan, put_columns, got_columns_apart, got_columns);
 }
