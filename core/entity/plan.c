@@ -13,7 +13,8 @@
 enum {
     LONGEST_NAME = 55,  /* and "_history" makes 63, PostgreSQL's limit */
     MOST_ATTEMPTS = 12, /* of a transaction that meets others */
-    MOST_HEALS = 4,     /* of the schema */
+    MOST_HEALS = 60,    /* of the schema: whoever adds a field makes all others read it anew */
+    HEALS_AT_ONCE = 4,  /* then others go first */
     MOST_ALTERS = 8
 };
 
@@ -349,13 +350,13 @@ static void again(pond_plan *plan)
 }
 
 /* Those who met must not meet again: a random while, longer each time. */
-static int64_t backoff_ms(const pond_plan *plan)
+static int64_t backoff_ms(unsigned tries, int64_t most_ms)
 {
-    static const pondi_backoff backoff = {.max_retries = UINT32_MAX,
-                                          .base_delay_ns = 4000000,
-                                          .max_delay_ns = 500000000,
-                                          .total_ns = PONDI_NEVER};
-    return pondi_backoff_next(&backoff, plan->attempts, 0) / 1000000 + 1;
+    const pondi_backoff backoff = {.max_retries = UINT32_MAX,
+                                   .base_delay_ns = 4000000,
+                                   .max_delay_ns = most_ms * 1000000,
+                                   .total_ns = PONDI_NEVER};
+    return pondi_backoff_next(&backoff, tries, 0) / 1000000 + 1;
 }
 
 static int may_heal(const pond_plan *plan, const pond_error *error)
@@ -393,11 +394,14 @@ static void undone(pond_plan *plan)
     if (may_heal(plan, error)) {
         plan->heals++;
         pond_schema_forget(plan->schema, plan->name);
-        again(plan);
+        if (plan->heals > HEALS_AT_ONCE)
+            pause(plan, backoff_ms(plan->heals - HEALS_AT_ONCE, 100), again);
+        else
+            again(plan);
     } else if (may_retry(plan, error)) {
         plan->attempts++;
         plan->versions = 1;
-        pause(plan, backoff_ms(plan), again);
+        pause(plan, backoff_ms(plan->attempts, 500), again);
         plan->catches = plan->kind != POND_STEP_DONE;
     } else {
         plan->error = NULL;
