@@ -28,14 +28,6 @@ void pondi_postgres_begin_with(pg_conn *conn, int (*send)(pg_conn *conn))
     pondi_postgres_flush(conn);
 }
 
-static void both_ended(pg_conn *conn)
-{
-    if (!PQexitPipelineMode(conn->pg))
-        pondi_postgres_lost(conn);
-    else
-        pondi_postgres_executed(conn);
-}
-
 void pondi_postgres_take_begin_with(pg_conn *conn, PGresult *res)
 {
     ExecStatusType status = PQresultStatus(res);
@@ -45,7 +37,7 @@ void pondi_postgres_take_begin_with(pg_conn *conn, PGresult *res)
         PQclear(res);
     } else if (status == PGRES_PIPELINE_SYNC) {
         PQclear(res);
-        both_ended(conn);
+        pondi_postgres_pipeline_ended(conn);
     } else if (status == PGRES_PIPELINE_ABORTED) {
         PQclear(res);
     } else {

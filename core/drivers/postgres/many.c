@@ -88,7 +88,7 @@ void pondi_postgres_many_start(pg_conn *conn)
         pondi_postgres_many_send(conn);
 }
 
-static void ended(pg_conn *conn)
+void pondi_postgres_pipeline_ended(pg_conn *conn)
 {
     if (!PQexitPipelineMode(conn->pg))
         pondi_postgres_lost(conn);
@@ -118,7 +118,7 @@ void pondi_postgres_many_take(pg_conn *conn, PGresult *res)
         return;
     case PGRES_PIPELINE_SYNC:
         PQclear(res);
-        ended(conn);
+        pondi_postgres_pipeline_ended(conn);
         return;
     case PGRES_FATAL_ERROR:
         fail_row(conn, pondi_postgres_error(conn, res), conn->many.answered);

@@ -103,7 +103,7 @@ void pondi_postgres_flush(pg_conn *conn);
 void pondi_postgres_take_results(pg_conn *conn);
 /* The connection is gone: tell what that means for the request. */
 void pondi_postgres_lost(pg_conn *conn);
-/* Run a command without parameters or rows; ends in pondi_postgres_command_done(). */
+/* Run a command without parameters or rows, as the current request. */
 void pondi_postgres_command(pg_conn *conn, const char *sql);
 /* Remember the first error of a request. */
 void pondi_postgres_fail(pg_conn *conn, pond_error *error);
@@ -150,6 +150,8 @@ void pondi_postgres_stream_end(pg_conn *conn);
 void pondi_postgres_many_start(pg_conn *conn);
 void pondi_postgres_many_send(pg_conn *conn);
 void pondi_postgres_many_take(pg_conn *conn, PGresult *res);
+/* The pipeline of a statement was answered to its end. */
+void pondi_postgres_pipeline_ended(pg_conn *conn);
 
 /* ---- cancel.c ---- */
 void pondi_postgres_cancel(pg_conn *conn);
