@@ -22,7 +22,7 @@ typedef struct call {
 static int read_options(const pond_execute_options *given, pond_execute_options *options,
                         pond_error **err)
 {
-    *options = (pond_execute_options){.timeout_ms = POND_TIMEOUT_DEFAULT};
+    *options = (pond_execute_options)POND_EXECUTE_OPTIONS_INIT;
     if (!given)
         return POND_OK;
     if (given->struct_size < sizeof(given->struct_size))

@@ -4,6 +4,14 @@
 #include "sql/comment.h"
 #include "sql/convert.h"
 
+static int check_dialect(pond_dialect dialect, pond_error **err)
+{
+    if (dialect == POND_DIALECT_POSTGRES || dialect == POND_DIALECT_MYSQL ||
+        dialect == POND_DIALECT_SQLITE)
+        return POND_OK;
+    return pondi_error_set(err, POND_EINVAL, "%d is no pond_dialect", (int)dialect);
+}
+
 static int hand_over(pondi_buffer *text, char **out, pond_error **err)
 {
     *out = pondi_buffer_take(text);
@@ -18,11 +26,11 @@ int pond_sql_convert(pond_dialect dialect, const char *sql, size_t sql_size, cha
     *out = NULL;
     *out_size = 0;
     *placeholders = 0;
-    if (dialect != POND_DIALECT_POSTGRES && dialect != POND_DIALECT_MYSQL &&
-        dialect != POND_DIALECT_SQLITE)
-        return pondi_error_set(err, POND_EINVAL, "%d is no pond_dialect", (int)dialect);
+    int code = check_dialect(dialect, err);
+    if (code)
+        return code;
     pondi_buffer_init(&native);
-    int code = pondi_sql_convert(dialect, sql, sql_size, &native, &info, err);
+    code = pondi_sql_convert(dialect, sql, sql_size, &native, &info, err);
     if (code) {
         pondi_buffer_free(&native);
         return code;
@@ -50,6 +58,9 @@ int pond_sql_timeout(pond_dialect dialect, int64_t timeout_ms, char **out, pond_
 {
     pondi_buffer text;
     *out = NULL;
+    int code = check_dialect(dialect, err);
+    if (code)
+        return code;
     if (dialect == POND_DIALECT_SQLITE || timeout_ms <= 0)
         return POND_OK;
     pondi_buffer_init(&text);

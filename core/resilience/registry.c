@@ -41,14 +41,6 @@ static pond_breaker *find(const char *name)
 
 enum { NS_PER_US = 1000, MOST_FAILURES = 1000000 };
 
-static const pond_breaker_options defaults = {
-    .struct_size = sizeof(pond_breaker_options),
-    .failure_threshold = 5,
-    .half_open_max_calls = 3,
-    .recovery_timeout_us = 30000000,
-    .window_size_us = 60000000,
-};
-
 static int64_t to_ns(int64_t us)
 {
     return us > INT64_MAX / NS_PER_US ? INT64_MAX : us * NS_PER_US;
@@ -75,7 +67,7 @@ static int check(const pond_breaker_options *options, pond_error **err)
 static int read_options(const pond_breaker_options *given, pondi_breaker_settings *out,
                         pond_error **err)
 {
-    pond_breaker_options options = defaults;
+    pond_breaker_options options = POND_BREAKER_OPTIONS_INIT;
     if (pondi_check_struct_size(given, "pond_breaker_options", err))
         return POND_EINVAL;
     pondi_take_struct(given, &options, sizeof(options));

@@ -29,14 +29,6 @@ int64_t pondi_backoff_next(const pondi_backoff *backoff, uint32_t failures, int6
 
 enum { NS_PER_US = 1000 };
 
-static const pond_retry_policy defaults = {
-    .struct_size = sizeof(pond_retry_policy),
-    .max_retries = 3,
-    .base_delay_us = 100000,
-    .max_delay_us = 10000000,
-    .total_timeout_us = 30000000,
-};
-
 static int64_t to_ns(int64_t us)
 {
     return us > INT64_MAX / NS_PER_US ? INT64_MAX : us * NS_PER_US;
@@ -44,7 +36,7 @@ static int64_t to_ns(int64_t us)
 
 static int read_policy(const pond_retry_policy *given, pondi_backoff *out, pond_error **err)
 {
-    pond_retry_policy policy = defaults;
+    pond_retry_policy policy = POND_RETRY_POLICY_INIT;
     if (pondi_check_struct_size(given, "pond_retry_policy", err))
         return POND_EINVAL;
     pondi_take_struct(given, &policy, sizeof(policy));

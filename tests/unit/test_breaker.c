@@ -284,6 +284,24 @@ static void a_name_always_means_the_same_breaker(void **state)
     pond_breaker_forget("shop");
 }
 
+static void the_defaults_can_be_changed_one_by_one(void **state)
+{
+    (void)state;
+    pond_breaker_options options = POND_BREAKER_OPTIONS_INIT;
+    pond_breaker *breaker = NULL;
+    assert_int_equal(pond_breaker_new("five", &options, &breaker, NULL), POND_OK);
+    fail_times(breaker, 4);
+    assert_int_equal(state_of(breaker), POND_BREAKER_CLOSED);
+    fail_times(breaker, 1);
+    assert_int_equal(state_of(breaker), POND_BREAKER_OPEN);
+    pond_breaker_release(breaker);
+    options.failure_threshold = 1;
+    assert_int_equal(pond_breaker_new("one", &options, &breaker, NULL), POND_OK);
+    fail_times(breaker, 1);
+    assert_int_equal(state_of(breaker), POND_BREAKER_OPEN);
+    pond_breaker_release(breaker);
+}
+
 static void options_out_of_range_are_refused(void **state)
 {
     (void)state;
@@ -416,6 +434,7 @@ RUN_TESTS(cmocka_unit_test(enough_failures_in_the_window_open_it),
           cmocka_unit_test(test_calls_that_nobody_reports_are_given_up),
           cmocka_unit_test(an_outcome_from_before_the_change_is_ignored),
           cmocka_unit_test(reset_closes_it), cmocka_unit_test(a_name_always_means_the_same_breaker),
+          cmocka_unit_test(the_defaults_can_be_changed_one_by_one),
           cmocka_unit_test(options_out_of_range_are_refused),
           cmocka_unit_test(every_failed_allocation_leaves_nothing_behind),
           cmocka_unit_test(a_forked_child_goes_on_with_its_own),

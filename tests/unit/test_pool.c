@@ -467,8 +467,9 @@ static int whole_job(void)
     pond_error *error = NULL;
     pond_value value = {.type = POND_TYPE_TEXT, .as.text = {"text", 4}};
     pond_tag tag = {"key", "value"};
-    pond_execute_options options = {
-        .struct_size = sizeof(options), .timeout_ms = 5000, .tags = &tag, .tag_count = 1};
+    pond_execute_options options = POND_EXECUTE_OPTIONS_INIT;
+    options.tags = &tag;
+    options.tag_count = 1;
     int code = pond_loop_new(&loop, &error);
     if (!code)
         code = pond_config_new("fake", &config, &error);

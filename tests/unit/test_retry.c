@@ -75,6 +75,10 @@ static void the_public_function_takes_defaults_and_refuses_nonsense(void **state
     assert_int_equal(delay, -1);
     assert_int_equal(pond_retry_next(NULL, 1, 30000000, &delay, NULL), POND_OK);
     assert_int_equal(delay, -1);
+    pond_retry_policy own = POND_RETRY_POLICY_INIT;
+    own.max_retries = 4;
+    assert_int_equal(pond_retry_next(&own, 4, 0, &delay, NULL), POND_OK);
+    assert_in_range(delay, 0, 800000);
     const pond_retry_policy old = {.struct_size = 8, .max_retries = 4}; /* knows one field */
     assert_int_equal(pond_retry_next(&old, 4, 0, &delay, NULL), POND_OK);
     assert_in_range(delay, 0, 800000);

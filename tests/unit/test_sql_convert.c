@@ -423,6 +423,8 @@ static void timeouts_are_statements_where_there_are_any(void **state)
     assert_null(text);
     pond_sql_timeout(POND_DIALECT_POSTGRES, 0, &text, NULL);
     assert_null(text);
+    assert_int_equal(pond_sql_timeout((pond_dialect)7, 1500, &text, NULL), POND_EINVAL);
+    assert_null(text);
 }
 
 RUN_TESTS(cmocka_unit_test(postgres_statements_are_converted),

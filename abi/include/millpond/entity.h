@@ -24,7 +24,7 @@
  *         ... do it, then one of pond_plan_feed_rows() and pond_plan_feed_error()
  *     }
  *
- * A plan is used once, by one thread at a time.
+ * A plan is used once, by one thread at a time. Included by millpond.h, whose conventions hold.
  */
 #ifndef MILLPOND_ENTITY_H
 #define MILLPOND_ENTITY_H
@@ -44,11 +44,12 @@ typedef struct pond_schema pond_schema;
 
 /* What a database can do, besides what all databases of its dialect can. */
 #define POND_CAN_RETURN 1u       /* INSERT ... RETURNING */
-#define POND_CAN_RUN_BLOCK 4u    /* BEGIN NOT ATOMIC ... END with parameters, as MariaDB */
 #define POND_CAN_WRITE_IN_CTE 2u /* WITH x AS (INSERT ... RETURNING ...) SELECT ... */
+#define POND_CAN_RUN_BLOCK 4u    /* BEGIN NOT ATOMIC ... END with parameters, as MariaDB */
 
 /* Make the cache for a database that the host reaches by its own means: one for each database, not
- * for each connection. `capabilities`: the sum of POND_CAN_* that hold. Thread: any. */
+ * for each connection. `capabilities`: the sum of POND_CAN_* that hold. Errors: POND_EINVAL for
+ * what is no dialect. Thread: any. */
 POND_API int pond_schema_new(pond_dialect dialect, uint32_t capabilities, pond_schema **out,
                              pond_error **err);
 POND_API pond_schema *pond_schema_retain(pond_schema *schema);
@@ -89,9 +90,9 @@ typedef struct pond_record {
 /* Flags of pond_entity_options. */
 #define POND_ENTITY_DELETED 1u   /* rows that are marked as deleted count, too */
 #define POND_ENTITY_PERMANENT 2u /* delete the row itself, not only mark it */
-#define POND_ENTITY_PLAIN                                                 \
-    4u /* results hold only null, bool, int, float, text and bytes: times \
-          as ISO 8601, decimals in digits without trailing zeros */
+/* Results hold only null, bool, int, float, text and bytes: times as ISO 8601, decimals in digits
+ * without trailing zeros. */
+#define POND_ENTITY_PLAIN 4u
 
 /* As expected_version: no check. */
 #define POND_VERSION_ANY ((int64_t)-1)
@@ -123,72 +124,78 @@ typedef struct pond_entity_options {
 /* One call on its way, and then its answer. */
 typedef struct pond_plan pond_plan;
 
-/* Each makes a plan; all arguments are copied. Errors of all: POND_EINVAL for a name that is too
- * long or has other characters, for an id that is empty or longer than 255 characters.
- * Thread: any. */
+/* Each makes a plan; all arguments are copied. The common errors: POND_EINVAL for a name that is
+ * too long or has other characters, for an id that is empty or longer than 255 bytes, and for
+ * options out of range. What the database says against it comes when the plan is run. Thread: any.
+ */
 
 /* Create or update; only the given fields change. Options: user_id, comment, expected_version,
- * PLAIN. Answer: one row, the whole entity. Fails with POND_EVERSION if the version is another.
- * Thread: any. */
+ * PLAIN. Answer: one row, the whole entity. The plan fails with POND_EVERSION if the version is
+ * another. Errors: the common ones. Thread: any. */
 POND_API int pond_plan_save(pond_schema *schema, const char *entity, const pond_record *record,
                             const pond_entity_options *options, pond_plan **out, pond_error **err);
 
 /* Create or update many, each with fields of its own: all or none. Options: user_id, comment.
- * Answer: one column `id`, in the order given. Thread: any. */
+ * Answer: one column `id`, in the order given. Errors: the common ones. Thread: any. */
 POND_API int pond_plan_save_many(pond_schema *schema, const char *entity,
                                  const pond_record *records, uint64_t record_count,
                                  const pond_entity_options *options, pond_plan **out,
                                  pond_error **err);
 
-/* One row by its id, or none. Options: DELETED, PLAIN. Thread: any. */
+/* One row by its id, or none. Options: DELETED, PLAIN. Errors: the common ones. Thread: any. */
 POND_API int pond_plan_get(pond_schema *schema, const char *entity, const char *id,
                            const pond_entity_options *options, pond_plan **out, pond_error **err);
 
-/* The rows that exist of these ids, in no particular order. Options: DELETED, PLAIN. Thread: any.
- */
+/* The rows that exist of these ids, in no particular order. Options: DELETED, PLAIN. Errors: the
+ * common ones. Thread: any. */
 POND_API int pond_plan_get_many(pond_schema *schema, const char *entity, const char *const *ids,
                                 uint64_t id_count, const pond_entity_options *options,
                                 pond_plan **out, pond_error **err);
 
 /* Mark as deleted, or delete for good; the answer's number is 1 if there was a row to delete.
- * Options: user_id, comment, expected_version, PERMANENT. Thread: any. */
+ * Options: user_id, comment, expected_version, PERMANENT. Errors: the common ones. Thread: any. */
 POND_API int pond_plan_delete(pond_schema *schema, const char *entity, const char *id,
                               const pond_entity_options *options, pond_plan **out,
                               pond_error **err);
 
 /* Take the mark away; the answer's number is 1 if there was one. Options: user_id, comment,
- * expected_version. Thread: any. */
+ * expected_version. Errors: the common ones. Thread: any. */
 POND_API int pond_plan_restore(pond_schema *schema, const char *entity, const char *id,
                                const pond_entity_options *options, pond_plan **out,
                                pond_error **err);
 
 /* Rows that meet a condition. Options: where, params, order_by, limit, offset, DELETED, PLAIN.
- * Errors: POND_ESYNTAX for a condition or order that is more than one. Thread: any. */
+ * Errors: POND_ESYNTAX for a condition or order that is more than one; the common ones. Thread:
+ * any. */
 POND_API int pond_plan_find(pond_schema *schema, const char *entity,
                             const pond_entity_options *options, pond_plan **out, pond_error **err);
 
-/* How many there are: the answer's number. Options: where, params, DELETED. Thread: any. */
+/* How many there are: the answer's number. Options: where, params, DELETED. Errors: the common
+ * ones. Thread: any. */
 POND_API int pond_plan_count(pond_schema *schema, const char *entity,
                              const pond_entity_options *options, pond_plan **out, pond_error **err);
 
-/* All versions of one id, ascending. Options: limit, offset, PLAIN. Thread: any. */
+/* All versions of one id, ascending. Options: limit, offset, PLAIN. Errors: the common ones.
+ * Thread: any. */
 POND_API int pond_plan_history(pond_schema *schema, const char *entity, const char *id,
                                const pond_entity_options *options, pond_plan **out,
                                pond_error **err);
 
 /* What changed from one instant to before another (microseconds since 1970-01-01 UTC), of one id or
- * (NULL) of all, by time, id and version. Options: limit, offset, PLAIN. Thread: any. */
+ * (NULL) of all, by time, id and version. Options: limit, offset, PLAIN. Errors: the common ones.
+ * Thread: any. */
 POND_API int pond_plan_history_between(pond_schema *schema, const char *entity, const char *id,
                                        int64_t from_us, int64_t to_us,
                                        const pond_entity_options *options, pond_plan **out,
                                        pond_error **err);
 
-/* One version of one id, or no row. Options: PLAIN. Thread: any. */
+/* One version of one id, or no row. Options: PLAIN. Errors: the common ones. Thread: any. */
 POND_API int pond_plan_version(pond_schema *schema, const char *entity, const char *id,
                                int64_t version, const pond_entity_options *options, pond_plan **out,
                                pond_error **err);
 
-/* The names of the database's entities: one column `name`, in order. Thread: any. */
+/* The names of the database's entities: one column `name`, in order. Errors: POND_ENOMEM. Thread:
+ * any. */
 POND_API int pond_plan_list(pond_schema *schema, pond_plan **out, pond_error **err);
 
 POND_API pond_plan *pond_plan_retain(pond_plan *plan);

@@ -16,7 +16,10 @@
  * Results.   Functions that can fail return 0 (POND_OK) or a negative POND_E* code, and take a
  *            trailing `pond_error **err`. If `err` is not NULL, a failing call stores there the
  *            details, which the caller frees with pond_error_free(); it must be NULL or point to
- *            NULL before the call. On failure the other outputs are set to NULL or 0.
+ *            NULL before the call. On failure the other outputs are set to NULL or 0. "Errors:"
+ *            names the codes to expect; POND_ENOMEM and, for what must be set or not be NULL,
+ *            POND_EINVAL may come from any function that can fail. Of an asynchronous function,
+ *            most come with the operation.
  * Ownership. Strings and values passed in are copied before the call returns. A handle put into
  *            an output carries one reference, which the caller drops with the handle's _release
  *            function. _retain and _release accept NULL and may be called from any thread.
@@ -115,7 +118,7 @@ POND_API int pond_config_from_url(const char *url, pond_config **out, pond_error
 
 /* Only read a URL: `each` is called with "driver" and the scheme in lower case, then with each
  * setting, "password" among them, before this returns. Its strings are valid in the call only.
- * Thread: any. */
+ * Errors: POND_EINVAL, naming the part but never its text. Thread: any. */
 typedef void (*pond_url_setting)(void *data, const char *key, const char *value);
 POND_API int pond_url_parse(const char *url, pond_url_setting each, void *data, pond_error **err);
 
@@ -141,9 +144,9 @@ POND_API int pond_url_parse(const char *url, pond_url_setting each, void *data, 
  *   circuit_breaker_recovery_timeout (1 s), circuit_breaker_half_open_max_calls (3)
  *   retry_unsent (on)                             if a connection dies before its lease was used,
  *                                                 send the first statement on a new one
- * Any other key must be one that the driver names in its README, else POND_EINVAL. A config
- * that a pool was opened with can no longer be changed: POND_EMISUSE.
- * Thread: any, one at a time. */
+ * Any other key must be one that the driver names in its README. Errors: POND_EINVAL for a key or
+ * value that is none; POND_EMISUSE once a pool was opened with the config. Thread: any, one at a
+ * time. */
 POND_API int pond_config_set(pond_config *config, const char *key, const char *value,
                              pond_error **err);
 
@@ -154,13 +157,13 @@ POND_API const char *pond_config_get(const pond_config *config, const char *key)
 /* The driver's canonical name ("postgres"). Static memory. Thread: any. */
 POND_API const char *pond_config_driver(const pond_config *config);
 
-/* Check the config as a whole: every problem is named in one message, POND_EINVAL. Thread: any,
- * not beside pond_config_set(). */
+/* Check the config as a whole: every problem is named in one message. Errors: POND_EINVAL. Thread:
+ * any, not beside pond_config_set(). */
 POND_API int pond_config_check(const pond_config *config, pond_error **err);
 
 /* Write the config's key into `out`: 32 hexadecimal digits of the MD5 of the driver and all
- * settings except the password, and a NUL. Equal configs share one pool. Thread: any, not
- * beside pond_config_set(). */
+ * settings except the password, and a NUL. Equal configs share one pool. Errors: POND_ENOMEM.
+ * Thread: any, not beside pond_config_set(). */
 POND_API int pond_config_hash(const pond_config *config, char out[33], pond_error **err);
 
 /* ---- Loop -------------------------------------------------------------------------------- */
@@ -195,7 +198,8 @@ POND_API int pond_loop_run_nowait(pond_loop *loop, pond_error **err);
 
 /* Wait for at most `timeout_ms` (negative: no limit) until at least one operation has completed,
  * and do the work that comes up meanwhile. Returns POND_OK with a completion waiting, POND_EAGAIN
- * when the time is over or a signal handler ran. Thread: loop. */
+ * when the time is over or a signal handler ran. Errors: POND_EMISUSE, POND_ECLOSED. Thread: loop.
+ */
 POND_API int pond_loop_run(pond_loop *loop, int64_t timeout_ms, pond_error **err);
 
 /* Take the next completed operation, in the order of completion, with one reference that the
@@ -205,7 +209,8 @@ POND_API pond_op *pond_loop_next(pond_loop *loop);
 /* Call `wake(data)` when the loop gets something to do while nobody is in a call on it, at most
  * once until the next pond_loop_run_nowait(). For hosts that cannot poll a descriptor. `wake`
  * runs on any thread, must not call the library, and should only set a flag or write to a pipe.
- * NULL ends it. Thread: loop. */
+ * NULL ends it. Errors: POND_EMISUSE, also if the loop has a thread of its own; POND_ECLOSED.
+ * Thread: loop. */
 POND_API int pond_loop_set_wake(pond_loop *loop, void (*wake)(void *data), void *data,
                                 pond_error **err);
 
@@ -264,7 +269,7 @@ POND_API void pond_op_cancel(pond_op *op);
 /* Run the loop until the operation has completed, for at most `timeout_ms` (negative: no limit).
  * Returns its status, or POND_EAGAIN when the time is over or a signal handler ran; it then goes
  * on and can be waited for again. An operation that was waited for to its end does not appear
- * in pond_loop_next(). Thread: loop. */
+ * in pond_loop_next(). Errors: of the operation, POND_EMISUSE. Thread: loop. */
 POND_API int pond_op_wait(pond_op *op, int64_t timeout_ms, pond_error **err);
 
 /* ---- Pool -------------------------------------------------------------------------------- */
@@ -310,13 +315,11 @@ POND_API int pond_pool_try_acquire(pond_pool *pool, pond_loop *loop, pond_connec
 
 /* Lease a connection: an idle one, a new one if there is room, else the first to come back after
  * those who waited longer were served. Completes with a connection to be taken with
- * pond_op_take_connection(), or with POND_EACQUIRE after `timeout_ms`, POND_ECONNECT, POND_EAUTH,
+ * pond_op_take_connection(). Errors: POND_EACQUIRE after `timeout_ms`; POND_ECONNECT, POND_EAUTH,
  * POND_ECLOSED. A NULL loop stands for a private one of the calling thread, which pond_op_wait()
  * drives; all uses of the connection must then come from this thread. Thread: loop. */
 POND_API int pond_pool_acquire(pond_pool *pool, pond_loop *loop, int64_t timeout_ms,
                                void *user_data, pond_op **op, pond_error **err);
-
-/* The blocking twin. Thread: loop. */
 POND_API int pond_pool_acquire_wait(pond_pool *pool, pond_loop *loop, int64_t timeout_ms,
                                     pond_connection **out, pond_error **err);
 
@@ -324,7 +327,7 @@ POND_API int pond_pool_acquire_wait(pond_pool *pool, pond_loop *loop, int64_t ti
  * and after `timeout_ms` take them by force: idle ones in a healthy transaction are committed (or
  * rolled back, see pool_close_transactions), running statements are cancelled. A later
  * pond_pool_open() of the config makes a new pool. The operation completes when the last connection
- * is closed. Closing again waits likewise. Thread: loop. */
+ * is closed. Closing again waits likewise. Errors: POND_EMISUSE, POND_ECANCELLED. Thread: loop. */
 POND_API int pond_pool_close(pond_pool *pool, pond_loop *loop, int64_t timeout_ms, void *user_data,
                              pond_op **op, pond_error **err);
 POND_API int pond_pool_close_wait(pond_pool *pool, int64_t timeout_ms, pond_error **err);
@@ -356,8 +359,8 @@ POND_API int pond_pool_get_status(pond_pool *pool, pond_pool_status *out, pond_e
 
 /* Find out whether the pool can serve: an idle connection is pinged, or one is opened if there is
  * room. That all are leased is no illness. Nobody's connection is taken, nothing is closed but what
- * is dead. Completes with POND_OK or why not; a NULL loop is as for pond_pool_acquire(). Thread:
- * loop. */
+ * is dead. A NULL loop is as for pond_pool_acquire(). Errors, where it cannot: POND_ECONNECT,
+ * POND_EAUTH, POND_EACQUIRE after `timeout_ms`, POND_ECLOSED. Thread: loop. */
 POND_API int pond_pool_check(pond_pool *pool, pond_loop *loop, int64_t timeout_ms, void *user_data,
                              pond_op **op, pond_error **err);
 POND_API int pond_pool_check_wait(pond_pool *pool, int64_t timeout_ms, pond_error **err);
@@ -400,7 +403,7 @@ POND_API void pond_connection_release(pond_connection *connection);
 POND_API int pond_connection_give_back(pond_connection *connection, pond_error **err);
 
 /* Close the connection itself instead of giving it back. Its pending operations end with
- * POND_ECLOSED. Closing twice is no error. Thread: any. */
+ * POND_ECLOSED. Closing twice is no error. Errors: POND_EMISUSE after a fork. Thread: any. */
 POND_API int pond_connection_close(pond_connection *connection, pond_error **err);
 
 /* Remember something with a lease, for pond_pool_leases(). `owner` is an address of the host's own,
@@ -412,7 +415,7 @@ POND_API void pond_connection_set_tag(pond_connection *connection, const void *o
  * the session is new. pond_connection_is_fresh() is 1 for a session that was opened, or reset,
  * since anyone called pond_connection_set_up(), which says that the host has made its settings:
  * they stay as long as the session, as they do not count as changed. 0 for a stale handle.
- * Thread: loop. */
+ * Errors: POND_ESTALE. Thread: loop. */
 POND_API int pond_connection_is_fresh(pond_connection *connection);
 POND_API int pond_connection_set_up(pond_connection *connection, pond_error **err);
 
@@ -442,12 +445,17 @@ typedef struct pond_execute_options {
     uint64_t tag_count;
 } pond_execute_options;
 
-/* Execute one statement with `?` placeholders (see pond_sql_convert()). Completes with a result,
- * or with an error: POND_EPARAMS and POND_ERANGE before anything is sent; POND_ETIMEDOUT after
- * the server's work was stopped, the connection usable; POND_ECONNLOST if it was lost before the
- * statement could have had an effect, POND_EUNKNOWN if after; the latter too if the time is over
- * and the server, silent, could not be stopped; any other that the database's own answer maps to.
- * Thread: loop. */
+/* The defaults, to be changed by the caller. A struct of zeros will not do: no timeout is 0. */
+#define POND_EXECUTE_OPTIONS_INIT                                      \
+    {                                                                  \
+        sizeof(pond_execute_options), 0, POND_TIMEOUT_DEFAULT, NULL, 0 \
+    }
+
+/* Execute one statement with `?` placeholders (see pond_sql_convert()). Completes with a result.
+ * Errors: POND_EPARAMS and POND_ERANGE before anything is sent; POND_ETIMEDOUT after the server's
+ * work was stopped, the connection usable; POND_ECONNLOST if it was lost before the statement could
+ * have had an effect, POND_EUNKNOWN if after; the latter too if the time is over and the server,
+ * silent, could not be stopped; any other that the database's own answer maps to. Thread: loop. */
 POND_API int pond_connection_execute(pond_connection *connection, const char *sql, size_t sql_size,
                                      const pond_value *params, size_t param_count,
                                      const pond_execute_options *options, void *user_data,
@@ -524,7 +532,8 @@ POND_API int pond_connection_transaction_wait(pond_connection *connection,
                                               pond_error **err);
 
 /* Set *out to 1 while a transaction is open on the server, as the server or library reports it,
- * else to 0; statements in the queue have not happened yet. Thread: loop. */
+ * else to 0; statements in the queue have not happened yet. Errors: POND_ESTALE, POND_ECLOSED.
+ * Thread: loop. */
 POND_API int pond_connection_in_transaction(pond_connection *connection, int *out,
                                             pond_error **err);
 
@@ -595,12 +604,12 @@ POND_API int pond_sql_convert(pond_dialect dialect, const char *sql, size_t sql_
 
 /* Make the comment that carries tags in a statement: sqlcommenter format, keys sorted, keys and
  * values URL-encoded, so that nothing in them can end the comment. *out is NULL if there are no
- * tags. Thread: any. */
+ * tags; a value may be NULL, for none. Errors: POND_EINVAL for a tag without a key. Thread: any. */
 POND_API int pond_sql_comment(const pond_tag *tags, size_t tag_count, char **out, pond_error **err);
 
 /* Make the statement that limits later statements to `timeout_ms` on the server; *out is NULL if
  * the dialect has none or the timeout is not positive. MySQL's is one that MariaDB takes, too.
- * Thread: any. */
+ * Errors: POND_EINVAL for what is no dialect. Thread: any. */
 POND_API int pond_sql_timeout(pond_dialect dialect, int64_t timeout_ms, char **out,
                               pond_error **err);
 

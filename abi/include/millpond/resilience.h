@@ -49,6 +49,12 @@ typedef struct pond_breaker_options {
     int64_t window_size_us;       /* the window's length (60 s), in microseconds */
 } pond_breaker_options;
 
+/* The defaults, to be changed by the caller. */
+#define POND_BREAKER_OPTIONS_INIT                                 \
+    {                                                             \
+        sizeof(pond_breaker_options), 5, 3, 0, 30000000, 60000000 \
+    }
+
 /* Make a breaker that nobody finds by its name. Errors: POND_EINVAL for an option out of range.
  * Thread: any. */
 POND_API int pond_breaker_new(const char *name, const pond_breaker_options *options,
@@ -69,10 +75,10 @@ POND_API int pond_breaker_forget(const char *name);
  * how many there are. Thread: any. */
 POND_API size_t pond_breaker_list(pond_breaker **out, size_t capacity);
 
-/* May a call be made now? POND_OK, and *ticket to record its outcome with; or POND_ECIRCUITOPEN.
+/* May a call be made now? If so, *ticket is to record its outcome with.
  * Every call that was let through must be recorded, cancelled ones too; a half-open breaker gives
- * up a test call of which it hears nothing for the recovery time. `ticket` may be NULL. Thread:
- * any. */
+ * up a test call of which it hears nothing for the recovery time. `ticket` may be NULL. Errors:
+ * POND_ECIRCUITOPEN. Thread: any. */
 POND_API int pond_breaker_allow(pond_breaker *breaker, uint64_t *ticket, pond_error **err);
 
 /* Tell how a call ended. An outcome from before the last change of state is ignored; a ticket of 0
@@ -119,6 +125,12 @@ typedef struct pond_retry_policy {
     int64_t max_delay_us;     /* each further one at most twice that, up to this (10 s) */
     int64_t total_timeout_us; /* all attempts and waits together (30 s); negative: no limit */
 } pond_retry_policy;
+
+/* The defaults, to be changed by the caller. */
+#define POND_RETRY_POLICY_INIT                                   \
+    {                                                            \
+        sizeof(pond_retry_policy), 3, 100000, 10000000, 30000000 \
+    }
 
 /* `failures` attempts (at least 1) have failed, the first of which began `elapsed_us` ago:
  * *delay_us is how many microseconds to wait before the next, or -1 to give up. The wait is uniform

@@ -30,12 +30,10 @@ static pond_config *make_config(const char *driver)
 static pond_result *execute(pond_connection *connection, const char *sql, const pond_value *params,
                             size_t count)
 {
-    pond_execute_options options = {0};
+    pond_execute_options options = POND_EXECUTE_OPTIONS_INIT;
     pond_tag tag = {"route", "consumer"};
     pond_result *result = NULL;
     pond_error *error = NULL;
-    options.struct_size = sizeof(options);
-    options.timeout_ms = POND_TIMEOUT_DEFAULT;
     options.tags = &tag;
     options.tag_count = 1;
     int code = pond_connection_execute_wait(connection, sql, strlen(sql), params, count, &options,
