@@ -53,7 +53,7 @@ class DuckdbSqlGenerator(millpond.PostgresSqlGenerator):
 
 
 class DuckdbSyncConnection(millpond.SyncConnection):
-    parameter_converter = DuckdbSqlGenerator()
+    parameter_converter: Any = DuckdbSqlGenerator()
 
     def __init__(self, raw_conn: duckdb.DuckDBPyConnection) -> None:
         self._conn = raw_conn
@@ -116,7 +116,7 @@ async def in_thread(function: Any, *args: Any) -> Any:
 
 
 class DuckdbAsyncConnection(millpond.AsyncConnection):
-    parameter_converter = DuckdbSyncConnection.parameter_converter
+    parameter_converter: Any = DuckdbSyncConnection.parameter_converter
 
     def __init__(self, raw_conn: duckdb.DuckDBPyConnection) -> None:
         self._sync = DuckdbSyncConnection(raw_conn)
@@ -177,9 +177,11 @@ class DuckdbPool(millpond.ConnectionPool):  # of what DuckDB calls cursors
     async def _test_connection(self, connection: Any) -> Any:
         return connection.execute("SELECT 1")
 
-    min_size, max_size = property(lambda self: self._low), property(lambda self: self._high)
-    in_use, idle = property(lambda self: len(self._lent)), property(lambda self: len(self._free))
-    size = property(lambda self: self.in_use + self.idle)
+    min_size: Any = property(lambda self: self._low)
+    max_size: Any = property(lambda self: self._high)
+    in_use: Any = property(lambda self: len(self._lent))
+    idle: Any = property(lambda self: len(self._free))
+    size: Any = property(lambda self: self.in_use + self.idle)
 
 
 class DuckdbDatabase(millpond.ConnectionManager):
@@ -190,8 +192,8 @@ class DuckdbDatabase(millpond.ConnectionManager):
         database = await in_thread(duckdb.connect, config["database"])
         return DuckdbPool(database, *self._calculate_pool_size())
 
-    _wrap_async_connection = staticmethod(DuckdbAsyncConnection)
-    _wrap_sync_connection = staticmethod(DuckdbSyncConnection)
+    _wrap_async_connection: Any = staticmethod(DuckdbAsyncConnection)
+    _wrap_sync_connection: Any = staticmethod(DuckdbSyncConnection)
 
 
 millpond.DatabaseFactory.register("duckdb", DuckdbDatabase)

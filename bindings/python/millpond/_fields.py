@@ -187,9 +187,9 @@ def _simplify_other(value: Any, cls: type) -> Any:
     for scalar, (name, encode) in _SCALARS.items():
         if isinstance(value, scalar):
             return _tagged(name, encode(value))
-    bases: tuple[Callable[[Any], Any], ...] = (str, int, float, list, dict, tuple, set, frozenset)
+    bases: tuple[Any, ...] = (str, int, float, list, dict, tuple, set, frozenset)
     for base in bases:
-        if isinstance(value, base):  # type: ignore[arg-type]
+        if isinstance(value, base):
             return _simplify(base(value))
     raise _refuse(cls)
 

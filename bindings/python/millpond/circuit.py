@@ -209,9 +209,8 @@ def circuit_breaker(
     """
 
     def decorator(function: Callable[P, R]) -> Callable[P, R]:
-        inner = function.__func__ if isinstance(function, (staticmethod, classmethod)) else function
         breaker = CircuitBreaker.get_or_create(
-            name or name_of(inner),
+            name or name_of(getattr(function, "__func__", function)),
             failure_threshold,
             recovery_timeout,
             half_open_max_calls,

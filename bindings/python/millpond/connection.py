@@ -110,27 +110,40 @@ class _NativeAsyncConnection(_native.Connection, AsyncConnection):
     def parameter_converter(self) -> SqlGenerator:
         return self._generator
 
-    def executemany(
-        self,
-        sql: str,
-        param_list: Sequence[Sequence[Any]],
-        timeout: float | None = None,
-        tags: Tags = None,
-        *,
-        progress: Progress | None = None,
-    ) -> Coroutine[Any, Any, _native.Result]:
-        if progress is None:
-            return _native.Connection.executemany(self, sql, param_list, timeout, tags)
-        return run_async(executemany_in_pieces(self, sql, param_list, timeout, tags, progress))
-
     # Natively these return awaitables at once; the abstract class only knows coroutines.
-    if not TYPE_CHECKING:
+    if TYPE_CHECKING:
+
+        async def executemany(
+            self,
+            sql: str,
+            param_list: Sequence[Sequence[Any]],
+            timeout: float | None = None,
+            tags: Tags = None,
+            *,
+            progress: Progress | None = None,
+        ) -> _native.Result:
+            raise NotImplementedError
+
+    else:
         in_transaction = _native.Connection.in_transaction
         begin_transaction = _native.Connection.begin_transaction
         commit_transaction = _native.Connection.commit_transaction
         rollback_transaction = _native.Connection.rollback_transaction
         close = _native.Connection.close
         get_version_details = _native.Connection.get_version_details
+
+        def executemany(
+            self,
+            sql: str,
+            param_list: Sequence[Sequence[Any]],
+            timeout: float | None = None,
+            tags: Tags = None,
+            *,
+            progress: Progress | None = None,
+        ) -> Coroutine[Any, Any, _native.Result]:
+            if progress is None:
+                return _native.Connection.executemany(self, sql, param_list, timeout, tags)
+            return run_async(executemany_in_pieces(self, sql, param_list, timeout, tags, progress))
 
 
 class _NativeSyncConnection(_native.SyncConnection, SyncConnection):
