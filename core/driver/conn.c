@@ -13,9 +13,11 @@
 #include "loop/keeper.h"
 
 enum {
-    GRACE_MS = 700, /* how long the server may take to stop a statement: calls end within their
-                       timeout plus one second */
-    INSIST_MS = 40  /* a cancel that overtakes its statement is lost: it is told again */
+    GRACE_MS = 640, /* how long the server may take to stop a statement, and one look more: calls
+                       end within their timeout plus one second */
+    INSIST_MS = 40, /* a cancel that overtakes its statement is lost: it is told again */
+    LOOK_MS = 80 /* the most that counts between two looks: while this thread or the machine stood
+                    still, an answer could not be seen */
 };
 
 static void advance(pondi_conn *conn);
@@ -186,7 +188,8 @@ static void stop(pondi_conn *conn, int code)
     if (!request || request->stop_code)
         return;
     request->stop_code = code;
-    conn->grace_ns = pondi_deadline_ns(GRACE_MS);
+    conn->looked_ns = pondi_now_ns();
+    conn->grace_ns = (int64_t)GRACE_MS * PONDI_NS_PER_MS;
     aim_timer(conn, pondi_deadline_ns(INSIST_MS));
     conn->driver->cancel(conn, request);
 }
@@ -271,10 +274,16 @@ static void expire_waiting(pondi_conn *conn, int64_t now_ns)
     }
 }
 
-static int64_t next_insistence(const pondi_conn *conn)
+/* True if the grace period is over: after it had run out there was one turn more, with a look at
+ * what had arrived. */
+static int is_grace_over(pondi_conn *conn, int64_t now_ns)
 {
-    int64_t next_ns = pondi_deadline_ns(INSIST_MS);
-    return next_ns < conn->grace_ns ? next_ns : conn->grace_ns;
+    static const int64_t most_ns = (int64_t)LOOK_MS * PONDI_NS_PER_MS;
+    int64_t passed_ns = now_ns - conn->looked_ns;
+    int over = conn->grace_ns <= 0;
+    conn->looked_ns = now_ns;
+    conn->grace_ns -= passed_ns < most_ns ? passed_ns : most_ns;
+    return over;
 }
 
 static int64_t earliest_deadline(const pondi_conn *conn)
@@ -282,7 +291,7 @@ static int64_t earliest_deadline(const pondi_conn *conn)
     int64_t earliest = PONDI_NEVER;
     const pondi_request *current = conn->current;
     if (current)
-        earliest = current->stop_code ? next_insistence(conn) : current->deadline_ns;
+        earliest = current->stop_code ? pondi_deadline_ns(INSIST_MS) : current->deadline_ns;
     for (pondi_list *node = conn->queue.next; node != &conn->queue; node = node->next) {
         const pondi_request *request = request_at(node);
         if (request->deadline_ns < earliest)
@@ -297,7 +306,7 @@ static void on_deadline(void *data)
     int64_t now_ns = pondi_now_ns();
     expire_waiting(conn, now_ns);
     pondi_request *current = conn->current;
-    if (current && current->stop_code && conn->grace_ns <= now_ns)
+    if (current && current->stop_code && is_grace_over(conn, now_ns))
         give_up(conn);
     else if (current && current->stop_code)
         conn->driver->cancel(conn, current);

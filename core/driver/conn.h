@@ -39,7 +39,8 @@ typedef struct pondi_conn {
     pondi_request *current;
     pondi_timer *timer; /* deadlines, and the grace period of a stopped request */
     int64_t timer_ns;   /* when it fires, at the latest by the first deadline */
-    int64_t grace_ns;   /* end of the grace period */
+    int64_t grace_ns;   /* what is left of the grace period */
+    int64_t looked_ns;  /* up to when it was counted */
     pondi_statement_cache statements;
     pondi_statement *streamed;  /* the statement that waits with further rows; else NULL */
     size_t batch_rows;          /* at a time */

@@ -50,7 +50,7 @@ static inline pond_pool_status status_of(pond_pool *pool)
 #define EVENTUALLY(of_pool, condition)                        \
     do {                                                      \
         pond_pool_status status;                              \
-        int tries = 20000;                                    \
+        int tries = 60000;                                    \
         while (status = status_of(of_pool), !(condition)) {   \
             if (tries-- == 0)                                 \
                 fail_msg("never came to be: %s", #condition); \
@@ -84,7 +84,7 @@ static inline void finish(world *at)
 {
     pond_op *op = NULL;
     assert_int_equal(pond_pool_close(at->pool, at->loop, 5000, NULL, &op, NULL), POND_OK);
-    assert_int_equal(pond_op_wait(op, 10000, NULL), POND_OK);
+    assert_int_equal(pond_op_wait(op, 60000, NULL), POND_OK);
     pond_op_release(op);
     pond_pool_status status = status_of(at->pool);
     assert_int_equal(status.size, 0);

@@ -63,7 +63,7 @@ static inline void close_pool(pond_pool *pool)
 static inline int lease(pond_pool *pool, pond_connection **out)
 {
     pond_error *error = NULL;
-    int code = pond_pool_acquire_wait(pool, NULL, 5000, out, &error);
+    int code = pond_pool_acquire_wait(pool, NULL, 60000, out, &error);
     return note_error(code, error);
 }
 

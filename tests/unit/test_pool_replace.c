@@ -101,7 +101,7 @@ static void the_statement_can_be_cancelled_and_times_out_meanwhile(void **state)
     break_idle(connection);
     pond_op *op = start(connection, "ROWS 1 1");
     pond_op_cancel(op);
-    assert_int_equal(pond_op_wait(op, 10000, NULL), POND_ECANCELLED);
+    assert_int_equal(pond_op_wait(op, 60000, NULL), POND_ECANCELLED);
     pond_op_release(op);
     give_back(connection);
     settle(at);
@@ -124,7 +124,7 @@ static void the_lease_can_end_meanwhile(void **state)
             assert_int_equal(pond_connection_close(connection, NULL), POND_OK);
         else
             assert_int_equal(pond_connection_give_back(connection, NULL), POND_OK);
-        assert_int_equal(pond_op_wait(op, 10000, NULL), close ? POND_ECLOSED : POND_ECANCELLED);
+        assert_int_equal(pond_op_wait(op, 60000, NULL), close ? POND_ECLOSED : POND_ECANCELLED);
         pond_op_release(op);
         pond_connection_release(connection);
         finish(at);

@@ -16,7 +16,7 @@ static world *enter(void **state, const char *alias, const char *const *settings
     assert_int_equal(pond_loop_new(&made.loop, NULL), POND_OK);
     made.pool = open_server(made.server, alias, settings);
     pond_error *error = NULL;
-    int code = pond_pool_acquire_wait(made.pool, made.loop, 10000, &made.connection, &error);
+    int code = pond_pool_acquire_wait(made.pool, made.loop, 60000, &made.connection, &error);
     if (code)
         fail_msg("%s", pond_error_message(error));
     return &made;
@@ -29,7 +29,7 @@ static void leave(world *at)
     pond_connection_release(at->connection);
     pond_op *op = NULL;
     assert_int_equal(pond_pool_close(at->pool, at->loop, 5000, NULL, &op, NULL), POND_OK);
-    assert_int_equal(pond_op_wait(op, 20000, NULL), POND_OK);
+    assert_int_equal(pond_op_wait(op, 60000, NULL), POND_OK);
     pond_op_release(op);
     pond_pool_status status = {.struct_size = sizeof(status)};
     pond_pool_get_status(at->pool, &status, NULL);
@@ -66,7 +66,7 @@ static int64_t number_of(world *at, const char *sql, const pond_value *params, s
     pond_result *result = NULL;
     pond_error *error = NULL;
     pond_value value;
-    if (execute(at, sql, params, count, 10000, &result, &error))
+    if (execute(at, sql, params, count, 60000, &result, &error))
         fail_msg("%s: %s", sql, pond_error_message(error));
     assert_int_equal(pond_result_row_count(result), 1);
     assert_int_equal(pond_result_row(result, 0, &value, NULL), POND_OK);
@@ -92,7 +92,7 @@ static void an_error_leaves_the_connection_usable(void **state)
 {
     world *at = enter(state, "errors", NULL);
     pond_error *error = NULL;
-    assert_int_equal(execute(at, "SELECT * FROM nowhere", NULL, 0, 1000, NULL, &error),
+    assert_int_equal(execute(at, "SELECT * FROM nowhere", NULL, 0, 60000, NULL, &error),
                      POND_EUNDEFINED);
     assert_string_equal(pond_error_sqlstate(error), at->server->no_table);
     pond_error_free(error);
@@ -104,12 +104,12 @@ static void a_failed_transaction_is_not_committed(void **state)
 {
     world *at = enter(state, "transactions", NULL);
     int open;
-    assert_int_equal(pond_connection_transaction_wait(at->connection, POND_BEGIN, 1000, NULL),
+    assert_int_equal(pond_connection_transaction_wait(at->connection, POND_BEGIN, 20000, NULL),
                      POND_OK);
-    assert_true(execute(at, "SELECT nonsense", NULL, 0, 1000, NULL, NULL) < 0);
+    assert_true(execute(at, "SELECT nonsense", NULL, 0, 60000, NULL, NULL) < 0);
     pond_connection_in_transaction(at->connection, &open, NULL);
     assert_int_equal(open, 1);
-    assert_int_equal(pond_connection_transaction_wait(at->connection, POND_COMMIT, 1000, NULL),
+    assert_int_equal(pond_connection_transaction_wait(at->connection, POND_COMMIT, 20000, NULL),
                      at->server->commits_failed ? POND_OK : POND_ETRANSACTION);
     pond_connection_in_transaction(at->connection, &open, NULL);
     assert_int_equal(open, 0);
@@ -122,8 +122,8 @@ static void many_rows_are_all_or_none(void **state)
     enum { ROWS = 5000 };
     static pond_value rows[ROWS];
     const char *insert = "INSERT INTO many_rows VALUES (?)";
-    execute(at, "DROP TABLE IF EXISTS many_rows", NULL, 0, 5000, NULL, NULL);
-    execute(at, "CREATE TABLE many_rows (n int PRIMARY KEY)", NULL, 0, 5000, NULL, NULL);
+    execute(at, "DROP TABLE IF EXISTS many_rows", NULL, 0, 60000, NULL, NULL);
+    execute(at, "CREATE TABLE many_rows (n int PRIMARY KEY)", NULL, 0, 60000, NULL, NULL);
     for (int i = 0; i < ROWS; i++)
         rows[i] = integer(i);
     rows[ROWS - 10] = integer(3);
@@ -171,7 +171,7 @@ static void a_storm_of_cancels_never_hits_the_next_statement(void **state)
         for (int64_t turns = 0; turns < i % 5; turns++)
             pond_loop_run_nowait(at->loop, NULL);
         pond_op_cancel(op);
-        int status = pond_op_wait(op, 20000, NULL);
+        int status = pond_op_wait(op, 60000, NULL);
         assert_true(status == POND_OK || status == POND_ECANCELLED);
         pond_op_release(op);
         pond_value next = integer(i);
@@ -206,7 +206,7 @@ static void a_killed_session_is_lost_and_replaced(void **state)
     pond_connection *killer = NULL;
     const char *kill = at->server->kill;
     pond_result *result = NULL;
-    assert_int_equal(pond_pool_acquire_wait(other, NULL, 10000, &killer, NULL), POND_OK);
+    assert_int_equal(pond_pool_acquire_wait(other, NULL, 60000, &killer, NULL), POND_OK);
     assert_int_equal(
         pond_connection_execute_wait(killer, kill, strlen(kill), &pid, 1, NULL, &result, NULL),
         POND_OK);
@@ -215,11 +215,11 @@ static void a_killed_session_is_lost_and_replaced(void **state)
     pond_connection_release(killer);
     assert_int_equal(pond_pool_close_wait(other, 5000, NULL), POND_OK);
     pond_pool_release(other);
-    assert_int_equal(execute(at, "SELECT 1", NULL, 0, 5000, NULL, NULL), POND_ECONNLOST);
+    assert_int_equal(execute(at, "SELECT 1", NULL, 0, 60000, NULL, NULL), POND_ECONNLOST);
     pond_connection_give_back(at->connection, NULL);
     pond_connection_release(at->connection);
     at->connection = NULL;
-    assert_int_equal(pond_pool_acquire_wait(at->pool, at->loop, 10000, &at->connection, NULL),
+    assert_int_equal(pond_pool_acquire_wait(at->pool, at->loop, 60000, &at->connection, NULL),
                      POND_OK);
     assert_int_equal(number_of(at, "SELECT 1", NULL, 0), 1);
     leave(at);

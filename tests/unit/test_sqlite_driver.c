@@ -53,7 +53,7 @@ static void a_uri_is_a_file_name_unless_the_option_is_set(void **state)
     assert_int_equal(lease(pool, &conn), POND_OK);
     assert_int_equal(number_from(conn, "SELECT count(*) FROM t"), 0);
     assert_int_equal(execute(conn, "INSERT INTO t VALUES (1)", NULL, 0, NULL), POND_EREADONLY);
-    assert_int_equal(transact(conn, POND_BEGIN, 1000), POND_OK);
+    assert_int_equal(transact(conn, POND_BEGIN, 20000), POND_OK);
     give_back(conn);
     close_pool(pool);
 }
@@ -407,11 +407,11 @@ static void many_rows_take_effect_together_or_not_at_all(void **state)
     assert_memory_equal(last_message, "row 2: ", 7);
     assert_int_equal(is_open(at->conn), 0);
     assert_int_equal(number_from(at->conn, "SELECT count(*) FROM t"), 3);
-    assert_int_equal(transact(at->conn, POND_BEGIN, 1000), POND_OK);
+    assert_int_equal(transact(at->conn, POND_BEGIN, 20000), POND_OK);
     run(at->conn, "INSERT INTO t VALUES (100)");
     assert_int_equal(execute_many(at, insert, bad, 3, 1, &result), POND_EUNIQUE);
     assert_int_equal(is_open(at->conn), 1);
-    assert_int_equal(transact(at->conn, POND_COMMIT, 1000), POND_OK);
+    assert_int_equal(transact(at->conn, POND_COMMIT, 20000), POND_OK);
     assert_int_equal(number_from(at->conn, "SELECT sum(a) FROM t"), 106);
 }
 
@@ -448,14 +448,14 @@ static void an_open_transaction_is_seen_however_it_was_begun(void **state)
                   "DEFERRED)");
     run(at->conn, "BEGIN");
     assert_int_equal(is_open(at->conn), 1);
-    assert_int_equal(transact(at->conn, POND_BEGIN, 1000), POND_ETRANSACTION);
+    assert_int_equal(transact(at->conn, POND_BEGIN, 20000), POND_ETRANSACTION);
     run(at->conn, "INSERT INTO t VALUES (1, 2)");
-    assert_int_equal(transact(at->conn, POND_COMMIT, 1000), POND_EFOREIGNKEY);
+    assert_int_equal(transact(at->conn, POND_COMMIT, 20000), POND_EFOREIGNKEY);
     assert_int_equal(is_open(at->conn), 1);
     run(at->conn, "INSERT INTO t VALUES (2, 2)");
-    assert_int_equal(transact(at->conn, POND_COMMIT, 1000), POND_OK);
+    assert_int_equal(transact(at->conn, POND_COMMIT, 20000), POND_OK);
     assert_int_equal(is_open(at->conn), 0);
-    assert_int_equal(transact(at->conn, POND_ROLLBACK, 1000), POND_ETRANSACTION);
+    assert_int_equal(transact(at->conn, POND_ROLLBACK, 20000), POND_ETRANSACTION);
     assert_int_equal(number_from(at->conn, "SELECT count(*) FROM t"), 2);
 }
 

@@ -23,10 +23,12 @@ typedef struct fake_conn {
     fake_shared *shared;
     pondi_timer *delay;
     int hangs;        /* deaf to cancel */
+    uint64_t unheard; /* cancels, before one is heard */
     char setting[32]; /* of the session */
 } fake_conn;
 
 static const pondi_driver_option options[] = {
+    {"cancels_lost", pondi_check_count},
     {"connect_delay", pondi_check_seconds},
     {"connect_failures", pondi_check_count},
     {"connect_successes", pondi_check_count},
@@ -56,10 +58,10 @@ static void after_delay(void *data);
 
 static int open_conn(pond_config *config, void *shared, pondi_conn **out, pond_error **err)
 {
-    (void)config;
     fake_conn *conn = pondi_calloc(1, sizeof(*conn));
     if (!conn)
         return pondi_error_nomem(err);
+    conn->unheard = pondi_config_count(config, "cancels_lost", 0);
     conn->shared = shared;
     *out = &conn->base;
     return POND_OK;
@@ -343,6 +345,10 @@ static void cancel(pondi_conn *base, pondi_request *request)
     fake_conn *conn = (fake_conn *)base;
     if (conn->hangs)
         return;
+    if (conn->unheard) {
+        conn->unheard--;
+        return;
+    }
     if (conn->delay)
         pondi_timer_stop(conn->delay);
     finish_with(base, POND_ECANCELLED, "stopped");
