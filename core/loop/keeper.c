@@ -104,7 +104,7 @@ pond_loop *pondi_loop_keeper(pond_error **err)
     return loop;
 }
 
-/* ---- Private loops that are left with work in them --------------------------------------- */
+/* ---- Loops with work in them that their threads may not come back to ----------------------- */
 
 enum { BUSY_MS = 2 };
 
@@ -154,6 +154,42 @@ static void look_again(void *data)
     pondi_watcher_set(attention->watcher, PONDI_READABLE);
 }
 
+static void look_later(pondi_attention *attention)
+{
+    pondi_watcher_set(attention->watcher, 0);
+    pondi_timer_start(attention->timer, pondi_deadline_ns(BUSY_MS));
+}
+
+static int has_busy_client(const pond_loop *loop)
+{
+    for (pondi_list *node = loop->clients.next; node != &loop->clients; node = node->next) {
+        pondi_loop_client *client = PONDI_CONTAINER(node, pondi_loop_client, link);
+        if (client->busy && client->busy(client))
+            return 1;
+    }
+    return 0;
+}
+
+/* Locked. Who sleeps in the loop drives it himself. */
+static int is_over(const pond_loop *loop)
+{
+    if (loop->sleeping)
+        return 1;
+    return loop->private ? !(loop->pending || loop->attention->stays) : !has_busy_client(loop);
+}
+
+/* Locked. The turn may have taken the wake-up that was to tell the host of completions: it is sent
+ * anew, and makes the descriptor readable, which must not keep the keeper busy. */
+static void turn(pondi_attention *attention)
+{
+    pond_loop *loop = attention->loop;
+    pondi_loop_turn(loop);
+    if (pondi_list_empty(&loop->completions))
+        return;
+    loop->fresh = 1;
+    look_later(attention);
+}
+
 /* Drive it a little. Whoever is inside it now drives it himself, or leaves soon. */
 static void on_ready(void *data, int events)
 {
@@ -161,13 +197,12 @@ static void on_ready(void *data, int events)
     pond_loop *loop = attention->loop;
     (void)events;
     if (pthread_mutex_trylock(&loop->lock)) {
-        pondi_watcher_set(attention->watcher, 0);
-        pondi_timer_start(attention->timer, pondi_deadline_ns(BUSY_MS));
+        look_later(attention);
         return;
     }
     if (loop->attention && !loop->sleeping)
-        pondi_loop_turn(loop);
-    int over = loop->attention && (loop->sleeping || !(loop->pending || attention->stays));
+        turn(attention);
+    int over = loop->attention && is_over(loop);
     if (over)
         loop->attention = NULL;
     else if (!loop->attention)
@@ -223,7 +258,7 @@ void pondi_loop_unattend(pond_loop *loop)
 /* Locked. */
 static void attend(pond_loop *loop, int stays)
 {
-    if (!loop->private || loop->sleeping || loop->closed)
+    if (loop->sleeping || loop->closed)
         return;
     if (loop->attention) {
         loop->attention->stays |= stays;
@@ -238,12 +273,19 @@ static void attend(pond_loop *loop, int stays)
 
 void pondi_loop_attend(pond_loop *loop)
 {
-    attend(loop, 1);
+    if (loop->private)
+        attend(loop, 1);
+}
+
+void pondi_loop_tend(pond_loop *loop)
+{
+    if (!loop->thread && loop != pondi_loop_keeper(NULL))
+        attend(loop, 0);
 }
 
 void pondi_loop_depart(pond_loop *loop)
 {
-    if (loop->pending)
+    if (loop->private && loop->pending)
         attend(loop, 0);
     pondi_loop_leave(loop);
 }

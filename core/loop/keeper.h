@@ -17,4 +17,9 @@ void pondi_loop_depart(pond_loop *loop);
  * Where memory is out, they run when the thread comes back. */
 void pondi_loop_attend(pond_loop *loop);
 
+/* Somebody elsewhere waits for what is under way in this loop, which is locked: until no client of
+ * it is busy any more the keeper drives it too, since its host's thread may be blocked, perhaps in
+ * that very wait. The host is told of completions all the same. */
+void pondi_loop_tend(pond_loop *loop);
+
 #endif

@@ -58,10 +58,12 @@ void pondi_loop_defer(pond_loop *loop, pondi_message *message);
 
 /* Something to tear down when the loop closes: embedded, added and removed with the loop locked.
  * `closing` must stop all use of the loop's watchers and timers, and is called without the list
- * position being valid any more. */
+ * position being valid any more. `busy` (or NULL) says whether something is under way that others
+ * than the loop's host may be waiting for, see pondi_loop_tend(). */
 typedef struct pondi_loop_client {
     pondi_list link;
     void (*closing)(struct pondi_loop_client *client);
+    int (*busy)(struct pondi_loop_client *client);
 } pondi_loop_client;
 
 void pondi_loop_add_client(pond_loop *loop, pondi_loop_client *client);

@@ -182,6 +182,7 @@ static void find_or_wait(pondi_acquire *acquire, int in_front)
     int done = !slot && !refused && needs_no_check(pool, acquire);
     if (!slot && !refused && !done)
         get_in_line(pool, acquire, in_front);
+    int full = !slot && pool->size + pool->leaving >= pool->settings.max_size;
     if (from)
         pondi_loop_hold(from);
     pthread_mutex_unlock(&pool->lock);
@@ -194,6 +195,8 @@ static void find_or_wait(pondi_acquire *acquire, int in_front)
     pondi_branch_aim(acquire->branch, acquire->deadline_ns);
     if (slot)
         pondi_slot_fetch(slot, from, acquire);
+    else if (full)
+        pondi_branch_tend_others(pool, acquire->branch);
     else
         pondi_acquire_pump(pool, acquire->branch);
     if (from)
@@ -275,6 +278,20 @@ void pondi_acquire_pump(pond_pool *pool, pondi_branch *here)
         else
             return;
     }
+}
+
+static int is_of_another(const pondi_list *node, const pondi_branch *branch)
+{
+    return ((const pondi_acquire *)(const void *)PONDI_CONTAINER(node, pond_op, link))->branch !=
+           branch;
+}
+
+/* The ends of a line that may be long tell enough: it is rarely mixed. */
+int pondi_acquire_others_wait(const pond_pool *pool, const pondi_branch *branch)
+{
+    const pondi_list *waiters = &pool->waiters;
+    return !pondi_list_empty(waiters) &&
+           (is_of_another(waiters->next, branch) || is_of_another(waiters->previous, branch));
 }
 
 /* ---- Deadlines --------------------------------------------------------------------------- */

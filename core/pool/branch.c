@@ -1,8 +1,10 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "loop/keeper.h"
 #include "pool/pool.h"
 
+static int on_busy(pondi_loop_client *client);
 static void on_closing(pondi_loop_client *client);
 static void on_message(pondi_message *message);
 static void on_timer(void *data);
@@ -29,6 +31,7 @@ static int branch_new(pond_pool *pool, pond_loop *loop, pondi_branch **out, pond
     }
     pondi_refcount_init(&branch->refs);
     branch->client.closing = on_closing;
+    branch->client.busy = on_busy;
     branch->message.run = on_message;
     branch->timer_ns = PONDI_NEVER;
     branch->pool = pool;
@@ -146,6 +149,8 @@ static void do_tasks(pondi_branch *branch, int tasks)
         pondi_upkeep_branch(branch);
     if (tasks & PONDI_BRANCH_PUMP)
         pondi_acquire_pump(branch->pool, branch);
+    if (tasks & PONDI_BRANCH_TEND)
+        pondi_loop_tend(branch->loop);
     if (tasks & PONDI_BRANCH_CLOSE && pondi_list_empty(&branch->slots))
         pondi_close_check(branch->pool);
 }
@@ -218,6 +223,38 @@ void pondi_branch_tell_all(pond_pool *pool, int tasks)
     pthread_mutex_lock(&pool->lock);
     for (pondi_list *node = pool->branches.next; node != &pool->branches; node = node->next)
         PONDI_CONTAINER(node, pondi_branch, link)->tasks |= tasks;
+    pondi_branch_send_tasks(pool);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+/* Pool locked. */
+static int is_preparing(const pondi_branch *branch)
+{
+    const unsigned states = 1u << PONDI_SLOT_OPENING | 1u << PONDI_SLOT_CLEANING;
+    for (pondi_list *node = branch->slots.next; node != &branch->slots; node = node->next) {
+        if (states & 1u << PONDI_CONTAINER(node, pondi_slot, link)->state)
+            return 1;
+    }
+    return 0;
+}
+
+static int on_busy(pondi_loop_client *client)
+{
+    pondi_branch *branch = PONDI_CONTAINER(client, pondi_branch, client);
+    pthread_mutex_lock(&branch->pool->lock);
+    int busy = is_preparing(branch);
+    pthread_mutex_unlock(&branch->pool->lock);
+    return busy;
+}
+
+void pondi_branch_tend_others(pond_pool *pool, const pondi_branch *here)
+{
+    pthread_mutex_lock(&pool->lock);
+    for (pondi_list *node = pool->branches.next; node != &pool->branches; node = node->next) {
+        pondi_branch *branch = PONDI_CONTAINER(node, pondi_branch, link);
+        if (branch != here && is_preparing(branch))
+            branch->tasks |= PONDI_BRANCH_TEND;
+    }
     pondi_branch_send_tasks(pool);
     pthread_mutex_unlock(&pool->lock);
 }

@@ -119,7 +119,8 @@ enum {
     PONDI_BRANCH_KILL = 8,  /* close every connection now */
     PONDI_BRANCH_END = 16,  /* the last reference is gone: let go of the loop */
     PONDI_BRANCH_FAIL = 32, /* the server is down: tell the waiters */
-    PONDI_BRANCH_UPKEEP = 64
+    PONDI_BRANCH_UPKEEP = 64,
+    PONDI_BRANCH_TEND = 128 /* others wait: get on even if the loop's thread is blocked */
 };
 
 typedef enum pondi_slot_state {
@@ -202,6 +203,9 @@ void pondi_branch_tell_all(pond_pool *pool, int tasks);
 void pondi_branch_send_tasks(pond_pool *pool);
 /* Send one branch its tasks. Call with the pool's lock, which is released meanwhile. */
 void pondi_branch_tell(pond_pool *pool, pondi_branch *branch, int tasks);
+/* Somebody waits on `here`: see that what is being opened or cleaned on other loops gets on, even if
+ * their threads are blocked (perhaps in this very wait). Call without the pool's lock. */
+void pondi_branch_tend_others(pond_pool *pool, const pondi_branch *here);
 /* Fire at `deadline_ns` or before; loop locked. */
 void pondi_branch_aim(pondi_branch *branch, int64_t deadline_ns);
 
@@ -332,6 +336,8 @@ void pondi_acquire_fail(pondi_acquire *acquire, pond_error *error);
 void pondi_acquire_wait_for(pondi_acquire *acquire, pondi_slot *slot);
 /* Open connections for waiters while there is room. `here` is locked, or NULL. */
 void pondi_acquire_pump(pond_pool *pool, pondi_branch *here);
+/* True if somebody waits on another loop. Pool locked. */
+int pondi_acquire_others_wait(const pond_pool *pool, const pondi_branch *branch);
 /* Fail the waiters of a branch whose time is over, or all of them with `error` (a copy each);
  * returns the next deadline. */
 int64_t pondi_acquire_expire(pondi_branch *branch, const pond_error *error);

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "loop/keeper.h"
 #include "pool/pool.h"
 
 enum { CLEAN_UP_MS = 5000 };
@@ -133,9 +134,12 @@ void pondi_slot_return(pondi_slot *slot)
     int kept = clean && pondi_slot_keep(slot);
     if (!kept)
         pondi_slot_set_state(slot, PONDI_SLOT_CLEANING);
+    int tend = !kept && !clean && pondi_acquire_others_wait(slot->pool, slot->branch);
     pondi_slot_unlock(slot);
     if (kept)
         return;
+    if (tend)
+        pondi_loop_tend(slot->branch->loop);
     if (conn->in_transaction)
         pondi_log(POND_LOG_WARNING, "pool",
                   "a connection came back with an open transaction, which was rolled back: commit "

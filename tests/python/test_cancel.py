@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import random
+import threading
 import uuid
 from typing import Any
 
@@ -251,3 +252,53 @@ async def test_idle_connections_that_the_server_closed_are_not_lent(databases: A
         await asyncio.sleep(0.01)
     async with db.async_connection() as conn:
         assert (await conn.execute("SELECT 1")) == [(1,)]
+
+
+# ---- A loop whose thread is blocked ------------------------------------------------------
+
+
+async def leave_to_be_cleaned(db: Any, endless: str, count: int, after: float) -> None:
+    """Connections that come back in mid-query: they are free once the server has stopped.
+
+    The tasks are cancelled `after` seconds: before, while or after their statements are sent.
+    """
+
+    async def one() -> None:
+        async with db.async_connection() as conn:
+            await conn.execute(endless)
+
+    tasks = [asyncio.ensure_future(one()) for _ in range(count)]
+    while db.get_pool_status()["in_use"] < count:
+        await asyncio.sleep(0.001)
+    await asyncio.sleep(after)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_a_blocking_acquire_gets_what_its_own_loop_was_cleaning(
+    databases: Any, kind: str, endless: str
+) -> None:
+    db = databases.open(kind, pool_max_size=2)
+    for i in range(5):
+        await leave_to_be_cleaned(db, endless, 2, after=i * 0.003)
+        with db.sync_connection() as conn:
+            assert conn.fetch_value("SELECT 1") == 1
+
+
+async def test_another_thread_gets_what_a_blocked_loop_was_cleaning(
+    databases: Any, kind: str, endless: str
+) -> None:
+    db = databases.open(kind, pool_max_size=2)
+    answers: list[Any] = []
+
+    def ask() -> None:
+        with db.sync_connection() as conn:
+            answers.append(conn.fetch_value("SELECT 1"))
+
+    for i in range(5):
+        await leave_to_be_cleaned(db, endless, 2, after=i * 0.003)
+        thread = threading.Thread(target=ask)
+        thread.start()
+        thread.join()  # blocks the loop
+    assert answers == [1] * 5

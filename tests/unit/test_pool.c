@@ -437,6 +437,78 @@ static void a_release_by_another_thread_wakes_who_waits_on_the_same_loop(void **
     finish(at);
 }
 
+/* A blocking acquire on the thread of a host's loop, which nobody drives meanwhile. */
+static void give_back_what_is_acquired_beside_the_loop(world *at)
+{
+    pond_connection *connection = NULL;
+    pond_error *error = NULL;
+    int code = pond_pool_acquire_wait(at->pool, NULL, 20000, &connection, &error);
+    if (code)
+        fail_msg("%s", pond_error_message(error));
+    give_back(connection);
+}
+
+static void what_a_blocked_loop_was_opening_goes_to_who_waits(void **state)
+{
+    (void)state;
+    const char *const settings[] = {"pool_max_size", "1", "connect_delay", "0.2", NULL};
+    world *at = begin(settings);
+    pond_op *op = NULL;
+    assert_int_equal(pond_pool_acquire(at->pool, at->loop, 10000, NULL, &op, NULL), POND_OK);
+    pond_op_cancel(op);
+    give_back_what_is_acquired_beside_the_loop(at);
+    assert_int_equal(pond_op_wait(op, 10000, NULL), POND_ECANCELLED);
+    pond_op_release(op);
+    finish(at);
+}
+
+static void what_a_blocked_loop_was_cleaning_goes_to_who_waits(void **state)
+{
+    (void)state;
+    const char *const settings[] = {"pool_max_size", "1", NULL};
+    world *at = begin(settings);
+    pond_connection *connection = acquire(at);
+    pond_op *op = start(connection, "HANG"); /* it takes a moment until it is given up */
+    give_back(connection);
+    give_back_what_is_acquired_beside_the_loop(at);
+    struct pollfd descriptor = {.fd = pond_loop_fd(at->loop), .events = POLLIN};
+    assert_int_equal(poll(&descriptor, 1, 20000), 1); /* its host is told of what ended */
+    assert_int_equal(pond_loop_run_nowait(at->loop, NULL), POND_OK);
+    pond_op *ended = pond_loop_next(at->loop);
+    assert_ptr_equal(ended, op);
+    pond_op_release(ended);
+    pond_op_release(op);
+    finish(at);
+}
+
+static void *acquire_beside(void *data)
+{
+    pond_pool *pool = data;
+    pond_connection *connection = NULL;
+    intptr_t code = pond_pool_acquire_wait(pool, NULL, 20000, &connection, NULL);
+    if (!code)
+        give_back(connection);
+    return (void *)code;
+}
+
+static void what_a_blocked_loop_was_to_clean_goes_to_another_thread(void **state)
+{
+    (void)state;
+    const char *const settings[] = {"pool_max_size", "1", NULL};
+    world *at = begin(settings);
+    pond_connection *connection = acquire(at);
+    pond_op *op = start(connection, "HANG");
+    pthread_t thread;
+    pthread_create(&thread, NULL, acquire_beside, at->pool);
+    EVENTUALLY(at->pool, status.waiting == 1);
+    give_back(connection);
+    void *code;
+    pthread_join(thread, &code); /* and the loop is not driven */
+    assert_int_equal((intptr_t)code, POND_OK);
+    pond_op_release(op);
+    finish(at);
+}
+
 static void what_a_thread_leaves_half_open_becomes_usable(void **state)
 {
     (void)state;
@@ -553,6 +625,9 @@ RUN_TESTS(cmocka_unit_test(a_released_connection_is_lent_again),
           cmocka_unit_test(closing_the_loop_keeps_idle_connections_for_others),
           cmocka_unit_test(threads_pass_connections_to_each_other),
           cmocka_unit_test(a_release_by_another_thread_wakes_who_waits_on_the_same_loop),
-          cmocka_unit_test(what_a_thread_leaves_half_open_becomes_usable),
+          cmocka_unit_test(what_a_blocked_loop_was_opening_goes_to_who_waits),
+        cmocka_unit_test(what_a_blocked_loop_was_cleaning_goes_to_who_waits),
+        cmocka_unit_test(what_a_blocked_loop_was_to_clean_goes_to_another_thread),
+        cmocka_unit_test(what_a_thread_leaves_half_open_becomes_usable),
           cmocka_unit_test(what_a_thread_leaves_to_be_rolled_back_becomes_usable),
           cmocka_unit_test(every_allocation_may_fail))
