@@ -340,13 +340,13 @@ static void set_alarm(pond_loop *loop)
         loop->alarm_ns = at_ns;
 }
 
-/* After this, whatever happens next makes the descriptor readable. */
 /* True while the loop's thread waits for the descriptor, and we are another. */
 static int has_sleeper(const pond_loop *loop)
 {
     return loop->sleeping && !pthread_equal(loop->owner, pthread_self());
 }
 
+/* After this, whatever happens next makes the descriptor readable. */
 static void settle(pond_loop *loop)
 {
     run_messages(loop);

@@ -23,6 +23,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cpu
 import entities
 import lua_peers
 import memory
@@ -168,26 +169,37 @@ async def opened(kind: str, address: dict[str, Any], size: int) -> Any:
             await peer.close()
 
 
+def pooled_select(peer: Any) -> Callable[[], Any]:
+    async def one() -> None:
+        async with peer.connection() as conn:
+            await peer.one(conn, KEY)
+
+    return one
+
+
 async def run_pooled(kind: str, address: dict[str, Any], tasks: int, loop: str, to: Report) -> None:
     workload = f"{kind} point select, pool, {tasks} task{'s' * (tasks > 1)}, {loop}"
     if not to.wants(workload):
         return
 
-    def step(peer: Any) -> Callable[[], Any]:
-        async def one() -> None:
-            async with peer.connection() as conn:
-                await peer.one(conn, KEY)
-
-        return one
-
     name, limit = LIMITS.get(kind, ("", None))
     limits = [limit(address, tasks)] if limit else []
     async with opened(kind, address, 10) as made:
-        rates = await side_by_side({peer.name: step(peer) for peer in made}, tasks)
+        rates = await side_by_side({peer.name: pooled_select(peer) for peer in made}, tasks)
     if limit:
         limits.append(limit(address, tasks))
         rates[name] = [limits[i % 2] for i in range(len(rates["millpond"]))]
     to.add(workload, rates)
+
+
+async def run_cpu(kind: str, address: dict[str, Any], to: Report) -> None:
+    workload = f"{kind} point selects per second of CPU, 10 tasks"
+    if kind == "sqlite" or not to.wants(workload):
+        return
+
+    async with opened(kind, address, 10) as made:
+        steps = {peer.name: pooled_select(peer) for peer in made}
+        to.add(workload, await cpu.per_second(steps, 10, f"MILLPOND_TEST_{kind.upper()}"))
 
 
 async def run_held(kind: str, address: dict[str, Any], loop: str, what: str, to: Report) -> None:
@@ -355,6 +367,8 @@ def run_lua(kind: str, address: dict[str, Any], to: Report) -> None:
         if tasks:
             rates["python"] = asyncio.run(python_rates(kind, address, tasks))
         to.add(prefix + name, rates)
+        by_cpu = f"{name}, per second of CPU"
+        to.add(prefix + by_cpu, measured[by_cpu])
 
 
 # ---- The server's own limit --------------------------------------------------------------
@@ -470,6 +484,7 @@ def main() -> None:
             make_tables(first)
             first.close()
             asyncio.run(run_async(kind, address, "asyncio", report))
+            asyncio.run(run_cpu(kind, address, report))
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 runner.run(run_async(kind, address, "uvloop", report))
             run_sync(kind, address, report)
