@@ -415,6 +415,7 @@ static int begin(pondi_conn *conn, pondi_request *request)
         return 0;
     }
     request->started = 1;
+    pondi_meter_begin(request);
     if (request->operation)
         set_running(conn, request->submitted_ns);
     return 1;

@@ -5,6 +5,8 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "driver/param.h"
+#include "driver/result.h"
 #include "resilience/breaker.h"
 
 /* ---- Slow statements --------------------------------------------------------------------- */
@@ -94,6 +96,38 @@ static void log_slow(const pondi_request *request, int64_t took_ns, int code)
     pondi_buffer_free(&text);
 }
 
+/* ---- Bytes ------------------------------------------------------------------------------- */
+
+enum { BYTES_A_VALUE = 8 }; /* and the length of texts, whatever the protocol makes of them */
+
+static uint64_t bytes_of(const pond_value *values, size_t count)
+{
+    uint64_t bytes = (uint64_t)count * BYTES_A_VALUE;
+    for (size_t i = 0; i < count; i++) {
+        if (pondi_param_has_text(&values[i]))
+            bytes += values[i].as.text.size;
+        else if (values[i].type == POND_TYPE_ARRAY)
+            bytes += bytes_of(values[i].as.array.items, values[i].as.array.count);
+    }
+    return bytes;
+}
+
+void pondi_meter_begin(const pondi_request *request)
+{
+    pondi_metrics *metrics = request->conn->metrics;
+    if (metrics && request->params)
+        pondi_metrics_sent(metrics,
+                           bytes_of(request->params, request->row_count * request->column_count));
+}
+
+static void count_received(pondi_metrics *metrics, const pond_result *result)
+{
+    if (!result || !result->row_count || !result->class->text_bytes)
+        return;
+    uint64_t values = (uint64_t)result->row_count * result->column_count;
+    pondi_metrics_received(metrics, values * BYTES_A_VALUE + result->class->text_bytes(result));
+}
+
 /* ---- The end ----------------------------------------------------------------------------- */
 
 /* Statements that cannot be sent are the pool's to notice, which reconnects. What is left is a
@@ -115,6 +149,8 @@ static pond_breaker_outcome outcome_of(const pondi_request *request, int code)
 void pondi_meter_end(const pondi_request *request, int code)
 {
     pondi_operation *operation = request->operation;
+    if (request->conn->metrics)
+        count_received(request->conn->metrics, request->op.result);
     if (!operation)
         return;
     if (request->ticket)

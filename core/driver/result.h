@@ -14,6 +14,9 @@ typedef struct pondi_result_class {
     pond_type (*column_type)(const pond_result *result, size_t column);
     /* The rows before this one are not read again. NULL where nothing can be freed early. */
     void (*drop_before)(pond_result *result, size_t row);
+    /* Length of all texts and bytes in the rows, while none was dropped. NULL where it was counted
+     * with other results. */
+    uint64_t (*text_bytes)(const pond_result *result);
     void (*destroy)(pond_result *result);
 } pondi_result_class;
 

@@ -80,6 +80,15 @@ static void drop_before(pond_result *result, size_t row)
     pondi_trim();
 }
 
+static uint64_t text_bytes(const pond_result *result)
+{
+    const pondi_row_set *set = (const pondi_row_set *)result;
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < set->chunk_count; i++)
+        bytes += set->chunks[i]->bytes;
+    return bytes;
+}
+
 static void destroy(pond_result *result)
 {
     pondi_row_set *set = (pondi_row_set *)result;
@@ -94,8 +103,14 @@ static void destroy(pond_result *result)
     pondi_free(set);
 }
 
-static const pondi_result_class row_set_class = {read_row, column_name, column_type, drop_before,
-                                                 destroy};
+static const pondi_result_class row_set_class = {
+    .row = read_row,
+    .column_name = column_name,
+    .column_type = column_type,
+    .drop_before = drop_before,
+    .text_bytes = text_bytes,
+    .destroy = destroy,
+};
 
 pondi_row_set *pondi_row_set_new(size_t column_count)
 {

@@ -109,8 +109,12 @@ static void answer_destroy(pond_result *result)
     pondi_free(self);
 }
 
-static const pondi_result_class answer_class = {answer_row, answer_column_name, answer_column_type,
-                                                NULL, answer_destroy};
+static const pondi_result_class answer_class = {
+    .row = answer_row,
+    .column_name = answer_column_name,
+    .column_type = answer_column_type,
+    .destroy = answer_destroy,
+};
 
 static pondi_storage history_storage(const char *name)
 {

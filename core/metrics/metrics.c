@@ -142,3 +142,15 @@ void pondi_metrics_retried(pondi_metrics *metrics)
     if (metrics->on)
         add(&metrics->retries, 1);
 }
+
+void pondi_metrics_sent(pondi_metrics *metrics, uint64_t bytes)
+{
+    if (metrics->on && bytes)
+        add(&metrics->bytes_sent, bytes);
+}
+
+void pondi_metrics_received(pondi_metrics *metrics, uint64_t bytes)
+{
+    if (metrics->on && bytes)
+        add(&metrics->bytes_received, bytes);
+}

@@ -42,6 +42,8 @@ typedef struct pondi_metrics {
     _Atomic uint64_t slow_queries;
     _Atomic uint64_t slow_query_ns;
     _Atomic uint64_t retries;
+    _Atomic uint64_t bytes_sent;
+    _Atomic uint64_t bytes_received;
     _Atomic uint64_t errors[PONDI_ERROR_CODES];
 } pondi_metrics;
 
@@ -63,5 +65,7 @@ void pondi_metrics_load(pondi_metrics *metrics, int64_t now_ns, uint64_t running
 int pondi_metrics_query(pondi_metrics *metrics, pondi_operation *operation, int64_t took_ns);
 void pondi_metrics_error(pondi_metrics *metrics, int code);
 void pondi_metrics_retried(pondi_metrics *metrics);
+void pondi_metrics_sent(pondi_metrics *metrics, uint64_t bytes);
+void pondi_metrics_received(pondi_metrics *metrics, uint64_t bytes);
 
 #endif

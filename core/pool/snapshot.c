@@ -181,6 +181,10 @@ static void add_pool(pond_metrics *metrics, pond_pool *pool)
     add_number(metrics, POND_METRIC_COUNTER, "slow_queries", "", "",
                (double)read_count(&from->slow_queries));
     add_number(metrics, POND_METRIC_COUNTER, "retries", "", "", (double)read_count(&from->retries));
+    add_number(metrics, POND_METRIC_COUNTER, "bytes_sent", "", "",
+               (double)read_count(&from->bytes_sent));
+    add_number(metrics, POND_METRIC_COUNTER, "bytes_received", "", "",
+               (double)read_count(&from->bytes_received));
     add_errors(metrics, from);
     pthread_mutex_lock(&pool->lock);
     add_guarded(metrics, pool);

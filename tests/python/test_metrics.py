@@ -79,6 +79,21 @@ async def test_durations_are_those_of_the_server(kind: str, databases: Any) -> N
     assert told["mean"] >= 0.05
 
 
+async def test_the_bytes_of_values_are_counted(items: str, db: Any) -> None:
+    """Eight for each value, and the length of texts and bytes; alike on every database."""
+    async with db.async_connection() as conn:
+        await conn.execute("SELECT 1")
+        before = metrics_of(db)
+        await conn.execute("SELECT ?", ("x" * 1000,))
+        many = [(1, "x" * 10, 1), (2, "y", 2)]
+        await conn.executemany("INSERT INTO items VALUES (?, ?, ?)", many)
+        rows = [row async for row in conn.stream("SELECT 'abc' UNION ALL SELECT 'abcde'", batch=1)]
+        assert len(rows) == 2
+        after = metrics_of(db)
+    assert after["bytes_sent"] - before["bytes_sent"] == 1008 + 6 * 8 + 11
+    assert after["bytes_received"] - before["bytes_received"] == 1008 + 11 + 13
+
+
 async def test_a_sync_connection_is_counted_too(db: Any) -> None:
     with db.sync_connection() as conn:
         conn.execute("SELECT 1", tags={"operation": "sync"})

@@ -69,6 +69,35 @@ static const char *next_logged(const char *area)
 
 /* ---- Counts ------------------------------------------------------------------------------ */
 
+static void values_are_counted_by_their_bytes(void **state)
+{
+    (void)state;
+    world *at = begin(NULL);
+    pond_connection *connection = acquire(at);
+    const pond_value items[] = {{.type = POND_TYPE_INT64}, {.type = POND_TYPE_INT64}};
+    const pond_value params[] = {
+        {.type = POND_TYPE_TEXT, .as.text = {"four", 4}},
+        {.type = POND_TYPE_NULL},
+        {.type = POND_TYPE_ARRAY, .as.array = {items, 2}},
+    };
+    pond_result *result = NULL;
+    pond_error *error = NULL;
+    assert_int_equal(
+        pond_connection_execute_wait(connection, "ECHO ?, ?", 9, params, 2, NULL, &result, NULL),
+        POND_OK);
+    pond_result_release(result);
+    assert_int_equal(metric_of(at->pool, "bytes_sent", ""), 8 + 4 + 8);
+    assert_int_equal(metric_of(at->pool, "bytes_received", ""), 8 + 4 + 8);
+    pond_connection_execute_wait(connection, "ECHO ?", 6, params + 2, 1, NULL, &result, &error);
+    pond_error_free(error); /* it knows no arrays */
+    assert_int_equal(metric_of(at->pool, "bytes_sent", ""), 20 + 8 + 2 * 8);
+    assert_int_equal(metric_of(at->pool, "bytes_received", ""), 20);
+    assert_int_equal(run(connection, "ROWS 10 3", 1000, NULL), POND_OK);
+    assert_int_equal(metric_of(at->pool, "bytes_received", ""), 20 + 240);
+    give_back(connection);
+    finish(at);
+}
+
 static void statements_are_timed_by_their_operation(void **state)
 {
     (void)state;
@@ -386,7 +415,8 @@ static void metrics_can_be_read_while_threads_work(void **state)
     finish(at);
 }
 
-RUN_TESTS(cmocka_unit_test(statements_are_timed_by_their_operation),
+RUN_TESTS(cmocka_unit_test(values_are_counted_by_their_bytes),
+          cmocka_unit_test(statements_are_timed_by_their_operation),
           cmocka_unit_test(connections_are_counted_by_why_they_closed),
           cmocka_unit_test(waits_and_timeouts_of_acquires_are_counted),
           cmocka_unit_test(with_metrics_off_only_the_status_is_known),

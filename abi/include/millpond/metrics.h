@@ -87,6 +87,8 @@ typedef enum pond_metric_kind {
  *               breaker_state [breaker] (a pond_breaker_state)
  *   counters    acquired released timeouts connection_errors created destroyed lease_seconds
  *               statement_hits statement_misses statement_evictions queries slow_queries retries
+ *               bytes_sent bytes_received (of parameters and results: the length of texts, and 8
+ *               for each value; not what protocol and TLS add)
  *               errors [error: "ETIMEDOUT"] closed [reason] breaker_opened [breaker]
  *               breaker_refused [breaker]
  *   histograms  acquire_wait connect query [operation: the tag of that name, "" for none; 64

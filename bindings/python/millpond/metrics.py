@@ -56,6 +56,8 @@ def describe(samples: list[_Sample]) -> dict[str, Any]:
     acquire_wait, connect: dict of count, and mean, p50, p95, p99, max in seconds.
     query_durations: such a dict by the tag ``operation``.
     queries, slow_queries, retries: int. lease_seconds: float.
+    bytes_sent, bytes_received: int, of parameters and results: the length of texts and bytes, and
+        8 for each value; 0 for backends written in Python.
     errors_by_class, closed_by_reason: dict of int.
     circuit_breakers: by name, dict of state (str), opened, refused.
     statement_hit_ratio: float from 0 to 1.
@@ -68,6 +70,7 @@ def describe(samples: list[_Sample]) -> dict[str, Any]:
     if "acquire_wait" not in plain:
         return told
     told |= {name: int(plain[name]) for name in ("queries", "slow_queries", "retries")}
+    told |= {name: int(plain.get(name, 0)) for name in ("bytes_sent", "bytes_received")}
     told |= {name: plain[name] for name in ("acquire_wait", "connect", "lease_seconds")}
     told["query_durations"] = _by_label(samples, "query")
     told["errors_by_class"] = _counts(samples, "errors")

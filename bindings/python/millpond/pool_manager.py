@@ -155,6 +155,8 @@ class PoolManager:
         acquire_wait, connect: dict of count, and mean, p50, p95, p99, max in seconds.
         query_durations: such a dict for each tag ``operation`` ("" without one; 64 names at most,
         the rest is "other"). queries, slow_queries, retries: int. lease_seconds: float.
+        bytes_sent, bytes_received: int, of parameters and results: the length of texts and bytes,
+        and 8 for each value; 0 for backends written in Python.
         errors_by_class (by code, such as "ETIMEDOUT"), closed_by_reason: dict of int.
         circuit_breakers: by name, dict of state, opened, refused.
         timeout_rate: share of acquires that timed out in the last ``scaling_window`` seconds.

@@ -25,10 +25,17 @@ static int row(pond_result *base, size_t index, pond_value *values, pond_error *
 static const char *column_name(const pond_result *base, size_t column);
 static pond_type column_type(const pond_result *base, size_t column);
 static void drop_before(pond_result *base, size_t index);
+static uint64_t text_bytes(const pond_result *base);
 static void destroy(pond_result *base);
 
-static const pondi_result_class result_class = {row, column_name, column_type, drop_before,
-                                                destroy};
+static const pondi_result_class result_class = {
+    .row = row,
+    .column_name = column_name,
+    .column_type = column_type,
+    .drop_before = drop_before,
+    .text_bytes = text_bytes,
+    .destroy = destroy,
+};
 
 pg_result *pondi_postgres_result_new(void)
 {
@@ -204,6 +211,29 @@ static pond_type column_type(const pond_result *base, size_t column)
     if (result->packed)
         return result->packed->base.class->column_type(&result->packed->base, column);
     return pondi_postgres_type(PQftype(result->first, (int)column));
+}
+
+static uint64_t column_bytes(const PGresult *res, int column)
+{
+    uint64_t bytes = 0;
+    int rows = PQntuples(res);
+    for (int tuple = 0; tuple < rows; tuple++)
+        bytes += (uint64_t)PQgetlength(res, tuple, column);
+    return bytes;
+}
+
+/* Types of a fixed size are no texts. */
+static uint64_t text_bytes(const pond_result *base)
+{
+    const pg_result *result = (const pg_result *)base;
+    uint64_t bytes = 0;
+    for (size_t part = 0; part < result->part_count; part++) {
+        for (int column = 0; column < (int)base->column_count; column++) {
+            if (PQfsize(result->first, column) < 0)
+                bytes += column_bytes(result->parts[part], column);
+        }
+    }
+    return bytes;
 }
 
 /* ---- Free early -------------------------------------------------------------------------- */
