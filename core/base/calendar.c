@@ -130,6 +130,27 @@ size_t pondi_format_interval(int32_t months, int64_t days, int64_t us, char *out
     return size > 0 && (size_t)size < room ? (size_t)size : 0;
 }
 
+size_t pondi_format_value(const pond_value *value, char *out, size_t room)
+{
+    switch (value->type) {
+    case POND_TYPE_DATE:
+        return pondi_format_date(value->as.integer, out);
+    case POND_TYPE_TIME:
+        return pondi_format_time(value->as.integer, out);
+    case POND_TYPE_TIMESTAMP:
+        return pondi_format_timestamp(value->as.integer, out);
+    case POND_TYPE_TIMESTAMPTZ:
+        return pondi_format_timestamptz(value->as.integer, out);
+    case POND_TYPE_UUID:
+        return pondi_format_uuid(value->as.uuid, out);
+    case POND_TYPE_INTERVAL:
+        return pondi_format_interval(value->aux, value->as.interval.days,
+                                     value->as.interval.microseconds, out, room);
+    default:
+        return 0;
+    }
+}
+
 /* ---- Parse ------------------------------------------------------------------------------- */
 
 typedef struct reader {

@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "millpond/types.h"
+
 #define PONDI_US_PER_DAY INT64_C(86400000000)
 #define PONDI_FIRST_DAY (-719162) /* 0001-01-01, in days since 1970-01-01 */
 #define PONDI_LAST_DAY 2932896    /* 9999-12-31 */
@@ -21,6 +23,9 @@ size_t pondi_format_timestamptz(int64_t us, char out[PONDI_TIME_TEXT]);
 size_t pondi_format_uuid(const uint8_t uuid[16], char out[PONDI_UUID_TEXT]);
 /* ISO 8601, "P1M2DT3.500000S". */
 size_t pondi_format_interval(int32_t months, int64_t days, int64_t us, char *out, size_t room);
+/* A value of any of these types, a time without its zone. 0 for all others, too. `out` has room for
+ * PONDI_TIME_TEXT at least. */
+size_t pondi_format_value(const pond_value *value, char *out, size_t room);
 
 /* A day's year, month and day of month; and back, 0 for a date that does not exist. `days` must be
  * from PONDI_FIRST_DAY to PONDI_LAST_DAY. */

@@ -6,7 +6,14 @@
 #include <time.h>
 
 #define PONDI_NS_PER_MS 1000000
+#define PONDI_NS_PER_US 1000
 #define PONDI_NEVER INT64_MAX /* a deadline that does not come */
+
+/* A span in nanoseconds; INT64_MAX for one that is longer. */
+static inline int64_t pondi_ns_from_us(int64_t us)
+{
+    return us > INT64_MAX / PONDI_NS_PER_US ? INT64_MAX : us * PONDI_NS_PER_US;
+}
 
 static inline int64_t pondi_now_ns(void)
 {

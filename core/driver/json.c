@@ -46,20 +46,7 @@ static int write_number(double number, pondi_buffer *out, pond_error **err)
 static int write_formatted(const pond_value *value, pondi_buffer *out, pond_error **err)
 {
     char text[128];
-    size_t size = 0;
-    if (value->type == POND_TYPE_DATE)
-        size = pondi_format_date(value->as.integer, text);
-    else if (value->type == POND_TYPE_TIME)
-        size = pondi_format_time(value->as.integer, text);
-    else if (value->type == POND_TYPE_TIMESTAMP)
-        size = pondi_format_timestamp(value->as.integer, text);
-    else if (value->type == POND_TYPE_TIMESTAMPTZ)
-        size = pondi_format_timestamptz(value->as.integer, text);
-    else if (value->type == POND_TYPE_UUID)
-        size = pondi_format_uuid(value->as.uuid, text);
-    else if (value->type == POND_TYPE_INTERVAL)
-        size = pondi_format_interval(value->aux, value->as.interval.days,
-                                     value->as.interval.microseconds, text, sizeof(text));
+    size_t size = pondi_format_value(value, text, sizeof(text));
     if (!size)
         return pondi_error_set(err, POND_ERANGE, "an element of the array cannot be put in JSON");
     write_string(text, size, out);

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "driver/conn.h"
+#include "driver/param.h"
 #include "sql/comment.h"
 
 enum { DEEPEST_ARRAY = 16 };
@@ -33,12 +34,6 @@ typedef struct space {
     char *next_byte;
 } space;
 
-static int holds_text(uint32_t type)
-{
-    return type == POND_TYPE_TEXT || type == POND_TYPE_BYTES || type == POND_TYPE_DECIMAL ||
-           type == POND_TYPE_JSON;
-}
-
 static int add_size(size_t *total, size_t more, pond_error **err)
 {
     if (more > SIZE_MAX / 4 - *total)
@@ -55,7 +50,7 @@ static int measure(const pond_value *values, size_t count, int depth, space *nee
     int code = POND_OK;
     for (size_t i = 0; i < count && !code; i++) {
         const pond_value *value = &values[i];
-        if (holds_text(value->type)) {
+        if (pondi_param_has_text(value)) {
             code = add_size(&needed->bytes, value->as.text.size, err);
         } else if (value->type == POND_TYPE_ARRAY) {
             if (value->as.array.count > SIZE_MAX / 4 / sizeof(*value))
@@ -76,7 +71,7 @@ static void copy_values(pond_value *to, const pond_value *from, size_t count, sp
 {
     for (size_t i = 0; i < count; i++) {
         to[i] = from[i];
-        if (holds_text(from[i].type)) {
+        if (pondi_param_has_text(&from[i])) {
             to[i].as.text.data = room->next_byte;
             if (from[i].as.text.size)
                 memcpy(room->next_byte, from[i].as.text.data, from[i].as.text.size);

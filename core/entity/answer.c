@@ -22,27 +22,8 @@ typedef struct answer {
 
 static size_t format(const pond_value *value, char *out, size_t room)
 {
-    size_t size = 0;
-    switch (value->type) {
-    case POND_TYPE_DATE:
-        return pondi_format_date(value->as.integer, out);
-    case POND_TYPE_TIME:
-        return pondi_format_time(value->as.integer, out);
-    case POND_TYPE_TIMESTAMP:
-        size = pondi_format_timestamp(value->as.integer, out);
-        break;
-    case POND_TYPE_TIMESTAMPTZ:
-        size = pondi_format_timestamptz(value->as.integer, out);
-        break;
-    case POND_TYPE_UUID:
-        return pondi_format_uuid(value->as.uuid, out);
-    case POND_TYPE_INTERVAL:
-        return pondi_format_interval(value->aux, value->as.interval.days,
-                                     value->as.interval.microseconds, out, room);
-    default:
-        return 0;
-    }
-    if (size > 10)
+    size_t size = pondi_format_value(value, out, room);
+    if (size && (value->type == POND_TYPE_TIMESTAMP || value->type == POND_TYPE_TIMESTAMPTZ))
         out[10] = 'T';
     return size;
 }

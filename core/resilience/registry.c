@@ -2,6 +2,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/process.h"
 #include "base/versioned.h"
@@ -39,12 +40,7 @@ static pond_breaker *find(const char *name)
 
 /* ---- Options ----------------------------------------------------------------------------- */
 
-enum { NS_PER_US = 1000, MOST_FAILURES = 1000000 };
-
-static int64_t to_ns(int64_t us)
-{
-    return us > INT64_MAX / NS_PER_US ? INT64_MAX : us * NS_PER_US;
-}
+enum { MOST_FAILURES = 1000000 };
 
 static int check(const pond_breaker_options *options, pond_error **err)
 {
@@ -75,8 +71,8 @@ static int read_options(const pond_breaker_options *given, pondi_breaker_setting
     *out = (pondi_breaker_settings){
         .failure_threshold = options.failure_threshold,
         .half_open_max_calls = options.half_open_max_calls,
-        .recovery_ns = to_ns(options.recovery_timeout_us),
-        .window_ns = to_ns(options.window_size_us),
+        .recovery_ns = pondi_ns_from_us(options.recovery_timeout_us),
+        .window_ns = pondi_ns_from_us(options.window_size_us),
         .in_a_row = (options.flags & POND_BREAKER_IN_A_ROW) != 0,
     };
     return code;

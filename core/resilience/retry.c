@@ -27,13 +27,6 @@ int64_t pondi_backoff_next(const pondi_backoff *backoff, uint32_t failures, int6
 
 /* ---- Public ------------------------------------------------------------------------------ */
 
-enum { NS_PER_US = 1000 };
-
-static int64_t to_ns(int64_t us)
-{
-    return us > INT64_MAX / NS_PER_US ? INT64_MAX : us * NS_PER_US;
-}
-
 static int read_policy(const pond_retry_policy *given, pondi_backoff *out, pond_error **err)
 {
     pond_retry_policy policy = POND_RETRY_POLICY_INIT;
@@ -44,9 +37,10 @@ static int read_policy(const pond_retry_policy *given, pondi_backoff *out, pond_
         return pondi_error_set(err, POND_EINVAL, "a delay must not be negative");
     *out = (pondi_backoff){
         .max_retries = policy.max_retries,
-        .base_delay_ns = to_ns(policy.base_delay_us),
-        .max_delay_ns = to_ns(policy.max_delay_us),
-        .total_ns = policy.total_timeout_us < 0 ? PONDI_NEVER : to_ns(policy.total_timeout_us),
+        .base_delay_ns = pondi_ns_from_us(policy.base_delay_us),
+        .max_delay_ns = pondi_ns_from_us(policy.max_delay_us),
+        .total_ns =
+            policy.total_timeout_us < 0 ? PONDI_NEVER : pondi_ns_from_us(policy.total_timeout_us),
     };
     return POND_OK;
 }
@@ -62,7 +56,7 @@ int pond_retry_next(const pond_retry_policy *policy, uint32_t failures, int64_t 
                                "failures must be at least 1 and elapsed_us not negative");
     if (code)
         return code;
-    int64_t delay_ns = pondi_backoff_next(&backoff, failures, to_ns(elapsed_us));
-    *delay_us = delay_ns < 0 ? -1 : delay_ns / NS_PER_US;
+    int64_t delay_ns = pondi_backoff_next(&backoff, failures, pondi_ns_from_us(elapsed_us));
+    *delay_us = delay_ns < 0 ? -1 : delay_ns / PONDI_NS_PER_US;
     return POND_OK;
 }

@@ -180,23 +180,6 @@ static int read_params(native_state *state, native_call *call, PyObject *params)
     return read_row(state, call, params, call->values);
 }
 
-/* Say which row was wrong; the message of a parameter's error says which parameter. */
-static void name_row(Py_ssize_t row)
-{
-    PyObject *type;
-    PyObject *value;
-    PyObject *traceback;
-    PyErr_Fetch(&type, &value, &traceback);
-    PyErr_NormalizeException(&type, &value, &traceback);
-    PyObject *text = value ? PyUnicode_FromFormat("row %zd: %S", row, value) : NULL;
-    PyObject *args = text ? PyTuple_Pack(1, text) : NULL;
-    if (!args || PyObject_SetAttrString(value, "args", args))
-        PyErr_Clear();
-    Py_XDECREF(text);
-    Py_XDECREF(args);
-    PyErr_Restore(type, value, traceback);
-}
-
 static int check_row(native_state *state, PyObject *row, Py_ssize_t index, Py_ssize_t columns)
 {
     if (!is_row(row)) {
@@ -244,7 +227,7 @@ static int read_rows(native_state *state, native_call *call, PyObject *rows)
         PyObject *row = PySequence_Fast_GET_ITEM(list, i);
         failed = check_row(state, row, i, columns);
         if (!failed && read_row(state, call, row, call->values + i * columns)) {
-            name_row(i);
+            native_error_prefix("row %zd", i); /* a parameter's error says which parameter */
             failed = -1;
         }
     }

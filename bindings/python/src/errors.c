@@ -204,6 +204,27 @@ PyObject *native_raise(native_state *state, int code, pond_error *error)
     return NULL;
 }
 
+void native_error_prefix(const char *format, ...)
+{
+    PyObject *type;
+    PyObject *value;
+    PyObject *traceback;
+    va_list arguments;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyErr_NormalizeException(&type, &value, &traceback);
+    va_start(arguments, format);
+    PyObject *where = PyUnicode_FromFormatV(format, arguments);
+    va_end(arguments);
+    PyObject *text = where && value ? PyUnicode_FromFormat("%U: %S", where, value) : NULL;
+    PyObject *args = text ? PyTuple_Pack(1, text) : NULL;
+    if (!args || PyObject_SetAttrString(value, "args", args))
+        PyErr_Clear();
+    Py_XDECREF(where);
+    Py_XDECREF(text);
+    Py_XDECREF(args);
+    PyErr_Restore(type, value, traceback);
+}
+
 PyObject *native_raise_text(native_state *state, int code, const char *format, ...)
 {
     va_list arguments;

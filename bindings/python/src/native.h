@@ -62,6 +62,8 @@ PyObject *native_exception(native_state *state, int code, pond_error *error);
 /* Raise it; returns NULL. */
 PyObject *native_raise(native_state *state, int code, pond_error *error);
 PyObject *native_raise_text(native_state *state, int code, const char *format, ...);
+/* Put what was wrong where, and ": ", before the message of the exception that is set. */
+void native_error_prefix(const char *format, ...);
 
 /* ---- loop.c: one private loop for each event loop ---- */
 typedef struct native_loop {

@@ -147,13 +147,7 @@ static PyObject *acquire(native_pool *self, int64_t timeout_ms)
     op->pool = Py_NewRef((PyObject *)self);
     op->origin = native_origin_capture(state);
     code = pond_pool_acquire(self->pool, loop->loop, timeout_ms, op, &op->op, &error);
-    if (code) {
-        op->status = NATIVE_CANCELLED;
-        Py_DECREF(op);
-        return native_raise(state, code, error);
-    }
-    native_op_submitted(op);
-    return (PyObject *)op;
+    return native_op_after_submit(op, code, error);
 }
 
 static PyObject *pool_acquire(PyObject *object, PyObject *args, PyObject *keywords)
@@ -225,13 +219,7 @@ static PyObject *pool_close(PyObject *object, PyObject *args, PyObject *keywords
         return NULL;
     pond_error *error = NULL;
     int code = pond_pool_close(self->pool, loop->loop, timeout_ms, op, &op->op, &error);
-    if (code) {
-        op->status = NATIVE_CANCELLED;
-        Py_DECREF(op);
-        return native_raise(state, code, error);
-    }
-    native_op_submitted(op);
-    return (PyObject *)op;
+    return native_op_after_submit(op, code, error);
 }
 
 static PyObject *pool_close_sync(PyObject *object, PyObject *args, PyObject *keywords)

@@ -106,25 +106,6 @@ static int is_container(uint32_t type)
     return type == POND_TYPE_ARRAY || type == POND_TYPE_JSON;
 }
 
-static void name_cell(const pond_result *result, size_t row, size_t column)
-{
-    PyObject *type;
-    PyObject *value;
-    PyObject *traceback;
-    PyErr_Fetch(&type, &value, &traceback);
-    PyErr_NormalizeException(&type, &value, &traceback);
-    PyObject *text = value
-                         ? PyUnicode_FromFormat("column \"%s\" of row %zu: %S",
-                                                pond_result_column_name(result, column), row, value)
-                         : NULL;
-    PyObject *args = text ? PyTuple_Pack(1, text) : NULL;
-    if (!args || PyObject_SetAttrString(value, "args", args))
-        PyErr_Clear();
-    Py_XDECREF(text);
-    Py_XDECREF(args);
-    PyErr_Restore(type, value, traceback);
-}
-
 static PyObject *read_row(native_state *state, pond_result *result, size_t row, pond_value *values,
                           size_t count)
 {
@@ -140,7 +121,8 @@ static PyObject *read_row(native_state *state, pond_result *result, size_t row, 
             PyTuple_SET_ITEM(tuple, (Py_ssize_t)i, item);
             plain &= !is_container(values[i].type);
         } else {
-            name_cell(result, row, i);
+            native_error_prefix("column \"%s\" of row %zu", pond_result_column_name(result, i),
+                                row);
             Py_CLEAR(tuple);
         }
     }

@@ -170,20 +170,12 @@ static int put_time_text(encoder *at, pond_error **err)
 {
     const pond_value *value = at->value;
     char text[64];
-    size_t size = 0;
     if (value->type != POND_TYPE_TIME &&
         (value->as.integer == POND_TIME_INFINITY || value->as.integer == POND_TIME_NEG_INFINITY)) {
         pondi_buffer_append_text(at->out, value->as.integer < 0 ? "-infinity" : "infinity");
         return POND_OK;
     }
-    if (value->type == POND_TYPE_DATE)
-        size = pondi_format_date(value->as.integer, text);
-    else if (value->type == POND_TYPE_TIME)
-        size = pondi_format_time(value->as.integer, text);
-    else if (value->type == POND_TYPE_TIMESTAMP)
-        size = pondi_format_timestamp(value->as.integer, text);
-    else
-        size = pondi_format_timestamptz(value->as.integer, text);
+    size_t size = pondi_format_value(value, text, sizeof(text));
     if (!size)
         return out_of_range(at, "the years 1 to 9999", err);
     pondi_buffer_append(at->out, text, size);

@@ -36,21 +36,8 @@ static size_t format_time(const pond_value *value, char *out, size_t room)
 /* Text that is formatted here; 0 bytes stand for "cannot be written". */
 static size_t format(const pond_value *value, char *out, size_t room)
 {
-    switch (value->type) {
-    case POND_TYPE_DATE:
-        return pondi_format_date(value->as.integer, out);
-    case POND_TYPE_TIME:
-        return format_time(value, out, room);
-    case POND_TYPE_TIMESTAMP:
-        return pondi_format_timestamp(value->as.integer, out);
-    case POND_TYPE_TIMESTAMPTZ:
-        return pondi_format_timestamptz(value->as.integer, out);
-    case POND_TYPE_UUID:
-        return pondi_format_uuid(value->as.uuid, out);
-    default:
-        return pondi_format_interval(value->aux, value->as.interval.days,
-                                     value->as.interval.microseconds, out, room);
-    }
+    return value->type == POND_TYPE_TIME ? format_time(value, out, room)
+                                         : pondi_format_value(value, out, room);
 }
 
 static int bind_array(sqlite3_stmt *stmt, int index, const pond_value *value, pond_error **err)
