@@ -2,6 +2,7 @@
  */
 #include "sqlite_fixture.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/wait.h>
@@ -353,21 +354,22 @@ static void stand_in_line(line *at, pondi_sqlite_shared *shared, int *served)
 static void writers_are_served_in_the_order_they_came(void **state)
 {
     (void)state;
-    static pondi_sqlite_shared shared;
+    static pondi_sqlite_writers writers;
+    static pondi_sqlite_shared shared = {.writers = &writers};
     static line all[IN_LINE];
     pthread_t threads[IN_LINE];
     int served = 0;
-    pondi_sqlite_writers_init(&shared.writers);
+    pondi_sqlite_writers_init(&writers);
     for (int i = 0; i < IN_LINE; i++)
         stand_in_line(&all[i], &shared, &served);
     assert_int_equal(pondi_sqlite_writers_enter(&all[0].conn), SQLITE_OK);
     int64_t end_ns = pondi_deadline_ns(60000);
     for (int i = 1; i < IN_LINE; i++) {
         assert_int_equal(pthread_create(&threads[i], NULL, write_in_line, &all[i]), 0);
-        while (count_turns(&shared.writers) < i && pondi_now_ns() < end_ns)
+        while (count_turns(&writers) < i && pondi_now_ns() < end_ns)
             sched_yield();
     }
-    int waiting = count_turns(&shared.writers);
+    int waiting = count_turns(&writers);
     pondi_sqlite_writers_leave(&all[0].conn);
     for (int i = 1; i < IN_LINE; i++)
         pthread_join(threads[i], NULL);
@@ -376,7 +378,63 @@ static void writers_are_served_in_the_order_they_came(void **state)
         assert_int_equal(all[i].place, i - 1);
     for (int i = 0; i < IN_LINE; i++)
         pthread_cond_destroy(&all[i].conn.turn.ready);
-    pondi_sqlite_writers_destroy(&shared.writers);
+    pondi_sqlite_writers_destroy(&writers);
+}
+
+/* The writers of a file as a pool finds them when it is opened. */
+static pondi_sqlite_shared *share(const char *path)
+{
+    void *shared = NULL;
+    pond_config *config = NULL;
+    assert_int_equal(pond_config_new("sqlite", &config, NULL), POND_OK);
+    assert_int_equal(pond_config_set(config, "database", path, NULL), POND_OK);
+    assert_int_equal(pondi_sqlite_shared_open(config, &shared, NULL), POND_OK);
+    pond_config_release(config);
+    return shared;
+}
+
+static int are_one_line(const char *path, const char *other)
+{
+    pondi_sqlite_shared *a = share(path);
+    pondi_sqlite_shared *b = share(other);
+    int same = a->writers == b->writers;
+    pondi_sqlite_shared_close(a);
+    pondi_sqlite_shared_close(b);
+    return same;
+}
+
+static void writers_of_all_pools_of_a_file_stand_in_one_line(void **state)
+{
+    fixture *at = *state;
+    char longer[PATH_MAX];
+    char missing[PATH_MAX];
+    const char *name = strrchr(at->path, '/') + 1;
+    int folder = (int)(name - at->path);
+    snprintf(longer, sizeof(longer), "%.*s./%s", folder, at->path, name);
+    assert_true(are_one_line(at->path, longer)); /* it exists */
+    snprintf(missing, sizeof(missing), "%.*smissing", folder, at->path);
+    snprintf(longer, sizeof(longer), "%.*s./missing", folder, at->path);
+    assert_true(are_one_line(missing, longer));
+    assert_true(are_one_line("missing", "./missing"));
+    assert_false(are_one_line(at->path, missing));
+    assert_false(are_one_line(":memory:", ":memory:"));
+    assert_true(are_one_line("/no/such/folder/file", "/no/such/folder/file"));
+}
+
+/* Whoever was writing in the parent at that moment is not there. */
+static void a_forked_child_waits_for_no_writer_of_its_parent(void **state)
+{
+    fixture *at = *state;
+    assert_int_equal(transact(at->conn, POND_BEGIN, 20000), POND_OK);
+    pid_t child = fork();
+    if (child == 0) {
+        pondi_sqlite_shared *shared = share(at->path);
+        _exit(shared->writers->busy);
+    }
+    int status = -1;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    assert_int_equal(transact(at->conn, POND_ROLLBACK, 20000), POND_OK);
 }
 
 static int transact_async(async *it, pond_transaction_verb verb)
@@ -585,6 +643,8 @@ RUN_TESTS(FOLDER_TEST(two_processes_open_and_write_one_file_at_once),
           SQLITE_TEST(waiting_for_a_turn_ends_by_the_calls_timeout),
           SQLITE_TEST(waiting_for_a_turn_ends_by_the_busy_timeout_and_by_a_cancel),
           cmocka_unit_test(writers_are_served_in_the_order_they_came),
+          SQLITE_TEST(writers_of_all_pools_of_a_file_stand_in_one_line),
+          SQLITE_TEST(a_forked_child_waits_for_no_writer_of_its_parent),
           SQLITE_TEST(an_asynchronous_transaction_is_seen_open_and_closed),
           SQLITE_TEST(a_read_transaction_that_comes_too_late_to_write_says_so),
           SQLITE_TEST(eight_threads_write_one_file_without_a_locked_database),

@@ -89,7 +89,6 @@ int pondi_sqlite_shared_open(pond_config *config, void **out, pond_error **err)
     if (!shared)
         return pondi_error_nomem(err);
     pondi_refcount_init(&shared->refs);
-    pondi_sqlite_writers_init(&shared->writers);
     shared->memory = in_memory(database);
     shared->flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
     shared->flags |= pondi_config_flag(config, "read_only", 0)
@@ -98,7 +97,8 @@ int pondi_sqlite_shared_open(pond_config *config, void **out, pond_error **err)
     if (shared->memory || pondi_config_flag(config, "uri", 0))
         shared->flags |= SQLITE_OPEN_URI;
     shared->path = shared->memory ? memory_path() : pondi_strdup(database);
-    int code = shared->path ? POND_OK : pondi_error_nomem(err);
+    shared->writers = shared->path ? pondi_sqlite_writers_join(shared->path) : NULL;
+    int code = shared->writers ? POND_OK : pondi_error_nomem(err);
     if (!code && shared->memory)
         code = open_anchor(shared, err);
     if (code) {
@@ -115,7 +115,7 @@ void pondi_sqlite_shared_close(void *data)
     if (!pondi_refcount_drop(&shared->refs))
         return;
     sqlite3_close_v2(shared->anchor);
-    pondi_sqlite_writers_destroy(&shared->writers);
+    pondi_sqlite_writers_part(shared->writers);
     pondi_free(shared->path);
     pondi_free(shared);
 }

@@ -23,16 +23,21 @@ typedef struct pondi_sqlite_turn {
     int granted;
 } pondi_sqlite_turn;
 
+/* The writers of one file, whichever pool of this process they are of. */
 typedef struct pondi_sqlite_writers {
     pthread_mutex_t lock;
     pondi_list turns;
     int busy;
+    pondi_list link; /* this and the following are writers_of_file.c's */
+    char *file;
+    size_t pools;
+    uint32_t process;
 } pondi_sqlite_writers;
 
 /* What the connections of one pool share. */
 typedef struct pondi_sqlite_shared {
     pondi_refcount refs; /* the pool's, and each connection's: workers close when they get to it */
-    pondi_sqlite_writers writers;
+    pondi_sqlite_writers *writers;
     char *path; /* as given to SQLite */
     int flags;  /* for sqlite3_open_v2 */
     int memory; /* one database in memory, which lives as long as `anchor` */
@@ -86,6 +91,10 @@ static inline int64_t pondi_sqlite_token(const pondi_request *request)
 
 void pondi_sqlite_writers_init(pondi_sqlite_writers *writers);
 void pondi_sqlite_writers_destroy(pondi_sqlite_writers *writers);
+/* Those of the file of this path, however it is written; NULL when memory is out. Given back with
+ * pondi_sqlite_writers_part(), NULL included. */
+pondi_sqlite_writers *pondi_sqlite_writers_join(const char *path);
+void pondi_sqlite_writers_part(pondi_sqlite_writers *writers);
 /* Wait for the turn to write; SQLITE_OK, SQLITE_INTERRUPT or SQLITE_BUSY. */
 int pondi_sqlite_writers_enter(pondi_sqlite_conn *conn);
 void pondi_sqlite_writers_leave(pondi_sqlite_conn *conn);

@@ -29,7 +29,7 @@ static void wait_until(pondi_sqlite_writers *writers, pondi_sqlite_turn *turn, i
 /* Locked. */
 static void wait_for_turn(pondi_sqlite_conn *conn, int64_t give_up_ns)
 {
-    pondi_sqlite_writers *writers = &conn->shared->writers;
+    pondi_sqlite_writers *writers = conn->shared->writers;
     pondi_sqlite_turn *turn = &conn->turn;
     int64_t until_ns = give_up_ns < conn->deadline_ns ? give_up_ns : conn->deadline_ns;
     turn->granted = 0;
@@ -42,7 +42,7 @@ static void wait_for_turn(pondi_sqlite_conn *conn, int64_t give_up_ns)
 
 int pondi_sqlite_writers_enter(pondi_sqlite_conn *conn)
 {
-    pondi_sqlite_writers *writers = &conn->shared->writers;
+    pondi_sqlite_writers *writers = conn->shared->writers;
     if (conn->holds_writers)
         return SQLITE_OK;
     pthread_mutex_lock(&writers->lock);
@@ -61,7 +61,7 @@ int pondi_sqlite_writers_enter(pondi_sqlite_conn *conn)
 
 void pondi_sqlite_writers_leave(pondi_sqlite_conn *conn)
 {
-    pondi_sqlite_writers *writers = &conn->shared->writers;
+    pondi_sqlite_writers *writers = conn->shared->writers;
     if (!conn->holds_writers)
         return;
     conn->holds_writers = 0;
@@ -79,7 +79,7 @@ void pondi_sqlite_writers_leave(pondi_sqlite_conn *conn)
 
 void pondi_sqlite_writers_wake(pondi_sqlite_conn *conn)
 {
-    pthread_mutex_lock(&conn->shared->writers.lock);
+    pthread_mutex_lock(&conn->shared->writers->lock);
     pthread_cond_signal(&conn->turn.ready);
-    pthread_mutex_unlock(&conn->shared->writers.lock);
+    pthread_mutex_unlock(&conn->shared->writers->lock);
 }
