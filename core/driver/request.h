@@ -35,10 +35,15 @@ typedef struct pondi_request {
     int64_t submitted_ns;
     int64_t deadline_ns; /* PONDI_NEVER for no limit */
     int stop_code;       /* POND_ETIMEDOUT or POND_ECANCELLED once the driver was told to stop */
-    int block;           /* of several statements on purpose, from the library itself */
-    int inline_run;      /* executed by the calling thread, see pondi_driver.run_inline */
-    int may_move;        /* once, to another connection, if it never left this one */
-    int started;         /* it passed its checks, and was the driver's to run */
+    int block;           /* of several statements on purpose, from the library itself: one compound
+                            statement, or with `batch` a list of them */
+    int batch;      /* a transaction of its own: the statements of the list one by one, until one
+                       fails or writes no row, which rolls back; then there are no rows. Else
+                       it commits, and the result is the first with rows. MySQL has got them
+                       all before the first one is answered. */
+    int inline_run; /* executed by the calling thread, see pondi_driver.run_inline */
+    int may_move;   /* once, to another connection, if it never left this one */
+    int started;    /* it passed its checks, and was the driver's to run */
     pondi_operation *operation; /* what it is counted as; NULL for not at all */
     uint64_t ticket;            /* of the operation's circuit breaker; 0 for none */
 } pondi_request;

@@ -4,7 +4,7 @@
  *   PostgreSQL   entities alike: one statement that takes the columns as arrays and writes the
  *                history, too; else one statement, executed for each in a pipeline
  *   MySQL        entities alike: one INSERT with many rows; else one statement, executed for each;
- *                then one for the history
+ *                then one for the history; few of them: all of that in one piece
  *   SQLite       one statement, executed for each; then one for the history
  *
  * Where entities are not alike, flags beside the values say which fields of a row are given.
@@ -13,12 +13,13 @@
 
 #include "base/alloc.h"
 #include "base/hash.h"
+#include "driver/conn.h"
 #include "driver/result.h"
 #include "entity/plan.h"
 #include "entity/write.h"
 #include "millpond/millpond.h"
 
-enum { ARRAY_ROWS = 5000, VALUES_ROWS = 1000, VALUES_PARAMS = 60000 };
+enum { ARRAY_ROWS = 5000, VALUES_ROWS = 1000, VALUES_PARAMS = 60000, BLOCK_ROWS = 100 };
 
 static void put(pond_plan *plan, const char *text)
 {
@@ -262,19 +263,25 @@ static int put_chunk_ids(pond_plan *plan)
     return 1;
 }
 
-static void note(pond_plan *plan)
+static int put_note(pond_plan *plan)
 {
-    pondi_plan_sql(plan);
     pondi_put_history_head(plan);
     pondi_put_table(plan, "");
     put(plan, " m WHERE m.id ");
-    if (!put_chunk_ids(plan)) {
-        pondi_plan_nomem(plan);
-        return;
-    }
+    if (!put_chunk_ids(plan))
+        return 0;
     put(plan, " AND ");
     pondi_put_guard(plan);
-    pondi_plan_execute(plan, noted);
+    return 1;
+}
+
+static void note(pond_plan *plan)
+{
+    pondi_plan_sql(plan);
+    if (put_note(plan))
+        pondi_plan_execute(plan, noted);
+    else
+        pondi_plan_nomem(plan);
 }
 
 /* ---- Arrays: PostgreSQL ------------------------------------------------------------------ */
@@ -390,9 +397,8 @@ static void put_row(pond_plan *plan, const pondi_record *record, const uint8_t *
     put(plan, ")");
 }
 
-static void write_rows(pond_plan *plan, const uint8_t *given)
+static void put_rows(pond_plan *plan, const uint8_t *given)
 {
-    pondi_plan_sql(plan);
     put_insert_columns(plan, given);
     put(plan, "VALUES ");
     for (size_t i = plan->at; i < plan->ends; i++) {
@@ -400,7 +406,58 @@ static void write_rows(pond_plan *plan, const uint8_t *given)
         put_row(plan, &plan->records[i], given);
     }
     put_conflict(plan, given, 0);
+}
+
+static void write_rows(pond_plan *plan, const uint8_t *given)
+{
+    pondi_plan_sql(plan);
+    put_rows(plan, given);
     pondi_plan_execute(plan, note);
+}
+
+/* ---- All in one piece: MySQL ------------------------------------------------------------- */
+
+/* True if there are few, alike, and a transaction can travel as one statement or as a batch. */
+static int in_one_piece(const pond_plan *plan)
+{
+    if (!is_mysql(plan) || plan->joined || plan->entity->careful)
+        return 0;
+    pond_plan whole = *plan; /* as a chunk */
+    whole.at = 0;
+    whole.ends = plan->record_count;
+    if (find_end(plan, 0) < plan->record_count || !chunk_is_alike(&whole))
+        return 0;
+    if (pondi_plan_can(plan, POND_CAN_RUN_BLOCK))
+        return plan->record_count <= BLOCK_ROWS;
+    return pondi_plan_can(plan, PONDI_CAN_BATCH) &&
+           pondi_is_small(plan->records, plan->record_count);
+}
+
+static void wrote_piece(pond_plan *plan)
+{
+    plan->owns = 0; /* it committed, or rolled back */
+    if (pondi_plan_got_rows(plan))
+        chunk_done(plan);
+    else
+        pondi_plan_stale(plan);
+}
+
+static void write_piece(pond_plan *plan, const uint8_t *given)
+{
+    int block = pondi_plan_can(plan, POND_CAN_RUN_BLOCK);
+    pondi_plan_sql(plan);
+    if (block)
+        pondi_put_block_head(plan);
+    put_rows(plan, given);
+    put(plan, "; ");
+    put_note(plan); /* allocates nothing on MySQL */
+    if (block) {
+        put(plan, "; IF ROW_COUNT() > 0 THEN COMMIT; SELECT 1; ELSE ROLLBACK; END IF; END");
+        pondi_plan_execute_block(plan, wrote_piece);
+    } else {
+        put(plan, " AND ROW_COUNT() > 0; SELECT 1");
+        pondi_plan_execute_batch(plan, wrote_piece);
+    }
 }
 
 /* ---- One statement for each row ---------------------------------------------------------- */
@@ -574,6 +631,8 @@ static void next_chunk(pond_plan *plan)
         care_for(plan);
     } else if (in_one(plan) && chunk_is_alike(plan)) {
         write_arrays(plan, given, columns);
+    } else if (in_one_piece(plan)) {
+        write_piece(plan, given);
     } else if (is_mysql(plan) && chunk_is_alike(plan)) {
         write_rows(plan, given);
     } else {
@@ -600,6 +659,8 @@ static int needs_transaction(const pond_plan *plan)
     pond_plan whole = *plan; /* as a chunk */
     whole.at = 0;
     whole.ends = plan->record_count;
+    if (in_one_piece(plan))
+        return 0;
     return plan->record_count && !(in_one(plan) && find_end(plan, 0) == plan->record_count &&
                                    chunk_is_alike(&whole) && !plan->entity->careful);
 }

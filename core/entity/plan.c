@@ -202,6 +202,8 @@ static void step(pond_plan *plan, pond_step_kind kind, size_t rows, pondi_state 
     }
     plan->kind = (uint32_t)kind;
     plan->rows = rows;
+    plan->block = 0;
+    plan->batch = 0;
     plan->then = then;
     plan->catches = 0;
 }
@@ -209,6 +211,19 @@ static void step(pond_plan *plan, pond_step_kind kind, size_t rows, pondi_state 
 void pondi_plan_execute(pond_plan *plan, pondi_state then)
 {
     step(plan, POND_STEP_EXECUTE, 1, then);
+}
+
+void pondi_plan_execute_block(pond_plan *plan, pondi_state then)
+{
+    plan->owns = 1; /* what is left open if it is stopped in the middle */
+    step(plan, POND_STEP_EXECUTE, 1, then);
+    plan->block = 1;
+}
+
+void pondi_plan_execute_batch(pond_plan *plan, pondi_state then)
+{
+    pondi_plan_execute_block(plan, then);
+    plan->batch = 1;
 }
 
 void pondi_plan_execute_many(pond_plan *plan, size_t rows, pondi_state then)

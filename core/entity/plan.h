@@ -87,6 +87,8 @@ struct pond_plan {
     size_t value_capacity;
     int values_failed;
     size_t rows; /* of parameters */
+    int block;   /* the statement is a compound one, or with `batch` a list of them */
+    int batch;
     int64_t wait_ms;
     pondi_state then;
     int catches;      /* `then` looks at `failure` itself */
@@ -124,6 +126,10 @@ void pondi_plan_param_integer(pond_plan *plan, int64_t integer);
 
 /* Have the statement executed, and go on with `then` if it went well. */
 void pondi_plan_execute(pond_plan *plan, pondi_state then);
+/* The same for a compound statement that begins and ends a transaction itself, and for a list of
+ * statements that the driver wraps in one: see pondi_request. */
+void pondi_plan_execute_block(pond_plan *plan, pondi_state then);
+void pondi_plan_execute_batch(pond_plan *plan, pondi_state then);
 /* The same for each of so many rows of parameters. */
 void pondi_plan_execute_many(pond_plan *plan, size_t rows, pondi_state then);
 /* The same, by itself and committed: for DDL while the caller's transaction is open. */

@@ -136,7 +136,8 @@ static int make_request(run *self, const pond_step *step, pondi_request **out, p
         return code;
     if (verb)
         (*out)->verb = verbs[step->kind];
-    (*out)->block = strncmp(step->sql, "BEGIN NOT ATOMIC", 16) == 0;
+    (*out)->block = self->plan->block;
+    (*out)->batch = self->plan->batch;
     (*out)->timeout_ms = time_left_ms(self, step);
     return POND_OK;
 }

@@ -170,7 +170,8 @@ int pond_schema_new(pond_dialect dialect, uint32_t capabilities, pond_schema **o
         return pondi_error_nomem(err);
     pondi_refcount_init(&schema->refs);
     schema->dialect = dialect;
-    schema->capabilities = capabilities;
+    schema->capabilities =
+        capabilities & (POND_CAN_RETURN | POND_CAN_RUN_BLOCK | POND_CAN_WRITE_IN_CTE);
     pthread_mutex_init(&schema->lock, NULL);
     *out = schema;
     return POND_OK;

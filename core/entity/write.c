@@ -7,6 +7,8 @@
  */
 #include <string.h>
 
+#include "driver/conn.h"
+#include "driver/param.h"
 #include "driver/result.h"
 #include "entity/plan.h"
 #include "entity/write.h"
@@ -354,6 +356,40 @@ static int in_block(const pond_plan *plan)
            pondi_plan_dialect(plan) == POND_DIALECT_MYSQL && (how == UPSERT || how == UPDATE);
 }
 
+int pondi_is_small(const pondi_record *records, size_t count)
+{
+    enum { MOST = 256 * 1024, NUMBER = 20 };
+    size_t size = 0;
+    for (size_t i = 0; i < count; i++) {
+        for (size_t k = 0; k < records[i].count; k++) {
+            const pond_value *value = &records[i].fields[k].fitted;
+            size += pondi_param_has_text(value) ? value->as.text.size : NUMBER;
+        }
+        if (size > MOST)
+            return 0;
+    }
+    return 1;
+}
+
+/* The same where the driver does it. SQLite's insert need not fail when it meets a row. */
+static int in_batch(const pond_plan *plan)
+{
+    way how = way_of(plan);
+    if (!pondi_plan_can(plan, PONDI_CAN_BATCH) || plan->joined || in_block(plan))
+        return 0;
+    if (pondi_plan_dialect(plan) == POND_DIALECT_SQLITE)
+        return how != UPDATE_OR_INSERT && how != INSERT_AFTER_ALL;
+    return (how == UPSERT || how == UPDATE) &&
+           (plan->verb != SAVE || pondi_is_small(plan->records, 1));
+}
+
+/* In a batch on MySQL a statement may be executed though the one before it failed. */
+static void put_if_written(pond_plan *plan)
+{
+    if (in_batch(plan) && pondi_plan_dialect(plan) == POND_DIALECT_MYSQL)
+        put(plan, " AND ROW_COUNT() > 0");
+}
+
 static void put_note(pond_plan *plan)
 {
     pondi_put_history_head(plan);
@@ -361,11 +397,32 @@ static void put_note(pond_plan *plan)
     put(plan, " m WHERE m.id = ? AND ");
     pondi_plan_param(plan, id_of(plan));
     pondi_put_guard(plan);
+    put_if_written(plan);
 }
 
 static void put_delete(pond_plan *plan)
 {
     put(plan, "DELETE FROM ");
+    pondi_put_table(plan, "");
+    put(plan, " WHERE id = ?");
+    pondi_plan_param(plan, id_of(plan));
+    put_if_written(plan);
+}
+
+/* What the plan gets to see of the row: all of it after a save. */
+static void put_seen(pond_plan *plan)
+{
+    if (plan->verb == SAVE)
+        pondi_put_columns(plan, "");
+    else
+        put(plan, "version");
+}
+
+static void put_select(pond_plan *plan)
+{
+    put(plan, "SELECT ");
+    put_seen(plan);
+    put(plan, " FROM ");
     pondi_put_table(plan, "");
     put(plan, " WHERE id = ?");
     pondi_plan_param(plan, id_of(plan));
@@ -444,7 +501,7 @@ static void deleted(pond_plan *plan)
 static void done(pond_plan *plan)
 {
     plan->number = 1;
-    if (!is_permanent(plan) || in_one(plan) || in_block(plan)) {
+    if (!is_permanent(plan) || in_one(plan) || in_block(plan) || in_batch(plan)) {
         pondi_plan_leave(plan);
         return;
     }
@@ -483,10 +540,7 @@ static void write_in_one(pond_plan *plan)
     put(plan, "), noted AS (");
     pondi_put_history_head(plan);
     put(plan, "changed m) SELECT ");
-    if (plan->verb == SAVE)
-        pondi_put_columns(plan, "");
-    else
-        put(plan, "version");
+    put_seen(plan);
     put(plan, " FROM changed");
     pondi_put_shape(plan);
     pondi_plan_execute(plan, wrote_in_one);
@@ -504,27 +558,47 @@ static void wrote_block(pond_plan *plan)
 static void write_block(pond_plan *plan)
 {
     pondi_plan_sql(plan);
-    put(plan, "BEGIN NOT ATOMIC DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN ROLLBACK; RESIGNAL; "
-              "END; START TRANSACTION; ");
+    pondi_put_block_head(plan);
     put_main(plan);
     put(plan, "; IF ROW_COUNT() > 0 THEN ");
     put_note(plan);
-    put(plan, "; IF ROW_COUNT() > 0 THEN SELECT ");
-    if (plan->verb == SAVE)
-        pondi_put_columns(plan, "");
-    else
-        put(plan, "version");
-    put(plan, " FROM ");
-    pondi_put_table(plan, "");
-    put(plan, " WHERE id = ?; ");
-    pondi_plan_param(plan, id_of(plan));
+    put(plan, "; IF ROW_COUNT() > 0 THEN ");
+    put_select(plan);
+    put(plan, "; ");
     if (is_permanent(plan)) {
         put_delete(plan);
         put(plan, "; ");
     }
     put(plan, "COMMIT; ELSE ROLLBACK; END IF; ELSE ROLLBACK; END IF; END");
-    plan->owns = 1; /* what is left open if it is stopped in the middle */
-    pondi_plan_execute(plan, wrote_block);
+    pondi_plan_execute_block(plan, wrote_block);
+}
+
+/* ---- In a batch: SQLite, MySQL ----------------------------------------------------------- */
+
+static void write_batch(pond_plan *plan)
+{
+    int sqlite = pondi_plan_dialect(plan) == POND_DIALECT_SQLITE;
+    pondi_plan_sql(plan);
+    put_main(plan);
+    if (sqlite) {
+        put(plan,
+            way_of(plan) == INSERT ? " ON CONFLICT (id) DO NOTHING RETURNING " : " RETURNING ");
+        put_seen(plan);
+    }
+    put(plan, "; ");
+    put_note(plan);
+    if (is_permanent(plan)) {
+        put(plan, "; ");
+        put_delete(plan);
+    }
+    if (!sqlite) {
+        put(plan, "; ");
+        if (is_permanent(plan))
+            put(plan, "SELECT 1");
+        else
+            put_select(plan);
+    }
+    pondi_plan_execute_batch(plan, wrote_block);
 }
 
 /* ---- In a transaction -------------------------------------------------------------------- */
@@ -547,14 +621,9 @@ static void noted(pond_plan *plan)
         return;
     }
     pondi_plan_sql(plan);
-    put(plan, "SELECT ");
-    pondi_put_columns(plan, "");
-    put(plan, " FROM ");
-    pondi_put_table(plan, "");
-    put(plan, " WHERE id = ?");
+    put_select(plan);
     if (pondi_plan_dialect(plan) == POND_DIALECT_MYSQL)
         put(plan, " FOR UPDATE"); /* the row as it is, not as of an old snapshot */
-    pondi_plan_param(plan, id_of(plan));
     pondi_plan_execute(plan, selected);
 }
 
@@ -609,6 +678,10 @@ static void begin_write(pond_plan *plan)
         write_block(plan);
         return;
     }
+    if (in_batch(plan)) {
+        write_batch(plan);
+        return;
+    }
     int inserts = way_of(plan) == INSERT;
     pondi_plan_sql(plan);
     put_main(plan);
@@ -624,7 +697,7 @@ static void begin_write(pond_plan *plan)
 
 static int needs_transaction(const pond_plan *plan)
 {
-    return !in_one(plan) && !in_block(plan);
+    return !in_one(plan) && !in_block(plan) && !in_batch(plan);
 }
 
 static void body(pond_plan *plan)

@@ -23,6 +23,18 @@ void pondi_put_next_version(pond_plan *plan, const pond_value *id);
 /* What every update of an upsert sets; `old` names the row that is there ("m."). */
 void pondi_put_own_updates(pond_plan *plan, const char *old);
 
+/* A transaction as one statement, where POND_CAN_RUN_BLOCK: this, statements, COMMIT or ROLLBACK
+ * and an END. */
+static inline void pondi_put_block_head(pond_plan *plan)
+{
+    pondi_buffer_append_text(&plan->sql,
+                             "BEGIN NOT ATOMIC DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN "
+                             "ROLLBACK; RESIGNAL; END; START TRANSACTION; ");
+}
+
+/* True if the values are few enough to travel as the text of a batch. */
+int pondi_is_small(const pondi_record *records, size_t count);
+
 /* True if the record must not be written by an upsert. */
 int pondi_needs_care(const pond_plan *plan, const pondi_record *record);
 

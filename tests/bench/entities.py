@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import os
 import tempfile
@@ -19,11 +20,12 @@ ROWS = 10_000
 TASKS = 10
 ENTITY = "bench_entity"
 KINDS = ("postgres", "mysql", "sqlite")
+WORK = ("save", "change")
 
 FLOORS = {
     ("entities postgres save, one at a time", "continuum"): 3.0,
-    **{(f"entities {kind} save 10,000", "continuum"): 15.0 for kind in KINDS},
-    **{(f"entities {kind} save 10,000", "by hand"): 1 / 3 for kind in KINDS},
+    **{(f"entities {kind} {what} 10,000", "continuum"): 15.0 for kind in KINDS for what in WORK},
+    **{(f"entities {kind} {what} 10,000", "by hand"): 0.333 for kind in KINDS for what in WORK},
     ("entities postgres get, 10 tasks", "raw select"): 0.6,
     ("entities postgres find 10,000", "continuum"): 5.0,
 }
@@ -128,21 +130,30 @@ class ByHand:
 
 
 async def _many(report: Any, kind: str, path: Path, peer: Continuum) -> None:
-    workload = f"entities {kind} save 10,000"
-    rows = [row_of(i) for i in range(ROWS)]
+    """10,000 new entities; then the same again, each changed."""
     db = _open(kind, path)
     async with db.async_connection() as conn:
         for table in (ENTITY, f"{ENTITY}_history", f"{ENTITY}_meta"):
             await conn.execute(f"DROP TABLE IF EXISTS {table}")
-        await conn.save_entity(ENTITY, rows[0])
+        await conn.save_entity(ENTITY, row_of(0))
+        await conn.delete_entity(ENTITY, row_of(0)["id"], permanent=True)
         hand = ByHand(conn, kind)
         await hand.make()
-        rates = {
-            "millpond": await _timed(lambda: conn.save_entities(ENTITY, rows), 5),
-            "by hand": await _timed(lambda: hand.save_many(rows), 5),
-            "continuum": await _timed(lambda: peer.save_many(rows), 2),
+        steps: dict[str, Callable[[list[dict[str, Any]]], Any]] = {
+            "millpond": lambda rows: conn.save_entities(ENTITY, rows),
+            "by hand": hand.save_many,
+            "continuum": peer.save_many,
         }
-    report.add(workload, rates)
+        for workload, rounds in (
+            (f"entities {kind} save {ROWS:,}", (0,)),
+            (f"entities {kind} change {ROWS:,}", (1, 2)),
+        ):
+            rates: dict[str, list[float]] = {name: [] for name in steps}
+            for number in rounds:
+                rows = [{**row_of(i), "size": i + number, "code": f"{number}"} for i in range(ROWS)]
+                for name, step in steps.items():
+                    rates[name] += await _timed(functools.partial(step, rows), 1)
+            report.add(workload, rates)
 
 
 async def _one(report: Any, db: Any, peer: Continuum) -> None:

@@ -258,14 +258,26 @@ static PyObject *decode(native_state *state, const decoder *how, pond_value *val
     return decoded;
 }
 
+/* Every row has the same keys: copies of a dict that has them need not grow. */
+static PyObject *make_template(const decoder *decoders, size_t count)
+{
+    PyObject *dict = PyDict_New();
+    for (size_t i = 0; dict && i < count; i++) {
+        if (PyDict_SetItem(dict, decoders[i].name, Py_None))
+            Py_CLEAR(dict);
+    }
+    return dict;
+}
+
 static PyObject *read_dict(native_state *state, pond_result *result, size_t row,
-                           const decoder *decoders, pond_value *values, size_t count)
+                           const decoder *decoders, PyObject *template, pond_value *values,
+                           size_t count)
 {
     pond_error *error = NULL;
     int code = pond_result_row(result, row, values, &error);
     if (code)
         return native_raise(state, code, error);
-    PyObject *dict = PyDict_New();
+    PyObject *dict = template ? PyDict_Copy(template) : PyDict_New();
     for (size_t i = 0; dict && i < count; i++) {
         PyObject *object = decode(state, &decoders[i], &values[i]);
         if (!object || PyDict_SetItem(dict, decoders[i].name, object))
@@ -286,13 +298,17 @@ PyObject *native_dicts(native_state *state, pond_result *result, int plain)
         if (make_decoder(state, result, i, plain, &decoders[i]))
             Py_CLEAR(list);
     }
+    PyObject *template = list && rows > 1 ? make_template(decoders, columns) : NULL;
+    if (PyErr_Occurred())
+        Py_CLEAR(list);
     for (size_t i = 0; list && i < rows; i++) {
-        PyObject *dict = read_dict(state, result, i, decoders, values, columns);
+        PyObject *dict = read_dict(state, result, i, decoders, template, values, columns);
         if (dict)
             PyList_SET_ITEM(list, (Py_ssize_t)i, dict);
         else
             Py_CLEAR(list);
     }
+    Py_XDECREF(template);
     for (size_t i = 0; decoders && i < columns; i++) {
         Py_XDECREF(decoders[i].name);
         Py_XDECREF(decoders[i].call);

@@ -68,6 +68,8 @@ void pondi_mysql_cancel(my_conn *conn)
     }
     if (conn->held || conn->settling)
         return; /* it has ended already */
+    if (conn->beginning)
+        return; /* what follows must not be executed outside a transaction: soon, then */
     atomic_store(&conn->stop, 1);
     my_task *task = conn->task || conn->lost ? NULL : pondi_mysql_task_new(conn);
     if (!task)

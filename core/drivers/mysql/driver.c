@@ -12,8 +12,13 @@
 static const char *const aliases[] = {"mariadb", NULL};
 
 static const pondi_driver_option options[] = {
-    {"sql_mode", NULL}, {"sslcert", NULL},     {"sslkey", NULL},
-    {"sslmode", NULL},  {"sslrootcert", NULL}, {"transaction_isolation", NULL},
+    {"pipelining", pondi_check_flag},
+    {"sql_mode", NULL},
+    {"sslcert", NULL},
+    {"sslkey", NULL},
+    {"sslmode", NULL},
+    {"sslrootcert", NULL},
+    {"transaction_isolation", NULL},
     {NULL, NULL},
 };
 
@@ -244,6 +249,7 @@ static void start(pondi_conn *base, pondi_request *request)
     conn->sent = 0;
     conn->reprepared = 0;
     conn->settling = 0;
+    conn->beginning = 0;
     conn->parked = 0;
     atomic_store(&conn->stop, 0);
     switch (request->kind) {
@@ -252,7 +258,10 @@ static void start(pondi_conn *base, pondi_request *request)
         return;
     case PONDI_REQUEST_EXECUTE:
     case PONDI_REQUEST_STREAM:
-        pondi_mysql_execute(conn);
+        if (request->batch)
+            pondi_mysql_batch(conn);
+        else
+            pondi_mysql_execute(conn);
         break;
     case PONDI_REQUEST_FETCH:
         pondi_mysql_stream_fetch(conn);

@@ -26,6 +26,8 @@ typedef bool my_flag;
 typedef enum my_call {
     MY_NONE,
     MY_QUERY,      /* text, text_size -> failed */
+    MY_SEND,       /* text, text_size -> failed: the first half of MY_QUERY */
+    MY_READ,       /* -> failed: the second half */
     MY_ROWS,       /* -> rows; NULL is a failure if there are columns */
     MY_NEXT,       /* of a text query -> failed: 0 another result, -1 none */
     MY_PREPARE,    /* stmt, text, text_size -> failed */
@@ -110,6 +112,17 @@ typedef struct my_many {
     int64_t last_insert_id;
 } my_many;
 
+/* Progress of a batch. */
+enum { MY_BATCH_MOST = 8 };
+
+typedef struct my_batch {
+    size_t ends[MY_BATCH_MOST]; /* of the statements, in the connection's scratch text */
+    size_t count;
+    size_t sent;
+    size_t read;
+    int untouched; /* a statement wrote no row */
+} my_batch;
+
 typedef struct my_conn {
     pondi_conn base; /* first */
     MYSQL *mysql;
@@ -133,10 +146,13 @@ typedef struct my_conn {
     int reprepared;   /* once is enough */
     int settling;     /* absorbs a cancel that came too late, or asks for the state */
     int lost;
-    int parked; /* a stream waits to be asked for more: nothing is read */
+    int beginning; /* a batch was sent whose BEGIN has no answer yet: it must not be stopped alone
+                    */
+    int parked;    /* a stream waits to be asked for more: nothing is read */
     pondi_row_set *set;
     pond_error *error;
     my_many many;
+    my_batch batch;
     my_params params;
     pondi_arena bulk;     /* parameters of many rows */
     pondi_list closing;   /* evicted statements: the server is told before the next prepare */
@@ -273,6 +289,9 @@ void pondi_mysql_drop_rows(my_conn *conn, my_step then);
 
 /* ---- reset.c ---- */
 void pondi_mysql_reset(my_conn *conn);
+
+/* ---- batch.c ---- */
+void pondi_mysql_batch(my_conn *conn);
 
 /* ---- many.c ---- */
 void pondi_mysql_many(my_conn *conn);

@@ -21,13 +21,25 @@ static void step(my_conn *conn, int ready);
 
 /* ---- The calls --------------------------------------------------------------------------- */
 
+static int read_answer(my_conn *conn, int waiting, const my_flag *failed)
+{
+    if (!waiting)
+        conn->failed = *failed;
+    return waiting;
+}
+
 static int start_call(my_conn *conn)
 {
-    my_flag flag;
+    my_flag flag = 0;
     switch (conn->call) {
     case MY_QUERY:
         return mysql_real_query_start(&conn->failed, conn->mysql, conn->text,
                                       (unsigned long)conn->text_size);
+    case MY_SEND:
+        return mysql_send_query_start(&conn->failed, conn->mysql, conn->text,
+                                      (unsigned long)conn->text_size);
+    case MY_READ:
+        return read_answer(conn, mysql_read_query_result_start(&flag, conn->mysql), &flag);
     case MY_ROWS:
         return mysql_store_result_start(&conn->rows, conn->mysql);
     case MY_NEXT:
@@ -54,10 +66,14 @@ static int start_call(my_conn *conn)
 
 static int go_on(my_conn *conn, int ready)
 {
-    my_flag flag;
+    my_flag flag = 0;
     switch (conn->call) {
     case MY_QUERY:
         return mysql_real_query_cont(&conn->failed, conn->mysql, ready);
+    case MY_SEND:
+        return mysql_send_query_cont(&conn->failed, conn->mysql, ready);
+    case MY_READ:
+        return read_answer(conn, mysql_read_query_result_cont(&flag, conn->mysql, ready), &flag);
     case MY_ROWS:
         return mysql_store_result_cont(&conn->rows, conn->mysql, ready);
     case MY_NEXT:

@@ -24,6 +24,12 @@ static void call(my_conn *conn)
     case MY_QUERY:
         conn->failed = mysql_real_query(conn->mysql, conn->text, (unsigned long)conn->text_size);
         break;
+    case MY_SEND:
+        conn->failed = mysql_send_query(conn->mysql, conn->text, (unsigned long)conn->text_size);
+        break;
+    case MY_READ:
+        conn->failed = mysql_read_query_result(conn->mysql);
+        break;
     case MY_ROWS:
         conn->rows = mysql_store_result(conn->mysql);
         break;

@@ -37,7 +37,7 @@ static int open_conn(pond_config *config, void *shared, pondi_conn **out, pond_e
     pondi_sqlite_conn *conn = pondi_calloc(1, sizeof(*conn));
     if (!conn)
         return pondi_error_nomem(err);
-    conn->base.features = POND_CAN_RETURN;
+    conn->base.features = POND_CAN_RETURN | PONDI_CAN_BATCH;
     conn->shared = shared;
     pondi_refcount_take(&conn->shared->refs);
     conn->job.run = run_job;

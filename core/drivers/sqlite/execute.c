@@ -9,9 +9,13 @@
 
 void pondi_sqlite_statement_free(pondi_sqlite_statement *statement)
 {
-    sqlite3_finalize(statement->stmt);
-    pondi_free(statement->kinds);
-    pondi_free(statement);
+    while (statement) {
+        pondi_sqlite_statement *next = statement->next;
+        sqlite3_finalize(statement->stmt);
+        pondi_free(statement->kinds);
+        pondi_free(statement);
+        statement = next;
+    }
 }
 
 /* Read what the columns are declared as; again after SQLite prepared anew for a changed schema. */
@@ -39,33 +43,53 @@ static int is_stale(const pondi_sqlite_statement *statement)
            statement->reprepared;
 }
 
-static int prepare(pondi_sqlite_conn *conn, pondi_statement *at)
+/* The statement that `sql` begins with; `rest` is what follows it. */
+static int prepare_one(pondi_sqlite_conn *conn, const char *sql, size_t size,
+                       pondi_sqlite_statement **out, const char **rest)
 {
-    if (at->prepared)
-        return SQLITE_OK;
+    *out = NULL;
     pondi_sqlite_statement *statement = pondi_calloc(1, sizeof(*statement));
     if (!statement)
         return SQLITE_NOMEM;
-    if (at->native_size > INT32_MAX - 1) {
-        pondi_free(statement);
-        return SQLITE_TOOBIG;
-    }
-    int code = sqlite3_prepare_v3(conn->db, at->native, (int)at->native_size + 1,
-                                  SQLITE_PREPARE_PERSISTENT, &statement->stmt, NULL);
+    int code = sqlite3_prepare_v3(conn->db, sql, (int)size + 1, SQLITE_PREPARE_PERSISTENT,
+                                  &statement->stmt, rest);
     if (code == SQLITE_OK && statement->stmt)
         code = read_kinds(statement);
-    if (code != SQLITE_OK || !statement->stmt) {
+    if (code == SQLITE_OK && statement->stmt)
+        *out = statement;
+    else
         pondi_sqlite_statement_free(statement);
-        return code ? code : SQLITE_ERROR;
-    }
-    at->prepared = statement;
-    return SQLITE_OK;
+    return *out || code ? code : SQLITE_ERROR;
+}
+
+static int prepare(pondi_sqlite_conn *conn, pondi_statement *at, int batch)
+{
+    pondi_sqlite_statement *first = NULL;
+    pondi_sqlite_statement **link = &first;
+    const char *sql = at->native;
+    int code = SQLITE_OK;
+    if (at->prepared)
+        return SQLITE_OK;
+    if (at->native_size > INT32_MAX - 1)
+        return SQLITE_TOOBIG;
+    do {
+        code = prepare_one(conn, sql, at->native_size - (size_t)(sql - at->native), link, &sql);
+        link = code ? link : &(*link)->next;
+    } while (batch && !code && *sql);
+    if (code)
+        pondi_sqlite_statement_free(first);
+    else
+        at->prepared = first;
+    return code;
 }
 
 /* `:name`, `@name` and `$1` are parameters to SQLite, but not to us. */
 static int check_parameters(const pondi_sqlite_statement *statement, size_t count, pond_error **err)
 {
-    if ((size_t)sqlite3_bind_parameter_count(statement->stmt) == count)
+    size_t found = 0;
+    for (; statement; statement = statement->next)
+        found += (size_t)sqlite3_bind_parameter_count(statement->stmt);
+    if (found == count)
         return POND_OK;
     return pondi_error_set(err, POND_EPARAMS,
                            "the statement has parameters that are not written as ?, such as "
@@ -76,16 +100,16 @@ static int check_parameters(const pondi_sqlite_statement *statement, size_t coun
 
 /* The parameters are the request's: a stream goes on after its first one has gone. */
 static int bind_all(const pondi_sqlite_statement *statement, const pondi_request *request,
-                    const pond_value *params, pond_error **err)
+                    const pond_value *params, size_t count, pond_error **err)
 {
     int code = POND_OK;
     int copy = request->kind == PONDI_REQUEST_STREAM;
-    for (size_t i = 0; i < request->column_count && !code; i++)
+    for (size_t i = 0; i < count && !code; i++)
         code = pondi_sqlite_bind(statement->stmt, (int)i + 1, &params[i], copy, err);
     return code;
 }
 
-static pondi_row_set *new_rows(const pondi_sqlite_statement *statement)
+pondi_row_set *pondi_sqlite_new_rows(const pondi_sqlite_statement *statement)
 {
     pondi_row_set *set = pondi_row_set_new((size_t)statement->column_count);
     if (!set)
@@ -113,7 +137,7 @@ static int match_columns(pondi_sqlite_statement *statement, pondi_row_set **set)
     if ((*set)->base.row_count)
         return (*set)->base.column_count == (size_t)statement->column_count ? SQLITE_OK
                                                                             : SQLITE_SCHEMA;
-    pondi_row_set *renewed = new_rows(statement);
+    pondi_row_set *renewed = pondi_sqlite_new_rows(statement);
     if (!renewed)
         return SQLITE_NOMEM;
     renewed->base.affected = (*set)->base.affected;
@@ -160,13 +184,12 @@ void pondi_sqlite_rewind(pondi_sqlite_statement *statement)
     sqlite3_clear_bindings(statement->stmt);
 }
 
-/* Bind, step to the end, and leave the statement ready for the next time. */
-static int execute_row(pondi_sqlite_conn *conn, pondi_request *request, const pond_value *params,
-                       pondi_row_set **set, pond_error **err)
+int pondi_sqlite_execute_one(pondi_sqlite_conn *conn, pondi_request *request,
+                             pondi_sqlite_statement *statement, const pond_value *params,
+                             size_t count, pondi_row_set **set, pond_error **err)
 {
-    pondi_sqlite_statement *statement = request->statement->prepared;
     int writes = !sqlite3_stmt_readonly(statement->stmt);
-    int code = bind_all(statement, request, params, err);
+    int code = bind_all(statement, request, params, count, err);
     int sqlite = SQLITE_OK;
     if (!code && writes) {
         sqlite = pondi_sqlite_writers_enter(conn);
@@ -198,13 +221,19 @@ static int execute_row(pondi_sqlite_conn *conn, pondi_request *request, const po
     return POND_OK;
 }
 
+static int execute_row(pondi_sqlite_conn *conn, pondi_request *request, const pond_value *params,
+                       pondi_row_set **set, pond_error **err)
+{
+    return pondi_sqlite_execute_one(conn, request, request->statement->prepared, params,
+                                    request->column_count, set, err);
+}
+
 static int run(pondi_sqlite_conn *conn, const char *sql)
 {
     return sqlite3_exec(conn->db, sql, NULL, NULL, NULL);
 }
 
-/* Ours alone, whatever was asked to stop: cleaning up must not fail for that. */
-static void run_undisturbed(pondi_sqlite_conn *conn, const char *sql)
+void pondi_sqlite_run_undisturbed(pondi_sqlite_conn *conn, const char *sql)
 {
     conn->undisturbed = 1;
     while (run(conn, sql) == SQLITE_INTERRUPT)
@@ -216,7 +245,7 @@ static void run_undisturbed(pondi_sqlite_conn *conn, const char *sql)
 
 static int ready_statement(pondi_sqlite_conn *conn, pondi_request *request, pond_error **err)
 {
-    int sqlite = prepare(conn, request->statement);
+    int sqlite = prepare(conn, request->statement, request->batch);
     if (sqlite)
         return pondi_error_move(err, pondi_sqlite_error(conn, request, sqlite));
     return check_parameters(request->statement->prepared, request->column_count, err);
@@ -229,7 +258,9 @@ static int execute(pondi_sqlite_conn *conn, pondi_request *request, pond_result 
     int code = ready_statement(conn, request, err);
     if (code)
         return code;
-    set = new_rows(request->statement->prepared);
+    if (request->batch)
+        return pondi_sqlite_execute_batch(conn, request, result, err);
+    set = pondi_sqlite_new_rows(request->statement->prepared);
     if (!set)
         return pondi_error_nomem(err);
     code = execute_row(conn, request, request->params, &set, err);
@@ -291,7 +322,7 @@ static int execute_rows(pondi_sqlite_conn *conn, pondi_request *request, pondi_r
     return POND_OK;
 }
 
-static int begin(pondi_sqlite_conn *conn)
+int pondi_sqlite_begin(pondi_sqlite_conn *conn)
 {
     if (conn->read_only)
         return run(conn, "BEGIN");
@@ -308,10 +339,10 @@ static int execute_many(pondi_sqlite_conn *conn, pondi_request *request, pond_re
     int code = ready_statement(conn, request, err);
     if (code)
         return code;
-    int sqlite = owns ? begin(conn) : run(conn, "SAVEPOINT millpond_many");
+    int sqlite = owns ? pondi_sqlite_begin(conn) : run(conn, "SAVEPOINT millpond_many");
     if (sqlite)
         return pondi_error_move(err, pondi_sqlite_error(conn, NULL, sqlite));
-    set = new_rows(request->statement->prepared);
+    set = pondi_sqlite_new_rows(request->statement->prepared);
     code = set ? execute_rows(conn, request, &set, err) : pondi_error_nomem(err);
     if (!code) {
         sqlite = run(conn, owns ? "COMMIT" : "RELEASE millpond_many");
@@ -319,8 +350,8 @@ static int execute_many(pondi_sqlite_conn *conn, pondi_request *request, pond_re
             code = pondi_error_move(err, pondi_sqlite_error(conn, NULL, sqlite));
     }
     if (code && !sqlite3_get_autocommit(conn->db))
-        run_undisturbed(conn,
-                        owns ? "ROLLBACK" : "ROLLBACK TO millpond_many; RELEASE millpond_many");
+        pondi_sqlite_run_undisturbed(
+            conn, owns ? "ROLLBACK" : "ROLLBACK TO millpond_many; RELEASE millpond_many");
     if (!code)
         *result = &set->base;
     else if (set)
@@ -333,7 +364,7 @@ static int fetch(pondi_sqlite_conn *conn, pondi_request *request, pond_result **
                  pond_error **err)
 {
     pondi_sqlite_statement *statement = request->statement->prepared;
-    pondi_row_set *set = new_rows(statement);
+    pondi_row_set *set = pondi_sqlite_new_rows(statement);
     int sqlite = set ? step_rows(statement, request->batch_rows, &set) : SQLITE_NOMEM;
     int code = sqlite ? pondi_error_move(err, pondi_sqlite_error(conn, request, sqlite)) : POND_OK;
     if (code || !set->base.more)
@@ -349,7 +380,7 @@ static int transact(pondi_sqlite_conn *conn, pondi_request *request, pond_error 
 {
     int sqlite;
     if (request->verb == POND_BEGIN)
-        sqlite = begin(conn);
+        sqlite = pondi_sqlite_begin(conn);
     else
         sqlite = run(conn, request->verb == POND_COMMIT ? "COMMIT" : "ROLLBACK");
     return sqlite ? pondi_error_move(err, pondi_sqlite_error(conn, NULL, sqlite)) : POND_OK;

@@ -76,6 +76,7 @@ typedef struct pondi_sqlite_conn {
 /* A prepared statement and what its columns are declared as. */
 typedef struct pondi_sqlite_statement {
     sqlite3_stmt *stmt;
+    struct pondi_sqlite_statement *next; /* of a batch */
     int quick;      /* it only reads, and took next to no time when it last ran */
     int reprepared; /* SQLite's count when `kinds` was read */
     int column_count;
@@ -115,10 +116,24 @@ int pondi_sqlite_was_stopped(const pondi_sqlite_conn *conn);
 void pondi_sqlite_perform(pondi_sqlite_conn *conn, pondi_request *request, pond_result **result,
                           pond_error **error);
 void pondi_sqlite_rewind(pondi_sqlite_statement *statement);
+pondi_row_set *pondi_sqlite_new_rows(const pondi_sqlite_statement *statement);
+/* Bind, step to the end, and leave the statement ready for the next time. */
+int pondi_sqlite_execute_one(pondi_sqlite_conn *conn, pondi_request *request,
+                             pondi_sqlite_statement *statement, const pond_value *params,
+                             size_t count, pondi_row_set **set, pond_error **err);
+/* Begin a transaction that may write; an SQLite code. */
+int pondi_sqlite_begin(pondi_sqlite_conn *conn);
+/* Ours alone, whatever was asked to stop: cleaning up must not fail for that. */
+void pondi_sqlite_run_undisturbed(pondi_sqlite_conn *conn, const char *sql);
 void pondi_sqlite_statement_free(pondi_sqlite_statement *statement);
 /* Do it here on the loop's thread, if it is known to be quick; 0 if the worker must do it. */
 int pondi_sqlite_perform_quickly(pondi_sqlite_conn *conn, pondi_request *request,
                                  pond_result **result, pond_error **error);
+
+/* ---- batch.c ---- */
+/* Statements of one request in a transaction of their own; they are prepared. */
+int pondi_sqlite_execute_batch(pondi_sqlite_conn *conn, pondi_request *request,
+                               pond_result **result, pond_error **err);
 
 /* ---- values.c ---- */
 /* With `copy`, the value may go before the statement has ended. */
