@@ -1,6 +1,5 @@
 /* Values from the text or table that a program gives. */
 #include <math.h>
-#include <string.h>
 
 #include "native.h"
 
@@ -52,59 +51,62 @@ static int read_table(lua_State *L, int date, int time, int64_t *days, int64_t *
     return 1;
 }
 
-/* Read argument 1, text or a table; returns the parts it has, 0 for none that is possible. */
-static int read_moment(lua_State *L, int date, int time, int64_t *days, int64_t *us, int *offset)
+/* A value of the text that is argument 1. */
+static int from_text(lua_State *L, pond_type type, const char *what, const char *example)
 {
     size_t size;
-    *offset = 0;
-    if (lua_istable(L, 1))
-        return read_table(L, date, time, days, us)
-                   ? (date ? NATIVE_HAS_DATE : 0) | (time ? NATIVE_HAS_TIME : 0)
-                   : 0;
+    pond_value value;
     const char *text = luaL_checklstring(L, 1, &size);
-    return native_parse_moment(text, size, days, us, offset);
+    if (pond_value_parse(type, text, size, &value, NULL))
+        return no_such(L, what, example);
+    native_push_plain(L, &value);
+    return 1;
 }
 
 static int new_date(lua_State *L)
 {
+    static const char example[] = "2026-11-25, or {year = 2026, month = 11, day = 25}";
     int64_t days;
     int64_t us;
-    int offset;
-    if (read_moment(L, 1, 0, &days, &us, &offset) != NATIVE_HAS_DATE)
-        return no_such(L, "date", "2026-11-25, or {year = 2026, month = 11, day = 25}");
+    if (!lua_istable(L, 1))
+        return from_text(L, POND_TYPE_DATE, "date", example);
+    if (!read_table(L, 1, 0, &days, &us))
+        return no_such(L, "date", example);
     return push_integer_value(L, POND_TYPE_DATE, days, 0);
 }
 
 static int new_time(lua_State *L)
 {
+    static const char example[] = "23:59:59.5, or {hour = 23, min = 59}";
     int64_t days;
     int64_t us;
-    int offset;
-    int parts = read_moment(L, 0, 1, &days, &us, &offset);
-    if (!(parts & NATIVE_HAS_TIME) || parts & NATIVE_HAS_DATE)
-        return no_such(L, "time", "23:59:59.5, or {hour = 23, min = 59}");
-    if (lua_istable(L, 1))
-        offset = field(L, "offset", 0);
-    return push_integer_value(L, POND_TYPE_TIME, us, offset);
+    if (!lua_istable(L, 1))
+        return from_text(L, POND_TYPE_TIME, "time", example);
+    if (!read_table(L, 0, 1, &days, &us))
+        return no_such(L, "time", example);
+    return push_integer_value(L, POND_TYPE_TIME, us, field(L, "offset", 0));
+}
+
+/* Text, or a table; a timestamptz's is in UTC. */
+static int new_moment(lua_State *L, pond_type type, const char *what, const char *example)
+{
+    int64_t days;
+    int64_t us;
+    if (!lua_istable(L, 1))
+        return from_text(L, type, what, example);
+    if (!read_table(L, 1, 1, &days, &us))
+        return no_such(L, what, example);
+    return push_integer_value(L, type, days * POND_US_PER_DAY + us, 0);
 }
 
 static int new_timestamp(lua_State *L)
 {
-    int64_t days;
-    int64_t us;
-    int offset;
-    int parts = read_moment(L, 1, 1, &days, &us, &offset);
-    if (!(parts & NATIVE_HAS_DATE) || parts & NATIVE_HAS_ZONE)
-        return no_such(L, "timestamp", "2026-11-25 23:59:59.5, without a zone");
-    return push_integer_value(L, POND_TYPE_TIMESTAMP, days * POND_US_PER_DAY + us, 0);
+    return new_moment(L, POND_TYPE_TIMESTAMP, "timestamp", "2026-11-25 23:59:59.5, without a zone");
 }
 
-/* Text with a zone; a table in UTC; or seconds since 1970, as os.time() gives them. */
+/* As above, with a zone; or seconds since 1970, as os.time() gives them. */
 static int new_timestamptz(lua_State *L)
 {
-    int64_t days;
-    int64_t us;
-    int offset;
     if (lua_isinteger(L, 1)) {
         lua_Integer seconds = lua_tointeger(L, 1);
         if (seconds < -100000000000 || seconds > 1000000000000)
@@ -117,11 +119,8 @@ static int new_timestamptz(lua_State *L)
             return no_such(L, "timestamptz", "os.time()");
         return push_integer_value(L, POND_TYPE_TIMESTAMPTZ, (int64_t)floor(seconds * 1e6 + 0.5), 0);
     }
-    int parts = read_moment(L, 1, 1, &days, &us, &offset);
-    if (!(parts & NATIVE_HAS_DATE) || (!(parts & NATIVE_HAS_ZONE) && !lua_istable(L, 1)))
-        return no_such(L, "timestamptz", "2026-11-25 23:59:59+01:00, with a zone");
-    return push_integer_value(L, POND_TYPE_TIMESTAMPTZ,
-                              days * POND_US_PER_DAY + us - offset * INT64_C(1000000), 0);
+    return new_moment(L, POND_TYPE_TIMESTAMPTZ, "timestamptz",
+                      "2026-11-25 23:59:59+01:00, with a zone");
 }
 
 static int64_t wide_field(lua_State *L, const char *name)
@@ -147,33 +146,23 @@ static int new_interval(lua_State *L)
     return 1;
 }
 
-static int hex_digit(char c)
-{
-    static const char digits[] = "0123456789abcdef0123456789ABCDEF";
-    const char *found = c ? strchr(digits, c) : NULL;
-    return found ? (int)(found - digits) % 16 : -1;
-}
-
+/* With its dashes, or without any. */
 static int new_uuid(lua_State *L)
 {
     size_t size;
-    size_t count = 0;
     const char *text = luaL_checklstring(L, 1, &size);
-    pond_value value = {.type = POND_TYPE_UUID};
-    memset(value.as.uuid, 0, sizeof(value.as.uuid));
-    for (size_t i = 0; i < size && count <= 32; i++) {
-        int digit = hex_digit(text[i]);
-        if (digit < 0 && text[i] == '-')
-            continue;
-        if (digit < 0 || count == 32)
-            return no_such(L, "UUID", "12345678-9abc-def0-1234-56789abcdef0");
-        value.as.uuid[count / 2] = (uint8_t)(value.as.uuid[count / 2] * 16 + digit);
-        count++;
+    if (size == 32) {
+        luaL_Buffer dashed;
+        luaL_buffinit(L, &dashed);
+        for (size_t i = 0; i < size; i++) {
+            if (i == 8 || i == 12 || i == 16 || i == 20)
+                luaL_addchar(&dashed, '-');
+            luaL_addchar(&dashed, text[i]);
+        }
+        luaL_pushresult(&dashed);
+        lua_replace(L, 1);
     }
-    if (count != 32)
-        return no_such(L, "UUID", "12345678-9abc-def0-1234-56789abcdef0");
-    native_push_plain(L, &value);
-    return 1;
+    return from_text(L, POND_TYPE_UUID, "UUID", "12345678-9abc-def0-1234-56789abcdef0");
 }
 
 static int new_decimal(lua_State *L)

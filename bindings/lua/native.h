@@ -114,27 +114,6 @@ void native_push_value(lua_State *L, native_state *state, const pond_value *valu
 
 extern const luaL_Reg native_constructors[];
 
-/* ---- calendar.c --------------------------------------------------------------------------- */
-
-/* Fields of a moment: what os.date("*t") has, and microseconds. */
-typedef struct native_moment {
-    int year;
-    int month;
-    int day;
-    int hour;
-    int minute;
-    int second;
-    int microsecond;
-} native_moment;
-
-/* The fields of microseconds of a day, counted from 1970-01-01; 0 for a day outside the calendar.
- */
-int native_moment_of(int64_t days, int64_t us, native_moment *out);
-/* Read "[DATE][T| ][TIME][ZONE]". Each part that is there sets its bit; 0 if it is no such text.
- * *days, *us (of the day) and *offset (seconds east of UTC) are 0 for what is not there. */
-enum { NATIVE_HAS_DATE = 1, NATIVE_HAS_TIME = 2, NATIVE_HAS_ZONE = 4 };
-int native_parse_moment(const char *text, size_t size, int64_t *days, int64_t *us, int *offset);
-
 /* ---- decimal.c ---------------------------------------------------------------------------- */
 
 /* -1, 0 or 1: compare two decimals, exactly. NaN is greater than all else and equal to itself. */

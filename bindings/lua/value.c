@@ -34,8 +34,6 @@ void native_push_text(lua_State *L, pond_type type, const char *data, size_t siz
 
 /* ---- As text ------------------------------------------------------------------------------- */
 
-enum { TEXT_ROOM = 96 };
-
 static const char *type_name(uint32_t type)
 {
     static const char *const names[] = {"null",        "boolean",  "integer", "float", "decimal",
@@ -56,90 +54,49 @@ static int has_calendar(const pond_value *value)
            value->type == POND_TYPE_TIMESTAMPTZ;
 }
 
+typedef struct moment {
+    int year;
+    int month;
+    int day;
+    int hour;
+    int minute;
+    int second;
+    int microsecond;
+} moment;
+
+/* The fields of microseconds of a day, counted from 1970-01-01; 0 for a day outside the calendar.
+ */
+static int moment_at(int64_t days, int64_t us, moment *out)
+{
+    out->hour = (int)(us / 3600000000);
+    out->minute = (int)(us / 60000000 % 60);
+    out->second = (int)(us / 1000000 % 60);
+    out->microsecond = (int)(us % 1000000);
+    return pond_date_from_days(days, &out->year, &out->month, &out->day) == POND_OK;
+}
+
 /* The fields of a date or time; 0 for a moment that no calendar has. */
-static int moment_of(const pond_value *value, native_moment *out)
+static int moment_of(const pond_value *value, moment *out)
 {
     int64_t us = value->as.integer;
     int64_t rest = us % POND_US_PER_DAY;
     int64_t days = us / POND_US_PER_DAY - (rest < 0);
     if (value->type == POND_TYPE_DATE)
-        return native_moment_of(us, 0, out);
+        return moment_at(us, 0, out);
     if (!has_calendar(value)) /* a time may be 24:00 */
-        return native_moment_of(0, us, out);
-    return native_moment_of(days, rest < 0 ? rest + POND_US_PER_DAY : rest, out);
-}
-
-static int write_time(const native_moment *at, char *out, size_t room)
-{
-    int size = snprintf(out, room, "%02d:%02d:%02d", at->hour, at->minute, at->second);
-    if (at->microsecond)
-        size += snprintf(out + size, room - (size_t)size, ".%06d", at->microsecond);
-    return size;
-}
-
-static void write_offset(int32_t offset, char *out, size_t room)
-{
-    int minutes = abs(offset) / 60;
-    snprintf(out, room, "%c%02d:%02d", offset < 0 ? '-' : '+', minutes / 60, minutes % 60);
-}
-
-static void write_interval(const pond_value *value, char out[TEXT_ROOM])
-{
-    int64_t us = value->as.interval.microseconds;
-    const char *sign = us < 0 ? "-" : "";
-    uint64_t size = us < 0 ? 0 - (uint64_t)us : (uint64_t)us;
-    int used = snprintf(out, TEXT_ROOM, "P%dM%" PRId64 "DT%s%" PRIu64, (int)value->aux,
-                        value->as.interval.days, sign, size / 1000000);
-    if (size % 1000000)
-        used += snprintf(out + used, TEXT_ROOM - (size_t)used, ".%06d", (int)(size % 1000000));
-    snprintf(out + used, TEXT_ROOM - (size_t)used, "S");
-}
-
-static void write_uuid(const uint8_t uuid[16], char out[TEXT_ROOM])
-{
-    int used = 0;
-    for (int i = 0; i < 16; i++) {
-        const char *dash = i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "";
-        used += snprintf(out + used, TEXT_ROOM - (size_t)used, "%s%02x", dash, uuid[i]);
-    }
-}
-
-static void write_moment(const pond_value *value, char out[TEXT_ROOM])
-{
-    native_moment at;
-    int used = 0;
-    if (!moment_of(value, &at)) {
-        int64_t n = value->as.integer;
-        if (n == POND_TIME_INFINITY || n == POND_TIME_NEG_INFINITY)
-            snprintf(out, TEXT_ROOM, n > 0 ? "infinity" : "-infinity");
-        else
-            snprintf(out, TEXT_ROOM, "%s %" PRId64, type_name(value->type), n);
-        return;
-    }
-    if (value->type != POND_TYPE_TIME)
-        used = snprintf(out, TEXT_ROOM, "%04d-%02d-%02d", at.year, at.month, at.day);
-    if (value->type == POND_TYPE_TIMESTAMP || value->type == POND_TYPE_TIMESTAMPTZ)
-        out[used++] = ' ';
-    if (value->type != POND_TYPE_DATE)
-        used += write_time(&at, out + used, TEXT_ROOM - (size_t)used);
-    if (value->type == POND_TYPE_TIMESTAMPTZ || (value->type == POND_TYPE_TIME && value->aux))
-        write_offset(value->type == POND_TYPE_TIME ? value->aux : 0, out + used,
-                     TEXT_ROOM - (size_t)used);
+        return moment_at(0, us, out);
+    return moment_at(days, rest < 0 ? rest + POND_US_PER_DAY : rest, out);
 }
 
 static void push_text(lua_State *L, const pond_value *value)
 {
-    char text[TEXT_ROOM];
+    char text[POND_VALUE_TEXT];
     if (has_text(value)) {
         lua_pushlstring(L, value->as.text.data, value->as.text.size);
         return;
     }
-    if (value->type == POND_TYPE_INTERVAL)
-        write_interval(value, text);
-    else if (value->type == POND_TYPE_UUID)
-        write_uuid(value->as.uuid, text);
-    else
-        write_moment(value, text);
+    if (pond_value_format(value, text, NULL))
+        snprintf(text, sizeof(text), "%s %" PRId64, type_name(value->type), value->as.integer);
     lua_pushstring(L, text);
 }
 
@@ -237,7 +194,7 @@ static int push_if(lua_State *L, int there, lua_Integer number)
 
 static int moment_field(lua_State *L, const pond_value *value, const char *name)
 {
-    native_moment at;
+    moment at;
     int date = value->type != POND_TYPE_TIME;
     int time = value->type != POND_TYPE_DATE;
     if (strcmp(name, "offset") == 0)

@@ -1,6 +1,7 @@
 #include "base/calendar.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- Days -------------------------------------------------------------------------------- */
@@ -130,13 +131,33 @@ size_t pondi_format_interval(int32_t months, int64_t days, int64_t us, char *out
     return size > 0 && (size_t)size < room ? (size_t)size : 0;
 }
 
+/* A time's zone, "+05:30" or "-01:02:03", nothing for UTC; 0 if a day has no room for it. */
+static int put_zone(int32_t offset, char *out, size_t *size)
+{
+    if (offset <= -86400 || offset >= 86400)
+        return 0;
+    int seconds = abs(offset);
+    if (seconds)
+        *size += put(out + *size, PONDI_TIME_TEXT - *size, offset < 0 ? "-%02d:%02d" : "+%02d:%02d",
+                     seconds / 3600, seconds / 60 % 60, 0);
+    if (seconds % 60)
+        *size += put(out + *size, PONDI_TIME_TEXT - *size, ":%02d", seconds % 60, 0, 0);
+    return 1;
+}
+
+static size_t format_zoned_time(const pond_value *value, char *out)
+{
+    size_t size = pondi_format_time(value->as.integer, out);
+    return size && put_zone(value->aux, out, &size) ? size : 0;
+}
+
 size_t pondi_format_value(const pond_value *value, char *out, size_t room)
 {
     switch (value->type) {
     case POND_TYPE_DATE:
         return pondi_format_date(value->as.integer, out);
     case POND_TYPE_TIME:
-        return pondi_format_time(value->as.integer, out);
+        return format_zoned_time(value, out);
     case POND_TYPE_TIMESTAMP:
         return pondi_format_timestamp(value->as.integer, out);
     case POND_TYPE_TIMESTAMPTZ:
@@ -187,7 +208,7 @@ static int read_date(reader *in, int64_t *days)
     return pondi_days_from_civil(date, days);
 }
 
-/* Up to six digits; more would be lost. */
+/* Up to six digits, and zeros: more would be lost. */
 static int read_fraction(reader *in, int *us)
 {
     int scale = 100000;
@@ -195,7 +216,7 @@ static int read_fraction(reader *in, int *us)
     if (in->at >= in->end || *in->at < '0' || *in->at > '9')
         return 0;
     for (; in->at < in->end && *in->at >= '0' && *in->at <= '9'; in->at++, scale /= 10) {
-        if (scale == 0)
+        if (scale == 0 && *in->at != '0')
             return 0;
         *us += (*in->at - '0') * scale;
     }
@@ -225,7 +246,7 @@ static int read_zone(reader *in, int64_t *us)
     int hour;
     int minute = 0;
     *us = 0;
-    if (read_char(in, 'Z'))
+    if (read_char(in, 'Z') || read_char(in, 'z'))
         return 1;
     int west = read_char(in, '-');
     if (!west && !read_char(in, '+'))
@@ -251,6 +272,15 @@ int pondi_parse_time(const char *text, size_t size, int64_t *us)
 {
     reader in = {text, text + size};
     return read_time(&in, us) && in.at == in.end;
+}
+
+int pondi_parse_zoned_time(const char *text, size_t size, int64_t *us, int32_t *offset_seconds)
+{
+    reader in = {text, text + size};
+    int64_t offset_us = 0;
+    int ok = read_time(&in, us) && (in.at == in.end || read_zone(&in, &offset_us));
+    *offset_seconds = (int32_t)(offset_us / 1000000);
+    return ok && in.at == in.end;
 }
 
 int pondi_parse_timestamp(const char *text, size_t size, int64_t *us, int *zoned)

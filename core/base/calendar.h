@@ -23,8 +23,8 @@ size_t pondi_format_timestamptz(int64_t us, char out[PONDI_TIME_TEXT]);
 size_t pondi_format_uuid(const uint8_t uuid[16], char out[PONDI_UUID_TEXT]);
 /* ISO 8601, "P1M2DT3.500000S". */
 size_t pondi_format_interval(int32_t months, int64_t days, int64_t us, char *out, size_t room);
-/* A value of any of these types, a time without its zone. 0 for all others, too. `out` has room for
- * PONDI_TIME_TEXT at least. */
+/* A value of any of these types, a time with its zone (aux). 0 for all others, too. `out` has room
+ * for PONDI_TIME_TEXT at least. */
 size_t pondi_format_value(const pond_value *value, char *out, size_t room);
 
 /* A day's year, month and day of month; and back, 0 for a date that does not exist. `days` must be
@@ -42,9 +42,10 @@ int64_t pondi_floor_days(int64_t us);
 
 /* Each reads the whole text and returns 1, or 0 if it is nothing of the kind. A timestamp may have
  * `T` or a space in its middle, and no time at all; with a zone it is moved to UTC, and *zoned set.
- */
+ * A zoned time may have no zone: it is 0 then. */
 int pondi_parse_date(const char *text, size_t size, int64_t *days);
 int pondi_parse_time(const char *text, size_t size, int64_t *us);
+int pondi_parse_zoned_time(const char *text, size_t size, int64_t *us, int32_t *offset_seconds);
 int pondi_parse_timestamp(const char *text, size_t size, int64_t *us, int *zoned);
 int pondi_parse_uuid(const char *text, size_t size, uint8_t out[16]);
 

@@ -265,6 +265,96 @@ static void the_public_calendar_is_the_same_and_refuses_what_is_no_date(void **s
     assert_int_equal(year, 0);
 }
 
+/* ---- Values as text ---------------------------------------------------------------------- */
+
+static void check_text(pond_type type, const char *given, const char *expected)
+{
+    pond_value value;
+    char text[POND_VALUE_TEXT];
+    assert_int_equal(pond_value_parse(type, given, strlen(given), &value, NULL), POND_OK);
+    assert_int_equal(value.type, type);
+    assert_int_equal(pond_value_format(&value, text, NULL), POND_OK);
+    assert_string_equal(text, expected);
+}
+
+static void values_are_read_from_text_and_written_as_text(void **state)
+{
+    (void)state;
+    check_text(POND_TYPE_DATE, "2024-02-29", "2024-02-29");
+    check_text(POND_TYPE_TIME, "23:59", "23:59:00");
+    check_text(POND_TYPE_TIME, "23:59:59.5", "23:59:59.500000");
+    check_text(POND_TYPE_TIME, "12:00:00-05:30", "12:00:00-05:30");
+    check_text(POND_TYPE_TIME, "12:00+0530", "12:00:00+05:30");
+    check_text(POND_TYPE_TIME, "12:00Z", "12:00:00");
+    check_text(POND_TYPE_TIMESTAMP, "2026-01-02T03:04:05.0000060", "2026-01-02 03:04:05.000006");
+    check_text(POND_TYPE_TIMESTAMP, "0001-01-01", "0001-01-01 00:00:00");
+    check_text(POND_TYPE_TIMESTAMPTZ, "2026-01-02 03:04:05+02:00", "2026-01-02 01:04:05+00:00");
+    check_text(POND_TYPE_TIMESTAMPTZ, "2026-01-02 03:04:05z", "2026-01-02 03:04:05+00:00");
+    check_text(POND_TYPE_UUID, "00112233-4455-6677-8899-AABBCCDDEEFF",
+               "00112233-4455-6677-8899-aabbccddeeff");
+}
+
+static void check_format(pond_value value, const char *expected)
+{
+    char text[POND_VALUE_TEXT];
+    assert_int_equal(pond_value_format(&value, text, NULL), POND_OK);
+    assert_string_equal(text, expected);
+}
+
+static void values_that_no_text_gives_are_written_too(void **state)
+{
+    (void)state;
+    check_format((pond_value){.type = POND_TYPE_DATE, .as.integer = POND_TIME_INFINITY},
+                 "infinity");
+    check_format((pond_value){.type = POND_TYPE_TIMESTAMPTZ, .as.integer = POND_TIME_NEG_INFINITY},
+                 "-infinity");
+    check_format((pond_value){.type = POND_TYPE_TIME, .aux = -3723}, "00:00:00-01:02:03");
+    check_format((pond_value){.type = POND_TYPE_INTERVAL,
+                              .aux = INT32_MIN,
+                              .as.interval = {.days = INT64_MIN, .microseconds = INT64_MIN}},
+                 "P-2147483648M-9223372036854775808DT-9223372036854.775808S");
+}
+
+static void what_has_no_text_or_no_value_is_refused(void **state)
+{
+    const struct {
+        pond_type type;
+        const char *text;
+    } wrong[] = {
+        {POND_TYPE_DATE, "2023-02-29"},
+        {POND_TYPE_DATE, "2024-02-29 00:00"},
+        {POND_TYPE_DATE, ""},
+        {POND_TYPE_TIME, "24:00"},
+        {POND_TYPE_TIME, "12:00:00.1234567"},
+        {POND_TYPE_TIME, "12:00+24:00"},
+        {POND_TYPE_TIMESTAMP, "2026-01-01 10:00Z"},
+        {POND_TYPE_TIMESTAMPTZ, "2026-01-01 10:00"},
+        {POND_TYPE_TIMESTAMPTZ, "0001-01-01 00:00+01:00"},
+        {POND_TYPE_UUID, "00112233445566778899aabbccddeeff"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        pond_value value = {.type = POND_TYPE_BOOL};
+        pond_error *error = NULL;
+        assert_int_equal(
+            pond_value_parse(wrong[i].type, wrong[i].text, strlen(wrong[i].text), &value, &error),
+            POND_EDATA);
+        assert_int_equal(value.type, POND_TYPE_NULL);
+        pond_error_free(error);
+    }
+    pond_value value = {.type = POND_TYPE_TEXT};
+    char text[POND_VALUE_TEXT] = "?";
+    assert_int_equal(pond_value_format(&value, text, NULL), POND_EINVAL);
+    assert_string_equal(text, "");
+    value = (pond_value){.type = POND_TYPE_DATE, .as.integer = PONDI_LAST_DAY + 1};
+    assert_int_equal(pond_value_format(&value, text, NULL), POND_ERANGE);
+    value = (pond_value){.type = POND_TYPE_TIME, .as.integer = -1};
+    assert_int_equal(pond_value_format(&value, text, NULL), POND_ERANGE);
+    value = (pond_value){.type = POND_TYPE_TIME, .aux = INT32_MIN};
+    assert_int_equal(pond_value_format(&value, text, NULL), POND_ERANGE);
+    assert_int_equal(pond_value_parse(POND_TYPE_INTERVAL, "P1D", 3, &value, NULL), POND_EINVAL);
+}
+
 RUN_TESTS(cmocka_unit_test(every_day_of_ten_thousand_years_reads_back_and_follows_its_neighbour),
           cmocka_unit_test(dates_agree_with_the_c_library),
           cmocka_unit_test(the_ends_of_the_calendar_are_where_they_should_be),
@@ -278,4 +368,7 @@ RUN_TESTS(cmocka_unit_test(every_day_of_ten_thousand_years_reads_back_and_follow
           cmocka_unit_test(a_timestamp_may_have_no_time),
           cmocka_unit_test(what_is_no_timestamp_is_refused),
           cmocka_unit_test(intervals_are_iso_8601_durations),
-          cmocka_unit_test(a_uuid_reads_back_in_either_case))
+          cmocka_unit_test(a_uuid_reads_back_in_either_case),
+          cmocka_unit_test(values_are_read_from_text_and_written_as_text),
+          cmocka_unit_test(values_that_no_text_gives_are_written_too),
+          cmocka_unit_test(what_has_no_text_or_no_value_is_refused))

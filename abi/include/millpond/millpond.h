@@ -588,6 +588,26 @@ POND_API void pond_result_drop_before(pond_result *result, size_t row);
 POND_API int pond_date_to_days(int year, int month, int day, int64_t *days);
 POND_API int pond_date_from_days(int64_t days, int *year, int *month, int *day);
 
+/* Bytes that any text of pond_value_format() fits in, its NUL included. */
+#define POND_VALUE_TEXT 96
+
+/* Write a date, time, timestamp, interval or UUID in the manner of ISO 8601, with a NUL:
+ *   2026-01-02   23:59:59.500000   12:00:00-05:30   2026-01-02 03:04:05   2026-01-02 03:04:05+00:00
+ *   P14M3DT1.500000S   12345678-9abc-def0-1234-56789abcdef0   infinity   -infinity
+ * A fraction of zero is left out but for intervals. Errors: POND_EINVAL for a value of another
+ * type, POND_ERANGE for one outside the years 1 to 9999, or the day; `out` holds "" then. Thread:
+ * any. */
+POND_API int pond_value_format(const pond_value *value, char out[POND_VALUE_TEXT],
+                               pond_error **err);
+
+/* Read a date, time, timestamp or UUID (not an interval) from the whole of such a text. `T` may
+ * stand for the space, `Z` for +00:00; seconds, and a timestamp's time, may be left out. A
+ * timestamptz must have a zone, and is moved to UTC; a time may have one, a timestamp must not.
+ * Errors: POND_EDATA if it is no such text, POND_EINVAL for another type; *out is null then.
+ * Thread: any. */
+POND_API int pond_value_parse(pond_type type, const char *text, size_t size, pond_value *out,
+                              pond_error **err);
+
 /* ---- SQL --------------------------------------------------------------------------------- */
 
 /* Text made by the library. Free with pond_string_free(); NULL is allowed. Thread: any. */

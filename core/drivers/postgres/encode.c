@@ -179,10 +179,6 @@ static int put_time_text(encoder *at, pond_error **err)
     if (!size)
         return out_of_range(at, "the years 1 to 9999", err);
     pondi_buffer_append(at->out, text, size);
-    if (value->type == POND_TYPE_TIME && value->aux)
-        pondi_buffer_appendf(at->out, "%c%02d:%02d:%02d", value->aux < 0 ? '-' : '+',
-                             abs(value->aux) / 3600, abs(value->aux) / 60 % 60,
-                             abs(value->aux) % 60);
     return POND_OK;
 }
 

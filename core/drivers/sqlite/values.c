@@ -19,27 +19,6 @@ static int bind_text(sqlite3_stmt *stmt, int index, const char *text, size_t siz
                                copy ? SQLITE_TRANSIENT : SQLITE_STATIC, SQLITE_UTF8);
 }
 
-static size_t format_time(const pond_value *value, char *out, size_t room)
-{
-    size_t size = pondi_format_time(value->as.integer, out);
-    if (!size || !value->aux)
-        return size;
-    int offset = abs(value->aux);
-    int more = snprintf(out + size, room - size, "%c%02d:%02d", value->aux < 0 ? '-' : '+',
-                        offset / 3600, offset / 60 % 60);
-    size += (size_t)more;
-    if (offset % 60)
-        size += (size_t)snprintf(out + size, room - size, ":%02d", offset % 60);
-    return size;
-}
-
-/* Text that is formatted here; 0 bytes stand for "cannot be written". */
-static size_t format(const pond_value *value, char *out, size_t room)
-{
-    return value->type == POND_TYPE_TIME ? format_time(value, out, room)
-                                         : pondi_format_value(value, out, room);
-}
-
 static int bind_array(sqlite3_stmt *stmt, int index, const pond_value *value, pond_error **err)
 {
     pondi_buffer json;
@@ -100,7 +79,7 @@ int pondi_sqlite_bind(sqlite3_stmt *stmt, int index, const pond_value *value, in
     case POND_TYPE_ARRAY:
         return bind_array(stmt, index, value, err);
     default:
-        size = format(value, text, sizeof(text));
+        size = pondi_format_value(value, text, sizeof(text));
         if (!size)
             return pondi_error_set(err, POND_ERANGE,
                                    "parameter %d is a date or time outside the years 1 to 9999",
