@@ -13,11 +13,24 @@
 
 static atomic_uint_fast64_t fail_countdown;
 static atomic_int fail_sticky;
+static atomic_uint_fast64_t failures;
 
 void pondi_alloc_fail_after(uint64_t countdown, int sticky)
 {
     atomic_store(&fail_sticky, sticky);
+    atomic_store(&failures, 0);
     atomic_store(&fail_countdown, countdown);
+}
+
+uint64_t pondi_alloc_failures(void)
+{
+    return atomic_load(&failures);
+}
+
+static int fail(void)
+{
+    atomic_fetch_add(&failures, 1);
+    return 1;
 }
 
 static int must_fail(void)
@@ -25,9 +38,9 @@ static int must_fail(void)
     uint_fast64_t left = atomic_load_explicit(&fail_countdown, memory_order_relaxed);
     while (left != 0) {
         if (left == 1 && atomic_load(&fail_sticky))
-            return 1;
+            return fail();
         if (atomic_compare_exchange_weak(&fail_countdown, &left, left - 1))
-            return left == 1;
+            return left == 1 ? fail() : 0;
     }
     return 0;
 }
@@ -38,6 +51,11 @@ void pondi_alloc_fail_after(uint64_t countdown, int sticky)
 {
     (void)countdown;
     (void)sticky;
+}
+
+uint64_t pondi_alloc_failures(void)
+{
+    return 0;
 }
 
 #define must_fail() 0

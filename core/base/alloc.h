@@ -21,4 +21,7 @@ void pondi_trim(void);
  * 0 turns it off. Compiled to nothing unless POND_FAULT_INJECTION is defined. */
 void pondi_alloc_fail_after(uint64_t countdown, int sticky);
 
+/* Tests only: how many allocations have failed so since the last call of the above. */
+uint64_t pondi_alloc_failures(void);
+
 #endif

@@ -54,9 +54,9 @@ async def count_of(at: faults.Site, mine: str) -> int:
     return int(rows[0][0])
 
 
-async def busy(at: faults.Site) -> None:
+async def sleeping(at: faults.Site) -> None:
     async def running() -> bool:
-        return await at.look.busy() > 0
+        return await at.look.executing() > 0
 
     await observer.until("the statement's start", running)
 
@@ -69,7 +69,7 @@ async def test_a_server_killed_in_a_query_is_a_lost_connection_and_is_used_when_
 ) -> None:
     async with at.db.async_connection() as conn:
         reading = asyncio.ensure_future(conn.execute(SLEEP[at.kind]))
-        await busy(at)
+        await sleeping(at)
         own.kill()
         with Within(SOON), pytest.raises(millpond.ConnectionLostError):
             await reading
@@ -90,7 +90,7 @@ async def test_a_server_killed_in_a_write_says_unknown_and_does_not_repeat_it(
     }
     async with at.db.async_connection() as conn:
         writing = asyncio.ensure_future(conn.execute(slow[at.kind], (mine,)))
-        await busy(at)
+        await sleeping(at)
         own.kill()
         with Within(SOON), pytest.raises(millpond.UnknownOutcomeError):
             await writing
@@ -178,7 +178,7 @@ async def test_a_killed_session_costs_its_own_caller_only(at: faults.Site, where
             await conn.execute(INSERT, ("half",))
         elif where == "statement":
             running = asyncio.ensure_future(conn.execute(SLEEP[at.kind]))
-            await busy(at)
+            await sleeping(at)
         await at.look.execute(KILL[at.kind].format(number))
         with Within(SOON), pytest.raises(millpond.ConnectionLostError):
             await (running or conn.execute("SELECT 1"))
@@ -310,8 +310,9 @@ async def test_a_user_without_room_for_sessions_is_told_so_too(at: faults.Site, 
         await at.look.execute("DROP ROLE IF EXISTS limited")
         await at.look.execute("CREATE ROLE limited LOGIN PASSWORD 'x' CONNECTION LIMIT 1")
     else:
+        await at.look.execute("DROP USER IF EXISTS limited@'%'")
         await at.look.execute(
-            "CREATE OR REPLACE USER limited@'%' IDENTIFIED BY 'x' WITH MAX_USER_CONNECTIONS 1"
+            "CREATE USER limited@'%' IDENTIFIED BY 'x' WITH MAX_USER_CONNECTIONS 1"
         )
         await at.look.execute("GRANT SELECT ON *.* TO limited@'%'")
     db = at.another("limited", user="limited", password="x")

@@ -86,8 +86,11 @@ class Daemon:
         Args:
             options: added to its command line, until the next start.
         """
-        lock = f"{self.address['socket']}/.s.PGSQL.{self.address['port']}.lock"
-        for path in (self._pid_file, lock):  # who does not reap the dead takes them for alive
+        socket_path = str(self.address["socket"])
+        if self.kind == "postgres":
+            socket_path += f"/.s.PGSQL.{self.address['port']}"
+        # who does not reap the dead takes them for alive
+        for path in (self._pid_file, f"{socket_path}.lock"):
             with contextlib.suppress(OSError):
                 os.remove(path)
         self._options = list(options)

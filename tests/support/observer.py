@@ -24,6 +24,13 @@ BUSY = {
     "AND (p.command NOT IN ('Sleep', 'Killed') OR t.trx_id IS NOT NULL "
     "OR (p.command = 'Killed' AND coalesce(p.state, '') <> ''))",
 }
+# Past its preparation: what is stopped now may have had an effect.
+EXECUTING = {
+    "postgres": "SELECT count(*) FROM pg_stat_activity WHERE application_name = ? "
+    "AND state = 'active' AND wait_event = 'PgSleep'",
+    "mysql": "SELECT count(*) FROM information_schema.processlist WHERE user = ? "
+    "AND state = 'User sleep'",
+}
 COMMITTING = {
     "postgres": "SELECT count(*) FROM pg_stat_activity WHERE application_name = ? "
     "AND query = 'COMMIT' AND wait_event = 'PgSleep'",
@@ -76,6 +83,10 @@ class Observer:
         """Sessions that execute something or have a transaction open."""
         return await self._count(BUSY)
 
+    async def executing(self) -> int:
+        """Sessions that sleep in a statement, not only prepare it."""
+        return await self._count(EXECUTING)
+
     async def committing(self) -> int:
         """Sessions whose commit hangs."""
         return await self._count(COMMITTING)
@@ -86,7 +97,7 @@ class Observer:
             sql = "SELECT state, query, xact_start FROM pg_stat_activity WHERE application_name = ?"
         else:
             sql = (
-                "SELECT command, state, info, trx_id, trx_state, trx_query, time_ms "
+                "SELECT command, state, info, trx_id, trx_state, trx_query, time "
                 "FROM information_schema.processlist p LEFT JOIN information_schema.innodb_trx t "
                 "ON t.trx_mysql_thread_id = p.id WHERE user = ?"
             )

@@ -65,20 +65,32 @@ static inline void address_part(const server *at_server, const char *key, char *
     snprintf(out, room, "%.*s", (int)strcspn(at, "\",}"), at);
 }
 
+/* How to reach the server; NULL with an error if memory is out. */
+static inline pond_config *server_config(const server *which, const char *alias, pond_error **err)
+{
+    static const char *const keys[] = {"host", "port", "user", "password", "database"};
+    pond_config *config = NULL;
+    char value[200];
+    int code = pond_config_new(which->driver, &config, err);
+    for (size_t i = 0; !code && i < sizeof(keys) / sizeof(keys[0]); i++) {
+        address_part(which, keys[i], value, sizeof(value));
+        code = pond_config_set(config, keys[i], value, err);
+    }
+    if (!code)
+        code = pond_config_set(config, "alias", alias, err);
+    if (!code)
+        return config;
+    pond_config_release(config);
+    return NULL;
+}
+
 /* A pool of its own, told apart by `alias`. */
 static inline pond_pool *open_server(const server *which, const char *alias,
                                      const char *const *settings)
 {
-    static const char *const keys[] = {"host", "port", "user", "password", "database"};
-    pond_config *config = NULL;
+    pond_config *config = server_config(which, alias, NULL);
     pond_pool *pool = NULL;
-    char value[200];
-    assert_int_equal(pond_config_new(which->driver, &config, NULL), POND_OK);
-    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-        address_part(which, keys[i], value, sizeof(value));
-        assert_int_equal(pond_config_set(config, keys[i], value, NULL), POND_OK);
-    }
-    pond_config_set(config, "alias", alias, NULL);
+    assert_non_null(config);
     for (; settings && settings[0]; settings += 2)
         assert_int_equal(pond_config_set(config, settings[0], settings[1], NULL), POND_OK);
     assert_int_equal(pond_pool_open(config, &pool, NULL), POND_OK);

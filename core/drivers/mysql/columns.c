@@ -240,27 +240,36 @@ static int read_date(const MYSQL_TIME *time, pond_value *cell)
     return pondi_days_from_civil(date, &cell->as.integer) ? POND_OK : POND_EDATA;
 }
 
-static int64_t clock_us(const MYSQL_TIME *time)
+/* What a server sends must be a time before anyone counts with it. MySQL's go to 838 hours. */
+static int clock_us(const MYSQL_TIME *time, int64_t *us)
 {
-    return (((int64_t)time->day * 24 + time->hour) * 60 + time->minute) * INT64_C(60000000) +
-           (int64_t)time->second * 1000000 + (int64_t)time->second_part;
+    int64_t hours = (int64_t)time->day * 24 + time->hour;
+    *us = 0;
+    if (hours > 838 || time->minute > 59 || time->second > 59 || time->second_part > 999999)
+        return 0;
+    *us = (hours * 60 + time->minute) * INT64_C(60000000) + (int64_t)time->second * 1000000 +
+          (int64_t)time->second_part;
+    return 1;
 }
 
 static int read_timestamp(const MYSQL_TIME *time, pond_value *cell, pond_type type)
 {
+    int64_t us;
     MYSQL_TIME clock = *time;
     clock.day = 0;
-    if (read_date(time, cell))
+    if (read_date(time, cell) || !clock_us(&clock, &us) || us >= PONDI_US_PER_DAY)
         return POND_EDATA;
     cell->type = (uint32_t)type;
-    cell->as.integer = cell->as.integer * PONDI_US_PER_DAY + clock_us(&clock);
+    cell->as.integer = cell->as.integer * PONDI_US_PER_DAY + us;
     return POND_OK;
 }
 
 /* A TIME is a time of day, or a span that is none. */
 static int read_time(const MYSQL_TIME *time, pond_value *cell)
 {
-    int64_t us = clock_us(time);
+    int64_t us;
+    if (!clock_us(time, &us))
+        return POND_EDATA;
     if (time->neg || us >= PONDI_US_PER_DAY) {
         cell->type = POND_TYPE_INTERVAL;
         cell->as.interval.days = 0;

@@ -1,4 +1,5 @@
 /* Results in the text protocol, of the few statements that cannot be prepared. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,9 +23,18 @@ static int parse_timestamp(const char *text, size_t size, pond_value *cell, pond
 static int parse_integer(const char *text, size_t size, my_kind kind, pond_value *cell)
 {
     char *end;
+    errno = 0;
     cell->as.integer = strtoll(text, &end, 10);
     cell->type = kind == MY_KIND_BOOL && (cell->as.integer & ~INT64_C(1)) == 0 ? POND_TYPE_BOOL
                                                                                : POND_TYPE_INT64;
+    return size && end == text + size && !errno;
+}
+
+static int parse_double(const char *text, size_t size, pond_value *cell)
+{
+    char *end;
+    cell->type = POND_TYPE_DOUBLE;
+    cell->as.real = strtod(text, &end);
     return size && end == text + size;
 }
 
@@ -37,9 +47,7 @@ static int parse(my_kind kind, const char *text, size_t size, pond_value *cell)
         return parse_integer(text, size, kind, cell);
     case MY_KIND_FLOAT:
     case MY_KIND_DOUBLE:
-        cell->type = POND_TYPE_DOUBLE;
-        cell->as.real = strtod(text, NULL);
-        return 1;
+        return parse_double(text, size, cell);
     case MY_KIND_DATE:
         cell->type = POND_TYPE_DATE;
         return pondi_parse_date(text, size, &cell->as.integer);

@@ -96,17 +96,18 @@ void pondi_postgres_pipeline_ended(pg_conn *conn)
         pondi_postgres_executed(conn);
 }
 
+/* What went well on the server and cannot be told is undone, if the end was not sent yet. */
 static void take_rows(pg_conn *conn, PGresult *res)
 {
     conn->many.answered++;
     if (!conn->result)
         conn->result = pondi_postgres_result_new();
-    if (!conn->result) {
+    if (conn->result && !pondi_postgres_result_add(conn->result, res))
+        return;
+    if (!conn->result)
         PQclear(res);
-        fail_row(conn, pondi_error_new(POND_ENOMEM, "out of memory"), conn->many.answered - 1);
-    } else if (pondi_postgres_result_add(conn->result, res)) {
-        fail_row(conn, pondi_error_new(POND_ENOMEM, "out of memory"), conn->many.answered - 1);
-    }
+    fail_row(conn, pondi_error_new(POND_ENOMEM, "out of memory"), conn->many.answered - 1);
+    conn->many.undo = 1;
 }
 
 void pondi_postgres_many_take(pg_conn *conn, PGresult *res)
