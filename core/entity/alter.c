@@ -322,7 +322,12 @@ static int make_table(pond_plan *plan, size_t *left)
     return 1;
 }
 
-/* Columns of the library's own that the main table lacks, and those that the history lacks. */
+static int in_place(const pond_plan *plan)
+{
+    return pondi_plan_dialect(plan) != POND_DIALECT_MYSQL;
+}
+
+/* Columns of the library's own that the main table lacks. */
 static int make_missing(pond_plan *plan, size_t *left)
 {
     const pondi_entity *entity = plan->entity;
@@ -333,6 +338,13 @@ static int make_missing(pond_plan *plan, size_t *left)
             return 1;
         }
     }
+    return 0;
+}
+
+/* Columns that only the history lacks. */
+static int make_missing_history(pond_plan *plan, size_t *left)
+{
+    const pondi_entity *entity = plan->entity;
     for (size_t i = 0; i < entity->count; i++) {
         const pondi_column *column = &entity->columns[i];
         int own = column->role != PONDI_ROLE_FIELD && !entity->has_history;
@@ -344,37 +356,46 @@ static int make_missing(pond_plan *plan, size_t *left)
     return 0;
 }
 
-/* The meta row first: whoever sees it and not the column makes the column, too. */
-static int make_news(pond_plan *plan, size_t *left)
+static int make_meta_rows(pond_plan *plan, size_t *left)
 {
-    pond_dialect dialect = pondi_plan_dialect(plan);
     for (const pondi_new_field *at = plan->news; at; at = at->next) {
-        const char *declaration = pondi_storage_declaration(dialect, at->storage);
-        if (is_next(left))
+        if (is_next(left)) {
             add_meta(plan, at);
-        else if (is_next(left))
-            add_column(plan, "_history", at->name, declaration);
-        else if (is_next(left))
-            add_column(plan, "", at->name, declaration);
-        else
-            continue;
-        return 1;
+            return 1;
+        }
     }
     return 0;
 }
 
+static int make_columns(pond_plan *plan, const char *suffix, size_t *left)
+{
+    for (const pondi_new_field *at = plan->news; at; at = at->next) {
+        if (is_next(left)) {
+            add_column(plan, suffix, at->name,
+                       pondi_storage_declaration(pondi_plan_dialect(plan), at->storage));
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Where each statement is committed by itself, whoever sees the meta row and not the column makes
+ * the column, too; and no column may be seen that the history lacks. In a transaction others see
+ * all or nothing, and the main table comes first, as in every write: the other way round this and
+ * a write would each wait for a table that the other has locked. */
 static int make_statement(pond_plan *plan)
 {
     size_t left = plan->made;
-    return make_table(plan, &left) || make_missing(plan, &left) || make_news(plan, &left);
+    if (make_table(plan, &left) || make_missing(plan, &left))
+        return 1;
+    if (in_place(plan))
+        return make_columns(plan, "", &left) || make_missing_history(plan, &left) ||
+               make_columns(plan, "_history", &left) || make_meta_rows(plan, &left);
+    return make_missing_history(plan, &left) || make_meta_rows(plan, &left) ||
+           make_columns(plan, "_history", &left) || make_columns(plan, "", &left);
 }
 
 /* ---- The steps --------------------------------------------------------------------------- */
-
-static int in_place(const pond_plan *plan)
-{
-    return pondi_plan_dialect(plan) != POND_DIALECT_MYSQL;
-}
 
 static void ended(pond_plan *plan)
 {

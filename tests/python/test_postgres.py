@@ -9,6 +9,7 @@ import millpond
 import pgbouncer_server
 import postgres_server
 import pytest
+from entities import entity_name
 
 
 async def test_notices_go_to_the_log(databases: Any, caplog: pytest.LogCaptureFixture) -> None:
@@ -102,3 +103,24 @@ async def test_pgbouncer_in_transaction_mode_is_no_obstacle(
         with pytest.raises(millpond.UniqueViolationError):
             await conn.execute("INSERT INTO bounced VALUES (?, ?)", rows[0] + ("again",))
         await conn.execute("DROP TABLE bounced")
+
+
+async def test_saves_that_add_fields_do_not_deadlock(databases: Any) -> None:
+    """One costs the server's deadlock_timeout, a second, before the call begins anew."""
+    name = entity_name()
+    count = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
+    async with databases.open("postgres").async_connection() as conn:
+        before = (await conn.execute(count))[0][0]
+    db = databases.open("postgres", application_name=name, pool_max_size=20)
+
+    async def save(number: int) -> None:
+        async with db.async_connection() as conn:
+            await conn.save_entity(name, {"id": str(number), f"field_{number}": number})
+
+    await asyncio.gather(*map(save, range(20)))
+    await millpond.PoolManager.close_pool(config_hash=db.hash(), timeout=5)
+    async with databases.open("postgres").async_connection() as conn:
+        left = "SELECT count(*) FROM pg_stat_activity WHERE application_name = ?"
+        while (await conn.execute(left, (name,)))[0][0]:  # each tells its count as it goes
+            await asyncio.sleep(0.01)
+        assert (await conn.execute(count))[0][0] == before
