@@ -4,7 +4,8 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Iterator
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ pytest_plugins = ["faults"]
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "examples" / "python"))
 import duckdb_backend  # noqa: E402, F401  (a backend in Python, registered as "duckdb")
-from quirks import quirk_of  # noqa: E402
+from quirks import CONFLICT, quirk_of  # noqa: E402
 
 KINDS = ("sqlite", "postgres", "mysql")
 BACKENDS = ("duckdb",)  # written in Python; for the tests of the Python module
@@ -43,7 +44,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         reason = quirk_of(kind_of(item), f"{item.path.stem}::{item.name}")
         if reason:
-            item.add_marker(pytest.mark.xfail(reason=reason, strict=True))
+            # what is a race may end well now and then: that would be no news
+            item.add_marker(pytest.mark.xfail(reason=reason, strict=True, run=reason != CONFLICT))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -93,8 +95,14 @@ class Databases:
         else:
             names = ("host", "port", "user", "password", "database")
             given = {name: self._servers[kind][name] for name in names}
-        # tests count connections: none is opened but by them
-        given.update(alias=self._folder.name, pool_min_size=0)
+        # tests count connections: none is opened but by them; and the machine may be busy
+        given.update(
+            alias=self._folder.name,
+            pool_min_size=0,
+            connection_acquisition_timeout=120,
+            connection_creation_timeout=120,
+            query_execution_timeout=120,
+        )
         config = DatabaseConfig(**{**given, **settings})
         self._configs.append(config)
         return config
@@ -173,11 +181,18 @@ def endless(kind: str) -> str:
     return ENDLESS[kind]
 
 
+async def when(
+    db: ConnectionManager, what: str, holds: Callable[[dict[str, Any]], bool]
+) -> dict[str, Any]:
+    """The pool's status once it is so, with a generous deadline."""
+    deadline = time.monotonic() + 90
+    while not holds(status := db.get_pool_status()):
+        if time.monotonic() > deadline:
+            pytest.fail(f"{what} never came to be: {status}")
+        await asyncio.sleep(0.01)
+    return status
+
+
 async def at_rest(db: ConnectionManager) -> dict[str, Any]:
     """The pool's status once nothing is being opened or cleaned any more."""
-    for _ in range(1000):
-        status = db.get_pool_status()
-        if status["in_use"] == 0 and status["waiting"] == 0:
-            return status
-        await asyncio.sleep(0.01)
-    pytest.fail(f"the pool does not come to rest: {db.get_pool_status()}")
+    return await when(db, "rest", lambda it: it["in_use"] == 0 and it["waiting"] == 0)

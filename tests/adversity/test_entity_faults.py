@@ -59,7 +59,7 @@ async def test_a_server_that_dies_between_row_and_history_keeps_neither(
         with pytest.raises(millpond.OperationalError):
             await conn.execute("SELECT 1")
     await restarted(own, db)
-    async with db.async_connection(timeout=30) as conn:
+    async with db.async_connection() as conn:
         assert (await conn.get_entity(name, "x"))["n"] == 1
         assert await check_whole(conn, name) == 1
 
@@ -72,7 +72,7 @@ async def test_a_server_that_dies_while_many_save_keeps_wholes(own: Daemon, data
     acknowledged: dict[str, int] = {}
 
     async def save(task: int) -> None:
-        async with db.async_connection(timeout=30) as conn:
+        async with db.async_connection() as conn:
             for n in range(100_000):
                 entity = {"id": f"{task}", "n": n}
                 if task % 2:
@@ -84,13 +84,17 @@ async def test_a_server_that_dies_while_many_save_keeps_wholes(own: Daemon, data
     async with db.async_connection() as conn:
         await conn.save_entity(name, {"id": "first", "n": 0})
     tasks = [asyncio.create_task(save(task)) for task in range(4)]
-    while sum(acknowledged.values()) < 20:
-        await asyncio.sleep(0.01)
+
+    async def enough() -> bool:
+        assert not any(task.done() for task in tasks)
+        return sum(acknowledged.values()) >= 20
+
+    await until("twenty answers", enough)
     own.kill()
     failures = await asyncio.gather(*tasks, return_exceptions=True)
     assert all(isinstance(failure, millpond.OperationalError) for failure in failures)
     await restarted(own, db)
-    async with db.async_connection(timeout=30) as conn:
+    async with db.async_connection() as conn:
         assert await check_whole(conn, name) > 2
         for entity_id, version in acknowledged.items():
             assert (await conn.get_entity(name, entity_id))["version"] >= version

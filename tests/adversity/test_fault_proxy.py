@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from daemons import poll
 from fault_proxy import TO_CLIENT, TO_SERVER, FaultProxy
 
 
@@ -55,7 +56,8 @@ def exchange(client: socket.socket, text: bytes) -> bytes:
 
 def test_without_a_fault_everything_passes(proxy: FaultProxy, client: socket.socket) -> None:
     assert exchange(client, b"x" * 100_000) == b"x" * 100_000
-    assert proxy.counts() == {"open": 1, "accepted": 1, TO_SERVER: 100_000, TO_CLIENT: 100_000}
+    carried = {TO_SERVER: 100_000, TO_CLIENT: 100_000}
+    assert proxy.counts() == {"open": 1, "suffering": 0, "accepted": 1, **carried}
 
 
 @pytest.mark.parametrize("direction", [TO_SERVER, TO_CLIENT])
@@ -98,6 +100,7 @@ def test_silence_is_silent_until_it_heals(
     client.settimeout(0.2)
     with pytest.raises(TimeoutError):
         client.recv(1)
+    poll("the proxy holds back what was sent", lambda: proxy.counts()["suffering"] == 1)
     proxy.heal()
     client.settimeout(30)
     with pytest.raises(ConnectionResetError):

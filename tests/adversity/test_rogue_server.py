@@ -11,6 +11,7 @@ import millpond
 import pytest
 from faults import SOON, Within
 
+PATIENT = SOON - 10  # where a timeout is no answer
 Script = Callable[[socket.socket], None]
 
 
@@ -37,7 +38,7 @@ class Rogue:
 
     def _serve(self, client: socket.socket) -> None:
         with client, contextlib.suppress(OSError):
-            client.settimeout(30)
+            client.settimeout(120)
             self._script(client)
             while data := client.recv(65536):
                 self.heard += data
@@ -60,7 +61,9 @@ def rogue() -> Iterator[Callable[[Script], Rogue]]:
         yield start
 
 
-async def ask(databases: Any, kind: str, server: Rogue, sql: str = "SELECT 1") -> Any:
+async def ask(
+    databases: Any, kind: str, server: Rogue, sql: str = "SELECT 1", patience: float = 0.5
+) -> Any:
     """One question on a connection to it; limits that are far below what a hang would take."""
     db = databases.open(
         kind,
@@ -69,12 +72,12 @@ async def ask(databases: Any, kind: str, server: Rogue, sql: str = "SELECT 1") -
         user="me",
         password="not-for-thieves",
         database="prey",
-        connection_creation_timeout=0.5,
+        connection_creation_timeout=patience,
         pool_min_size=0,
     )
     with Within(SOON):
-        async with db.async_connection(timeout=4) as conn:
-            return await conn.execute(sql, timeout=0.5)
+        async with db.async_connection(timeout=PATIENT) as conn:
+            return await conn.execute(sql, timeout=patience)
 
 
 # ---- PostgreSQL ----------------------------------------------------------------------------------
@@ -225,7 +228,7 @@ async def test_a_hostile_postgres_value_names_its_place(
         postgres_saying(HELLO, prepared(oid), BOUND + description(oid) + row(value) + DONE)
     )
     with pytest.raises((millpond.InvalidDataError, UnicodeDecodeError), match="(?i)column|decode"):
-        await ask(databases, "postgres", server)
+        await ask(databases, "postgres", server, patience=PATIENT)
 
 
 async def test_a_postgres_error_of_many_megabytes_is_bounded(rogue: Any, databases: Any) -> None:
@@ -240,7 +243,7 @@ async def test_a_postgres_server_that_wants_the_password_in_clear_text_does_not_
 ) -> None:
     server = rogue(postgres_saying(message(b"R", struct.pack("!i", 3))))
     with pytest.raises(millpond.AuthenticationError, match="clear text"):
-        await ask(databases, "postgres", server)
+        await ask(databases, "postgres", server, patience=PATIENT)
     assert b"not-for-thieves" not in server.heard
 
 

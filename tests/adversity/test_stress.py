@@ -161,11 +161,15 @@ class Sampler:
         metrics = status["metrics"]
         assert 0 <= metrics["current_active"] <= metrics["peak_active"] <= SIZE, status
 
+    async def few_sessions(self) -> bool:
+        assert self._look
+        return await self._look.sessions() <= SIZE
+
     async def run(self) -> None:
         while True:
             self.check_pool()
-            if self._look:
-                assert await self._look.sessions() <= SIZE
+            if self._look and await self._look.sessions() > SIZE:  # some are about to end
+                await observer.until("no more than twenty sessions", self.few_sessions)
             self.samples += 1
             await asyncio.sleep(0.01)
 

@@ -22,7 +22,8 @@ describe("Hosts", function()
         url = ("%s://%s:%s@%s:%d/%s"):format(kind, at.user, at.password, at.host, at.port,
           at.database)
       end
-      local ok, said = run(("%s tests/lua/luv_server.lua '%s?pool_max_size=5'"):format(arg[-1], url))
+      url = url .. "?pool_max_size=5&connection_acquisition_timeout=120"
+      local ok, said = run(("%s tests/lua/luv_server.lua '%s'"):format(arg[-1], url))
       assert.is_true(ok, said)
       assert.are.equal("answered 40\n", said)
     end)

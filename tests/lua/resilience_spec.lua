@@ -5,32 +5,39 @@ local support = require("tests.lua.support")(_ENV)
 
 describe("A circuit breaker", function()
   it("opens after failures, refuses, and tests before it closes", function()
-    local breaker = millpond.circuit_breaker { failure_threshold = 2, recovery_timeout = 0.02,
-      half_open_max_calls = 1 }
     local calls = 0
-    local guarded = breaker:wrap(function(fail)
-      calls = calls + 1
-      if fail then
-        error("down", 0)
+    local function fail_twice(recovery_timeout)
+      local breaker = millpond.circuit_breaker { failure_threshold = 2, half_open_max_calls = 1,
+        recovery_timeout = recovery_timeout }
+      local guarded = breaker:wrap(function(fail)
+        calls = calls + 1
+        if fail then
+          error("down", 0)
+        end
+        return "up"
+      end)
+      assert.are.equal("up", guarded())
+      for _ = 1, 2 do
+        assert.has_error(function() guarded(true) end, "down")
       end
-      return "up"
-    end)
-    assert.are.equal("up", guarded())
-    for _ = 1, 2 do
-      assert.has_error(function() guarded(true) end, "down")
+      return breaker, guarded
     end
+    local breaker, guarded = fail_twice(3600)
     assert.are.equal("open", breaker:state())
     local value, err = guarded()
     assert.is_nil(value)
     assert.are.equal("ECIRCUITOPEN", err.code)
     assert.are.equal(3, calls)
+    local status = breaker:status()
+    assert.are.same({ 2, 1, 1 }, { status.failures, status.refused, status.opened })
+    assert.is_true(status.retry_after > 3000)
+
+    breaker, guarded = fail_twice(0.02)
     while breaker:status().retry_after > 0 do
       millpond.sleep(0.005)
     end
     assert.are.equal("up", guarded())
     assert.are.equal("closed", breaker:state())
-    local status = breaker:status()
-    assert.are.same({ 2, 1, 1 }, { status.failures, status.refused, status.opened })
   end)
 
   it("counts only what tells that the database is not there", function()

@@ -19,7 +19,8 @@ local opened = {}
 --- A database of a kind for one test: its pool is its own.
 function support.open(kind, more)
   counter = counter + 1
-  local settings = { alias = "lua" .. counter, pool_min_size = 1 } -- no more than the test uses
+  local settings = { alias = "lua" .. counter, pool_min_size = 1, -- no more than the test uses
+    connection_acquisition_timeout = 120, connection_creation_timeout = 120 } -- the machine is busy
   if kind == "sqlite" then
     settings.database = os.tmpname()
   elseif kind ~= "fake" then
@@ -88,7 +89,7 @@ end
 --- The pool's status once nothing is being opened or cleaned any more.
 function support.at_rest(db)
   local status
-  for _ = 1, 1000 do
+  for _ = 1, 9000 do
     status = db:get_pool_status()
     if status.in_use == 0 and status.waiting == 0 then
       return status

@@ -41,7 +41,7 @@ describe("Tasks", function()
     local order = {}
     millpond.run(function()
       local functions = {}
-      for i, seconds in ipairs { 0.03, 0.01, 0.02, 0 } do
+      for i, seconds in ipairs { 0.6, 0.2, 0.4, 0 } do
         functions[i] = function()
           millpond.sleep(seconds)
           order[#order + 1] = i
@@ -164,7 +164,7 @@ describe("Tasks", function()
       assert.are.equal(1, assert(conn:execute("SELECT 1"))[1][1])
       local other <close> = assert(db:connection())
       local running
-      for _ = 1, 1000 do -- a busy machine's server may take a moment
+      for _ = 1, 9000 do -- a busy machine's server may take a moment
         running = assert(other:execute("SELECT count(*) FROM pg_stat_activity "
           .. "WHERE state = 'active' AND query LIKE 'SELECT pg_sleep%'"))[1][1]
         if running == 0 then

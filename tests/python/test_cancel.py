@@ -9,16 +9,19 @@ from typing import Any
 
 import millpond
 import pytest
-from conftest import at_rest
+from conftest import at_rest, when
+from observer import until
 
 
-async def running_sleeps(databases: Any) -> int:
+async def session_of(conn: Any) -> int:
+    return int((await conn.execute("SELECT pg_backend_pid()"))[0][0])
+
+
+async def state_of(session: int, databases: Any) -> str:
+    """What a PostgreSQL server says that it does."""
     async with databases.open("postgres", alias="observer").async_connection() as conn:
-        rows = await conn.execute(
-            "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' "
-            "AND query LIKE 'SELECT pg_sleep%'"
-        )
-    return int(rows[0][0])
+        rows = await conn.execute("SELECT state FROM pg_stat_activity WHERE pid = ?", (session,))
+    return str(rows[0][0])
 
 
 async def test_a_timeout_stops_the_work_and_leaves_the_connection_usable(
@@ -50,9 +53,10 @@ async def test_the_default_timeout_comes_from_the_config(
 
 async def test_a_timed_out_statement_no_longer_runs_on_the_server(databases: Any) -> None:
     async with databases.open("postgres").async_connection() as conn:
+        session = await session_of(conn)
         with pytest.raises(TimeoutError):
             await conn.execute("SELECT pg_sleep(600)", timeout=0.1)
-        assert await running_sleeps(databases) == 0
+        assert await state_of(session, databases) == "idle"
 
 
 async def test_a_transaction_can_be_rolled_back_after_a_timeout(
@@ -93,7 +97,7 @@ async def test_wait_for_and_task_cancel_stop_the_work(
         await task
     assert (await conn.execute("SELECT 1")) == [(1,)]
     if kind == "postgres":
-        assert await running_sleeps(databases) == 0
+        assert await state_of(await session_of(conn), databases) == "idle"
 
 
 async def test_a_cancelled_task_leaves_a_clean_connection(
@@ -199,7 +203,7 @@ async def test_a_storm_of_cancels_leaks_and_crosses_nothing(
 async def test_a_killed_session_is_a_lost_connection_and_is_replaced(databases: Any) -> None:
     db = databases.open("postgres", pool_max_size=1)
     async with db.async_connection() as conn:
-        pid = (await conn.execute("SELECT pg_backend_pid()"))[0][0]
+        pid = await session_of(conn)
         sleeping = asyncio.ensure_future(conn.execute("SELECT pg_sleep(600)"))
         async with databases.open("postgres", alias="killer").async_connection() as killer:
             await killer.execute("SELECT pg_terminate_backend(?)", (pid,))
@@ -218,18 +222,17 @@ async def test_a_write_whose_answer_is_lost_has_an_unknown_outcome(
     async with db.async_connection() as conn:
         await conn.execute("DROP TABLE IF EXISTS slow")
         await conn.execute("CREATE TABLE slow (n int)")
-        pid = (await conn.execute("SELECT pg_backend_pid()"))[0][0]
+        pid = await session_of(conn)
         writing = asyncio.ensure_future(
             conn.execute("INSERT INTO slow SELECT 1 FROM pg_sleep(600)")
         )
         async with databases.open("postgres", alias="killer").async_connection() as killer:
-            while not (
-                await killer.execute(
-                    "SELECT 1 FROM pg_stat_activity WHERE pid = ? AND wait_event = 'PgSleep'",
-                    (pid,),
-                )
-            ):
-                await asyncio.sleep(0.01)
+
+            async def sleeps() -> bool:
+                sql = "SELECT 1 FROM pg_stat_activity WHERE pid = ? AND wait_event = 'PgSleep'"
+                return bool(await killer.execute(sql, (pid,)))
+
+            await until("the statement's start", sleeps)
             await killer.execute("SELECT pg_terminate_backend(?)", (pid,))
         with pytest.raises(millpond.UnknownOutcomeError) as caught:
             await writing
@@ -244,12 +247,13 @@ async def test_idle_connections_that_the_server_closed_are_not_lent(databases: A
         await db.release_async_connection(conn)
     async with databases.open("postgres", alias="killer").async_connection() as killer:
         await killer.execute("SELECT pg_terminate_backend(unnest(?::int[]))", (pids,))
-        while await killer.execute(
-            "SELECT 1 FROM pg_stat_activity WHERE pid = ANY(?::int[])", (pids,)
-        ):
-            await asyncio.sleep(0.01)
-    while db.get_pool_status()["size"]:  # each is noticed as the event loop sees its socket
-        await asyncio.sleep(0.01)
+
+        async def gone() -> bool:
+            sql = "SELECT 1 FROM pg_stat_activity WHERE pid = ANY(?::int[])"
+            return not await killer.execute(sql, (pids,))
+
+        await until("the sessions' end", gone)
+    await when(db, "a pool without connections", lambda it: it["size"] == 0)
     async with db.async_connection() as conn:
         assert (await conn.execute("SELECT 1")) == [(1,)]
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import pty
 import re
 import select
 import signal
@@ -14,13 +13,14 @@ from typing import Any
 
 import millpond
 import pytest
+from forks import fork_with_terminal
 
 MILLPOND = [sys.executable, "-m", "millpond"]
 
 
 def run(*arguments: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*MILLPOND, *arguments], capture_output=True, text=True, input=text, timeout=60
+        [*MILLPOND, *arguments], capture_output=True, text=True, input=text, timeout=180
     )
 
 
@@ -68,7 +68,7 @@ def test_status_shows_server_and_pool(url: str) -> None:
 
 
 def test_bench_counts_statements(url: str) -> None:
-    arguments = ("bench", url, "--seconds", "0.2", "--tasks", "3", "--sql", "SELECT 2")
+    arguments = ("bench", url, "--seconds", "0.5", "--tasks", "3", "--sql", "SELECT 2")
     facts = json.loads(run(*arguments, "--json").stdout)
     assert facts["statements"] > 0
     assert facts["p50_ms"] <= facts["p95_ms"] <= facts["p99_ms"]
@@ -138,7 +138,7 @@ class Terminal:
 
     def __init__(self, *arguments: str, home: Path) -> None:
         environment = {**os.environ, "XDG_STATE_HOME": str(home), "TERM": "xterm"}
-        pid, self._fd = pty.fork()
+        pid, self._fd = fork_with_terminal()
         if pid == 0:
             os.execvpe(MILLPOND[0], [*MILLPOND, *arguments], environment)
         self._pid = pid
@@ -146,7 +146,7 @@ class Terminal:
 
     def until(self, wanted: str) -> None:
         """Read until something matches in what has not matched before."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while not (found := re.search(wanted, self.shown)):
             assert time.monotonic() < deadline, f"{wanted!r} does not come: {self.shown!r}"
             ready, _, _ = select.select([self._fd], [], [], 1)

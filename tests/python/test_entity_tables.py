@@ -234,7 +234,8 @@ from millpond import DatabaseConfig, DatabaseFactory, PoolManager
 kind, settings, name, field = sys.argv[1], json.loads(sys.argv[2]), sys.argv[3], sys.argv[4]
 
 async def main():
-    db = DatabaseFactory.create_database(kind, DatabaseConfig(**settings))
+    patience = {"connection_acquisition_timeout": 120, "connection_creation_timeout": 120}
+    db = DatabaseFactory.create_database(kind, DatabaseConfig(**settings, **patience))
     async with db.async_connection() as conn:
         print("ready", flush=True)
         sys.stdin.readline()
@@ -271,7 +272,7 @@ async def test_20_processes_that_save_new_fields_at_once_lose_none(
         process.stdin.write("go\n")
         process.stdin.flush()
     for process in processes:
-        _, said = process.communicate(timeout=120)
+        _, said = process.communicate(timeout=300)
         assert process.returncode == 0, said
     async with db.async_connection() as conn:
         found = {row["id"]: row for row in await conn.find_entities(name)}

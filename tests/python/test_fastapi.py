@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,21 +11,16 @@ from typing import Any
 
 import httpx
 import pytest
+import running
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "python"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Server:
     """uvicorn with the example, in a process of its own."""
 
     def __init__(self, loop: str, url: str) -> None:
-        self.address = f"http://127.0.0.1:{free_port()}"
+        self.address = f"http://127.0.0.1:{running.free_port()}"
         port = self.address.rpartition(":")[2]
         self.process = subprocess.Popen(
             [
@@ -40,7 +34,7 @@ class Server:
         )
 
     async def ready(self, client: httpx.AsyncClient) -> None:
-        for _ in range(300):
+        for _ in range(1200):
             try:
                 assert (await client.get(f"{self.address}/health")).json() == {"healthy": True}
                 return
@@ -51,7 +45,7 @@ class Server:
 
     def stop(self) -> tuple[int, str]:
         self.process.send_signal(signal.SIGINT)
-        _, complaints = self.process.communicate(timeout=60)
+        _, complaints = self.process.communicate(timeout=180)
         return self.process.returncode, complaints
 
 

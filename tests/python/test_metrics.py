@@ -229,20 +229,33 @@ def test_a_blocking_call_that_fails_slowly_is_logged_and_raises(
     )
 
 
-async def test_an_operation_that_always_times_out_is_refused_for_a_while(
-    db: Any, endless: str
+async def time_out_five_times(conn: Any, endless: str, tags: dict[str, str]) -> None:
+    for _ in range(5):
+        with pytest.raises(millpond.QueryTimeoutError):
+            await conn.execute(endless, timeout=0.01, tags=tags)
+
+
+async def test_an_operation_that_always_times_out_is_refused(
+    databases: Any, kind: str, endless: str
 ) -> None:
     tags = {"operation": "report"}
+    db = databases.open(kind, circuit_breaker_recovery_timeout=3600)
     async with db.async_connection() as conn:
-        for _ in range(5):
-            with pytest.raises(millpond.QueryTimeoutError):
-                await conn.execute(endless, timeout=0.01, tags=tags)
+        await time_out_five_times(conn, endless, tags)
         with pytest.raises(millpond.CircuitOpenError, match="report"):
             await conn.execute("SELECT 1", tags=tags)
         assert (await conn.execute("SELECT 1", tags={"operation": "other"})) == [(1,)]
         breakers = metrics_of(db)["circuit_breakers"]
         assert breakers["report"] == {"state": "open", "opened": 1, "refused": 1}
         assert breakers["other"]["state"] == "closed"
+
+
+async def test_an_operation_that_was_refused_may_prove_itself_after_a_while(
+    db: Any, endless: str
+) -> None:
+    tags = {"operation": "report"}
+    async with db.async_connection() as conn:
+        await time_out_five_times(conn, endless, tags)
         for _ in range(3):  # the recovery time is a second by default
             while True:
                 try:
@@ -250,7 +263,8 @@ async def test_an_operation_that_always_times_out_is_refused_for_a_while(
                     break
                 except millpond.CircuitOpenError:
                     await asyncio.sleep(0.01)
-        assert metrics_of(db)["circuit_breakers"]["report"]["state"] == "closed"
+        report = metrics_of(db)["circuit_breakers"]["report"]
+        assert (report["state"], report["opened"]) == ("closed", 1)
 
 
 # ---- Prometheus ----------------------------------------------------------------------------

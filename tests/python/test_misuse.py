@@ -8,6 +8,7 @@ from typing import Any
 import millpond
 import pytest
 from conftest import at_rest
+from forks import fork
 from millpond import PoolManager
 
 
@@ -109,7 +110,7 @@ def test_another_event_loop_of_the_same_thread_is_refused(db: Any) -> None:
 def test_connections_are_refused_after_a_fork_and_new_ones_work(db: Any) -> None:
     with db.sync_connection() as conn:
         conn.execute("SELECT 1")
-        child = os.fork()
+        child = fork()
         if child == 0:
             code = 1
             try:
@@ -187,7 +188,7 @@ async def test_close_pool_takes_connections_by_force_and_commits(
 
 async def test_an_acquire_times_out_and_says_why(databases: Any, kind: str) -> None:
     db = databases.open(kind, pool_max_size=1, connection_acquisition_timeout=0.1)
-    async with db.async_connection():
+    async with db.async_connection(timeout=120):
         with pytest.raises(TimeoutError, match="1 of at most 1 are in use"):
             await db.get_async_connection()
     status = await at_rest(db)
@@ -241,7 +242,7 @@ def test_many_threads_and_loops_share_one_pool(databases: Any, kind: str) -> Non
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join()
     assert not errors
     assert answers == {n: [n * 100 + i for i in range(50)] for n in range(6)}
     assert asyncio.run(at_rest(db))["size"] <= 4

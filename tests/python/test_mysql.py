@@ -10,7 +10,7 @@ from typing import Any
 
 import millpond
 import pytest
-from conftest import at_rest
+from conftest import when
 from millpond import Interval
 
 UTC = dt.UTC
@@ -274,13 +274,7 @@ async def test_an_idle_connection_that_the_server_closed_is_replaced(databases: 
         number = (await conn.execute("SELECT connection_id()"))[0][0]
     async with databases.open("mysql", alias="killer").async_connection() as killer:
         await killer.execute(f"KILL {number}")
-    status = await at_rest(db)
-    for _ in range(1000):
-        status = db.get_pool_status()
-        if status["size"] == 0:
-            break
-        await asyncio.sleep(0.01)
-    assert status["size"] == 0
+    await when(db, "a pool without connections", lambda it: it["size"] == 0)
     async with db.async_connection() as conn:
         assert (await conn.execute("SELECT 1")) == [(1,)]
 

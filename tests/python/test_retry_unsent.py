@@ -1,11 +1,11 @@
 """A connection that the server closed before its lease was used is replaced, unnoticed."""
 
-import asyncio
 from pathlib import Path
 from typing import Any
 
 import millpond
 import pytest
+from observer import until
 
 KILL = (
     "SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'doomed'"
@@ -23,11 +23,11 @@ async def kill(databases: Any) -> None:
     async with databases.open("postgres", alias="killer").async_connection() as conn:
         pids = [pid for pid, _ in await conn.execute(KILL)]
     assert pids
-    for _ in range(1000):
-        if not any(Path(f"/proc/{pid}").exists() for pid in pids):
-            return
-        await asyncio.sleep(0.01)
-    pytest.fail("the sessions do not end")
+
+    async def gone() -> bool:
+        return not any(Path(f"/proc/{pid}").exists() for pid in pids)
+
+    await until("the sessions' end", gone)
 
 
 async def test_the_first_statement_of_a_lease_survives_the_death_of_its_connection(

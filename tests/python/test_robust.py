@@ -14,6 +14,8 @@ from typing import Any
 import hypothesis.strategies as st
 import millpond
 import pytest
+from conftest import when
+from forks import fork
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from millpond import PoolManager
@@ -132,16 +134,8 @@ class PoolMachine(RuleBasedStateMachine):
 
     @invariant()
     def the_pool_knows_what_the_model_knows(self) -> None:
-        async def settled() -> dict[str, Any]:
-            for _ in range(2000):
-                status = self.db.get_pool_status()
-                if status["in_use"] == len(self.held):
-                    break
-                await asyncio.sleep(0.002)
-            return status
-
-        status = self.run(settled())
-        assert status["in_use"] == len(self.held)
+        held = len(self.held)
+        status = self.run(when(self.db, f"{held} in use", lambda it: it["in_use"] == held))
         assert status["size"] == status["in_use"] + status["idle"] <= MOST
         counts = status["metrics"]
         assert counts["total_acquired"] - counts["total_released"] == len(self.held)
@@ -206,7 +200,7 @@ def run_program(text: str, **changes: Any) -> subprocess.CompletedProcess[str]:
     program = "import asyncio, os, signal, sys, threading, time\nimport millpond\n"
     program += f"ENDLESS = {ENDLESS!r}\n" + textwrap.dedent(text)
     return subprocess.run(
-        [sys.executable, "-X", "dev", "-c", program], capture_output=True, text=True, timeout=60
+        [sys.executable, "-X", "dev", "-c", program], capture_output=True, text=True, timeout=180
     )
 
 
@@ -262,8 +256,13 @@ def test_an_interrupt_ends_a_blocking_acquire() -> None:
     ended = run_program(
         """
         db = millpond.connect("sqlite:///:memory:", pool_max_size=1)
+        def interrupt():
+            while not db.get_pool_status()["waiting"]:
+                time.sleep(0.01)
+            os.kill(os.getpid(), signal.SIGINT)
+
         with db.sync_connection():
-            threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+            threading.Thread(target=interrupt).start()
             try:
                 db.get_sync_connection()
             except KeyboardInterrupt:
@@ -285,7 +284,7 @@ def test_prefork_workers_have_pools_of_their_own(db: Any, kind: str) -> None:
     pipes = []
     for _ in range(4):
         read, write = os.pipe()
-        child = os.fork()
+        child = fork()
         if child == 0:
             code = 1
             try:
@@ -343,8 +342,8 @@ def test_a_signal_whose_handler_raises_ends_a_blocking_statement(
     before = signal.signal(signal.SIGALRM, ring)
     try:
         with db.sync_connection() as conn:
-            signal.setitimer(signal.ITIMER_REAL, 0.2)
             with pytest.raises(error, match="ring"):
+                signal.setitimer(signal.ITIMER_REAL, 0.2)
                 conn.execute(endless)
             assert conn.fetch_value("SELECT 1") == 1
     finally:

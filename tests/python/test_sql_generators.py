@@ -24,7 +24,7 @@ GENERATORS: dict[str, SqlGenerator] = {
 async def test_the_timeout_statement_stops_later_ones_on_the_server(
     kind: str, databases: Any
 ) -> None:
-    limit = GENERATORS[kind].get_timeout_sql(0.05)
+    limit = GENERATORS[kind].get_timeout_sql(0.5)
     if kind == "sqlite":
         assert limit is None  # there the library itself stops a statement
         return

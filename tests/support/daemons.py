@@ -15,13 +15,7 @@ from typing import Any
 import mariadb_server
 import mysql_server
 import postgres_server
-
-
-def children_of(pid: int) -> list[int]:
-    with contextlib.suppress(FileNotFoundError):
-        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as children:
-            return [int(child) for child in children.read().split()]
-    return []
+from running import children_of
 
 
 def is_alive(pid: int) -> bool:
@@ -33,8 +27,8 @@ def is_alive(pid: int) -> bool:
 
 
 def poll(what: str, done: Callable[[], bool]) -> None:
-    """Wait for something that nobody tells of; for at most a minute."""
-    deadline = time.monotonic() + 60
+    """Wait for something that nobody tells of; for at most three minutes."""
+    deadline = time.monotonic() + 180
     while not done():
         if time.monotonic() > deadline:
             raise TimeoutError(f"waited in vain: {what}")

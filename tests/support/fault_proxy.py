@@ -76,8 +76,9 @@ class FaultProxy:
         self._tell("heal")
 
     def counts(self) -> dict[str, int]:
-        """Connections that are open, those accepted so far, and bytes since the last cut() in each
-        direction: open, accepted, to_server, to_client."""
+        """Connections that are open, those of them that heal() would reset, those accepted so far,
+        and bytes since the last cut() in each direction: open, suffering, accepted, to_server,
+        to_client."""
         return self._tell("counts")
 
     def close(self) -> None:
@@ -100,6 +101,10 @@ class Link:
         self.silent = False
         self.spoilt = False
         self.task: asyncio.Task[None] | None = None
+
+    @property
+    def suffers(self) -> bool:
+        return self.spoilt or self.silent
 
     def hang_up(self, end: socket.socket | None, how: str) -> None:
         if end is None:
@@ -238,11 +243,13 @@ class Proxy:
         self.silent = False
         self.refusing = False
         for link in self.links:
-            if link.task and (link.spoilt or link.silent):
+            if link.task and link.suffers:
                 link.task.cancel()
 
     def counts(self) -> dict[str, int]:
-        return {"open": len(self.links), "accepted": self.accepted, **self.totals}
+        suffering = sum(link.suffers for link in self.links)
+        counts = {"open": len(self.links), "suffering": suffering, "accepted": self.accepted}
+        return {**counts, **self.totals}
 
     async def obey(self) -> None:
         loop = asyncio.get_running_loop()

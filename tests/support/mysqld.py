@@ -66,8 +66,8 @@ def accepts(path: str) -> bool:
 
 
 def wait_for(server: subprocess.Popen[bytes], path: str, log: str) -> None:
-    """The server tells nobody that it is ready: look, for at most a minute."""
-    for _ in range(600):
+    """The server tells nobody that it is ready: look, for at most three minutes."""
+    for _ in range(1800):
         if os.path.exists(path) and accepts(path):
             return
         if server.poll() is not None:

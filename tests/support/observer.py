@@ -40,7 +40,7 @@ COMMITTING = {
 CREATE_USER = "CREATE USER IF NOT EXISTS {name}@'%' IDENTIFIED BY '{password}'"
 
 
-async def until(what: str, done: Callable[[], Awaitable[bool]], within: float = 30.0) -> None:
+async def until(what: str, done: Callable[[], Awaitable[bool]], within: float = 90.0) -> None:
     """Poll for something that comes by itself, with a generous deadline."""
     deadline = time.monotonic() + within
     while not await done():
@@ -49,7 +49,7 @@ async def until(what: str, done: Callable[[], Awaitable[bool]], within: float = 
         await asyncio.sleep(0.02)
 
 
-async def until_empty(problem: Callable[[], Awaitable[str]], within: float = 30.0) -> None:
+async def until_empty(problem: Callable[[], Awaitable[str]], within: float = 90.0) -> None:
     """The same for what can say what is still wrong."""
     deadline = time.monotonic() + within
     while text := await problem():

@@ -28,8 +28,8 @@ default_pool_size = 3
 
 
 def wait_for(bouncer: subprocess.Popen[bytes], port: int) -> None:
-    """It tells nobody that it is ready: look, for at most half a minute."""
-    for _ in range(300):
+    """It tells nobody that it is ready: look, for at most two minutes."""
+    for _ in range(1200):
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return

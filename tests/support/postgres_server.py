@@ -149,7 +149,7 @@ def server(
         programs = find_programs(folder)
         settings = {**SETTINGS, **(tls_settings(folder) if tls else {}), **settings_given}
         options = " ".join(f"-c {name}={value}" for name, value in settings.items())
-        control = [f"{programs}/pg_ctl", "-D", data, "-s", "-w"]
+        control = [f"{programs}/pg_ctl", "-D", data, "-s", "-w", "-t", "180"]
         if primary:
             copy(data, primary)
         else:
