@@ -22,6 +22,7 @@ typedef struct call {
 static int read_options(const pond_execute_options *given, pond_execute_options *options,
                         pond_error **err)
 {
+    const uint32_t all_flags = POND_EXECUTE_AT_ONCE | POND_EXECUTE_NATIVE | POND_EXECUTE_UNTAGGED;
     *options = (pond_execute_options)POND_EXECUTE_OPTIONS_INIT;
     if (!given)
         return POND_OK;
@@ -31,10 +32,9 @@ static int read_options(const pond_execute_options *given, pond_execute_options 
                                (unsigned)given->struct_size);
     size_t size = given->struct_size;
     memcpy(options, given, size < sizeof(*options) ? size : sizeof(*options));
-    if (options->flags & ~POND_EXECUTE_AT_ONCE)
+    if (options->flags & ~all_flags)
         return pondi_error_set(err, POND_EINVAL, "flags is %#x: %#x is no flag",
-                               (unsigned)options->flags,
-                               (unsigned)(options->flags & ~POND_EXECUTE_AT_ONCE));
+                               (unsigned)options->flags, (unsigned)(options->flags & ~all_flags));
     if (options->tag_count && !options->tags)
         return pondi_error_set(err, POND_EINVAL, "tag_count is %llu but tags is NULL",
                                (unsigned long long)options->tag_count);
@@ -59,14 +59,16 @@ static int build_request(pond_connection *lease, const call *wanted, void *user_
                          pondi_request **out, pond_error **err)
 {
     int64_t timeout_ms;
-    int code = resolve_timeout(lease->pool, wanted->options.timeout_ms, &timeout_ms, err);
+    const pond_execute_options *options = &wanted->options;
+    uint64_t sent_tags = options->flags & POND_EXECUTE_UNTAGGED ? 0 : options->tag_count;
+    int code = resolve_timeout(lease->pool, options->timeout_ms, &timeout_ms, err);
     if (!code)
         code = pondi_request_new(wanted->kind, lease->loop, wanted->sql, wanted->sql_size,
                                  wanted->params, wanted->row_count, wanted->column_count,
-                                 wanted->options.tags, (size_t)wanted->options.tag_count, user_data,
-                                 out, err);
+                                 options->tags, (size_t)sent_tags, user_data, out, err);
     if (code)
         return code;
+    (*out)->is_native = (options->flags & POND_EXECUTE_NATIVE) != 0;
     (*out)->timeout_ms = timeout_ms;
     (*out)->verb = wanted->verb;
     if (wanted->batch_rows)

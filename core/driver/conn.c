@@ -331,7 +331,8 @@ static int check_statement(const pondi_request *request, const pondi_sql_info *i
     if (memchr(request->sql, '\0', request->sql_size))
         return pondi_error_set(err, POND_ESYNTAX, "the statement contains a NUL character");
     int no_rows = request->kind == PONDI_REQUEST_EXECUTE_MANY && request->row_count == 0;
-    if (info->placeholders != request->column_count && !no_rows)
+    if (info->placeholders != request->column_count && info->placeholders != PONDI_UNCOUNTED &&
+        !no_rows)
         return pondi_error_set(err, POND_EPARAMS,
                                "the statement has %zu placeholder%s and got %zu parameter%s",
                                info->placeholders, info->placeholders == 1 ? "" : "s",
@@ -384,7 +385,7 @@ static int prepare(pondi_conn *conn, pondi_request *request, pond_error **err)
     case PONDI_REQUEST_EXECUTE:
     case PONDI_REQUEST_EXECUTE_MANY: {
         int code = pondi_statement_cache_get(&conn->statements, request->sql, request->sql_size,
-                                             &request->statement, err);
+                                             request->is_native, &request->statement, err);
         if (!code)
             code = check_statement(request, &request->statement->info, err);
         if (!code)

@@ -54,18 +54,30 @@ void pondi_statement_cache_free(pondi_statement_cache *cache)
 typedef struct text {
     const char *sql;
     size_t size;
+    int is_native;
 } text;
 
 static int is_of(const pondi_lru_entry *entry, const void *key)
 {
     const pondi_statement *statement = (const pondi_statement *)(const void *)entry;
     const text *wanted = key;
-    return statement->sql_size == wanted->size &&
+    return statement->sql_size == wanted->size && statement->is_native == wanted->is_native &&
            memcmp(statement->sql, wanted->sql, wanted->size) == 0;
 }
 
-static int convert(pondi_statement_cache *cache, const char *sql, size_t size,
-                   pondi_statement **out, pond_error **err)
+static int convert(pondi_statement_cache *cache, const text *from, pondi_buffer *native,
+                   pondi_sql_info *info, pond_error **err)
+{
+    if (!from->is_native)
+        return pondi_sql_convert(cache->dialect, from->sql, from->size, native, info, err);
+    pondi_buffer_append(native, from->sql, from->size);
+    if (native->failed)
+        return pondi_error_nomem(err);
+    return pondi_sql_inspect(cache->dialect, from->sql, from->size, info, err);
+}
+
+static int statement_new(pondi_statement_cache *cache, const text *from, pondi_statement **out,
+                         pond_error **err)
 {
     pondi_buffer native;
     pondi_buffer_init(&native);
@@ -73,11 +85,12 @@ static int convert(pondi_statement_cache *cache, const char *sql, size_t size,
     pondi_statement *statement = pondi_calloc(1, sizeof(*statement));
     if (!statement)
         return pondi_error_nomem(err);
-    code = pondi_sql_convert(cache->dialect, sql, size, &native, &statement->info, err);
+    code = convert(cache, from, &native, &statement->info, err);
     if (code)
         goto failed;
-    statement->sql = pondi_memdup(sql, size);
-    statement->sql_size = size;
+    statement->sql = pondi_memdup(from->sql, from->size);
+    statement->sql_size = from->size;
+    statement->is_native = from->is_native;
     statement->native_size = native.size;
     statement->native = pondi_buffer_take(&native);
     if (!statement->sql || !statement->native) {
@@ -94,10 +107,10 @@ failed:
 }
 
 int pondi_statement_cache_get(pondi_statement_cache *cache, const char *sql, size_t size,
-                              pondi_statement **out, pond_error **err)
+                              int is_native, pondi_statement **out, pond_error **err)
 {
-    uint64_t hash = pondi_hash_bytes(sql, size);
-    const text wanted = {sql, size};
+    uint64_t hash = pondi_hash_bytes(sql, size) + (uint64_t)is_native;
+    const text wanted = {sql, size, is_native};
     pondi_lru_entry *found = pondi_lru_find(&cache->lru, hash, is_of, &wanted);
     if (found) {
         pondi_counter_raise(&cache->hits);
@@ -108,7 +121,7 @@ int pondi_statement_cache_get(pondi_statement_cache *cache, const char *sql, siz
     pondi_counter_raise(&cache->misses);
     *out = NULL;
     pondi_statement *statement = NULL;
-    int code = convert(cache, sql, size, &statement, err);
+    int code = statement_new(cache, &wanted, &statement, err);
     if (code)
         return code;
     while ((found = pondi_lru_make_room(&cache->lru, hash))) {
@@ -118,4 +131,12 @@ int pondi_statement_cache_get(pondi_statement_cache *cache, const char *sql, siz
     pondi_lru_insert(&cache->lru, &statement->entry, hash);
     *out = statement;
     return POND_OK;
+}
+
+uint32_t pondi_statement_position(const pondi_statement *statement, pond_dialect dialect,
+                                  uint32_t native_position)
+{
+    if (statement->is_native)
+        return native_position;
+    return pondi_sql_caller_position(dialect, statement->sql, statement->sql_size, native_position);
 }

@@ -13,7 +13,8 @@ typedef struct pondi_statement {
     pondi_lru_entry entry; /* first */
     char *sql;             /* as the caller wrote it */
     size_t sql_size;
-    char *native; /* as the dialect takes it, NUL-terminated */
+    int is_native; /* that is the dialect's own way already */
+    char *native;  /* as the dialect takes it, NUL-terminated */
     size_t native_size;
     pondi_sql_info info;
     void *prepared; /* the driver's; NULL until it prepares the statement */
@@ -39,9 +40,14 @@ int pondi_statement_cache_init(pondi_statement_cache *cache, pond_dialect dialec
 void pondi_statement_cache_clear(pondi_statement_cache *cache);
 void pondi_statement_cache_free(pondi_statement_cache *cache);
 
-/* Find or convert. The statement stays valid until the next get. */
+/* Find or convert, which `is_native` makes a look only. The statement stays valid until the next
+ * get. */
 int pondi_statement_cache_get(pondi_statement_cache *cache, const char *sql, size_t size,
-                              pondi_statement **out, pond_error **err);
+                              int is_native, pondi_statement **out, pond_error **err);
+
+/* Where in the caller's SQL a position in the native one is; both 1-based, in characters. */
+uint32_t pondi_statement_position(const pondi_statement *statement, pond_dialect dialect,
+                                  uint32_t native_position);
 
 /* Forget one statement, its preparation included. */
 void pondi_statement_cache_remove(pondi_statement_cache *cache, pondi_statement *statement);

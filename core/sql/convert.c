@@ -168,6 +168,50 @@ int pondi_sql_convert(pond_dialect dialect, const char *sql, size_t size, pondi_
     return out->failed ? pondi_error_nomem(err) : POND_OK;
 }
 
+/* ---- Statements in a dialect's own words -------------------------------------------------- */
+
+/* The N of `$N`, whose `$` was the token before; 0 for anything else. */
+static size_t parameter_number(const pondi_token *token, int after_dollar)
+{
+    size_t number = 0;
+    if (!after_dollar || token->kind != PONDI_TOKEN_NUMBER)
+        return 0;
+    for (size_t i = 0; i < token->size && token->text[i] >= '0' && token->text[i] <= '9'; i++)
+        number =
+            number < PONDI_UNCOUNTED / 100 ? number * 10 + (size_t)(token->text[i] - '0') : number;
+    return number;
+}
+
+int pondi_sql_inspect(pond_dialect dialect, const char *sql, size_t size, pondi_sql_info *info,
+                      pond_error **err)
+{
+    pondi_tokenizer tokenizer;
+    pondi_token token;
+    pondi_session_watch session;
+    counter count = {0};
+    size_t highest = 0;
+    int after_dollar = 0;
+    memset(info, 0, sizeof(*info));
+    pondi_session_watch_init(&session, dialect);
+    pondi_tokenizer_init(&tokenizer, dialect, sql, size);
+    for (;;) {
+        int code = pondi_tokenizer_next(&tokenizer, &token, err);
+        if (code)
+            return code;
+        if (token.kind == PONDI_TOKEN_END)
+            break;
+        count_token(&count, &token, info);
+        pondi_session_watch_token(&session, &token);
+        size_t number = parameter_number(&token, after_dollar);
+        highest = number > highest ? number : highest;
+        after_dollar = token.kind == PONDI_TOKEN_OTHER && token.text[0] == '$';
+    }
+    info->placeholders = dialect == POND_DIALECT_POSTGRES ? highest : PONDI_UNCOUNTED;
+    info->statements += (uint32_t)count.seen;
+    info->touches = session.touches;
+    return POND_OK;
+}
+
 /* ---- Positions --------------------------------------------------------------------------- */
 
 static int is_verbatim(pondi_token_kind kind)

@@ -8,6 +8,9 @@
 #include "base/buffer.h"
 #include "millpond/types.h"
 
+/* For placeholders that only the database can count. */
+#define PONDI_UNCOUNTED SIZE_MAX
+
 /* What the converter learned about a statement on the way. */
 typedef struct pondi_sql_info {
     size_t placeholders;
@@ -21,6 +24,10 @@ typedef struct pondi_sql_info {
  * something unterminated, with the position (1-based, in characters) of its start; POND_ENOMEM. */
 int pondi_sql_convert(pond_dialect dialect, const char *sql, size_t size, pondi_buffer *out,
                       pondi_sql_info *info, pond_error **err);
+
+/* Fill `info` for a statement that is in the dialect's own words already. Errors: as above. */
+int pondi_sql_inspect(pond_dialect dialect, const char *sql, size_t size, pondi_sql_info *info,
+                      pond_error **err);
 
 /* The 1-based character of the caller's `sql` that became character `native_position` of the
  * native statement, so that a server's error position can be told in the caller's terms; 0 if

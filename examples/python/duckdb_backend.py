@@ -28,6 +28,7 @@ class DuckdbSqlGenerator(millpond.PostgresSqlGenerator):
     """DuckDB takes PostgreSQL's SQL; entities are kept as on SQLite, but for this."""
 
     entity_dialect = "sqlite"
+    entity_capabilities = 0
     OTHERWISE = {
         "sqlite_schema s, pragma_table_info(s.name) c": "sqlite_master s JOIN (SELECT table_name, "
         "column_name AS name, data_type AS type, NOT is_nullable AS notnull, FALSE AS pk, "

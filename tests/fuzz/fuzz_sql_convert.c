@@ -37,7 +37,10 @@ static void check_conversion(pond_dialect dialect, const char *sql, size_t size)
     pondi_buffer_init(&out);
     int code = pondi_sql_convert(dialect, sql, size, &out, &info, &error);
     require(code == POND_OK || code == POND_ESYNTAX);
+    pondi_sql_info looked;
+    require(pondi_sql_inspect(dialect, sql, size, &looked, NULL) == code);
     if (code == POND_OK) {
+        require(looked.statements == info.statements && looked.touches == info.touches);
         uint32_t last = (uint32_t)pondi_count_characters(out.data ? out.data : "", out.size);
         for (uint32_t at = 0; at <= last + 2; at += 1 + last / 16)
             require(pondi_sql_caller_position(dialect, sql, size, at) <=

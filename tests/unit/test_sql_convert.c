@@ -320,6 +320,38 @@ static void statements_are_counted_and_named(void **state)
     }
 }
 
+static void a_native_statement_is_only_looked_at(void **state)
+{
+    (void)state;
+    static const struct {
+        pond_dialect dialect;
+        const char *sql;
+        size_t placeholders;
+        uint32_t statements;
+    } cases[] = {
+        {POND_DIALECT_POSTGRES, "SELECT $2, $1", 2, 1},
+        {POND_DIALECT_POSTGRES, "SELECT $10 ?| $3, '$11', $$ $12 $$ -- $13", 10, 1},
+        {POND_DIALECT_POSTGRES, "SELECT a$1 ? b, x[i]; SELECT 2", 0, 2},
+        {POND_DIALECT_POSTGRES, "SELECT $99999999999999999999999999", 999999999999999999u, 1},
+        {POND_DIALECT_MYSQL, "SELECT ?", PONDI_UNCOUNTED, 1},
+        {POND_DIALECT_SQLITE, "SELECT ?1, :a; ; SELECT 2", PONDI_UNCOUNTED, 2},
+        {POND_DIALECT_SQLITE, " -- nothing", PONDI_UNCOUNTED, 0},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        pondi_sql_info info;
+        const char *sql = cases[i].sql;
+        assert_int_equal(pondi_sql_inspect(cases[i].dialect, sql, strlen(sql), &info, NULL),
+                         POND_OK);
+        if (cases[i].placeholders != 999999999999999999u)
+            assert_int_equal(info.placeholders, cases[i].placeholders);
+        else
+            assert_true(info.placeholders > 65535 && info.placeholders != PONDI_UNCOUNTED);
+        assert_int_equal(info.statements, cases[i].statements);
+    }
+    pondi_sql_info info;
+    assert_int_equal(pondi_sql_inspect(POND_DIALECT_SQLITE, "'a", 2, &info, NULL), POND_ESYNTAX);
+}
+
 static uint32_t position_of(const char *sql, uint32_t native)
 {
     return pondi_sql_caller_position(POND_DIALECT_POSTGRES, sql, strlen(sql), native);
@@ -431,6 +463,7 @@ RUN_TESTS(cmocka_unit_test(postgres_statements_are_converted),
           cmocka_unit_test(mysql_statements_are_converted),
           cmocka_unit_test(sqlite_statements_are_converted),
           cmocka_unit_test(statements_are_counted_and_named),
+          cmocka_unit_test(a_native_statement_is_only_looked_at),
           cmocka_unit_test(positions_are_told_in_the_callers_terms),
           cmocka_unit_test(ten_megabytes_are_converted),
           cmocka_unit_test(tags_become_a_comment_that_nothing_can_end),

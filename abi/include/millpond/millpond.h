@@ -436,10 +436,18 @@ typedef struct pond_tag {
  * time never comes back to its event loop: let every so many calls go without. */
 #define POND_EXECUTE_AT_ONCE 1u
 
+/* The statement is in the database's own words: no `?` is replaced, no `??` and no `[name]`. Its
+ * placeholders must be those that the database itself takes by position: `$1` in PostgreSQL, `?` in
+ * MySQL, `?` or `?1` in SQLite. Errors tell positions in this text. */
+#define POND_EXECUTE_NATIVE 2u
+
+/* The tags are for metrics alone: the statement brings its own comment, or is to have none. */
+#define POND_EXECUTE_UNTAGGED 4u
+
 /* How to execute; a NULL pointer stands for the defaults. */
 typedef struct pond_execute_options {
     uint32_t struct_size; /* set by the caller to sizeof(pond_execute_options) */
-    uint32_t flags;       /* POND_EXECUTE_AT_ONCE, or 0 */
+    uint32_t flags;       /* POND_EXECUTE_AT_ONCE and its like, or 0 */
     int64_t timeout_ms;   /* for the whole call; POND_TIMEOUT_DEFAULT: query_execution_timeout */
     const pond_tag *tags;
     uint64_t tag_count;

@@ -9,10 +9,13 @@ from typing import Any
 
 from . import _native
 from ._steps import Steps
-from .exceptions import Error
+from .exceptions import Error, UnsupportedError
 from .sql import DIALECTS, SqlGenerator
 
 _EXECUTE, _EXECUTE_MANY, _BEGIN, _COMMIT, _ROLLBACK, _APART, _PAUSE = range(1, 8)
+
+#: Seconds that a change of tables may wait for the caller's own transaction.
+APART = 5.0
 
 Pause = Callable[[float], Any]
 
@@ -29,11 +32,16 @@ def _answer(plan: _native.Plan, result: Any) -> None:
         plan.feed_rows((), ())
 
 
+def _execute_of(connection: Any) -> Any:
+    """Its execute(), with JSON as text where it can be had so."""
+    return getattr(connection, "_execute_raw", connection.execute)
+
+
 def _carry_out(connection: Any, step: tuple[int, str, Any, float], pause: Pause) -> Any:
     """Begin a step; what it returns is awaited on an asynchronous connection."""
     kind, sql, params, seconds = step
     if kind == _EXECUTE:
-        return connection.execute(sql, params)
+        return _execute_of(connection)(sql, params)
     if kind == _EXECUTE_MANY:
         return connection.executemany(sql, params)
     if kind == _BEGIN:
@@ -45,15 +53,28 @@ def _carry_out(connection: Any, step: tuple[int, str, Any, float], pause: Pause)
     return pause(seconds)
 
 
+def _apart(connection: Any, step: tuple[int, str, Any, float]) -> Steps[Any]:
+    """A step for another connection of the pool, while this one has a transaction open."""
+    pool = getattr(connection, "_pool", None)
+    if pool is None:
+        raise UnsupportedError("there is but this connection")
+    acquire = pool.acquire_sync if isinstance(connection, _native.SyncConnection) else pool.acquire
+    other = yield acquire(APART)
+    try:
+        return (yield _execute_of(other)(step[1], step[2], APART))
+    finally:
+        yield other._release()
+
+
 def run_plan(connection: Any, plan: _native.Plan, pause: Pause) -> Steps[Any]:
     """Do what the plan says, and tell it what came of it, until it has its answer."""
     plan.start((yield connection.in_transaction()))
     while (step := plan.next()) is not None:
-        if step[0] == _APART:  # there is but this connection
-            plan.feed_error("ENOTSUPPORTED", "", "no other connection", True)
-            continue
         try:
-            result = yield _carry_out(connection, step, pause)
+            if step[0] == _APART:
+                result = yield from _apart(connection, step)
+            else:
+                result = yield _carry_out(connection, step, pause)
         except Error as error:
             still_open = yield connection.in_transaction()
             plan.feed_error(error.code, error.sqlstate, str(error), still_open)

@@ -7,12 +7,19 @@ from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from . import _native
+from ._plans import entity_schema, pause_async, pause_sync, run_plan
 from ._steps import run_async, run_sync
 from .entity import AsyncEntityMethods, SyncEntityMethods
 from .fetch import AsyncFetch, SyncFetch, Tags
 from .progress import Progress, executemany_in_pieces
 from .rows import Row
-from .sql import MysqlSqlGenerator, PostgresSqlGenerator, SqlGenerator, SqliteSqlGenerator
+from .sql import (
+    MysqlSqlGenerator,
+    PostgresSqlGenerator,
+    SqlGenerator,
+    SqliteSqlGenerator,
+    is_changed,
+)
 
 
 class AsyncConnection(AsyncFetch, AsyncEntityMethods, abc.ABC):
@@ -87,6 +94,11 @@ class SyncConnection(SyncFetch, SyncEntityMethods, abc.ABC):
         """``{"db_server_version": …, "db_driver": …}``."""
 
 
+def _converts(cls: Any, base: Any) -> bool:
+    """True if a class of native connections must convert statements with a generator of its own."""
+    return cls.parameter_converter is not base.parameter_converter or is_changed(cls._generator)
+
+
 class _NativeAsyncConnection(_native.Connection, AsyncConnection):
     """A pooled connection of the library. ``execute`` is a native method:
 
@@ -105,6 +117,13 @@ class _NativeAsyncConnection(_native.Connection, AsyncConnection):
 
     __slots__ = ("_savepoints",)
     _generator: ClassVar[SqlGenerator]
+    _converts: ClassVar[bool] = False  # looked at when a pool is made of the class
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        super().__init_subclass__(**arguments)
+        cls._converts = _converts(cls, _NativeAsyncConnection)
+        if cls._converts:
+            cls._entity = _entity_async  # type: ignore[method-assign]
 
     @property
     def parameter_converter(self) -> SqlGenerator:
@@ -146,12 +165,38 @@ class _NativeAsyncConnection(_native.Connection, AsyncConnection):
             return run_async(executemany_in_pieces(self, sql, param_list, timeout, tags, progress))
 
 
+def _schema_of(connection: Any) -> _native.Schema:
+    """What is known of the entities of the pool's database; not the core's own knowledge, since
+    other steps fit this way of going through them."""
+    pool = connection._pool
+    if pool._schema is None:
+        pool._schema = entity_schema(connection.parameter_converter)
+    schema: _native.Schema = pool._schema
+    return schema
+
+
+def _entity_async(self: Any, *args: Any) -> Coroutine[Any, Any, Any]:
+    """An entity call whose statements go through the class's own generator."""
+    return run_async(run_plan(self, _schema_of(self).plan(*args), pause_async))
+
+
+def _entity_sync(self: Any, *args: Any) -> Any:
+    return run_sync(run_plan(self, _schema_of(self).plan(*args), pause_sync))
+
+
 class _NativeSyncConnection(_native.SyncConnection, SyncConnection):
     """A pooled connection of the library, for one thread; ``execute`` and ``executemany`` are as
     in the asynchronous class."""
 
     __slots__ = ("_savepoints",)
     _generator: ClassVar[SqlGenerator]
+    _converts: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        super().__init_subclass__(**arguments)
+        cls._converts = _converts(cls, _NativeSyncConnection)
+        if cls._converts:
+            cls._entity = _entity_sync  # type: ignore[method-assign]
 
     @property
     def parameter_converter(self) -> SqlGenerator:

@@ -24,9 +24,17 @@ from .connection import (
 )
 from .exceptions import ArgumentError, UnsupportedError
 from .hooks import Hook
+from .liveness import acquire_tested, acquire_tested_sync, check_health, passes_sync
 from .pool import ConnectionPool
 from .pool_manager import PoolManager, _Entry
 from .slow import overridable
+from .sql import SqlGenerator
+
+
+def _with_generator(own: type[Any], generator: Any) -> type[Any]:
+    """A class of connections that differs from another in its generator of SQL."""
+    slots = {"__slots__": (), "__module__": own.__module__, "_generator": generator}
+    return type(own.__name__, (own,), slots)
 
 
 class ConnectionManager(DatabaseConfig, PoolManager):
@@ -41,8 +49,24 @@ class ConnectionManager(DatabaseConfig, PoolManager):
     """
 
     _driver: ClassVar[str] = ""  # of the library; "" for a backend written in Python
-    _async_class: ClassVar[type[_native.Connection]]
-    _sync_class: ClassVar[type[_native.SyncConnection]]
+
+    #: For a subclass of a native database that changes its SQL: the generator of its connections.
+    sql_generator: ClassVar[SqlGenerator | None] = None
+    #: For one that changes its connections: subclasses of that database's own.
+    async_connection_class: ClassVar[type[AsyncConnection]]
+    sync_connection_class: ClassVar[type[SyncConnection]]
+
+    _tests: ClassVar[bool] = False  # connections, in a way of its own
+    _tests_sync: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        super().__init_subclass__(**arguments)
+        cls._tests = cls._test_connection is not ConnectionManager._test_connection
+        cls._tests_sync = cls._test_sync_connection is not ConnectionManager._test_sync_connection
+        for name in ("async_connection_class", "sync_connection_class"):
+            own = cls.sql_generator and getattr(cls, name, None)
+            if own and own._generator is not cls.sql_generator:
+                setattr(cls, name, _with_generator(own, cls.sql_generator))
 
     def __init__(self, config: DatabaseConfig | None = None, **settings: Any) -> None:
         if config is None:
@@ -103,7 +127,8 @@ class ConnectionManager(DatabaseConfig, PoolManager):
         low, high = self._calculate_pool_size()
         settings = self._native_settings()
         settings.update(pool_min_size=str(low), pool_max_size=str(high))
-        return _native.Pool(self._driver, settings, self._async_class, self._sync_class)
+        classes: Any = self.async_connection_class, self.sync_connection_class
+        return _native.Pool(self._driver, settings, *classes)
 
     @overridable
     def _calculate_pool_size(self) -> tuple[int, int]:
@@ -115,6 +140,21 @@ class ConnectionManager(DatabaseConfig, PoolManager):
         low, high = _native.default_pool_size()
         high = self._settings.get("pool_max_size", high)
         return self._settings.get("pool_min_size", min(low, high)), high
+
+    @overridable
+    async def _test_connection(self, connection: AsyncConnection) -> None:
+        """Find out whether a connection works: raise if it does not.
+
+        Override it to have it called by health checks, and before a connection is lent that nobody
+        has used for ``pool_validate_after`` seconds; one that fails is closed. Otherwise the
+        library looks in its own way, which costs less.
+        """
+        await connection.execute("SELECT 1")
+
+    @overridable
+    def _test_sync_connection(self, connection: SyncConnection) -> None:
+        """As ``_test_connection``, for synchronous connections."""
+        connection.execute("SELECT 1")
 
     # ---- For a backend to override -------------------------------------------------------
 
@@ -172,7 +212,11 @@ class ConnectionManager(DatabaseConfig, PoolManager):
             ConnectFailedError, AuthenticationError: the database cannot be reached or refuses.
             ClosedError: the pool is closing.
         """
-        connection: AsyncConnection = await self._pool().acquire(timeout)
+        connection: AsyncConnection
+        if self._tests:
+            connection = await acquire_tested(self, timeout)
+        else:
+            connection = await self._pool().acquire(timeout)
         if self._hooks.any:
             await self._hooks.welcome(connection)
         return connection
@@ -189,13 +233,15 @@ class ConnectionManager(DatabaseConfig, PoolManager):
             if self._hooks.any and async_conn.id:
                 await self._hooks.farewell(async_conn)
         finally:
+            if self._tests:
+                self._hooks.rests.begin(async_conn.id)
             await async_conn._release()
 
     def async_connection(
         self, timeout: float | None = None
     ) -> contextlib.AbstractAsyncContextManager[AsyncConnection]:
         """``async with db.async_connection() as conn:`` acquires, and releases at the end."""
-        if self._hooks.any:
+        if self._hooks.any or self._tests:
             return self._lend_async(timeout)
         pool = self._pool()
         loan: contextlib.AbstractAsyncContextManager[AsyncConnection] = (
@@ -224,12 +270,14 @@ class ConnectionManager(DatabaseConfig, PoolManager):
         """
         connection = getattr(self._cached, "connection", None)
         if connection is not None and connection.id:
-            if connection._check():
+            if connection._check() and (not self._tests_sync or passes_sync(self, connection)):
+                self._hooks.rests.begin(connection.id)
                 return cast(SyncConnection, connection)
             connection.close()
             connection._release()
         self._cached.connection = None
         connection = self._acquire_sync(None)
+        self._hooks.rests.begin(connection.id)
         self._cached.connection = connection
         return cast(SyncConnection, connection)
 
@@ -257,10 +305,15 @@ class ConnectionManager(DatabaseConfig, PoolManager):
                 if self._hooks.any and connection.id:
                     self._hooks.farewell_sync(connection)
             finally:
+                if self._tests_sync:
+                    self._hooks.rests.begin(connection.id)
                 connection._release()
 
     def _acquire_sync(self, timeout: float | None) -> Any:
-        connection = self._pool().acquire_sync(timeout)
+        if self._tests_sync:
+            connection = acquire_tested_sync(self, timeout)
+        else:
+            connection = self._pool().acquire_sync(timeout)
         if self._hooks.any:
             self._hooks.welcome_sync(connection)
         return connection
@@ -295,6 +348,16 @@ class ConnectionManager(DatabaseConfig, PoolManager):
 
     # ---- Diagnostics ---------------------------------------------------------------------
 
+    async def health_check(self, timeout: float | None = 5) -> bool:
+        """True if the pool can serve: see :meth:`PoolManager.health_check_all_pools`.
+
+        Args:
+            timeout: seconds, None for ``connection_acquisition_timeout``.
+        """
+        if self._tests:
+            return await check_health(self, timeout)
+        return await super().health_check(timeout)
+
     @staticmethod
     def is_environment_async() -> bool:
         """True where an event loop is running in the calling thread."""
@@ -309,16 +372,16 @@ class PostgresDatabase(ConnectionManager):
     """A PostgreSQL database."""
 
     _driver = "postgres"
-    _async_class = PostgresAsyncConnection
-    _sync_class = PostgresSyncConnection
+    async_connection_class = PostgresAsyncConnection
+    sync_connection_class = PostgresSyncConnection
 
 
 class MysqlDatabase(ConnectionManager):
     """A MySQL or MariaDB database."""
 
     _driver = "mysql"
-    _async_class = MysqlAsyncConnection
-    _sync_class = MysqlSyncConnection
+    async_connection_class = MysqlAsyncConnection
+    sync_connection_class = MysqlSyncConnection
 
 
 Mysqldatabase = MysqlDatabase
@@ -328,8 +391,8 @@ class SqliteDatabase(ConnectionManager):
     """An SQLite database: a file, or ``":memory:"``."""
 
     _driver = "sqlite"
-    _async_class = SqliteAsyncConnection
-    _sync_class = SqliteSyncConnection
+    async_connection_class = SqliteAsyncConnection
+    sync_connection_class = SqliteSyncConnection
 
 
 class DatabaseFactory:

@@ -108,7 +108,7 @@ class _Backend:
             raise ArgumentError(f"timeout must be a positive number of seconds, not {timeout!r}")
         return float(timeout) if math.isfinite(timeout) else None
 
-    def _plan(self, args: tuple[Any, ...]) -> _native.Plan:
+    def _plan(self, *args: Any) -> _native.Plan:
         """What an entity call does; the schema's cache is that of the database."""
         lease = self._lease_of()
         if lease is not None:
@@ -394,7 +394,7 @@ class AsyncExecute(_Backend):
         return _Nothing()
 
     def _entity(self, *args: Any) -> Awaitable[Any]:
-        return run_async(run_plan(self, self._plan(args), pause_async))
+        return run_async(run_plan(self, self._plan(*args), pause_async))
 
     async def executemany(
         self,
@@ -581,7 +581,7 @@ class SyncExecute(_Backend):
         """End the open stream, if any."""
 
     def _entity(self, *args: Any) -> Any:
-        return run_sync(run_plan(self, self._plan(args), pause_sync))
+        return run_sync(run_plan(self, self._plan(*args), pause_sync))
 
     def executemany(
         self,

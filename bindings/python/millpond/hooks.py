@@ -6,6 +6,8 @@ import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from .liveness import Rests
+
 Hook = TypeVar("Hook", bound=Callable[[Any], Any])
 
 
@@ -13,10 +15,11 @@ class Hooks:
     """The hooks of one pool. Those that are coroutine functions are for asynchronous connections,
     plain functions for synchronous ones."""
 
-    __slots__ = ("acquire", "any", "connect", "release")
+    __slots__ = ("acquire", "any", "connect", "release", "rests")
 
     def __init__(self) -> None:
         self.any = False
+        self.rests = Rests()
         self.connect: list[Callable[[Any], Any]] = []
         self.acquire: list[Callable[[Any], Any]] = []
         self.release: list[Callable[[Any], Any]] = []

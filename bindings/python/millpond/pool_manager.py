@@ -6,6 +6,7 @@ import asyncio
 import os
 import threading
 from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar
 
 from . import _native
@@ -32,6 +33,16 @@ class _Entry:
         self.pool = pool
         self.config = config
         self.driver = driver
+
+    def is_tested(self) -> bool:
+        """True if the application has a test of its own for the connections."""
+        return bool(getattr(self.config, "_tests", False))
+
+    def test(self, timeout: float | None) -> bool:
+        """Whether they pass it. Blocks; not for the thread of an event loop."""
+        manager: Any = self.config  # it has made the pool
+        healthy: bool = asyncio.run(manager.health_check(timeout))
+        return healthy
 
 
 class PoolManager:
@@ -124,14 +135,16 @@ class PoolManager:
             A dict from ``DatabaseConfig.hash()`` to True or False.
         """
         entries = cls._find(None)
-        ours = [entry.pool for entry in entries if isinstance(entry.pool, _native.Pool)]
-        answers = iter(_native.check_pools(ours, timeout))
-        healthy = [
-            next(answers) if entry.pool in ours else entry.pool.health_check_sync()
-            for entry in entries
-        ]
+        tested = [entry for entry in entries if entry.is_tested()]
+        ours = [e for e in entries if e not in tested and isinstance(e.pool, _native.Pool)]
+        others = [e for e in entries if e not in tested and e not in ours]
+        with ThreadPoolExecutor(len(tested) or 1, "millpond health check") as threads:
+            told = threads.map(lambda entry: entry.test(timeout), tested)
+            healthy = _native.check_pools([entry.pool for entry in ours], timeout)
+            answers = [(entry, entry.pool.health_check_sync()) for entry in others]
+            answers += [*zip(ours, healthy, strict=True), *zip(tested, told, strict=True)]
         result = PoolHealth()
-        for entry, well in zip(entries, healthy, strict=True):
+        for entry, well in answers:
             key = entry.config.hash()
             result[key] = well and result.get(key, True)
         return result

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from . import _native
 from .exceptions import ArgumentError, ParameterError
+from .slow import overridable
 
 DIALECTS = {
     "postgres": _native.POND_DIALECT_POSTGRES,
@@ -47,6 +48,7 @@ class SqlGenerator(abc.ABC):
     entity_dialect: ClassVar[str] = "sqlite"
     entity_capabilities: ClassVar[int] = 0
 
+    @overridable
     @abc.abstractmethod
     def convert_query_to_native(
         self, sql: str, params: tuple[Any, ...] | None = None
@@ -62,6 +64,7 @@ class SqlGenerator(abc.ABC):
     def get_timeout_sql(self, timeout: float | None = None) -> str | None:
         """A statement that limits later ones to ``timeout`` seconds; None where there is none."""
 
+    @overridable
     def get_comment_sql(self, tags: Mapping[str, Any] | None = None) -> str | None:
         """The tags as a comment (sqlcommenter's form: keys sorted, all URL-encoded), or None."""
         pairs = tuple((str(key), str(value)) for key, value in (tags or {}).items())
@@ -103,11 +106,22 @@ class _NativeSqlGenerator(SqlGenerator):
         return _native.timeout_sql(self._dialect, max(ms, 1) if timeout else 0)
 
 
+def is_changed(generator: SqlGenerator) -> bool:
+    """True if a generator converts or comments in a way of its own, not the library's."""
+    own = type(generator)
+    native = _NativeSqlGenerator
+    return (
+        own.convert_query_to_native is not native.convert_query_to_native
+        or own.get_comment_sql is not native.get_comment_sql
+    )
+
+
 class PostgresSqlGenerator(_NativeSqlGenerator):
     """``$1``, and ``SET LOCAL statement_timeout``."""
 
     _dialect = _native.POND_DIALECT_POSTGRES
     entity_dialect = "postgres"
+    entity_capabilities = 3
 
     def get_transaction_sql(
         self, isolation: str | None = None, read_only: bool = False
@@ -132,6 +146,7 @@ class MysqlSqlGenerator(_NativeSqlGenerator):
 class SqliteSqlGenerator(_NativeSqlGenerator):
     """``?``; timeouts are the library's own."""
 
+    entity_capabilities = 1
     _dialect = _native.POND_DIALECT_SQLITE
 
     def get_transaction_sql(

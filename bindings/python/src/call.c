@@ -235,11 +235,34 @@ static int read_rows(native_state *state, native_call *call, PyObject *rows)
     return failed;
 }
 
+/* ---- SqlGenerators of the application's own ------------------------------------------------ */
+
+/* The statement and the parameters become the generator's. */
+static int convert(native_connection *self, native_call *call, arguments *given, int many)
+{
+    PyObject *params = given->params ? given->params : Py_None;
+    PyObject *tags = given->tags ? given->tags : Py_None;
+    PyObject *args[] = {(PyObject *)self, given->sql, params, tags, many ? Py_True : Py_False};
+    int commented;
+    if (many && !given->params)
+        return 0; /* is refused anyway */
+    PyObject *made = PyObject_Vectorcall(self->state->convert_call, args, 5, NULL);
+    if (!made)
+        return -1;
+    int failed =
+        hold(call, made) || !PyArg_ParseTuple(made, "OOp", &given->sql, &given->params, &commented);
+    Py_DECREF(made);
+    call->options.flags = POND_EXECUTE_NATIVE | (commented ? POND_EXECUTE_UNTAGGED : 0);
+    call->options_given = &call->options;
+    return failed ? -1 : 0;
+}
+
 /* ---- The whole --------------------------------------------------------------------------- */
 
-int native_call_read(native_state *state, native_call *call, int many, PyObject *const *args,
+int native_call_read(native_connection *self, native_call *call, int many, PyObject *const *args,
                      Py_ssize_t count, PyObject *keywords)
 {
+    native_state *state = self->state;
     arguments given;
     call->values = call->few;
     call->row_count = 0;
@@ -249,7 +272,9 @@ int native_call_read(native_state *state, native_call *call, int many, PyObject 
     call->held = NULL;
     if (unpack(state, &given, many, args, count, keywords))
         return -1;
-    int failed = read_sql(state, call, given.sql) || read_options(state, call, &given);
+    int failed = read_options(state, call, &given) ||
+                 (self->pool && convert(self, call, &given, many)) ||
+                 read_sql(state, call, given.sql);
     if (!failed && many && !given.params) {
         PyErr_SetString(PyExc_TypeError, "executemany() needs the argument param_list");
         failed = 1;

@@ -22,6 +22,8 @@ PyObject *native_connection_new(native_pool *pool, native_loop *loop, pond_conne
     self->schema = pond_schema_retain(pool->schema);
     self->loop = (native_loop *)Py_XNewRef((PyObject *)loop);
     self->runs_inline = pool->runs_inline;
+    if (loop ? pool->converts : pool->sync_converts)
+        self->pool = Py_NewRef((PyObject *)pool);
     return (PyObject *)self;
 }
 
@@ -42,6 +44,7 @@ static int connection_traverse(PyObject *object, visitproc visit, void *arg)
     native_connection *self = (native_connection *)object;
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(self->loop);
+    Py_VISIT(self->pool);
     return 0;
 }
 
@@ -74,6 +77,7 @@ static void connection_dealloc(PyObject *object)
     native_origin_free(self->origin);
     pond_schema_release(self->schema);
     Py_CLEAR(self->loop);
+    Py_CLEAR(self->pool);
     type->tp_free(object);
     Py_DECREF(type);
 }
@@ -123,7 +127,7 @@ static void allow_at_once(native_connection *self, native_call *call)
     if (self->loop->at_once <= 0)
         return;
     self->loop->at_once--;
-    call->options.flags = POND_EXECUTE_AT_ONCE;
+    call->options.flags |= POND_EXECUTE_AT_ONCE;
     call->options_given = &call->options;
 }
 
@@ -134,7 +138,7 @@ static PyObject *execute_as(native_op_kind kind, PyObject *object, PyObject *con
     native_call call;
     pond_error *error = NULL;
     if (native_connection_check_loop(self) ||
-        native_call_read(self->state, &call, 0, args, count, keywords))
+        native_call_read(self, &call, 0, args, count, keywords))
         return NULL;
     if (self->runs_inline)
         allow_at_once(self, &call);
@@ -143,7 +147,7 @@ static PyObject *execute_as(native_op_kind kind, PyObject *object, PyObject *con
         op ? pond_connection_execute(self->lease, call.sql, (size_t)call.sql_size, call.values,
                                      call.column_count, call.options_given, op, &op->op, &error)
            : POND_OK;
-    int at_once = call.options.flags != 0;
+    int at_once = (call.options.flags & POND_EXECUTE_AT_ONCE) != 0;
     native_call_free(&call);
     if (!op)
         return NULL;
@@ -154,6 +158,12 @@ static PyObject *connection_execute(PyObject *object, PyObject *const *args, Py_
                                     PyObject *keywords)
 {
     return execute_as(NATIVE_OP_RESULT, object, args, count, keywords);
+}
+
+static PyObject *connection_execute_raw(PyObject *object, PyObject *const *args, Py_ssize_t count,
+                                        PyObject *keywords)
+{
+    return execute_as(NATIVE_OP_RAW, object, args, count, keywords);
 }
 
 static PyObject *connection_fetch_arrow(PyObject *object, PyObject *const *args, Py_ssize_t count,
@@ -169,7 +179,7 @@ static PyObject *connection_executemany(PyObject *object, PyObject *const *args,
     native_call call;
     pond_error *error = NULL;
     if (native_connection_check_loop(self) ||
-        native_call_read(self->state, &call, 1, args, count, keywords))
+        native_call_read(self, &call, 1, args, count, keywords))
         return NULL;
     native_op *op = native_op_new(self->state, self->loop, NATIVE_OP_RESULT);
     int code = op ? pond_connection_execute_many(self->lease, call.sql, (size_t)call.sql_size,
@@ -309,6 +319,7 @@ static PyMethodDef connection_methods[] = {
      "in_transaction($self)\n--\n\nTrue while one is open."},
     {"get_version_details", connection_version, METH_NOARGS,
      "get_version_details($self)\n--\n\nVersions of server and driver."},
+    {"_execute_raw", FAST(connection_execute_raw), "As execute(), with JSON as text."},
     {"_stream", FAST(native_connection_stream), "_stream(batch, sql, params, timeout, tags)"},
     {"_fetch", native_connection_fetch, METH_O, "_fetch(timeout)"},
     {"_entity", (PyCFunction)(void (*)(void))native_connection_entity, METH_FASTCALL,
@@ -329,6 +340,7 @@ static PyGetSetDef connection_attributes[] = {
 };
 
 static PyMemberDef connection_members[] = {
+    {"_pool", T_OBJECT, offsetof(native_connection, pool), READONLY, NULL},
     {"__weaklistoffset__", T_PYSSIZET, offsetof(native_connection, weakrefs), READONLY, NULL},
     {NULL, 0, 0, 0, NULL},
 };
@@ -425,7 +437,7 @@ static PyObject *sync_run(PyObject *object, PyObject *const *args, Py_ssize_t co
 {
     native_connection *self = (native_connection *)object;
     native_call call;
-    if (native_call_read(self->state, &call, many, args, count, keywords))
+    if (native_call_read(self, &call, many, args, count, keywords))
         return NULL;
     PyObject *rows = self->runs_inline ? run_inline(self, &call, many, make)
                                        : run_and_wait(self, &call, many, make);
@@ -439,6 +451,12 @@ static PyObject *sync_execute(PyObject *object, PyObject *const *args, Py_ssize_
                               PyObject *keywords)
 {
     return sync_run(object, args, count, keywords, 0, native_rows);
+}
+
+static PyObject *sync_execute_raw(PyObject *object, PyObject *const *args, Py_ssize_t count,
+                                  PyObject *keywords)
+{
+    return sync_run(object, args, count, keywords, 0, native_raw_rows);
 }
 
 static PyObject *sync_fetch_arrow(PyObject *object, PyObject *const *args, Py_ssize_t count,
@@ -520,6 +538,7 @@ static PyMethodDef sync_methods[] = {
      "in_transaction($self)\n--\n\nTrue while one is open."},
     {"get_version_details", sync_version, METH_NOARGS,
      "get_version_details($self)\n--\n\nVersions of server and driver."},
+    {"_execute_raw", FAST(sync_execute_raw), "As execute(), with JSON as text."},
     {"_stream", FAST(native_sync_stream), "_stream(batch, sql, params, timeout, tags)"},
     {"_fetch", native_sync_fetch, METH_O, "_fetch(timeout)"},
     {"_entity", (PyCFunction)(void (*)(void))native_sync_entity, METH_FASTCALL,

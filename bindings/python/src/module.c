@@ -31,6 +31,7 @@ static int import_all(native_state *state)
         {&state->interval_type, "millpond._values", "Interval"},
         {&state->json_loads, "json", "loads"},
         {&state->json_dumps, "millpond._values", "dump_json"},
+        {&state->convert_call, "millpond._convert", "convert_call"},
         {&state->write_log, "millpond._values", "write_log"},
         {&state->format_stack, "millpond._values", "format_stack"},
         {&state->watch_shutdown, "millpond._values", "watch_shutdown"},
@@ -141,6 +142,7 @@ static void objects_of(native_state *state, PyObject ***out)
         &state->interval_type,
         &state->json_loads,
         &state->json_dumps,
+        &state->convert_call,
         &state->write_log,
         &state->empty_tuple,
         &state->str_int,
@@ -155,7 +157,7 @@ static void objects_of(native_state *state, PyObject ***out)
     memcpy(out, objects, sizeof(objects));
 }
 
-enum { OBJECT_COUNT = 34 };
+enum { OBJECT_COUNT = 35 };
 
 static int module_traverse(PyObject *module, visitproc visit, void *arg)
 {

@@ -37,6 +37,7 @@ typedef struct native_state {
     PyObject *interval_type; /* millpond._values.Interval */
     PyObject *json_loads;
     PyObject *json_dumps;
+    PyObject *convert_call; /* millpond._convert's, for SqlGenerators of the application's own */
     PyObject *write_log;
     PyObject *watch_shutdown;
     PyObject *format_stack;
@@ -105,6 +106,7 @@ PyObject *native_sync_check(PyObject *object, PyObject *unused);
 typedef enum native_op_kind {
     NATIVE_OP_NONE,       /* completes with None */
     NATIVE_OP_RESULT,     /* with rows */
+    NATIVE_OP_RAW,        /* with rows whose JSON is text */
     NATIVE_OP_ARROW,      /* with rows in Arrow's form */
     NATIVE_OP_CONNECTION, /* with a connection of `pool` */
     NATIVE_OP_HEALTH,     /* with True or, for any error, False */
@@ -149,9 +151,12 @@ typedef struct native_pool {
     PyObject_HEAD native_state *state;
     pond_pool *pool;
     pond_schema *schema;
+    PyObject *steps_schema;        /* for entity calls that Python code carries out, or NULL */
     PyTypeObject *connection_type; /* for what it lends */
     PyTypeObject *sync_connection_type;
-    int runs_inline; /* blocking calls do the work in the caller's thread */
+    int runs_inline;   /* blocking calls do the work in the caller's thread */
+    int converts;      /* the connection type has a SqlGenerator of the application's own */
+    int sync_converts; /* the same of the other type */
 } native_pool;
 
 extern PyType_Spec native_pool_spec;
@@ -168,6 +173,7 @@ typedef struct native_connection {
     pond_schema *schema;
     native_loop *loop;     /* NULL for a synchronous one */
     native_origin *origin; /* who acquired it */
+    PyObject *pool;        /* if it converts; else NULL */
     PyObject *weakrefs;
     int runs_inline;
     int closed;
@@ -218,7 +224,7 @@ typedef struct native_call {
     pond_value few[NATIVE_FEW];
 } native_call;
 
-int native_call_read(native_state *state, native_call *call, int many, PyObject *const *args,
+int native_call_read(native_connection *self, native_call *call, int many, PyObject *const *args,
                      Py_ssize_t count, PyObject *keywords);
 void native_call_free(native_call *call);
 
@@ -232,6 +238,8 @@ PyObject *native_from_value(native_state *state, const pond_value *value);
 extern PyType_Spec native_result_spec;
 /* All rows; `result` is released. */
 PyObject *native_rows(native_state *state, pond_result *result);
+/* The same, with JSON as text. */
+PyObject *native_raw_rows(native_state *state, pond_result *result);
 /* Names of the columns, as a tuple. */
 PyObject *native_columns(const pond_result *result);
 

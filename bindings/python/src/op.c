@@ -133,6 +133,8 @@ static PyObject *take_value(native_op *self)
     switch (self->kind) {
     case NATIVE_OP_RESULT:
         return native_rows(state, pond_op_take_result(self->op));
+    case NATIVE_OP_RAW:
+        return native_raw_rows(state, pond_op_take_result(self->op));
     case NATIVE_OP_ARROW:
         return native_arrow(state, pond_op_take_result(self->op));
     case NATIVE_OP_HEALTH:

@@ -2,6 +2,8 @@
 
 #include "native.h"
 
+#include <structmember.h>
+
 /* ---- Arguments --------------------------------------------------------------------------- */
 
 int native_timeout(native_state *state, PyObject *seconds, int64_t *out)
@@ -59,6 +61,18 @@ static int set_all(native_state *state, pond_config *config, PyObject *settings)
 
 /* ---- Create and destroy ------------------------------------------------------------------ */
 
+/* Whether a class of connections says that its SqlGenerator has conversions of its own. */
+static int converts(PyTypeObject *type, int *out)
+{
+    PyObject *answer = PyObject_GetAttrString((PyObject *)type, "_converts");
+    *out = answer ? PyObject_IsTrue(answer) : 0;
+    Py_XDECREF(answer);
+    if (answer || !PyErr_ExceptionMatches(PyExc_AttributeError))
+        return PyErr_Occurred() ? -1 : 0;
+    PyErr_Clear();
+    return 0;
+}
+
 static PyObject *pool_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
 {
     static char *names[] = {"driver", "settings", "connection", "sync_connection", NULL};
@@ -80,6 +94,10 @@ static PyObject *pool_new(PyTypeObject *type, PyObject *args, PyObject *keywords
     self->state = state;
     self->connection_type = (PyTypeObject *)Py_NewRef((PyObject *)connection);
     self->sync_connection_type = (PyTypeObject *)Py_NewRef((PyObject *)sync_connection);
+    if (converts(connection, &self->converts) || converts(sync_connection, &self->sync_converts)) {
+        Py_DECREF(self);
+        return NULL;
+    }
     pond_config *config = NULL;
     pond_error *error = NULL;
     int code = pond_config_new(driver, &config, &error);
@@ -101,6 +119,7 @@ static int pool_traverse(PyObject *object, visitproc visit, void *arg)
 {
     native_pool *self = (native_pool *)object;
     Py_VISIT(Py_TYPE(self));
+    Py_VISIT(self->steps_schema);
     Py_VISIT(self->connection_type);
     Py_VISIT(self->sync_connection_type);
     return 0;
@@ -116,6 +135,7 @@ static void pool_dealloc(PyObject *object)
     Py_BEGIN_ALLOW_THREADS /* closing files may take its time */
         pond_pool_release(pool);
     Py_END_ALLOW_THREADS
+    Py_CLEAR(self->steps_schema);
     Py_CLEAR(self->connection_type);
     Py_CLEAR(self->sync_connection_type);
     type->tp_free(object);
@@ -289,7 +309,10 @@ static PyObject *pool_same_as(PyObject *object, PyObject *other)
     native_pool *self = (native_pool *)object;
     if (!PyObject_TypeCheck(other, self->state->pool_type))
         Py_RETURN_FALSE;
-    return PyBool_FromLong(self->pool == ((native_pool *)other)->pool);
+    native_pool *that = (native_pool *)other;
+    return PyBool_FromLong(self->pool == that->pool &&
+                           self->connection_type == that->connection_type &&
+                           self->sync_connection_type == that->sync_connection_type);
 }
 
 static PyObject *pool_hash(PyObject *object, void *unused)
@@ -417,6 +440,11 @@ static PyMethodDef pool_methods[] = {
 
 #define COUNT_AT(member) ((void *)offsetof(pond_pool_status, member))
 
+static PyMemberDef pool_members[] = {
+    {"_schema", T_OBJECT, offsetof(native_pool, steps_schema), 0, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
 static PyGetSetDef pool_attributes[] = {
     {"closed", pool_closed, NULL, "True once it closes, or in a forked child.", NULL},
     {"hash", pool_hash, NULL, "The key of the pool in the library.", NULL},
@@ -435,6 +463,7 @@ static PyType_Slot pool_slots[] = {
     {Py_tp_new, pool_new},
     {Py_tp_methods, pool_methods},
     {Py_tp_getset, pool_attributes},
+    {Py_tp_members, pool_members},
     {Py_tp_traverse, pool_traverse},
     {Py_tp_dealloc, pool_dealloc},
     {0, NULL},

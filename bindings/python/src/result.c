@@ -107,7 +107,7 @@ static int is_container(uint32_t type)
 }
 
 static PyObject *read_row(native_state *state, pond_result *result, size_t row, pond_value *values,
-                          size_t count)
+                          size_t count, int raw)
 {
     pond_error *error = NULL;
     int code = pond_result_row(result, row, values, &error);
@@ -116,6 +116,8 @@ static PyObject *read_row(native_state *state, pond_result *result, size_t row, 
     PyObject *tuple = PyTuple_New((Py_ssize_t)count);
     int plain = 1;
     for (size_t i = 0; tuple && i < count; i++) {
+        if (raw && values[i].type == POND_TYPE_JSON)
+            values[i].type = POND_TYPE_TEXT;
         PyObject *item = native_from_value(state, &values[i]);
         if (item) {
             PyTuple_SET_ITEM(tuple, (Py_ssize_t)i, item);
@@ -131,7 +133,7 @@ static PyObject *read_row(native_state *state, pond_result *result, size_t row, 
     return tuple;
 }
 
-static int read_rows(native_state *state, native_result *self, pond_result *result)
+static int read_rows(native_state *state, native_result *self, pond_result *result, int raw)
 {
     enum { FEW = 32, DROP_ROWS = 16384 };
     pond_value few[FEW];
@@ -153,7 +155,7 @@ static int read_rows(native_state *state, native_result *self, pond_result *resu
     for (size_t i = 0; i < rows && !failed; i++) {
         if (i % DROP_ROWS == 0 && rows > DROP_ROWS)
             pond_result_drop_before(result, i);
-        PyObject *row = read_row(state, result, i, values, columns);
+        PyObject *row = read_row(state, result, i, values, columns, raw);
         failed = !row;
         if (row) {
             self->list.ob_item[i] = row;
@@ -165,7 +167,7 @@ static int read_rows(native_state *state, native_result *self, pond_result *resu
     return failed ? -1 : 0;
 }
 
-PyObject *native_rows(native_state *state, pond_result *result)
+static PyObject *make_rows(native_state *state, pond_result *result, int raw)
 {
     if (!result)
         return PyErr_NoMemory();
@@ -179,8 +181,18 @@ PyObject *native_rows(native_state *state, pond_result *result)
     self->more = pond_result_more(result) != 0;
     self->lastrowid = id ? PyLong_FromLongLong(id) : Py_NewRef(Py_None);
     self->columns = native_columns(result);
-    if (!self->lastrowid || !self->columns || read_rows(state, self, result))
+    if (!self->lastrowid || !self->columns || read_rows(state, self, result, raw))
         Py_CLEAR(self);
     pond_result_release(result);
     return (PyObject *)self;
+}
+
+PyObject *native_rows(native_state *state, pond_result *result)
+{
+    return make_rows(state, result, 0);
+}
+
+PyObject *native_raw_rows(native_state *state, pond_result *result)
+{
+    return make_rows(state, result, 1);
 }

@@ -2,18 +2,18 @@
 #include "native.h"
 
 /* The number of rows of a batch is the first argument, those of execute() follow. */
-static int read_call(native_state *state, PyObject *const *args, Py_ssize_t count,
+static int read_call(native_connection *self, PyObject *const *args, Py_ssize_t count,
                      PyObject *keywords, size_t *batch, native_call *call)
 {
     Py_ssize_t rows = count ? PyNumber_AsSsize_t(args[0], PyExc_OverflowError) : -1;
     if (PyErr_Occurred())
         return -1;
     if (rows < 1) {
-        native_raise_text(state, POND_EINVAL, "batch must be a positive number of rows");
+        native_raise_text(self->state, POND_EINVAL, "batch must be a positive number of rows");
         return -1;
     }
     *batch = (size_t)rows;
-    return native_call_read(state, call, 0, args + 1, count - 1, keywords);
+    return native_call_read(self, call, 0, args + 1, count - 1, keywords);
 }
 
 static int read_timeout(native_state *state, PyObject *timeout, int64_t *out)
@@ -31,8 +31,7 @@ PyObject *native_connection_stream(PyObject *object, PyObject *const *args, Py_s
     native_call call;
     size_t batch;
     pond_error *error = NULL;
-    if (native_connection_check_loop(self) ||
-        read_call(self->state, args, count, keywords, &batch, &call))
+    if (native_connection_check_loop(self) || read_call(self, args, count, keywords, &batch, &call))
         return NULL;
     native_op *op = native_op_new(self->state, self->loop, NATIVE_OP_RESULT);
     int code = op ? pond_connection_stream(self->lease, call.sql, (size_t)call.sql_size,
@@ -82,7 +81,7 @@ PyObject *native_sync_stream(PyObject *object, PyObject *const *args, Py_ssize_t
     size_t batch;
     pond_op *op = NULL;
     pond_error *error = NULL;
-    if (read_call(self->state, args, count, keywords, &batch, &call))
+    if (read_call(self, args, count, keywords, &batch, &call))
         return NULL;
     int code =
         pond_connection_stream(self->lease, call.sql, (size_t)call.sql_size, call.values,

@@ -133,8 +133,7 @@ static void set_position(const my_conn *conn, pond_error *error, const char *mes
     uint32_t position = 1;
     for (const char *at = statement->native; at < found; at++)
         position += (*at & 0xC0) != 0x80;
-    error->position = pondi_sql_caller_position(POND_DIALECT_MYSQL, statement->sql,
-                                                statement->sql_size, position);
+    error->position = pondi_statement_position(statement, POND_DIALECT_MYSQL, position);
 }
 
 pond_error *pondi_mysql_error(const my_conn *conn, unsigned int number, const char *sqlstate,

@@ -15,9 +15,8 @@ static void set_position(const pg_conn *conn, const PGresult *res, pond_error *e
     if (!position || !request || !request->statement)
         return;
     const pondi_statement *statement = request->statement;
-    error->position =
-        pondi_sql_caller_position(POND_DIALECT_POSTGRES, statement->sql, statement->sql_size,
-                                  (uint32_t)strtoul(position, NULL, 10));
+    error->position = pondi_statement_position(statement, POND_DIALECT_POSTGRES,
+                                               (uint32_t)strtoul(position, NULL, 10));
 }
 
 pond_error *pondi_postgres_error(pg_conn *conn, const PGresult *res)

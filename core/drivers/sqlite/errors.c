@@ -94,8 +94,7 @@ static void set_position(pondi_sqlite_conn *conn, const pondi_request *request, 
     uint32_t characters = 1;
     for (int i = 0; i < offset && (size_t)i < statement->native_size; i++)
         characters += ((unsigned char)statement->native[i] & 0xC0) != 0x80;
-    error->position = pondi_sql_caller_position(POND_DIALECT_SQLITE, statement->sql,
-                                                statement->sql_size, characters);
+    error->position = pondi_statement_position(statement, POND_DIALECT_SQLITE, characters);
 }
 
 /* What ended early because it was told to, or because its time was over. A busy database gives up

@@ -84,13 +84,17 @@ static int prepare(pondi_sqlite_conn *conn, pondi_statement *at, int batch)
 }
 
 /* `:name`, `@name` and `$1` are parameters to SQLite, but not to us. */
-static int check_parameters(const pondi_sqlite_statement *statement, size_t count, pond_error **err)
+static int check_parameters(const pondi_sqlite_statement *statement, const pondi_request *request,
+                            pond_error **err)
 {
     size_t found = 0;
     for (; statement; statement = statement->next)
         found += (size_t)sqlite3_bind_parameter_count(statement->stmt);
-    if (found == count)
+    if (found == request->column_count)
         return POND_OK;
+    if (request->is_native)
+        return pondi_error_set(err, POND_EPARAMS, "the statement has %zu parameters and got %zu",
+                               found, request->column_count);
     return pondi_error_set(err, POND_EPARAMS,
                            "the statement has parameters that are not written as ?, such as "
                            ":name, @name or $1: write ? for each");
@@ -248,7 +252,7 @@ static int ready_statement(pondi_sqlite_conn *conn, pondi_request *request, pond
     int sqlite = prepare(conn, request->statement, request->batch);
     if (sqlite)
         return pondi_error_move(err, pondi_sqlite_error(conn, request, sqlite));
-    return check_parameters(request->statement->prepared, request->column_count, err);
+    return check_parameters(request->statement->prepared, request, err);
 }
 
 static int execute(pondi_sqlite_conn *conn, pondi_request *request, pond_result **result,
