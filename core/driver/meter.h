@@ -1,5 +1,5 @@
-/* What is learnt from each statement: the bytes of its values, its duration, its error, whether its circuit
- * breaker should know, and whether it was so slow that the log should. */
+/* What is learnt from each statement: the bytes of its values, its duration, its error, whether its
+ * circuit breaker should know, and whether it was so slow that the log should. */
 #ifndef PONDI_DRIVER_METER_H
 #define PONDI_DRIVER_METER_H
 

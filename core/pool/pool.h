@@ -203,8 +203,8 @@ void pondi_branch_tell_all(pond_pool *pool, int tasks);
 void pondi_branch_send_tasks(pond_pool *pool);
 /* Send one branch its tasks. Call with the pool's lock, which is released meanwhile. */
 void pondi_branch_tell(pond_pool *pool, pondi_branch *branch, int tasks);
-/* Somebody waits on `here`: see that what is being opened or cleaned on other loops gets on, even if
- * their threads are blocked (perhaps in this very wait). Call without the pool's lock. */
+/* Somebody waits on `here`: see that what is being opened or cleaned on other loops gets on, even
+ * if their threads are blocked (perhaps in this very wait). Call without the pool's lock. */
 void pondi_branch_tend_others(pond_pool *pool, const pondi_branch *here);
 /* Fire at `deadline_ns` or before; loop locked. */
 void pondi_branch_aim(pondi_branch *branch, int64_t deadline_ns);

@@ -1,5 +1,5 @@
-/* Pools that differ in an option, or belong to different parts of a program, may share a file: their
- * writers stand in one line. */
+/* Pools that differ in an option, or belong to different parts of a program, may share a file:
+ * their writers stand in one line. */
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
