@@ -1,0 +1,85 @@
+/* What is refused before anything is sent. */
+#include <string.h>
+
+#include "base/error.h"
+#include "driver/conn_parts.h"
+
+static int check_statement(const pondi_request *request, const pondi_sql_info *info,
+                           pond_error **err)
+{
+    if (info->statements == 0)
+        return pondi_error_set(err, POND_ESYNTAX, "the statement is empty");
+    if (info->statements > 1 && !request->block)
+        return pondi_error_set(err, POND_ESYNTAX,
+                               "one call executes one statement, this text has %u: execute them "
+                               "one by one",
+                               (unsigned)info->statements);
+    if (memchr(request->sql, '\0', request->sql_size))
+        return pondi_error_set(err, POND_ESYNTAX, "the statement contains a NUL character");
+    int no_rows = request->kind == PONDI_REQUEST_EXECUTE_MANY && request->row_count == 0;
+    if (info->placeholders != request->column_count && info->placeholders != PONDI_UNCOUNTED &&
+        !no_rows)
+        return pondi_error_set(err, POND_EPARAMS,
+                               "the statement has %zu placeholder%s and got %zu parameter%s",
+                               info->placeholders, info->placeholders == 1 ? "" : "s",
+                               request->column_count, request->column_count == 1 ? "" : "s");
+    return POND_OK;
+}
+
+static int check_transaction(const pondi_conn *conn, pond_transaction_verb verb, pond_error **err)
+{
+    if (verb == POND_BEGIN && conn->in_transaction)
+        return pondi_error_set(err, POND_ETRANSACTION,
+                               "a transaction is open already: commit or roll it back first");
+    if (verb != POND_BEGIN && !conn->in_transaction)
+        return pondi_error_set(err, POND_ETRANSACTION,
+                               "there is no open transaction to %s: begin one first",
+                               verb == POND_COMMIT ? "commit" : "roll back");
+    return POND_OK;
+}
+
+static int check_stream(const pondi_conn *conn, const pondi_request *request, pond_error **err)
+{
+    int continues =
+        request->kind == PONDI_REQUEST_FETCH || request->kind == PONDI_REQUEST_END_STREAM;
+    if (conn->streamed && !continues)
+        return pondi_error_set(err, POND_EMISUSE,
+                               "a stream is open on this connection: read it to its end or close "
+                               "it, or use another connection");
+    if (!conn->streamed && request->kind == PONDI_REQUEST_FETCH)
+        return pondi_error_set(err, POND_EMISUSE, "no stream is open on this connection");
+    return POND_OK;
+}
+
+int pondi_conn_check(pondi_conn *conn, pondi_request *request, pond_error **err)
+{
+    if (conn->state == PONDI_CONN_BROKEN)
+        return pondi_error_set(err, POND_ECONNLOST,
+                               "this connection was lost: release it and acquire another");
+    if (check_stream(conn, request, err))
+        return POND_EMISUSE;
+    switch (request->kind) {
+    case PONDI_REQUEST_FETCH:
+    case PONDI_REQUEST_END_STREAM:
+        request->statement = conn->streamed;
+        request->batch_rows = conn->batch_rows;
+        return POND_OK;
+    case PONDI_REQUEST_STREAM:
+        conn->batch_rows = request->batch_rows;
+        /* fall through */
+    case PONDI_REQUEST_EXECUTE:
+    case PONDI_REQUEST_EXECUTE_MANY: {
+        int code = pondi_statement_cache_get(&conn->statements, request->sql, request->sql_size,
+                                             request->is_native, &request->statement, err);
+        if (!code)
+            code = check_statement(request, &request->statement->info, err);
+        if (!code)
+            conn->touched |= request->statement->info.touches;
+        return code;
+    }
+    case PONDI_REQUEST_TRANSACTION:
+        return check_transaction(conn, request->verb, err);
+    default:
+        return POND_OK;
+    }
+}
