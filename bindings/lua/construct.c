@@ -84,7 +84,13 @@ static int new_time(lua_State *L)
         return from_text(L, POND_TYPE_TIME, "time", example);
     if (!read_table(L, 0, 1, &days, &us))
         return no_such(L, "time", example);
-    return push_integer_value(L, POND_TYPE_TIME, us, field(L, "offset", 0));
+    int has_zone = lua_getfield(L, 1, "offset") != LUA_TNIL;
+    lua_pop(L, 1);
+    int offset = field(L, "offset", 0);
+    if (offset <= -86400 || offset >= 86400)
+        return no_such(L, "time", "{hour = 23, offset = 3600}, the offset less than a day");
+    return push_integer_value(L, POND_TYPE_TIME, us,
+                              !has_zone ? 0 : offset ? offset : POND_ZONE_UTC);
 }
 
 /* Text, or a table; a timestamptz's is in UTC. */

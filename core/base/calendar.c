@@ -131,13 +131,14 @@ size_t pondi_format_interval(int32_t months, int64_t days, int64_t us, char *out
     return size > 0 && (size_t)size < room ? (size_t)size : 0;
 }
 
-/* A time's zone, "+05:30" or "-01:02:03", nothing for UTC; 0 if a day has no room for it. */
-static int put_zone(int32_t offset, char *out, size_t *size)
+/* A time's zone, "+05:30" or "-01:02:03", nothing for none; 0 if a day has no room for it. */
+static int put_zone(int32_t zone, char *out, size_t *size)
 {
+    int32_t offset = pondi_zone_offset(zone);
     if (offset <= -86400 || offset >= 86400)
         return 0;
     int seconds = abs(offset);
-    if (seconds)
+    if (zone)
         *size += put(out + *size, PONDI_TIME_TEXT - *size, offset < 0 ? "-%02d:%02d" : "+%02d:%02d",
                      seconds / 3600, seconds / 60 % 60, 0);
     if (seconds % 60)
@@ -274,13 +275,19 @@ int pondi_parse_time(const char *text, size_t size, int64_t *us)
     return read_time(&in, us) && in.at == in.end;
 }
 
-int pondi_parse_zoned_time(const char *text, size_t size, int64_t *us, int32_t *offset_seconds)
+int pondi_parse_zoned_time(const char *text, size_t size, int64_t *us, int32_t *zone)
 {
     reader in = {text, text + size};
     int64_t offset_us = 0;
-    int ok = read_time(&in, us) && (in.at == in.end || read_zone(&in, &offset_us));
-    *offset_seconds = (int32_t)(offset_us / 1000000);
-    return ok && in.at == in.end;
+    *zone = 0;
+    if (!read_time(&in, us))
+        return 0;
+    if (in.at == in.end)
+        return 1;
+    if (!read_zone(&in, &offset_us) || in.at != in.end)
+        return 0;
+    *zone = pondi_zone_of_offset((int32_t)(offset_us / 1000000));
+    return 1;
 }
 
 int pondi_parse_timestamp(const char *text, size_t size, int64_t *us, int *zoned)

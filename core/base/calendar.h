@@ -42,11 +42,22 @@ int64_t pondi_floor_days(int64_t us);
 
 /* Each reads the whole text and returns 1, or 0 if it is nothing of the kind. A timestamp may have
  * `T` or a space in its middle, and no time at all; with a zone it is moved to UTC, and *zoned set.
- * A zoned time may have no zone: it is 0 then. */
+ * A zoned time may have no zone; `zone` is as in pond_value.aux. */
 int pondi_parse_date(const char *text, size_t size, int64_t *days);
 int pondi_parse_time(const char *text, size_t size, int64_t *us);
-int pondi_parse_zoned_time(const char *text, size_t size, int64_t *us, int32_t *offset_seconds);
+int pondi_parse_zoned_time(const char *text, size_t size, int64_t *us, int32_t *zone);
 int pondi_parse_timestamp(const char *text, size_t size, int64_t *us, int *zoned);
 int pondi_parse_uuid(const char *text, size_t size, uint8_t out[16]);
+
+/* Of a time of day: its zone's offset in seconds, and the other way round. */
+static inline int32_t pondi_zone_offset(int32_t zone)
+{
+    return zone == POND_ZONE_UTC ? 0 : zone;
+}
+
+static inline int32_t pondi_zone_of_offset(int32_t offset)
+{
+    return offset ? offset : POND_ZONE_UTC;
+}
 
 #endif

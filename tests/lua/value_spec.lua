@@ -143,6 +143,7 @@ describe("PostgreSQL", function()
     { "numeric", millpond.decimal("-0.0001") }, { "text", "héllo 😀" },
     { "bytea", millpond.bytes("\0\255"), "\0\255" }, { "date", millpond.date("0001-01-01") },
     { "time", millpond.time("23:59:59.999999") }, { "timetz", millpond.time("01:02:03.000004-05:30") },
+    { "timetz", millpond.time("01:02:03+00:00") },
     { "timestamp", millpond.timestamp("9999-12-31 23:59:59.999999") },
     { "timestamptz", millpond.timestamptz("1900-02-28 23:00:00Z") },
     { "interval", millpond.interval { months = 14, days = 2, microseconds = 7 } },

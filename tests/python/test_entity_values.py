@@ -147,6 +147,12 @@ async def test_numbers_compare_as_numbers(conn: Any) -> None:
     assert [row["id"] for row in found] == ["10"]
 
 
+async def test_a_time_of_day_with_a_zone_is_refused(conn: Any) -> None:
+    for zone in (UTC, datetime.timezone(datetime.timedelta(hours=1))):
+        with pytest.raises(millpond.InvalidDataError, match="zone"):
+            await conn.save_entity("clocks", {"at": datetime.time(1, 2, tzinfo=zone)})
+
+
 async def test_times_compare_as_times(conn: Any) -> None:
     name = entity_name()
     start = datetime.datetime(2026, 1, 1, tzinfo=UTC)

@@ -45,6 +45,12 @@ async def test_a_closed_connection_is_replaced(db: Any) -> None:
     assert (await at_rest(db))["size"] == 1
 
 
+@pytest.mark.parametrize("timeout", [0, -1, float("nan"), "1", b"", object()])
+async def test_a_timeout_that_is_none_says_what_one_is(conn: Any, timeout: Any) -> None:
+    with pytest.raises(millpond.ArgumentError, match="positive number of seconds or None, not"):
+        await conn.execute("SELECT 1", timeout=timeout)
+
+
 async def test_transactions_begin_and_end_once(conn: Any) -> None:
     for verb in (conn.commit_transaction, conn.rollback_transaction):
         with pytest.raises(millpond.TransactionStateError, match="no open transaction"):

@@ -58,6 +58,11 @@ POSTGRES_VALUES = [
     ("numeric[]", [decimal.Decimal("1.10")]),
     ("timestamptz[]", [dt.datetime(2026, 1, 1, tzinfo=UTC)]),
     ("timetz", dt.time(1, 2, 3, 4, tzinfo=dt.timezone(dt.timedelta(hours=-5, minutes=-30)))),
+    ("timetz", dt.time(1, 2, tzinfo=UTC)),
+    (
+        "timetz[]",
+        [dt.time(1, 2, tzinfo=UTC), dt.time(3, tzinfo=dt.timezone(dt.timedelta(hours=1)))],
+    ),
     ("interval", Interval(months=-25, days=3, microseconds=-3_600_000_001)),
     ("interval", dt.timedelta(0)),
     ("interval", dt.timedelta(hours=1000, microseconds=-1)),
@@ -161,6 +166,38 @@ async def test_midnight_as_24_oclock_is_a_clear_error(databases: Any) -> None:
         with pytest.raises(millpond.InvalidDataError, match='column "t" of row 0: .*24:00'):
             await conn.execute("SELECT '24:00'::time AS t")
         assert (await conn.execute("SELECT '23:59'::time")) == [(dt.time(23, 59),)]
+
+
+async def test_a_time_in_utc_stays_there_whatever_the_sessions_zone(databases: Any) -> None:
+    async with databases.open("postgres").async_connection() as conn:
+        await conn.execute("SET TIME ZONE 'Europe/Berlin'")
+        at = dt.time(1, 2, tzinfo=UTC)
+        assert await conn.fetch_value("SELECT ?::timetz", (at,)) == at
+        assert await conn.fetch_value("SELECT (?::timetz)::text", (at,)) == "01:02:00+00"
+
+
+@pytest.mark.parametrize(
+    "zone, text",
+    [(UTC, "+00:00"), (dt.timezone(dt.timedelta(hours=5, minutes=30)), "+05:30"), (None, "")],
+)
+async def test_sqlite_writes_the_zone_of_a_time(databases: Any, zone: Any, text: str) -> None:
+    async with databases.open("sqlite").async_connection() as conn:
+        at = dt.time(1, 2, tzinfo=zone)
+        assert await conn.fetch_value("SELECT ?", (at,)) == "01:02:00" + text
+
+
+async def test_mysql_refuses_a_time_with_any_zone(databases: Any) -> None:
+    async with databases.open("mysql").async_connection() as conn:
+        with pytest.raises(millpond.ValueRangeError, match="zone"):
+            await conn.execute("SELECT ?", (dt.time(1, 2, tzinfo=UTC),))
+
+
+@pytest.mark.parametrize("kind", ["postgres", "mysql", "sqlite"])
+async def test_a_time_with_a_zone_of_fractions_is_refused(databases: Any, kind: str) -> None:
+    zone = dt.timezone(dt.timedelta(microseconds=1))
+    async with databases.open(kind).async_connection() as conn:
+        with pytest.raises(millpond.ValueRangeError, match="fraction of a second"):
+            await conn.execute("SELECT ?", (dt.time(1, 2, tzinfo=zone),))
 
 
 async def test_nan_comes_back_as_nan(databases: Any) -> None:

@@ -116,6 +116,9 @@ typedef enum pond_type {
 #define POND_TIME_INFINITY INT64_MAX
 #define POND_TIME_NEG_INFINITY INT64_MIN
 
+/* The zone of a time of day in UTC itself, whose offset is 0: a 0 there says that it has none. */
+#define POND_ZONE_UTC 86400
+
 /* Days turn into microseconds by it. */
 #define POND_US_PER_DAY ((int64_t)86400000000)
 
@@ -124,7 +127,8 @@ typedef enum pond_type {
  * are passed to. In a result cell, pointers live as long as the result. */
 typedef struct pond_value {
     uint32_t type; /* a pond_type */
-    int32_t aux;   /* interval: months; time: the zone's offset east of UTC, in seconds */
+    int32_t aux;   /* interval: months; time: 0 without a zone, else the zone's offset east of UTC,
+                      in seconds, or POND_ZONE_UTC */
     union {
         int64_t integer;
         double real;

@@ -102,10 +102,10 @@ class _Backend:
         if timeout is None:
             lease = self._lease_of()
             return (lease.owner._manager.query_execution_timeout or None) if lease else None
-        if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
-            raise TypeError(f"timeout must be a number of seconds, not {type(timeout).__name__}")
-        if math.isnan(timeout) or timeout <= 0:
-            raise ArgumentError(f"timeout must be a positive number of seconds, not {timeout!r}")
+        if not isinstance(timeout, (int, float)) or math.isnan(timeout) or timeout <= 0:
+            raise ArgumentError(
+                f"timeout must be a positive number of seconds or None, not {timeout!r}"
+            )
         return float(timeout) if math.isfinite(timeout) else None
 
     def _plan(self, *args: Any) -> _native.Plan:

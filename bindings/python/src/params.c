@@ -137,7 +137,7 @@ static int from_datetime(PyObject *object, pond_value *out)
     return 0;
 }
 
-static int from_time(PyObject *object, pond_value *out)
+static int from_time(native_state *state, PyObject *object, Py_ssize_t number, pond_value *out)
 {
     int64_t offset = 0;
     int aware = 0;
@@ -147,7 +147,15 @@ static int from_time(PyObject *object, pond_value *out)
                 time_us(PyDateTime_TIME_GET_HOUR(object), PyDateTime_TIME_GET_MINUTE(object),
                         PyDateTime_TIME_GET_SECOND(object),
                         PyDateTime_TIME_GET_MICROSECOND(object)));
-    out->aux = (int32_t)(offset / 1000000);
+    if (offset % 1000000) {
+        native_raise_text(state, POND_ERANGE,
+                          "parameter %zd is a time whose zone is a fraction of a second from UTC, "
+                          "which no database keeps: give it another",
+                          number);
+        return -1;
+    }
+    if (aware)
+        out->aux = offset ? (int32_t)(offset / 1000000) : POND_ZONE_UTC;
     return 0;
 }
 
@@ -246,7 +254,7 @@ static int from_special(native_state *state, PyObject *object, Py_ssize_t number
     if (PyDate_Check(object))
         return from_date(object, out);
     if (PyTime_Check(object))
-        return from_time(object, out);
+        return from_time(state, object, number, out);
     if (PyDelta_Check(object))
         return from_timedelta(state, object, out);
     if (PyObject_TypeCheck(object, (PyTypeObject *)state->decimal_type))

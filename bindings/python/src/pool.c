@@ -12,8 +12,9 @@ int native_timeout(native_state *state, PyObject *seconds, int64_t *out)
     if (!seconds || seconds == Py_None)
         return 0;
     double number = PyFloat_AsDouble(seconds);
-    if (number == -1.0 && PyErr_Occurred())
+    if (number == -1.0 && PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_TypeError))
         return -1;
+    PyErr_Clear();
     if (isnan(number) || number <= 0) {
         native_raise_text(state, POND_EINVAL,
                           "timeout must be a positive number of seconds or None, not %R", seconds);

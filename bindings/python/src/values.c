@@ -27,7 +27,7 @@ static PyObject *to_date(native_state *state, int64_t days)
     return PyDate_FromDate(year, month, day);
 }
 
-static PyObject *to_time(native_state *state, int64_t us, int32_t offset, PyObject *zone)
+static PyObject *to_time(native_state *state, int64_t us, PyObject *zone)
 {
     if (us == POND_US_PER_DAY)
         return native_raise_text(state, POND_EDATA,
@@ -36,7 +36,6 @@ static PyObject *to_time(native_state *state, int64_t us, int32_t offset, PyObje
     if (us < 0 || us > POND_US_PER_DAY)
         return native_raise_text(state, POND_EDATA, "a time is longer than a day");
     int64_t seconds = us / 1000000;
-    (void)offset;
     return PyDateTimeAPI->Time_FromTime((int)(seconds / 3600), (int)(seconds / 60 % 60),
                                         (int)(seconds % 60), (int)(us % 1000000), zone,
                                         PyDateTimeAPI->TimeType);
@@ -45,10 +44,12 @@ static PyObject *to_time(native_state *state, int64_t us, int32_t offset, PyObje
 static PyObject *to_zoned_time(native_state *state, const pond_value *value)
 {
     if (!value->aux)
-        return to_time(state, value->as.integer, 0, Py_None);
+        return to_time(state, value->as.integer, Py_None);
+    if (value->aux == POND_ZONE_UTC)
+        return to_time(state, value->as.integer, PyDateTime_TimeZone_UTC);
     PyObject *delta = PyDelta_FromDSU(0, value->aux, 0);
     PyObject *zone = delta ? PyTimeZone_FromOffset(delta) : NULL;
-    PyObject *time = zone ? to_time(state, value->as.integer, value->aux, zone) : NULL;
+    PyObject *time = zone ? to_time(state, value->as.integer, zone) : NULL;
     Py_XDECREF(delta);
     Py_XDECREF(zone);
     return time;

@@ -159,7 +159,7 @@ DECODER(timetz)
     integer(out, POND_TYPE_TIME, read_int64(data));
     int32_t west = read_int32(data + 8);
     EXPECT(west > -86400 && west < 86400);
-    out->aux = -west;
+    out->aux = pondi_zone_of_offset(-west);
     return POND_OK;
 }
 

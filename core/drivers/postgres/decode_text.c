@@ -161,7 +161,7 @@ DECODER(timetz)
         !pondi_parse_time(data, (size_t)begin, &out->as.integer))
         return as_text(out, POND_TYPE_TEXT, data, size);
     out->type = POND_TYPE_TIME;
-    out->aux = zone;
+    out->aux = pondi_zone_of_offset(zone);
     return POND_OK;
 }
 
