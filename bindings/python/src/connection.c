@@ -1,7 +1,5 @@
 #include "native.h"
 
-#include <structmember.h>
-
 /* ---- Create and destroy ------------------------------------------------------------------ */
 
 PyObject *native_connection_new(native_pool *pool, native_loop *loop, pond_connection *lease,
@@ -39,7 +37,7 @@ int native_connection_release(native_connection *self)
     return -1;
 }
 
-static int connection_traverse(PyObject *object, visitproc visit, void *arg)
+int native_lease_traverse(PyObject *object, visitproc visit, void *arg)
 {
     native_connection *self = (native_connection *)object;
     Py_VISIT(Py_TYPE(self));
@@ -49,7 +47,7 @@ static int connection_traverse(PyObject *object, visitproc visit, void *arg)
 }
 
 /* Nobody can release it any more: it goes back to its pool, but its owner should hear of it. */
-static void connection_finalize(PyObject *object)
+void native_lease_finalize(PyObject *object)
 {
     native_connection *self = (native_connection *)object;
     if (self->closed || !pond_connection_id(self->lease))
@@ -64,7 +62,7 @@ static void connection_finalize(PyObject *object)
     PyErr_Restore(type, value, traceback);
 }
 
-static void connection_dealloc(PyObject *object)
+void native_lease_dealloc(PyObject *object)
 {
     native_connection *self = (native_connection *)object;
     PyTypeObject *type = Py_TYPE(object);
@@ -224,7 +222,7 @@ static PyObject *connection_rollback(PyObject *object, PyObject *unused)
 
 /* ---- Answers that need no waiting -------------------------------------------------------- */
 
-static PyObject *in_transaction(native_connection *self)
+PyObject *native_lease_in_transaction(native_connection *self)
 {
     pond_error *error = NULL;
     int open;
@@ -232,19 +230,20 @@ static PyObject *in_transaction(native_connection *self)
     return code ? native_raise(self->state, code, error) : PyBool_FromLong(open);
 }
 
-static PyObject *version_details(native_connection *self)
+PyObject *native_lease_version_details(native_connection *self)
 {
     const char *server = pond_connection_server_version(self->lease);
     const char *driver = pond_connection_driver_version(self->lease);
     if (!server || !driver) {
-        PyObject *why = in_transaction(self); /* the same check, which says what is wrong */
+        PyObject *why =
+            native_lease_in_transaction(self); /* the same check, which says what is wrong */
         Py_XDECREF(why);
         return why ? native_raise_text(self->state, POND_ESTALE, "the connection is gone") : NULL;
     }
     return Py_BuildValue("{s:s,s:s}", "db_server_version", server, "db_driver", driver);
 }
 
-static int close_lease(native_connection *self)
+int native_lease_close(native_connection *self)
 {
     pond_error *error = NULL;
     int code = pond_connection_close(self->lease, &error);
@@ -260,26 +259,28 @@ static PyObject *connection_in_transaction(PyObject *object, PyObject *unused)
 {
     (void)unused;
     native_connection *self = (native_connection *)object;
-    return native_connection_check_loop(self) ? NULL
-                                              : native_op_ready(self->state, in_transaction(self));
+    return native_connection_check_loop(self)
+               ? NULL
+               : native_op_ready(self->state, native_lease_in_transaction(self));
 }
 
 static PyObject *connection_version(PyObject *object, PyObject *unused)
 {
     (void)unused;
     native_connection *self = (native_connection *)object;
-    return native_connection_check_loop(self) ? NULL
-                                              : native_op_ready(self->state, version_details(self));
+    return native_connection_check_loop(self)
+               ? NULL
+               : native_op_ready(self->state, native_lease_version_details(self));
 }
 
 static PyObject *connection_close(PyObject *object, PyObject *unused)
 {
     (void)unused;
     native_connection *self = (native_connection *)object;
-    return close_lease(self) ? NULL : Py_NewRef(self->state->ready_none);
+    return native_lease_close(self) ? NULL : Py_NewRef(self->state->ready_none);
 }
 
-static PyObject *connection_release(PyObject *object, PyObject *unused)
+PyObject *native_lease_release(PyObject *object, PyObject *unused)
 {
     (void)unused;
     native_connection *self = (native_connection *)object;
@@ -298,8 +299,6 @@ static PyObject *connection_id(PyObject *object, void *unused)
 
 /* ---- Types ------------------------------------------------------------------------------- */
 
-#define FAST(function) (PyCFunction)(void (*)(void)) function, METH_FASTCALL | METH_KEYWORDS
-
 static PyMethodDef connection_methods[] = {
     {"execute", FAST(connection_execute),
      "execute($self, sql, params=None, timeout=None, tags=None)\n--\n\nExecute one statement."},
@@ -316,7 +315,7 @@ static PyMethodDef connection_methods[] = {
     {"rollback_transaction", connection_rollback, METH_NOARGS,
      "rollback_transaction($self)\n--\n\nRoll the transaction back."},
     {"in_transaction", connection_in_transaction, METH_NOARGS,
-     "in_transaction($self)\n--\n\nTrue while one is open."},
+     "native_lease_in_transaction($self)\n--\n\nTrue while one is open."},
     {"get_version_details", connection_version, METH_NOARGS,
      "get_version_details($self)\n--\n\nVersions of server and driver."},
     {"_execute_raw", FAST(connection_execute_raw), "As execute(), with JSON as text."},
@@ -327,19 +326,19 @@ static PyMethodDef connection_methods[] = {
     {"_end_stream", native_connection_end_stream, METH_NOARGS, "End the open stream, if any."},
     {"close", connection_close, METH_NOARGS,
      "close($self)\n--\n\nClose the connection instead of giving it back."},
-    {"_release", connection_release, METH_NOARGS, "Give it back to its pool."},
+    {"_release", native_lease_release, METH_NOARGS, "Give it back to its pool."},
     {"_set_up", native_connection_set_up, METH_NOARGS, "Its session is as the host wants it."},
     {NULL, NULL, 0, NULL},
 };
 
-static PyGetSetDef connection_attributes[] = {
+PyGetSetDef native_lease_attributes[] = {
     {"_fresh", native_connection_fresh, NULL, "True for a session that nobody has set up.", NULL},
     {"id", connection_id, NULL, "A number that no two open connections share; 0 once released.",
      NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
-static PyMemberDef connection_members[] = {
+PyMemberDef native_lease_members[] = {
     {"_pool", T_OBJECT, offsetof(native_connection, pool), READONLY, NULL},
     {"__weaklistoffset__", T_PYSSIZET, offsetof(native_connection, weakrefs), READONLY, NULL},
     {NULL, 0, 0, 0, NULL},
@@ -347,11 +346,11 @@ static PyMemberDef connection_members[] = {
 
 static PyType_Slot connection_slots[] = {
     {Py_tp_methods, connection_methods},
-    {Py_tp_getset, connection_attributes},
-    {Py_tp_members, connection_members},
-    {Py_tp_traverse, connection_traverse},
-    {Py_tp_finalize, connection_finalize},
-    {Py_tp_dealloc, connection_dealloc},
+    {Py_tp_getset, native_lease_attributes},
+    {Py_tp_members, native_lease_members},
+    {Py_tp_traverse, native_lease_traverse},
+    {Py_tp_finalize, native_lease_finalize},
+    {Py_tp_dealloc, native_lease_dealloc},
     {0, NULL},
 };
 
@@ -361,211 +360,4 @@ PyType_Spec native_connection_spec = {
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE |
              Py_TPFLAGS_DISALLOW_INSTANTIATION,
     .slots = connection_slots,
-};
-
-/* ---- Synchronous ------------------------------------------------------------------------- */
-
-/* A signal that comes right before the wait does not interrupt it. */
-enum { LOOK_MS = 250 };
-
-int native_wait_op(pond_op *op)
-{
-    int stopped = 0;
-    for (;;) {
-        pond_error *error = NULL;
-        int code;
-        Py_BEGIN_ALLOW_THREADS
-            code = pond_op_wait(op, LOOK_MS, &error);
-        Py_END_ALLOW_THREADS
-        pond_error_free(error);
-        if (code != POND_EAGAIN)
-            return stopped ? -1 : 0;
-        if (!stopped && PyErr_CheckSignals()) {
-            stopped = 1;
-            pond_op_cancel(op);
-        }
-    }
-}
-
-PyObject *native_connection_wait(native_connection *self, pond_op *op, native_maker make)
-{
-    PyObject *rows = NULL;
-    if (!native_wait_op(op)) {
-        int status = pond_op_status(op);
-        rows = status ? native_raise(self->state, status, pond_op_take_error(op))
-                      : make(self->state, pond_op_take_result(op));
-    }
-    pond_op_release(op);
-    return rows;
-}
-
-/* In the caller's own thread, without an operation. */
-static PyObject *run_inline(native_connection *self, const native_call *call, int many,
-                            native_maker make)
-{
-    pond_connection *lease = self->lease;
-    pond_result *result = NULL;
-    pond_error *error = NULL;
-    int code;
-    Py_BEGIN_ALLOW_THREADS
-        code = many ? pond_connection_execute_many_wait(
-                          lease, call->sql, (size_t)call->sql_size, call->values, call->row_count,
-                          call->column_count, call->options_given, &result, &error)
-                    : pond_connection_execute_wait(lease, call->sql, (size_t)call->sql_size,
-                                                   call->values, call->column_count,
-                                                   call->options_given, &result, &error);
-    Py_END_ALLOW_THREADS
-    return code ? native_raise(self->state, code, error) : make(self->state, result);
-}
-
-static PyObject *run_and_wait(native_connection *self, const native_call *call, int many,
-                              native_maker make)
-{
-    pond_op *op = NULL;
-    pond_error *error = NULL;
-    int code =
-        many ? pond_connection_execute_many(self->lease, call->sql, (size_t)call->sql_size,
-                                            call->values, call->row_count, call->column_count,
-                                            call->options_given, NULL, &op, &error)
-             : pond_connection_execute(self->lease, call->sql, (size_t)call->sql_size, call->values,
-                                       call->column_count, call->options_given, NULL, &op, &error);
-    return code ? native_raise(self->state, code, error) : native_connection_wait(self, op, make);
-}
-
-static PyObject *sync_run(PyObject *object, PyObject *const *args, Py_ssize_t count,
-                          PyObject *keywords, int many, native_maker make)
-{
-    native_connection *self = (native_connection *)object;
-    native_call call;
-    if (native_call_read(self, &call, many, args, count, keywords))
-        return NULL;
-    PyObject *rows = self->runs_inline ? run_inline(self, &call, many, make)
-                                       : run_and_wait(self, &call, many, make);
-    native_call_free(&call);
-    if (pond_log_pending())
-        native_drain_log(self->state);
-    return rows;
-}
-
-static PyObject *sync_execute(PyObject *object, PyObject *const *args, Py_ssize_t count,
-                              PyObject *keywords)
-{
-    return sync_run(object, args, count, keywords, 0, native_rows);
-}
-
-static PyObject *sync_execute_raw(PyObject *object, PyObject *const *args, Py_ssize_t count,
-                                  PyObject *keywords)
-{
-    return sync_run(object, args, count, keywords, 0, native_raw_rows);
-}
-
-static PyObject *sync_fetch_arrow(PyObject *object, PyObject *const *args, Py_ssize_t count,
-                                  PyObject *keywords)
-{
-    return sync_run(object, args, count, keywords, 0, native_arrow);
-}
-
-static PyObject *sync_executemany(PyObject *object, PyObject *const *args, Py_ssize_t count,
-                                  PyObject *keywords)
-{
-    return sync_run(object, args, count, keywords, 1, native_rows);
-}
-
-static PyObject *sync_transaction(PyObject *object, pond_transaction_verb verb)
-{
-    native_connection *self = (native_connection *)object;
-    pond_connection *lease = self->lease;
-    pond_error *error = NULL;
-    int code;
-    Py_BEGIN_ALLOW_THREADS
-        code = pond_connection_transaction_wait(lease, verb, POND_TIMEOUT_DEFAULT, &error);
-    Py_END_ALLOW_THREADS
-    return code ? native_raise(self->state, code, error) : Py_NewRef(Py_None);
-}
-
-static PyObject *sync_begin(PyObject *object, PyObject *unused)
-{
-    (void)unused;
-    return sync_transaction(object, POND_BEGIN);
-}
-
-static PyObject *sync_commit(PyObject *object, PyObject *unused)
-{
-    (void)unused;
-    return sync_transaction(object, POND_COMMIT);
-}
-
-static PyObject *sync_rollback(PyObject *object, PyObject *unused)
-{
-    (void)unused;
-    return sync_transaction(object, POND_ROLLBACK);
-}
-
-static PyObject *sync_in_transaction(PyObject *object, PyObject *unused)
-{
-    (void)unused;
-    return in_transaction((native_connection *)object);
-}
-
-static PyObject *sync_version(PyObject *object, PyObject *unused)
-{
-    (void)unused;
-    return version_details((native_connection *)object);
-}
-
-static PyObject *sync_close(PyObject *object, PyObject *unused)
-{
-    (void)unused;
-    return close_lease((native_connection *)object) ? NULL : Py_NewRef(Py_None);
-}
-
-static PyMethodDef sync_methods[] = {
-    {"execute", FAST(sync_execute),
-     "execute($self, sql, params=None, timeout=None, tags=None)\n--\n\nExecute one statement."},
-    {"executemany", FAST(sync_executemany),
-     "executemany($self, sql, param_list, timeout=None, tags=None)\n--\n\n"
-     "Execute it for each row."},
-    {"fetch_arrow", FAST(sync_fetch_arrow),
-     "fetch_arrow($self, sql, params=None, timeout=None, tags=None)\n--\n\n"
-     "Execute one statement; its rows in Arrow's form."},
-    {"begin_transaction", sync_begin, METH_NOARGS,
-     "begin_transaction($self)\n--\n\nBegin a transaction."},
-    {"commit_transaction", sync_commit, METH_NOARGS,
-     "commit_transaction($self)\n--\n\nCommit the transaction."},
-    {"rollback_transaction", sync_rollback, METH_NOARGS,
-     "rollback_transaction($self)\n--\n\nRoll the transaction back."},
-    {"in_transaction", sync_in_transaction, METH_NOARGS,
-     "in_transaction($self)\n--\n\nTrue while one is open."},
-    {"get_version_details", sync_version, METH_NOARGS,
-     "get_version_details($self)\n--\n\nVersions of server and driver."},
-    {"_execute_raw", FAST(sync_execute_raw), "As execute(), with JSON as text."},
-    {"_stream", FAST(native_sync_stream), "_stream(batch, sql, params, timeout, tags)"},
-    {"_fetch", native_sync_fetch, METH_O, "_fetch(timeout)"},
-    {"_entity", (PyCFunction)(void (*)(void))native_sync_entity, METH_FASTCALL,
-     "_entity(verb, entity, ...): run a plan, see Schema.plan()."},
-    {"_end_stream", native_sync_end_stream, METH_NOARGS, "End the open stream, if any."},
-    {"close", sync_close, METH_NOARGS,
-     "close($self)\n--\n\nClose the connection instead of giving it back."},
-    {"_release", connection_release, METH_NOARGS, "Give it back to its pool."},
-    {"_check", native_sync_check, METH_NOARGS, "True if it still works."},
-    {"_set_up", native_connection_set_up, METH_NOARGS, "Its session is as the host wants it."},
-    {NULL, NULL, 0, NULL},
-};
-
-static PyType_Slot sync_slots[] = {
-    {Py_tp_methods, sync_methods},
-    {Py_tp_getset, connection_attributes},
-    {Py_tp_members, connection_members},
-    {Py_tp_traverse, connection_traverse},
-    {Py_tp_finalize, connection_finalize},
-    {Py_tp_dealloc, connection_dealloc},
-    {0, NULL},
-};
-
-PyType_Spec native_sync_connection_spec = {
-    .name = "millpond._native.SyncConnection",
-    .basicsize = sizeof(native_connection),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE |
-             Py_TPFLAGS_DISALLOW_INSTANTIATION,
-    .slots = sync_slots,
 };

@@ -7,6 +7,7 @@
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <structmember.h>
 
 #include <millpond/millpond.h>
 
@@ -183,17 +184,25 @@ extern PyType_Spec native_connection_spec;
 /* Wrap a lease, which is taken over as well as `origin`. */
 PyObject *native_connection_new(native_pool *pool, native_loop *loop, pond_connection *lease,
                                 native_origin *origin);
-/* Wait for an operation of a private loop; a signal's handler may raise, which calls it off: -1. */
-int native_wait_op(pond_op *op);
 /* Give it back; -1 with an exception set. */
 int native_connection_release(native_connection *self);
 /* The event loop that the connection was acquired on must be the running one; else -1. */
 int native_connection_check_loop(native_connection *self);
 /* What to return for an operation that was submitted, or could not be: takes `op` and `error`. */
 PyObject *native_op_after_submit(native_op *op, int code, pond_error *error);
-/* Wait for a synchronous connection's operation, which is released, and return its rows. */
-typedef PyObject *(*native_maker)(native_state *state, pond_result *result);
-PyObject *native_connection_wait(native_connection *self, pond_op *op, native_maker make);
+
+/* What both types of connection have. */
+#define FAST(function) (PyCFunction)(void (*)(void)) function, METH_FASTCALL | METH_KEYWORDS
+extern PyGetSetDef native_lease_attributes[];
+extern PyMemberDef native_lease_members[];
+int native_lease_traverse(PyObject *object, visitproc visit, void *arg);
+void native_lease_finalize(PyObject *object);
+void native_lease_dealloc(PyObject *object);
+PyObject *native_lease_release(PyObject *object, PyObject *unused);
+PyObject *native_lease_in_transaction(native_connection *self);
+PyObject *native_lease_version_details(native_connection *self);
+/* -1 with an exception set. */
+int native_lease_close(native_connection *self);
 
 /* ---- stream.c: private methods of both kinds of connection ---- */
 PyObject *native_connection_stream(PyObject *object, PyObject *const *args, Py_ssize_t count,
@@ -207,6 +216,11 @@ PyObject *native_sync_end_stream(PyObject *object, PyObject *unused);
 
 /* ---- sync.c ---- */
 extern PyType_Spec native_sync_connection_spec;
+/* Wait for an operation of a private loop; a signal's handler may raise, which calls it off: -1. */
+int native_wait_op(pond_op *op);
+/* Wait for a synchronous connection's operation, which is released, and return its rows. */
+typedef PyObject *(*native_maker)(native_state *state, pond_result *result);
+PyObject *native_connection_wait(native_connection *self, pond_op *op, native_maker make);
 
 /* ---- call.c: the arguments of execute() and executemany() ---- */
 enum { NATIVE_FEW = 16 };
@@ -248,12 +262,12 @@ extern PyType_Spec native_arrow_spec;
 /* An object with the result, which is taken over, for dataframe libraries. */
 PyObject *native_arrow(native_state *state, pond_result *result);
 
-/* ---- plan.c, entity.c ---- */
+/* ---- plan.c, plan_make.c, entity.c ---- */
 struct native_plan;
 extern PyType_Spec native_plan_spec;
 extern PyType_Spec native_schema_spec;
 void native_init_entity(void);
-/* Arguments: see plan.c. */
+/* Arguments: see plan_make.c. */
 struct native_plan *native_plan_new(native_state *state, pond_schema *schema,
                                     PyObject *const *given, Py_ssize_t count);
 PyObject *native_plan_answer(struct native_plan *self);

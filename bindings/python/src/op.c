@@ -3,8 +3,6 @@
  * awaited without a turn of the event loop. */
 #include "native.h"
 
-#include <structmember.h>
-
 /* ---- Create and destroy ------------------------------------------------------------------ */
 
 native_op *native_op_new(native_state *state, native_loop *loop, native_op_kind kind)

@@ -23,6 +23,10 @@ int native_where_value(native_state *state, PyObject *object, Py_ssize_t number,
 /* A list of dicts; `plain`: values stay as they are. */
 PyObject *native_dicts(native_state *state, pond_result *result, int plain);
 
+/* ---- plan_make.c ---- */
+/* Text that lives as long as its object. A NUL would cut it short: NULL with an exception set. */
+const char *native_text_of(native_state *state, PyObject *object, const char *what);
+
 /* ---- plan.c ---- */
 typedef enum native_verb {
     NATIVE_SAVE,

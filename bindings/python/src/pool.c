@@ -2,8 +2,6 @@
 
 #include "native.h"
 
-#include <structmember.h>
-
 /* ---- Arguments --------------------------------------------------------------------------- */
 
 int native_timeout(native_state *state, PyObject *seconds, int64_t *out)

@@ -1,8 +1,6 @@
 /* A list of tuples that also knows its columns. */
 #include "native.h"
 
-#include <structmember.h>
-
 typedef struct native_result {
     PyListObject list; /* first */
     PyObject *columns; /* tuple of str */
