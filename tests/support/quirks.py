@@ -5,7 +5,6 @@ import fnmatch
 COROUTINE = "its calls are coroutines: begun when first awaited, and awaited once"
 SAVEPOINT = "DuckDB has no savepoints"
 STREAM = "it reads all rows at once"
-EXPORT = "get_pool_metrics() has its counts; the exports have those of the core"
 CONFLICT = "DuckDB fails one of two writers instead of letting it wait"
 PARAMETER = "DuckDB's own package takes or refuses parameters, in its own words"
 
@@ -27,13 +26,7 @@ QUIRKS: dict[str, dict[str, str]] = {
         "test_a_value_comes_back_as_it_was[duckdb-json-*": "DuckDB's JSON comes as text",
         "test_another_statement_is_refused_while_a_stream_is_open[*": STREAM,
         "test_a_connection_with_an_open_stream_is_cleaned_on_release[*": STREAM,
-        "test_an_operation_that_always_times_out_is_refused[*": "its breaker connects",
-        "test_histograms_of_the_export_are_cumulative_and_complete[*": EXPORT,
-        "test_meters_read_the_pools[*": EXPORT,
-        "test_every_statement_is_a_span[*": EXPORT,
-        "test_a_failed_statement_is_a_failed_span[*": EXPORT,
-        "test_spans_are_children_of_the_current_one[*": EXPORT,
-        "test_a_cancelled_statement_ends_its_span[*": EXPORT,
+        "test_the_bytes_of_values_are_counted[*": "bytes are counted by the core alone",
         "test_a_call_is_part_of_an_open_transaction[*": SAVEPOINT,
         "test_a_call_that_fails_leaves_the_open_transaction_usable[*": SAVEPOINT,
         "test_another_task_does_not_see_columns_before_they_are_committed[*": SAVEPOINT,

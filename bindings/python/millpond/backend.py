@@ -18,8 +18,9 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from . import _native
+from ._breakers import Breakers
 from ._plans import entity_schema
-from .circuit import CircuitBreaker, Guard
+from .circuit import Guard
 from .exceptions import (
     AcquireTimeoutError,
     ArgumentError,
@@ -54,6 +55,7 @@ class Lease:
         "current",
         "fresh",
         "home",
+        "in_transaction",
         "owner",
         "process",
         "raw",
@@ -86,6 +88,7 @@ class Lease:
         self.cleaning = False  # the pool itself uses it
         self.broken = False
         self.stopping = False  # a statement of several rows
+        self.in_transaction = False  # by begin_transaction()
 
     def check(self) -> None:
         """Raises if the connection must not be used, or not here."""
@@ -151,12 +154,22 @@ class BackendPool:
         self._idle_sync: list[Any] = []
         self._caches: dict[int, tuple[Any, StatementCache]] = {}
         self._counts = _Counts()
-        self._breaker = CircuitBreaker.get_or_create(f"{manager.hash()}:connect")
+        self.breakers = Breakers(manager)
+        self._breaker = self.breakers.connect
         self._set_up: set[int] = set()  # sessions whose hooks have run, by id
         self.schema: _native.Schema | None = None
         self.timings = Timings(float(manager.option("slow_query_threshold", SLOW)))
         self._closing: set[asyncio.Task[None]] = set()
         self.closed = False
+
+    @property
+    def kind(self) -> str:
+        """The backend's name in the factory, "" without one."""
+        return self._manager._name()
+
+    @property
+    def alias(self) -> str:
+        return self._manager.alias()
 
     @property
     def hash(self) -> str:
@@ -342,6 +355,7 @@ class BackendPool:
             lease.released = True
             self._leases.discard(lease)
             self._counts.released += 1
+        self.timings.leased(time.monotonic() - lease.since)
         return lease
 
     def _take_back(self, lease: Lease) -> None:
@@ -544,7 +558,7 @@ class BackendPool:
         """The same as ``_native.Pool.samples()`` has."""
         status = self.status()
         hits = [(name, "", status[name]) for name in ("statement_hits", "statement_misses")]
-        return [*self.timings.samples(), *hits]
+        return [*self.timings.samples(), *hits, *self.breakers.samples()]
 
     def scaling(self) -> dict[str, Any]:
         """The same as ``_native.Pool.scaling()`` has."""

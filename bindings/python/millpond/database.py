@@ -104,6 +104,12 @@ class ConnectionManager(DatabaseConfig, PoolManager):
         """What a pool's connections are of: pools of different kinds are never shared."""
         return cls._driver or f"{cls.__module__}.{cls.__qualname__}"
 
+    @classmethod
+    def _name(cls) -> str:
+        """What metrics call this kind of database: as the factory does."""
+        known = DatabaseFactory._classes.items()
+        return cls._driver or next((name for name, made in known if made is cls), "")
+
     def _config(self) -> DatabaseConfig:
         return self
 
@@ -117,7 +123,7 @@ class ConnectionManager(DatabaseConfig, PoolManager):
             if entry.driver == self._kind() and entry.pool.same_as(pool):
                 self._native_pool = entry.pool
                 return entry.pool
-        self._remember(_Entry(pool, self, self._kind()))
+        self._remember(_Entry(pool, self, self._kind(), self._name()))
         self._native_pool = pool
         return pool
 

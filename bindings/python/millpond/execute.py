@@ -166,6 +166,11 @@ class _Backend:
             lease.fresh = False
             lease.owner._set_up.add(id(lease.raw))
 
+    def _note_transaction(self, verb: str) -> None:
+        lease = self._lease_of()
+        if lease is not None:
+            lease.in_transaction = verb == TRANSACTION[0]
+
     def _check_lease(self) -> None:
         lease = self._lease_of()
         if lease is not None:
@@ -197,7 +202,7 @@ class _Backend:
     def _timed(self, sql: str, tags: Tags) -> contextlib.AbstractContextManager[None]:
         """A statement runs inside: it is counted and timed."""
         lease = self._lease_of()
-        return lease.owner.timings.query(sql, tags) if lease else contextlib.nullcontext()
+        return _measured(lease, sql, tags) if lease else contextlib.nullcontext()
 
     @contextlib.contextmanager
     def _at_work(self) -> Iterator[None]:
@@ -253,6 +258,15 @@ class _Backend:
         return joined(answers)
 
 
+@contextlib.contextmanager
+def _measured(lease: Lease, sql: str, tags: Any) -> Iterator[None]:
+    """A statement runs inside, if the circuit breaker of its name lets it."""
+    timings = lease.owner.timings
+    name = timings.operation_of(tags)
+    with lease.owner.breakers.guard(lease, name), timings.query(sql, tags):
+        yield
+
+
 def _check_batch(batch: int) -> None:
     if batch < 1:
         raise ArgumentError("batch must be a positive number of rows")
@@ -281,6 +295,7 @@ def _guarded_async(method: Any) -> Any:
         self._check_lease()
         try:
             await self._in_turn(method(self))
+            self._note_transaction(method.__name__)
         except Exception as error:
             raise self._translated(error, None) from error.__cause__
 
@@ -293,6 +308,7 @@ def _guarded_sync(method: Any) -> Any:
         self._check_lease()
         try:
             method(self)
+            self._note_transaction(method.__name__)
         except Exception as error:
             raise self._translated(error, None) from error.__cause__
 

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from . import _native
+from ._exposition import with_backends
+from .backend import BackendPool
 from .otel import disable_opentelemetry, enable_opentelemetry
 
 _Sample = tuple[str, str, Any]
@@ -96,7 +98,8 @@ def scaling_signal(pool: _native.Pool) -> dict[str, Any]:
 
 
 def process_metrics() -> dict[str, Any]:
-    """The counts of all pools of this process together, closed ones included.
+    """The counts of all pools of this process together, closed ones included; but not those of
+    backends written in Python.
 
     Keys: total_acquired, total_released, current_active, timeouts, errors, created, destroyed, and
     what :meth:`PoolManager.get_pool_metrics` has from statement_hit_ratio to circuit_breakers.
@@ -121,7 +124,11 @@ def process_metrics() -> dict[str, Any]:
 def prometheus() -> str:
     """All pools and circuit breakers in Prometheus' text format, to be served as
     ``text/plain; version=0.0.4``. No server and no package is needed for it."""
-    return _native.prometheus()
+    from .pool_manager import PoolManager
+
+    backends = [e.pool for e in PoolManager._find(None) if isinstance(e.pool, BackendPool)]
+    text = _native.prometheus()
+    return with_backends(text, backends) if backends else text
 
 
 __all__ = [

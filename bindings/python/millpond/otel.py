@@ -11,10 +11,10 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from . import _native
 from ._native import version
 from .connection import _NativeAsyncConnection, _NativeSyncConnection
 from .exceptions import Error, MisuseError
+from .execute import AsyncExecute, SyncExecute
 
 _METHODS = ("execute", "executemany")
 _SYSTEMS = {"postgres": "postgresql", "mysql": "mysql", "sqlite": "sqlite"}
@@ -25,7 +25,13 @@ def _system_of(connection: object) -> str:
         for kind, name in _SYSTEMS.items():
             if base.__module__ == "millpond.connection" and base.__name__.lower().startswith(kind):
                 return name
-    return "other_sql"
+    lease = getattr(connection, "_lease", None)
+    return system_name(lease.owner.kind) if lease else "other_sql"
+
+
+def system_name(kind: str) -> str:
+    """What OpenTelemetry calls a database, by its name in the factory."""
+    return _SYSTEMS.get(kind, kind) or "other_sql"
 
 
 def _tags_of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -135,12 +141,11 @@ class _Telemetry:
                 entry.pool,
                 {
                     "db.client.connection.pool.name": entry.config.alias(),
-                    "db.system.name": _SYSTEMS.get(entry.driver, "other_sql"),
+                    "db.system.name": system_name(entry.name),
                     "millpond.pool.hash": entry.config.hash(),
                 },
             )
             for entry in PoolManager._find(None)
-            if isinstance(entry.pool, _native.Pool)
         ]
 
     def _observe(self, key: str, options: Any) -> Iterable[Any]:
@@ -207,7 +212,12 @@ def enable_opentelemetry(
     global _enabled
     disable_opentelemetry()
     telemetry = _Telemetry(tracer_provider, meter_provider, statements)
-    wrappers = ((_NativeAsyncConnection, _traced_async), (_NativeSyncConnection, _traced))
+    wrappers: tuple[tuple[Any, Any], ...] = (
+        (_NativeAsyncConnection, _traced_async),
+        (_NativeSyncConnection, _traced),
+        (AsyncExecute, _traced_async),
+        (SyncExecute, _traced),
+    )
     for cls, wrap in wrappers:
         for name in _METHODS:
             _originals.append((cls, name, vars(cls).get(name)))

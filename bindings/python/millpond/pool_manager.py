@@ -27,12 +27,13 @@ class PoolHealth(dict[str, bool]):
 class _Entry:
     """A pool and the config that it was opened with."""
 
-    __slots__ = ("config", "driver", "pool")
+    __slots__ = ("config", "driver", "name", "pool")
 
-    def __init__(self, pool: Any, config: DatabaseConfig, driver: str) -> None:
+    def __init__(self, pool: Any, config: DatabaseConfig, driver: str, name: str) -> None:
         self.pool = pool
         self.config = config
         self.driver = driver
+        self.name = name  # for metrics
 
     def is_tested(self) -> bool:
         """True if the application has a test of its own for the connections."""
@@ -248,8 +249,6 @@ def _metrics(pool: _native.Pool) -> dict[str, Any]:
         if name not in ("min_size", "max_size", "size", "in_use", "idle", "waiting", "closed")
     }
     counts["current_active"] = status["total_acquired"] - status["total_released"]
-    if not isinstance(pool, _native.Pool):
-        return counts  # of a backend of the program's own
     signal = scaling_signal(pool)
     counts |= describe(pool.samples())
     counts["timeout_rate"] = signal["timeout_rate"]

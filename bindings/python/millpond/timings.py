@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import copy
 import logging
 import math
 import threading
@@ -16,6 +17,7 @@ from .exceptions import Error
 _slow_log = logging.getLogger("millpond.slow_query")
 
 WINDOW = 60  # seconds that the scaling signal looks back
+MOST_OPERATIONS = 64  # names of statements; the rest is "other"
 
 _LEVELS = (
     (0.001, 0, "normal load", 0, "no action needed"),
@@ -26,7 +28,8 @@ _LEVELS = (
 
 
 class Durations:
-    """A histogram: buckets that are 19 % apart, from a microsecond on."""
+    """A histogram: buckets that are 19 % apart, each fourth of which ends at a power of two of
+    nanoseconds."""
 
     __slots__ = ("_buckets", "count", "most", "total")
 
@@ -37,7 +40,7 @@ class Durations:
         self.most = 0.0
 
     def add(self, seconds: float) -> None:
-        self._buckets[max(0, math.ceil(4 * math.log2(max(seconds, 1e-6) * 1e6)))] += 1
+        self._buckets[math.ceil(4 * math.log2(max(seconds * 1e9, 1.0)))] += 1
         self.count += 1
         self.total += seconds
         self.most = max(self.most, seconds)
@@ -47,8 +50,12 @@ class Durations:
         for bucket, count in sorted(self._buckets.items()):
             left -= count
             if left <= 0:
-                return min(float(2 ** (bucket / 4) * 1e-6), self.most)
+                return min(float(2 ** (bucket / 4) * 1e-9), self.most)
         return 0.0
+
+    def below(self, power: int) -> int:
+        """How many took at most 2 ** power nanoseconds."""
+        return sum(count for bucket, count in self._buckets.items() if bucket <= 4 * power)
 
     def summary(self) -> dict[str, Any]:
         """count, and mean, p50, p95, p99 and max in seconds."""
@@ -90,6 +97,7 @@ class Timings:
         self._queries: dict[str, Durations] = {}
         self._errors: collections.Counter[str] = collections.Counter()
         self._slow_queries = 0
+        self._lease_seconds = 0.0
 
     def _now(self) -> _Second:
         at = int(time.monotonic())
@@ -114,9 +122,28 @@ class Timings:
         with self._lock:
             self._connects.add(seconds)
 
+    def leased(self, seconds: float) -> None:
+        """A connection was in use for so long."""
+        with self._lock:
+            self._lease_seconds += seconds
+
+    def failed(self, code: str) -> None:
+        with self._lock:
+            self._errors[code] += 1
+
+    def operation_of(self, tags: Any) -> str:
+        """The name under which a statement counts."""
+        name = str(tags.get("operation", "")) if isinstance(tags, dict) else ""
+        with self._lock:
+            if name in self._queries or len(self._queries) < MOST_OPERATIONS:
+                self._queries.setdefault(name, Durations())
+                return name
+        return "other" if name else name
+
     @contextlib.contextmanager
-    def query(self, sql: str, tags: dict[str, Any] | None) -> Iterator[None]:
+    def query(self, sql: str, tags: Any) -> Iterator[None]:
         """A statement runs inside."""
+        tags = tags if isinstance(tags, dict) else {}
         started = time.monotonic()
         failure = ""
         try:
@@ -125,15 +152,16 @@ class Timings:
             failure = error.code or type(error).__name__
             raise
         finally:
-            self._finished(sql, tags or {}, time.monotonic() - started, failure)
+            self._finished(sql, tags, time.monotonic() - started, failure)
 
     def _finished(self, sql: str, tags: dict[str, Any], seconds: float, failure: str) -> None:
         slow = bool(self._slow) and seconds >= self._slow
+        name = self.operation_of(tags)
         with self._lock:
             now = self._now()
             now.queries += 1
             now.query_seconds += seconds
-            self._queries.setdefault(str(tags.get("operation", "")), Durations()).add(seconds)
+            self._queries.setdefault(name, Durations()).add(seconds)
             if failure:
                 self._errors[failure] += 1
             if slow:
@@ -148,17 +176,25 @@ class Timings:
     def samples(self) -> list[tuple[str, str, Any]]:
         """As ``_native.Pool.samples()``."""
         with self._lock:
-            queries = {name: timed.summary() for name, timed in self._queries.items()}
+            used = {name: timed for name, timed in self._queries.items() if timed.count}
+            queries = {name: timed.summary() for name, timed in used.items()}
             return [
                 ("queries", "", sum(query["count"] for query in queries.values())),
                 ("slow_queries", "", self._slow_queries),
                 ("retries", "", 0),
                 ("acquire_wait", "", self._waits.summary()),
                 ("connect", "", self._connects.summary()),
-                ("lease_seconds", "", 0.0),
+                ("lease_seconds", "", self._lease_seconds),
                 *(("query", name, summary) for name, summary in queries.items()),
                 *(("errors", name, count) for name, count in self._errors.items()),
             ]
+
+    def histograms(self) -> list[tuple[str, str, Durations]]:
+        """The histograms among the samples: name, label, and a copy."""
+        with self._lock:
+            named = [("acquire_wait", "", self._waits), ("connect", "", self._connects)]
+            named += [("query", name, timed) for name, timed in self._queries.items()]
+            return copy.deepcopy([each for each in named if each[2].count])
 
     def scaling(self, waiting: int, in_use: int, most: int) -> dict[str, Any]:
         """As ``_native.Pool.scaling()``."""
