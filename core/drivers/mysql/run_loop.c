@@ -24,7 +24,7 @@ static void step(my_conn *conn, int ready);
 static int read_answer(my_conn *conn, int waiting, const my_flag *failed)
 {
     if (!waiting)
-        conn->failed = *failed;
+        conn->failed = *failed != 0;
     return waiting;
 }
 
