@@ -32,7 +32,9 @@ struct pond_loop {
     int sleeping;               /* its thread waits for the descriptor, unlocked */
     int ending;                 /* closed while sleeping: the sleeper does the work */
     uv_loop_t uv;
-    uv_async_t wake;
+    int wake;         /* eventfd: makes the backend descriptor readable */
+    atomic_int woken; /* it was written to and not yet read */
+    uv_poll_t wake_poll;
     uv_poll_t alarm_poll;
     int alarm;        /* timerfd: makes the backend descriptor readable at the next deadline */
     int64_t alarm_ns; /* what it is set to, PONDI_NEVER if to nothing */
@@ -52,6 +54,9 @@ void pondi_loop_close_here(pond_loop *loop);
 
 /* Do what is ready: I/O, timers, messages. Locked. */
 void pondi_loop_turn(pond_loop *loop);
+
+/* Make the descriptor readable, for whoever waits for it. Locked, or counted in `senders`. */
+void pondi_loop_wake(pond_loop *loop);
 
 /* Make the descriptor tell everything that is to come, then unlock. */
 void pondi_loop_unlock(pond_loop *loop);

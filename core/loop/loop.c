@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -16,9 +17,28 @@
 
 /* ---- Create and destroy ------------------------------------------------------------------ */
 
-static void on_wake(uv_async_t *handle)
+/* The turn that sees it takes the inbox anyway. First read, then let others write again: what they
+ * ask for in between is seen by this turn. */
+static void on_wake(uv_poll_t *handle, int status, int events)
 {
-    (void)handle; /* the turn that saw it takes the inbox anyway */
+    (void)status;
+    (void)events;
+    pond_loop *loop = handle->data;
+    uint64_t times;
+    if (read(loop->wake, &times, sizeof(times)) < 0) {
+        /* nobody wrote after all */
+    }
+    atomic_store(&loop->woken, 0);
+}
+
+/* Not libuv's own way, whose receiver spins until the sender, which it may have interrupted, has
+ * run on. */
+void pondi_loop_wake(pond_loop *loop)
+{
+    const uint64_t one = 1;
+    if (!atomic_exchange(&loop->woken, 1) && write(loop->wake, &one, sizeof(one)) < 0) {
+        /* it is readable already */
+    }
 }
 
 static void on_alarm(uv_poll_t *handle, int status, int events)
@@ -34,37 +54,56 @@ static void on_alarm(uv_poll_t *handle, int status, int events)
     loop->timers_changed = 1;
 }
 
+static void close_handle(uv_handle_t *handle, void *data)
+{
+    (void)data;
+    if (!uv_is_closing(handle))
+        uv_close(handle, NULL);
+}
+
+/* Only closing handles are left, so that this ends at once. */
+static void end_uv(pond_loop *loop)
+{
+    uv_walk(&loop->uv, close_handle, NULL);
+    uv_run(&loop->uv, UV_RUN_DEFAULT);
+    uv_loop_close(&loop->uv);
+    if (loop->alarm >= 0)
+        close(loop->alarm);
+    if (loop->wake >= 0)
+        close(loop->wake);
+}
+
+/* Call `ready` whenever a descriptor of the loop's own, which may be an error, is readable. */
+static int watch(pond_loop *loop, int fd, uv_poll_t *poll, uv_poll_cb ready)
+{
+    int code = fd < 0 ? uv_translate_sys_error(errno) : uv_poll_init(&loop->uv, poll, fd);
+    if (code)
+        return code;
+    poll->data = loop;
+    return uv_poll_start(poll, UV_READABLE, ready);
+}
+
 static int start_uv(pond_loop *loop, pond_error **err)
 {
+    loop->alarm = -1;
+    loop->wake = -1;
     int code = uv_loop_init(&loop->uv);
     if (code)
         return pondi_error_set(err, POND_ERESOURCES, "cannot make an event loop: %s",
                                uv_strerror(code));
-    code = uv_async_init(&loop->uv, &loop->wake, on_wake);
-    if (code)
-        goto failed;
-    loop->alarm = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-    if (loop->alarm < 0) {
-        code = uv_translate_sys_error(errno);
-        goto failed_async;
+    loop->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    code = watch(loop, loop->wake, &loop->wake_poll, on_wake);
+    if (!code) {
+        loop->alarm = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+        code = watch(loop, loop->alarm, &loop->alarm_poll, on_alarm);
     }
-    code = uv_poll_init(&loop->uv, &loop->alarm_poll, loop->alarm);
-    if (code)
-        goto failed_alarm;
-    loop->alarm_poll.data = loop;
-    uv_poll_start(&loop->alarm_poll, UV_READABLE, on_alarm);
+    if (code) {
+        end_uv(loop);
+        return pondi_error_set(err, POND_ERESOURCES, "cannot make an event loop: %s",
+                               uv_strerror(code));
+    }
     uv_run(&loop->uv, UV_RUN_NOWAIT); /* registers the descriptors */
     return POND_OK;
-
-failed_alarm:
-    close(loop->alarm);
-failed_async:
-    uv_close((uv_handle_t *)&loop->wake, NULL);
-    uv_run(&loop->uv, UV_RUN_DEFAULT);
-failed:
-    uv_loop_close(&loop->uv);
-    return pondi_error_set(err, POND_ERESOURCES, "cannot make an event loop: %s",
-                           uv_strerror(code));
 }
 
 int pond_loop_new(pond_loop **out, pond_error **err)
@@ -121,13 +160,6 @@ void pondi_loop_unhold(pond_loop *loop)
 
 /* ---- Close ------------------------------------------------------------------------------- */
 
-static void close_handle(uv_handle_t *handle, void *data)
-{
-    (void)data;
-    if (!uv_is_closing(handle))
-        uv_close(handle, NULL);
-}
-
 static int run_messages(pond_loop *loop);
 
 static void close_clients(pond_loop *loop)
@@ -151,10 +183,7 @@ static void tear_down(pond_loop *loop, pondi_list *untaken)
     while (run_messages(loop))
         ;
     loop->closed = 1;
-    uv_walk(&loop->uv, close_handle, NULL);
-    uv_run(&loop->uv, UV_RUN_DEFAULT); /* only closing handles are left: ends at once */
-    uv_loop_close(&loop->uv);
-    close(loop->alarm);
+    end_uv(loop);
     pondi_list *node;
     while ((node = pondi_list_pop_front(&loop->completions)))
         pondi_list_push_back(untaken, node);
@@ -177,7 +206,7 @@ void pondi_loop_close_here(pond_loop *loop)
     pondi_list_init(&untaken);
     if (loop->sleeping && !loop->ending) {
         loop->ending = 1;
-        uv_async_send(&loop->wake);
+        pondi_loop_wake(loop);
     } else if (!loop->closed && !loop->sleeping) {
         tear_down(loop, &untaken);
     }
@@ -236,14 +265,14 @@ static int run_messages(pond_loop *loop)
     }
 }
 
-void pondi_loop_poke(pond_loop *loop)
+/* If nobody is inside the loop, run its messages here. */
+static int run_here(pond_loop *loop)
 {
-    pondi_loop_hold(loop); /* a message may drop the last other hold */
-    if (pthread_mutex_trylock(&loop->lock) == 0) {
-        run_messages(loop);
-        pondi_loop_depart(loop); /* they may have begun something that nobody drives */
-    }
-    pondi_loop_unhold(loop);
+    if (pthread_mutex_trylock(&loop->lock))
+        return 0;
+    run_messages(loop);
+    pondi_loop_depart(loop); /* they may have begun something that nobody drives */
+    return 1;
 }
 
 static void push(pond_loop *loop, pondi_message *message)
@@ -254,17 +283,31 @@ static void push(pond_loop *loop, pondi_message *message)
     while (!atomic_compare_exchange_weak(&loop->inbox, &head, message));
 }
 
+static void wake_for_message(pond_loop *loop)
+{
+    atomic_fetch_add(&loop->senders, 1);
+    int asleep_for_good = atomic_load(&loop->ended);
+    if (!asleep_for_good)
+        pondi_loop_wake(loop);
+    atomic_fetch_sub(&loop->senders, 1);
+    if (asleep_for_good)
+        run_here(loop);
+}
+
 void pondi_loop_post(pond_loop *loop, pondi_message *message)
 {
     pondi_loop_hold(loop); /* once pushed, the message may be run and let go of the loop */
     push(loop, message);
-    atomic_fetch_add(&loop->senders, 1);
-    int asleep_for_good = atomic_load(&loop->ended);
-    if (!asleep_for_good)
-        uv_async_send(&loop->wake);
-    atomic_fetch_sub(&loop->senders, 1);
-    if (asleep_for_good)
-        pondi_loop_poke(loop);
+    wake_for_message(loop);
+    pondi_loop_unhold(loop);
+}
+
+void pondi_loop_hand(pond_loop *loop, pondi_message *message)
+{
+    pondi_loop_hold(loop);
+    push(loop, message);
+    if (!run_here(loop))
+        wake_for_message(loop);
     pondi_loop_unhold(loop);
 }
 
@@ -362,7 +405,7 @@ static void settle(pond_loop *loop)
     if (loop->timers_changed)
         set_alarm(loop);
     if (loop->fresh && !loop->driven)
-        uv_async_send(&loop->wake);
+        pondi_loop_wake(loop);
     loop->fresh = 0;
     if (loop->waker && loop->driven)
         pondi_waker_arm(loop->waker);

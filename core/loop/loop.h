@@ -27,6 +27,9 @@ int pondi_loop_lock(pond_loop *loop);
 /* The loop of the calling thread, made on first use and closed with the thread. Not a reference. */
 int pondi_loop_private(pond_loop **out, pond_error **err);
 
+/* Whether it is such a loop: its thread only makes blocking calls. */
+int pondi_loop_is_private(const pond_loop *loop);
+
 /* Whether a thread of the library drives it, so that operations complete beside the caller. */
 int pondi_loop_has_thread(const pond_loop *loop);
 
@@ -48,9 +51,9 @@ typedef struct pondi_message {
  * those to a closed loop run at once. */
 void pondi_loop_post(pond_loop *loop, pondi_message *message);
 
-/* If nobody is inside the loop, run its messages here, since its host may be gone or asleep. The
- * caller may be inside another loop, but must hold no pool's lock. */
-void pondi_loop_poke(pond_loop *loop);
+/* The same, but if nobody is inside the loop, run it here, since the loop's host may be gone or
+ * asleep. The caller may be inside another loop, but must hold no pool's lock. */
+void pondi_loop_hand(pond_loop *loop, pondi_message *message);
 
 /* Run a message at the next safe point of a loop that is locked here: no frame of a driver or of
  * the event library is then on the stack. */

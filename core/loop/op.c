@@ -18,6 +18,7 @@ void pondi_op_init(pond_op *op, const pondi_op_class *class, pond_loop *loop, vo
     op->intercept = NULL;
     op->waiters = 0;
     op->left = 0;
+    op->nudged = 0;
     pondi_list_init(&op->link);
     pondi_loop_hold(loop);
     loop->pending++;
@@ -32,6 +33,12 @@ void pondi_op_hand_out(pond_op *op, pond_op **out)
 void pondi_op_keep(pond_op *op)
 {
     (void)op;
+}
+
+void pondi_op_nudge(pond_op *op)
+{
+    op->nudged = 1;
+    op->loop->fresh |= op->loop->sleeping;
 }
 
 void pondi_op_complete(pond_op *op, int status, pond_error *error)
@@ -127,7 +134,7 @@ static int run_until_complete(pond_op *op, int64_t deadline_ns, pond_error **err
     while (op->status == POND_PENDING && !code) {
         pondi_loop_turn(op->loop);
         if (op->status == POND_PENDING)
-            code = pondi_loop_sleep(op->loop, deadline_ns, err);
+            code = op->nudged ? POND_EAGAIN : pondi_loop_sleep(op->loop, deadline_ns, err);
     }
     return op->status == POND_PENDING ? code : POND_OK;
 }
@@ -177,7 +184,10 @@ int pond_op_wait(pond_op *op, int64_t timeout_ms, pond_error **err)
         pondi_list_remove(&op->link);
     loop->driven = 0;
     loop->fresh = !pondi_list_empty(&loop->completions);
-    pondi_loop_depart(loop);
+    if (op->nudged)
+        pondi_loop_leave(loop); /* the thread is back at once */
+    else
+        pondi_loop_depart(loop);
     if (code)
         return code;
     if (taken)

@@ -26,6 +26,7 @@ struct pond_op {
     pond_connection *connection;
     void (*intercept)(pond_op *op); /* for the core's own operations: called on completion instead
                                        of queueing, loop locked; takes over the core's reference */
+    int nudged;                     /* see pondi_op_nudge() */
     uint32_t waiters;               /* threads that wait while another drives the loop */
     uint32_t left;                  /* completed and left to one of them instead of queueing */
 };
@@ -36,6 +37,10 @@ void pondi_op_init(pond_op *op, const pondi_op_class *class, pond_loop *loop, vo
 /* Complete: takes `error` over (NULL for success or where the code's own text says enough). The
  * loop is locked and `link` is in no list. Once only. */
 void pondi_op_complete(pond_op *op, int status, pond_error *error);
+
+/* Let the thread that waits for a pending operation return with POND_EAGAIN, unless the loop has a
+ * thread. Locked; `nudged` is set until the submitter takes it back. */
+void pondi_op_nudge(pond_op *op);
 
 /* An `intercept` for who waits for the operation and keeps the core's reference. */
 void pondi_op_keep(pond_op *op);

@@ -52,3 +52,8 @@ int pondi_loop_private(pond_loop **out, pond_error **err)
     *out = loop;
     return POND_OK;
 }
+
+int pondi_loop_is_private(const pond_loop *loop)
+{
+    return loop->private;
+}

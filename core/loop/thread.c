@@ -130,7 +130,7 @@ void pondi_loop_thread_stop(pond_loop *loop)
     pthread_mutex_lock(&loop->lock);
     if (!loop->closed && !loop->ending) {
         loop->ending = 1;
-        uv_async_send(&loop->wake);
+        pondi_loop_wake(loop);
     }
     while (!loop->thread->ended && !pondi_loop_thread_is_here(loop))
         pthread_cond_wait(&loop->thread->changed, &loop->lock);

@@ -1,3 +1,5 @@
+#include <sched.h>
+
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
@@ -43,21 +45,12 @@ static void destroy(pond_op *op)
     pond_pool_release(pool);
 }
 
-/* Out of the queue; the connection that is being opened goes to someone else. Pool locked. */
-static void leave_queue(pondi_acquire *acquire)
-{
-    pondi_list_remove(&acquire->op.link);
-    if (acquire->opening)
-        acquire->opening->opener = NULL;
-    acquire->opening = NULL;
-}
-
 static void cancel(pond_op *op)
 {
     pondi_acquire *acquire = (pondi_acquire *)op;
     pthread_mutex_lock(&acquire->pool->lock);
-    leave_queue(acquire);
-    pthread_mutex_unlock(&acquire->pool->lock);
+    pondi_queue_remove(acquire);
+    pondi_queue_unlock(acquire->pool);
     pondi_acquire_fail(acquire, pondi_error_new(POND_ECANCELLED, "the acquire was cancelled"));
 }
 
@@ -93,11 +86,11 @@ static pond_error *closed_error(void)
 
 /* ---- One try ----------------------------------------------------------------------------- */
 
-/* Pool locked: an idle slot for this loop, if nobody has been waiting longer. With `working` only
+/* Pool locked: an idle slot for this loop, if who waits already lets it pass. With `working` only
  * one that is known to work: others want a round trip first. */
 static pondi_slot *take_first(pond_pool *pool, pondi_branch *branch, int working)
 {
-    if (pool->closing || !pondi_list_empty(&pool->waiters))
+    if (pool->closing || !pondi_queue_lets_pass(pool))
         return NULL;
     pondi_slot *slot = pondi_slot_take_idle(pool, branch, 0);
     if (!slot || !working || !pondi_slot_needs_ping(slot, pondi_coarse_now_ns()))
@@ -141,15 +134,6 @@ static void note_wait(pondi_acquire *acquire)
         acquire->began_ns = pondi_now_ns();
 }
 
-/* Pool locked: the waiter gets in line, at its end or (again) at its front. */
-static void get_in_line(pond_pool *pool, pondi_acquire *acquire, int in_front)
-{
-    if (in_front)
-        pondi_list_push_front(&pool->waiters, &acquire->op.link);
-    else
-        pondi_list_push_back(&pool->waiters, &acquire->op.link);
-}
-
 /* Pool locked: the error for who comes while the server is down and no try is due. */
 static pond_error *refusal(pond_pool *pool)
 {
@@ -175,17 +159,17 @@ static void find_or_wait(pondi_acquire *acquire, int in_front)
     pondi_slot *slot = NULL;
     note_wait(acquire);
     pthread_mutex_lock(&pool->lock);
-    if (in_front || pondi_list_empty(&pool->waiters))
+    if (in_front || pondi_queue_lets_pass(pool))
         slot = pondi_slot_take_idle(pool, acquire->branch, 1);
     pond_loop *from = slot && slot->branch ? slot->branch->loop : NULL;
     pond_error *refused = slot ? NULL : refusal(pool);
     int done = !slot && !refused && needs_no_check(pool, acquire);
     if (!slot && !refused && !done)
-        get_in_line(pool, acquire, in_front);
+        pondi_queue_push(pool, acquire, in_front);
     int full = !slot && pool->size + pool->leaving >= pool->settings.max_size;
     if (from)
         pondi_loop_hold(from);
-    pthread_mutex_unlock(&pool->lock);
+    pondi_queue_unlock(pool);
     if (refused)
         pondi_metrics_error(&pool->metrics, refused->code);
     if (refused || done) {
@@ -208,10 +192,10 @@ void pondi_acquire_wait_for(pondi_acquire *acquire, pondi_slot *slot)
     pond_pool *pool = acquire->pool;
     note_wait(acquire);
     pthread_mutex_lock(&pool->lock);
-    get_in_line(pool, acquire, 1);
+    pondi_queue_push(pool, acquire, 1);
     acquire->opening = slot;
     slot->opener = acquire;
-    pthread_mutex_unlock(&pool->lock);
+    pondi_queue_unlock(pool);
     pondi_branch_aim(acquire->branch, acquire->deadline_ns);
     pondi_slot_ping(slot);
 }
@@ -227,6 +211,37 @@ void pondi_acquire_again(pondi_acquire *acquire)
         pondi_acquire_fail(acquire, pondi_error_new(POND_ECLOSED, "the event loop was closed"));
     else
         find_or_wait(acquire, 1);
+}
+
+/* Whoever was woken here takes what is idle. True if others were faster, and it `looks` again. */
+static int take_idle(pondi_branch *branch, int looks)
+{
+    pond_pool *pool = branch->pool;
+    pthread_mutex_lock(&pool->lock);
+    pondi_acquire *acquire = pondi_queue_woken(branch);
+    pondi_slot *slot = acquire ? pondi_slot_take_idle(pool, branch, 1) : NULL;
+    pond_loop *from = slot && slot->branch ? slot->branch->loop : NULL;
+    int in_vain = acquire && !slot;
+    looks = in_vain && looks && acquire->looks && pondi_queue_lets_pass(pool);
+    if (slot)
+        pondi_queue_remove(acquire);
+    else if (in_vain && !looks)
+        pool->woken = NULL; /* it sleeps until the next one comes back */
+    if (from)
+        pondi_loop_hold(from);
+    pondi_queue_unlock(pool);
+    if (slot)
+        pondi_slot_fetch(slot, from, acquire);
+    if (from)
+        pondi_loop_unhold(from);
+    if (looks)
+        pondi_op_nudge(&acquire->op);
+    return looks;
+}
+
+void pondi_acquire_woken(pondi_branch *branch)
+{
+    take_idle(branch, 1);
 }
 
 /* ---- Opening for those who wait ---------------------------------------------------------- */
@@ -255,7 +270,7 @@ static pondi_slot *reserve(pond_pool *pool, pondi_branch *here, pondi_acquire **
     }
     pondi_slot *slot = pondi_slot_new(pool, here);
     if (!slot) {
-        leave_queue(waiter);
+        pondi_queue_remove(waiter);
         *unlucky = waiter;
         return NULL;
     }
@@ -270,7 +285,7 @@ void pondi_acquire_pump(pond_pool *pool, pondi_branch *here)
         pondi_acquire *unlucky = NULL;
         pthread_mutex_lock(&pool->lock);
         pondi_slot *slot = reserve(pool, here, &unlucky);
-        pthread_mutex_unlock(&pool->lock);
+        pondi_queue_unlock(pool);
         if (slot)
             pondi_slot_open(slot);
         else if (unlucky)
@@ -305,7 +320,7 @@ static pondi_acquire *take_expired(pondi_branch *branch, int64_t now_ns, int64_t
         if (waiter->branch != branch)
             continue;
         if (waiter->deadline_ns <= now_ns) {
-            leave_queue(waiter);
+            pondi_queue_remove(waiter);
             return waiter;
         }
         if (waiter->deadline_ns < *next_ns)
@@ -350,7 +365,7 @@ int64_t pondi_acquire_expire(pondi_branch *branch, const pond_error *error)
             told = error ? pondi_error_copy(error) : timeout_error(waiter);
         if (waiter && !error)
             note_timeout(pool);
-        pthread_mutex_unlock(&pool->lock);
+        pondi_queue_unlock(pool);
         if (!waiter)
             return next_ns;
         pondi_acquire_fail(waiter, told);
@@ -418,6 +433,8 @@ static int submit(pond_pool *pool, pond_loop *loop, int flags, void (*intercept)
     if (code)
         return code;
     acquire->checks = flags & CHECKS;
+    acquire->looks = (flags & WAITS) && !pondi_loop_has_thread(loop);
+    acquire->blocks = flags & WAITS || pondi_loop_is_private(loop);
     code = take_here(pool, branch, 0, &closing, &slot, err);
     if (code || closing) {
         pond_op_release(&acquire->op);
@@ -469,12 +486,29 @@ int pond_pool_check(pond_pool *pool, pond_loop *loop, int64_t timeout_ms, void *
     return enter_and_submit(pool, loop, CHECKS, timeout_ms, user_data, op, err);
 }
 
+enum { LOOKS = 32 };
+
+/* The calling thread was woken, and others were faster. They may be so again: to go to sleep each
+ * time costs more than to let them run and look. */
+static void look_again(pondi_acquire *acquire)
+{
+    pond_op *op = &acquire->op;
+    int left = LOOKS;
+    while (left && !pondi_loop_enter(op->loop, NULL)) {
+        int nudged = op->nudged;
+        op->nudged = 0;
+        left = nudged && take_idle(acquire->branch, left > 1) ? left - 1 : 0;
+        pondi_loop_leave(op->loop);
+        if (left)
+            sched_yield();
+    }
+}
+
 static int wait_for(pond_op *op, pond_connection **out, pond_error **err)
 {
     int code;
-    do
-        code = pond_op_wait(op, -1, err);
-    while (code == POND_EAGAIN);
+    while ((code = pond_op_wait(op, -1, err)) == POND_EAGAIN)
+        look_again((pondi_acquire *)op);
     if (op->status == POND_PENDING)
         return code; /* the loop was closed under us: whoever ends the operation frees it */
     if (!code && out)

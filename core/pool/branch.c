@@ -8,6 +8,7 @@ static int on_busy(pondi_loop_client *client);
 static void on_closing(pondi_loop_client *client);
 static void on_message(pondi_message *message);
 static void on_timer(void *data);
+static void on_wake(pondi_message *message);
 
 static pondi_branch *find(pond_pool *pool, const pond_loop *loop)
 {
@@ -33,6 +34,7 @@ static int branch_new(pond_pool *pool, pond_loop *loop, pondi_branch **out, pond
     branch->client.closing = on_closing;
     branch->client.busy = on_busy;
     branch->message.run = on_message;
+    branch->wake.run = on_wake;
     branch->timer_ns = PONDI_NEVER;
     branch->pool = pool;
     branch->loop = loop;
@@ -196,8 +198,7 @@ void pondi_branch_tell(pond_pool *pool, pondi_branch *branch, int tasks)
     branch->message_sent = 1;
     pondi_branch_retain(branch);
     pthread_mutex_unlock(&pool->lock);
-    pondi_loop_post(branch->loop, &branch->message);
-    pondi_loop_poke(branch->loop);
+    pondi_loop_hand(branch->loop, &branch->message);
     pthread_mutex_lock(&pool->lock);
 }
 
@@ -257,6 +258,17 @@ void pondi_branch_tend_others(pond_pool *pool, const pondi_branch *here)
     }
     pondi_branch_send_tasks(pool);
     pthread_mutex_unlock(&pool->lock);
+}
+
+static void on_wake(pondi_message *message)
+{
+    pondi_branch *branch = PONDI_CONTAINER(message, pondi_branch, wake);
+    pthread_mutex_lock(&branch->pool->lock);
+    branch->wake_sent = 0;
+    pthread_mutex_unlock(&branch->pool->lock);
+    if (branch->timer) /* else the loop is closed, and nobody waits here */
+        pondi_acquire_woken(branch);
+    pondi_branch_release(branch);
 }
 
 /* ---- Deadlines --------------------------------------------------------------------------- */

@@ -33,6 +33,7 @@ typedef struct pondi_pool_settings {
     int64_t max_lifetime_ns;
     int64_t keepalive_ns;
     int64_t validate_after_ns;
+    int64_t patience_ns;  /* so long a blocked thread in front may be overtaken */
     int64_t reconnect_ns; /* backoff: the first delay is at most this */
     int64_t reconnect_most_ns;
     int fail_fast;
@@ -73,7 +74,8 @@ struct pond_pool {
     void *shared;                /* the driver's, for all connections */
     pondi_list branches;         /* one for each loop in use */
     pondi_list detached;         /* idle slots on no loop, last used first */
-    pondi_list waiters;          /* acquire operations, oldest first */
+    pondi_list waiters;          /* acquire operations, oldest first; queue.c */
+    struct pondi_acquire *woken; /* one of them that was told of an idle connection; or NULL */
     pondi_list closers;          /* close operations */
     pondi_outage outage;
     uint32_t size;
@@ -108,8 +110,10 @@ typedef struct pondi_branch {
     pondi_list slots;    /* all that are attached here */
     pondi_list idle;     /* those that are ready, last used first */
     pondi_message message;
-    int message_sent; /* pool's lock */
-    int tasks;        /* pool's lock: what the message asks for */
+    int message_sent;   /* pool's lock */
+    int tasks;          /* pool's lock: what the message asks for */
+    pondi_message wake; /* a connection is idle, and who waits longest does so here */
+    int wake_sent;      /* pool's lock */
 } pondi_branch;
 
 enum {
@@ -140,6 +144,8 @@ typedef struct pondi_acquire {
     struct pondi_slot *opening; /* a connection that is being opened or checked on its behalf;
                                    pool's lock */
     int64_t began_ns;           /* when it began to wait; 0 if it did not */
+    int blocks;                 /* a thread sleeps until it completes */
+    int looks;                  /* and may look for an idle connection itself */
     int checks;                 /* of pond_pool_check(): wants no lease */
 } pondi_acquire;
 
@@ -235,8 +241,8 @@ int pondi_slot_lease(pondi_slot *slot, int64_t wait_ns, pond_connection **out, p
 void pondi_slot_end_lease(pondi_slot *slot, int64_t now_ns);
 /* Give a clean connection to the next waiter, or keep it; loop locked. */
 void pondi_slot_offer(pondi_slot *slot);
-/* Keep it idle if nobody else wants it; loop and pool locked. False, and unchanged, if it must be
- * offered. */
+/* Keep it idle, unless somebody is to be handed it; loop locked, and pool, to be unlocked with
+ * pondi_queue_unlock(). False, and unchanged, if it must be offered. */
 int pondi_slot_keep(pondi_slot *slot);
 /* The same for one that is on no loop; pool not locked. */
 void pondi_slot_park(pondi_slot *slot);
@@ -325,7 +331,27 @@ void pondi_upkeep_branch(pondi_branch *branch);
 /* The keeper's round; returns when it wants the next. Loop locked. PONDI_NEVER on other loops. */
 int64_t pondi_upkeep_round(pondi_branch *branch);
 
+/* ---- queue.c: who waits; pool locked ---- */
+/* Get in line, at the end or (again) at the front. */
+void pondi_queue_push(pond_pool *pool, pondi_acquire *acquire, int in_front);
+/* Out of line, wherever it is, and of any connection being opened for it, which goes to someone
+ * else. */
+void pondi_queue_remove(pondi_acquire *acquire);
+/* The same for who is in front; NULL if nobody is. */
+pondi_acquire *pondi_queue_pop(pond_pool *pool);
+/* True if who comes now may take an idle connection. */
+int pondi_queue_lets_pass(const pond_pool *pool);
+/* True if a clean connection is to be left idle, not handed to who is in front. */
+int pondi_queue_leaves(const pondi_slot *slot);
+/* Who was woken on this branch; NULL if it was served or gave up. */
+pondi_acquire *pondi_queue_woken(const pondi_branch *branch);
+/* Unlock the pool after connections became idle or waiters came or went: wakes who is in front if
+ * something is left for it. */
+void pondi_queue_unlock(pond_pool *pool);
+
 /* ---- acquire.c ---- */
+/* Let who was woken on this branch have what is idle; loop locked. */
+void pondi_acquire_woken(pondi_branch *branch);
 /* Give a waiter, out of the queue, its connection; loop locked. */
 void pondi_acquire_grant(pondi_acquire *acquire, pondi_slot *slot);
 /* Try again for a waiter whose connection got lost on the way; loop locked. */

@@ -75,6 +75,7 @@ static void read_times(const pond_config *config, pondi_pool_settings *out)
     out->max_lifetime_ns = duration_ns(config, "pool_max_lifetime", 1800000);
     out->keepalive_ns = duration_ns(config, "pool_keepalive", 120000);
     out->validate_after_ns = duration_ns(config, "pool_validate_after", 30000);
+    out->patience_ns = PONDI_NS_PER_MS;
     out->reconnect_ns = pondi_config_ms(config, "pool_reconnect_delay", 50) * PONDI_NS_PER_MS;
     out->reconnect_most_ns =
         pondi_config_ms(config, "pool_reconnect_max_delay", 500) * PONDI_NS_PER_MS;

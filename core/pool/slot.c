@@ -117,7 +117,7 @@ void pondi_slot_destroy(pondi_slot *slot, const char *why)
     pondi_slot_part(slot);
     remove_slot(slot);
     int short_of_idle = pool->size < pool->settings.min_size && !pool->closing;
-    pondi_slot_unlock(slot);
+    pondi_queue_unlock(pool);
     pondi_conn *conn = slot->conn;
     slot->conn = NULL; /* the requests that end now see that it is over */
     if (conn)
@@ -158,10 +158,10 @@ static void open_failed(pondi_slot *slot, pond_error *error)
     if (opener && down && (others || !pool->settings.fail_fast))
         opener = NULL; /* it goes on waiting */
     if (opener)
-        pondi_list_remove(&opener->op.link);
+        pondi_queue_remove(opener);
     else
         pondi_metrics_error(&pool->metrics, error->code);
-    pondi_slot_unlock(slot);
+    pondi_queue_unlock(pool);
     if (opener)
         pondi_acquire_fail(opener, pondi_error_copy(error));
     if (down)
@@ -304,18 +304,6 @@ void pondi_slot_end_lease(pondi_slot *slot, int64_t now_ns)
     pondi_metrics_released(&slot->pool->metrics, now_ns);
 }
 
-/* Out of the queue, and of any connection still being opened for it. Pool locked. */
-static pondi_acquire *next_waiter(pond_pool *pool)
-{
-    pondi_list *node = pondi_list_pop_front(&pool->waiters);
-    if (!node)
-        return NULL;
-    pondi_acquire *waiter = (pondi_acquire *)(void *)PONDI_CONTAINER(node, pond_op, link);
-    if (waiter->opening)
-        pondi_slot_part(waiter->opening);
-    return waiter;
-}
-
 /* True if it must not be lent again. Pool locked. */
 static int outlived(const pondi_slot *slot)
 {
@@ -325,8 +313,8 @@ static int outlived(const pondi_slot *slot)
 int pondi_slot_keep(pondi_slot *slot)
 {
     pond_pool *pool = slot->pool;
-    if (pool->closing || !pondi_list_empty(&pool->waiters) || slot->branch == pool->upkeep ||
-        outlived(slot))
+    if (pool->closing || slot->branch == pool->upkeep || outlived(slot) ||
+        !pondi_queue_leaves(slot))
         return 0;
     slot->conn->lost = on_lost;
     pondi_slot_set_state(slot, PONDI_SLOT_IDLE);
@@ -339,9 +327,9 @@ void pondi_slot_park(pondi_slot *slot)
     pond_pool *pool = slot->pool;
     pondi_slot_lock(slot);
     int closing = pool->closing;
-    pondi_acquire *waiter = closing ? NULL : next_waiter(pool);
+    pondi_acquire *waiter = closing ? NULL : pondi_queue_pop(pool);
     pondi_slot_set_state(slot, closing || waiter ? PONDI_SLOT_MOVING : PONDI_SLOT_IDLE);
-    pondi_slot_unlock(slot);
+    pondi_queue_unlock(pool);
     if (closing)
         pondi_slot_destroy(slot, "the pool was closed");
     else if (waiter)
@@ -365,16 +353,16 @@ void pondi_slot_offer(pondi_slot *slot)
     pondi_slot_lock(slot);
     pondi_slot_part(slot);
     if (pondi_slot_keep(slot)) {
-        pondi_slot_unlock(slot);
+        pondi_queue_unlock(pool);
         return;
     }
     int over = pool->closing || outlived(slot);
     const char *why = pool->closing ? "the pool was closed" : "its lifetime was over";
     if (!over)
-        waiter = next_waiter(pool);
+        waiter = pondi_queue_pop(pool);
     pondi_slot_set_state(slot, PONDI_SLOT_MOVING);
     slot->rested = 0;
-    pondi_slot_unlock(slot);
+    pondi_queue_unlock(pool);
     if (over)
         pondi_slot_destroy(slot, why);
     else if (waiter && waiter->branch == slot->branch)

@@ -65,24 +65,36 @@ void pondi_slot_detach(pondi_slot *slot)
         pondi_conn_destroy(broken, POND_ECONNLOST, "the connection was lost");
 }
 
+/* What the calling thread fetches at this moment, inside the target's loop: that needs no waking.
+ */
+static _Thread_local const pondi_slot *fetched;
+
 void pondi_slot_send(pondi_slot *slot, pondi_acquire *target)
 {
+    pond_loop *to = target->branch->loop;
     pondi_slot_detach(slot);
     if (!slot->target) {
         slot->target = target;
         pond_op_retain(&target->op);
     }
-    pondi_loop_post(target->branch->loop, &slot->message);
+    if (fetched == slot)
+        pondi_loop_defer(to, &slot->message);
+    else
+        pondi_loop_post(to, &slot->message);
 }
 
 void pondi_slot_fetch(pondi_slot *slot, pond_loop *from, pondi_acquire *target)
 {
+    const pondi_slot *outer = fetched;
     slot->target = target;
     slot->leaving = from != NULL;
     pond_op_retain(&target->op);
-    pond_loop *to = from ? from : target->branch->loop;
-    pondi_loop_post(to, &slot->message);
-    pondi_loop_poke(to);
+    fetched = slot;
+    if (from)
+        pondi_loop_hand(from, &slot->message);
+    else
+        pondi_loop_defer(target->branch->loop, &slot->message);
+    fetched = outer;
 }
 
 /* ---- Arrival ----------------------------------------------------------------------------- */

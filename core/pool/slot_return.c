@@ -135,7 +135,7 @@ void pondi_slot_return(pondi_slot *slot)
     if (!kept)
         pondi_slot_set_state(slot, PONDI_SLOT_CLEANING);
     int tend = !kept && !clean && pondi_acquire_others_wait(slot->pool, slot->branch);
-    pondi_slot_unlock(slot);
+    pondi_queue_unlock(slot->pool);
     if (kept)
         return;
     if (tend)

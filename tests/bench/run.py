@@ -66,6 +66,7 @@ FLOORS = {
     ("sqlite point select, Lua, 1 coroutine", "luasql"): 1.0,
     ("sqlite point select, Lua, 10 coroutines", "luasql"): 3.0,
     ("pool contention, C, 8 threads, 4 connections", "fair queue"): 1.0,
+    ("pool contention, C, 8 threads, 4 connections", "barging"): 1.0,
     **entities.FLOORS,
 }
 MOST_ACQUIRE_US = 2.0

@@ -35,6 +35,7 @@ static const pondi_driver_option options[] = {
     {"connect_error", NULL},
     {"fail_commit", pondi_check_flag},
     {"fail_pings", pondi_check_flag},
+    {"ping_delay", pondi_check_seconds},
     {NULL, NULL},
 };
 
@@ -301,6 +302,11 @@ static void ping(pondi_conn *base)
 {
     fake_conn *conn = (fake_conn *)base;
     atomic_fetch_add(&conn->shared->pings, 1);
+    int64_t delay_ms = pondi_config_ms(base->config, "ping_delay", 0);
+    if (delay_ms > 0) {
+        wait_for(base, delay_ms);
+        return;
+    }
     if (!pondi_config_flag(base->config, "fail_pings", 0)) {
         pondi_conn_finish(base, NULL, NULL);
         return;
