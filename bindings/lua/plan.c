@@ -149,8 +149,13 @@ static void read_options(lua_State *L, plan_call *made)
     made->options.comment = text_option(L, "comment");
     made->options.where = text_option(L, "where");
     made->options.order_by = text_option(L, "order_by");
-    made->options.expected_version = integer_option(L, "expected_version", POND_VERSION_ANY);
-    made->options.limit = integer_option(L, "limit", -1);
+    /* to Lua 0 is a version and a limit as any other; to the library it stands for the default */
+    int64_t expected = integer_option(L, "expected_version", -1);
+    int64_t limit = integer_option(L, "limit", -1);
+    made->options.expected_version = expected > 0    ? expected
+                                     : expected == 0 ? POND_VERSION_NONE
+                                                     : POND_VERSION_ANY;
+    made->options.limit = limit > 0 ? limit : limit == 0 ? POND_LIMIT_NO_ROWS : POND_LIMIT_NONE;
     made->options.offset = integer_option(L, "offset", 0);
     read_condition(L, made);
 }

@@ -640,11 +640,16 @@ static void next_chunk(pond_plan *plan)
     }
 }
 
+static int only_prepares(const pond_plan *plan)
+{
+    return (plan->flags & POND_ENTITY_PREPARE) != 0;
+}
+
 static void body(pond_plan *plan)
 {
     pond_result_release(plan->result);
     plan->result = NULL;
-    plan->at = 0;
+    plan->at = only_prepares(plan) ? plan->record_count : 0;
     next_chunk(plan);
 }
 
@@ -659,7 +664,7 @@ static int needs_transaction(const pond_plan *plan)
     pond_plan whole = *plan; /* as a chunk */
     whole.at = 0;
     whole.ends = plan->record_count;
-    if (in_one_piece(plan))
+    if (only_prepares(plan) || in_one_piece(plan))
         return 0;
     return plan->record_count && !(in_one(plan) && find_end(plan, 0) == plan->record_count &&
                                    chunk_is_alike(&whole) && !plan->entity->careful);

@@ -27,7 +27,8 @@ static const char release_savepoint[] = "RELEASE SAVEPOINT millpond_entity";
 static int read_options(const pond_entity_options *given, pond_entity_options *options,
                         pond_error **err)
 {
-    static const uint32_t flags = POND_ENTITY_DELETED | POND_ENTITY_PERMANENT | POND_ENTITY_PLAIN;
+    static const uint32_t flags =
+        POND_ENTITY_DELETED | POND_ENTITY_PERMANENT | POND_ENTITY_PREPARE | POND_ENTITY_PLAIN;
     *options = (pond_entity_options)POND_ENTITY_OPTIONS_INIT;
     if (!given)
         return POND_OK;
@@ -40,9 +41,12 @@ static int read_options(const pond_entity_options *given, pond_entity_options *o
     if (options->flags & ~flags)
         return pondi_error_set(err, POND_EINVAL, "flags is %#x: %#x is no flag",
                                (unsigned)options->flags, (unsigned)(options->flags & ~flags));
-    if (options->expected_version < POND_VERSION_ANY)
+    if (options->expected_version < POND_VERSION_NONE)
         return pondi_error_set(err, POND_EINVAL, "expected_version is %lld: versions begin at 1",
                                (long long)options->expected_version);
+    if (options->limit < POND_LIMIT_NO_ROWS)
+        return pondi_error_set(err, POND_EINVAL, "limit is %lld: it must not be negative",
+                               (long long)options->limit);
     if (options->offset < 0)
         return pondi_error_set(err, POND_EINVAL, "offset is %lld: it must not be negative",
                                (long long)options->offset);
@@ -60,7 +64,9 @@ static int keep_options(pond_plan *plan, const pond_entity_options *options, pon
 {
     plan->flags = options->flags;
     plan->expected = options->expected_version;
-    plan->limit = options->limit;
+    plan->limit = options->limit == POND_LIMIT_NO_ROWS ? 0
+                  : options->limit == POND_LIMIT_NONE  ? -1
+                                                       : options->limit;
     plan->offset = options->offset;
     plan->where_count = (size_t)options->param_count;
     if (!copy_text(plan, options->user_id, &plan->user_id) ||

@@ -58,12 +58,12 @@ struct pond_plan {
     uint32_t flags;
     const char *user_id; /* or NULL */
     const char *comment; /* or NULL */
-    int64_t expected;
-    const char *where; /* or NULL */
+    int64_t expected;    /* a version, or POND_VERSION_* */
+    const char *where;   /* or NULL */
     pond_value *where_params;
     size_t where_count;
     const char *order_by; /* or NULL */
-    int64_t limit;
+    int64_t limit;        /* negative: none */
     int64_t offset;
     pond_value *ids; /* of get, delete and so on */
     size_t id_count;

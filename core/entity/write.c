@@ -324,7 +324,7 @@ static way way_of(const pond_plan *plan)
 {
     if (plan->verb != SAVE || plan->expected > 0)
         return UPDATE;
-    if (plan->expected == 0)
+    if (plan->expected == POND_VERSION_NONE)
         return INSERT;
     if (!plan->records[0].made_id && pondi_needs_care(plan, &plan->records[0]))
         return plan->at ? INSERT_AFTER_ALL : UPDATE_OR_INSERT;
@@ -438,7 +438,7 @@ static void conflict(pond_plan *plan, int64_t version)
                                       "expected",
                                       plan->name, (int)id_of(plan)->as.text.size,
                                       id_of(plan)->as.text.data, (long long)plan->expected)
-        : plan->expected
+        : plan->expected > 0
             ? pondi_error_new(POND_EVERSION,
                               "%s \"%.*s\" has version %lld, where %lld was expected: read it "
                               "again",

@@ -33,6 +33,8 @@ QUIRKS: dict[str, dict[str, str]] = {
         "test_a_new_field_of_an_entity_that_the_transaction_used[*": SAVEPOINT,
         "test_new_fields_in_a_transaction_do_not_commit_it[*": SAVEPOINT,
         "test_a_field_whose_save_was_rolled_back_can_be_saved[*": SAVEPOINT,
+        "test_progress_of_a_save_*": SAVEPOINT,
+        "test_entities_are_checked_before_progress_begins[*": SAVEPOINT,
         "test_20_tasks_that_save_new_fields_at_once_lose_none[*": CONFLICT,
         "test_20_processes_that_save_new_fields_at_once_lose_none[*": CONFLICT,
         "test_50_writers_of_one_id_make_versions_without_a_gap[*": CONFLICT,

@@ -347,6 +347,31 @@ static int make_delete(pond_schema *schema, pond_plan **out)
     return pond_plan_delete(schema, "thing", "x", &options, out, NULL);
 }
 
+/* As a host gets them that sets only what it must. */
+static void options_of_zeros_are_the_defaults(void **state)
+{
+    (void)state;
+    pond_entity_options zeros = {.struct_size = sizeof(zeros)};
+    pond_entity_options defaults = POND_ENTITY_OPTIONS_INIT;
+    pond_error *error = NULL;
+    pond_plan *plan = NULL;
+    pond_schema *schema = NULL;
+    assert_int_equal(pond_schema_new(POND_DIALECT_SQLITE, 0, &schema, NULL), POND_OK);
+    assert_memory_equal(&zeros, &defaults, sizeof(zeros));
+    zeros.struct_size = 0;
+    assert_int_equal(pond_plan_find(schema, "thing", &zeros, &plan, &error), POND_EINVAL);
+    assert_non_null(strstr(pond_error_message(error), "sizeof(pond_entity_options)"));
+    pond_error_free(error);
+    zeros.struct_size = sizeof(zeros);
+    zeros.limit = -2;
+    assert_int_equal(pond_plan_find(schema, "thing", &zeros, &plan, NULL), POND_EINVAL);
+    zeros.limit = 0;
+    zeros.expected_version = -2;
+    assert_int_equal(pond_plan_find(schema, "thing", &zeros, &plan, NULL), POND_EINVAL);
+    assert_null(plan);
+    pond_schema_release(schema);
+}
+
 static int make_count(pond_schema *schema, pond_plan **out)
 {
     return pond_plan_count(schema, "thing", NULL, out, NULL);
@@ -399,4 +424,5 @@ RUN_TESTS(cmocka_unit_test(a_save_that_can_be_one_statement_is_one),
           cmocka_unit_test(within_a_transaction_a_savepoint_is_undone_alone),
           cmocka_unit_test(steps_are_told_again_until_they_are_answered),
           cmocka_unit_test(names_and_ids_are_checked_before_anything_else),
+          cmocka_unit_test(options_of_zeros_are_the_defaults),
           cmocka_unit_test(every_allocation_may_fail))

@@ -93,30 +93,38 @@ typedef struct pond_record {
 /* Results hold only null, bool, int, float, text and bytes: times as ISO 8601, decimals in digits
  * without trailing zeros. */
 #define POND_ENTITY_PLAIN 4u
+/* Check what would be saved, and make the tables and columns for it, but write no row. */
+#define POND_ENTITY_PREPARE 8u
 
-/* As expected_version: no check. */
-#define POND_VERSION_ANY ((int64_t)-1)
+/* As expected_version: no check; there must be no row. */
+#define POND_VERSION_ANY ((int64_t)0)
+#define POND_VERSION_NONE ((int64_t)-1)
 
-/* How to call; a NULL pointer stands for the defaults. Each function says what it looks at. */
+/* As limit: all rows; not even one. */
+#define POND_LIMIT_NONE ((int64_t)0)
+#define POND_LIMIT_NO_ROWS ((int64_t)-1)
+
+/* How to call; a NULL pointer stands for the defaults, and so does zero in each member but
+ * struct_size. Each function says what it looks at. */
 typedef struct pond_entity_options {
     uint32_t struct_size;     /* set by the caller to sizeof(pond_entity_options) */
     uint32_t flags;           /* POND_ENTITY_* */
     const char *user_id;      /* who does it; or NULL */
     const char *comment;      /* for the history; or NULL */
-    int64_t expected_version; /* the row's version must be this (0: there must be no row);
-                                 POND_VERSION_ANY for no check */
+    int64_t expected_version; /* what the row's version must be, or POND_VERSION_NONE */
     const char *where;        /* a condition on columns, with ? for params; or NULL */
     const pond_value *params;
     uint64_t param_count;
     const char *order_by; /* "name, age DESC NULLS LAST"; or NULL: by id */
-    int64_t limit;        /* at most so many rows; negative: no limit */
+    int64_t limit;        /* at most so many rows, or POND_LIMIT_NO_ROWS; 0: no limit */
     int64_t offset;       /* after so many */
 } pond_entity_options;
 
-/* The defaults, to be changed by the caller: no limit, any version, all else zero. */
-#define POND_ENTITY_OPTIONS_INIT                                                                 \
-    {                                                                                            \
-        sizeof(pond_entity_options), 0, NULL, NULL, POND_VERSION_ANY, NULL, NULL, 0, NULL, -1, 0 \
+/* The defaults, to be changed by the caller. */
+#define POND_ENTITY_OPTIONS_INIT                                                           \
+    {                                                                                      \
+        sizeof(pond_entity_options), 0, NULL, NULL, POND_VERSION_ANY, NULL, NULL, 0, NULL, \
+            POND_LIMIT_NONE, 0                                                             \
     }
 
 /* ---- Plans ------------------------------------------------------------------------------- */
@@ -135,8 +143,8 @@ typedef struct pond_plan pond_plan;
 POND_API int pond_plan_save(pond_schema *schema, const char *entity, const pond_record *record,
                             const pond_entity_options *options, pond_plan **out, pond_error **err);
 
-/* Create or update many, each with fields of its own: all or none. Options: user_id, comment.
- * Answer: one column `id`, in the order given. Errors: the common ones. Thread: any. */
+/* Create or update many, each with fields of its own: all or none. Options: user_id, comment,
+ * PREPARE. Answer: one column `id`, in the order given. Errors: the common ones. Thread: any. */
 POND_API int pond_plan_save_many(pond_schema *schema, const char *entity,
                                  const pond_record *records, uint64_t record_count,
                                  const pond_entity_options *options, pond_plan **out,

@@ -10,13 +10,17 @@ import datetime
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
+from . import _native
 from ._fields import register_serializer
+from ._steps import Steps, run_async, run_sync
+from .progress import Progress, pieces, renumber
 
 Entity = dict[str, Any]
 
 _DELETED = 1
 _PERMANENT = 2
 _PLAIN = 4
+_PREPARE = 8
 
 (
     _SAVE,
@@ -31,7 +35,8 @@ _PLAIN = 4
     _BETWEEN,
     _VERSION,
     _LIST,
-) = range(12)
+    _FIND_ARROW,
+) = range(13)
 
 
 def _reading(include_deleted: bool, deserialize: bool) -> int:
@@ -49,6 +54,31 @@ def _instant(value: datetime.datetime, name: str) -> int:
     if not isinstance(value, datetime.datetime) or value.utcoffset() is None:
         raise ArgumentError(f"{name} must be a datetime with a time zone, not {value!r}")
     return (value - _EPOCH) // _MICROSECOND
+
+
+def _save_in_pieces(
+    connection: Any,
+    name: str,
+    entities: Iterable[Entity],
+    how: tuple[str | None, str | None],
+    progress: Progress,
+) -> Steps[list[str]]:
+    """``save_entities``, all or nothing, with ``progress`` called after each piece."""
+    rows = list(entities)
+    yield connection._entity(_SAVE_MANY, name, rows, _PREPARE, *how)
+    transaction = connection.transaction()
+    ids: list[str] = []
+    yield from transaction._enter()
+    try:
+        for piece in pieces(rows):
+            with renumber(len(ids)):
+                ids += yield connection._entity(_SAVE_MANY, name, piece, 0, *how)
+            progress(len(piece))
+    except BaseException as error:
+        yield from transaction._exit(error)
+        raise
+    yield from transaction._exit(None)
+    return ids
 
 
 class AsyncEntityMethods:
@@ -126,10 +156,20 @@ class AsyncEntityMethods:
         entities: Iterable[Entity],
         user_id: str | None = None,
         comment: str | None = None,
+        *,
+        progress: Progress | None = None,
     ) -> Awaitable[list[str]]:
         """Create or update many, each with whatever fields: all or none. Returns their ids, in
         order. Arguments and errors are those of save_entity(); an error names the entity, from 0.
+
+        Args:
+            progress: called with a number of entities whenever so many more are saved, such as the
+                ``update`` of a tqdm bar. All are checked before the first call. An open transaction
+                gets a savepoint then.
         """
+        if progress is not None:
+            how = (user_id, comment)
+            return run_async(_save_in_pieces(self, entity_name, entities, how, progress))
         return self._entity(_SAVE_MANY, entity_name, entities, 0, user_id, comment)
 
     def delete_entity(
@@ -188,6 +228,37 @@ class AsyncEntityMethods:
             entity_name,
             None,
             flags,
+            None,
+            None,
+            None,
+            where_clause,
+            params,
+            order_by,
+            limit,
+            offset,
+        )
+
+    def find_entities_arrow(
+        self,
+        entity_name: str,
+        where_clause: str | None = None,
+        params: Sequence[Any] | None = None,
+        order_by: str | None = None,
+        limit: int | None = None,
+        offset: int | None = None,
+        include_deleted: bool = False,
+    ) -> Awaitable[_native.ArrowResult]:
+        """What find_entities() finds, for dataframe libraries: an object that polars, pyarrow,
+        pandas and duckdb take through the Arrow PyCapsule interface. Columns have the types of the
+        fields; collections, enums and types with a serializer are text as it is stored.
+
+        Arguments and errors are those of find_entities().
+        """
+        return self._entity(
+            _FIND_ARROW,
+            entity_name,
+            None,
+            _reading(include_deleted, True),
             None,
             None,
             None,
@@ -347,8 +418,13 @@ class SyncEntityMethods:
         entities: Iterable[Entity],
         user_id: str | None = None,
         comment: str | None = None,
+        *,
+        progress: Progress | None = None,
     ) -> list[str]:
         """As :meth:`AsyncEntityMethods.save_entities`."""
+        if progress is not None:
+            how = (user_id, comment)
+            return run_sync(_save_in_pieces(self, entity_name, entities, how, progress))
         answer: list[str] = self._entity(_SAVE_MANY, entity_name, entities, 0, user_id, comment)
         return answer
 
@@ -390,6 +466,33 @@ class SyncEntityMethods:
             entity_name,
             None,
             flags,
+            None,
+            None,
+            None,
+            where_clause,
+            params,
+            order_by,
+            limit,
+            offset,
+        )
+        return answer
+
+    def find_entities_arrow(
+        self,
+        entity_name: str,
+        where_clause: str | None = None,
+        params: Sequence[Any] | None = None,
+        order_by: str | None = None,
+        limit: int | None = None,
+        offset: int | None = None,
+        include_deleted: bool = False,
+    ) -> _native.ArrowResult:
+        """As :meth:`AsyncEntityMethods.find_entities_arrow`."""
+        answer: _native.ArrowResult = self._entity(
+            _FIND_ARROW,
+            entity_name,
+            None,
+            _reading(include_deleted, True),
             None,
             None,
             None,

@@ -431,7 +431,7 @@ class AsyncExecute(_Backend):
                 ``update`` of a tqdm bar. An open transaction gets a savepoint then.
 
         Returns the rows of all executions, and the sum of their ``rowcount``. An error names the
-        failing row, from 0 (of the piece of 1,000 rows that was under way, with ``progress``).
+        failing row, from 0.
         Raises: what ``execute`` raises.
         """
         self._check_lease()

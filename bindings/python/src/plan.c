@@ -100,6 +100,8 @@ PyObject *native_plan_answer(native_plan *self)
     pond_result *result = pond_plan_take_result(self->plan);
     if (!result)
         return native_raise_text(self->state, POND_EMISUSE, "the answer was taken before");
+    if (self->verb == NATIVE_FIND_ARROW)
+        return native_arrow(self->state, result);
     PyObject *answer = answer_rows(self, result);
     pond_result_release(result);
     return answer;

@@ -40,7 +40,8 @@ typedef enum native_verb {
     NATIVE_HISTORY,
     NATIVE_BETWEEN,
     NATIVE_VERSION,
-    NATIVE_LIST
+    NATIVE_LIST,
+    NATIVE_FIND_ARROW
 } native_verb;
 
 typedef struct native_plan {

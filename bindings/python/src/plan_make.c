@@ -127,17 +127,24 @@ static int read_params(arguments *args)
 static int read_options(arguments *args)
 {
     int64_t flags;
+    int64_t expected;
+    int64_t limit;
     pond_entity_options *options = &args->options;
     *options = (pond_entity_options)POND_ENTITY_OPTIONS_INIT;
     if (read_integer(args, AT_FLAGS, 0, &flags) || read_text(args, AT_USER, &options->user_id) ||
         read_text(args, AT_COMMENT, &options->comment) ||
-        read_natural(args, AT_EXPECTED, POND_VERSION_ANY, &options->expected_version) ||
+        read_natural(args, AT_EXPECTED, -1, &expected) ||
         read_text(args, AT_WHERE, &options->where) || read_params(args) ||
-        read_text(args, AT_ORDER, &options->order_by) ||
-        read_natural(args, AT_LIMIT, -1, &options->limit) ||
+        read_text(args, AT_ORDER, &options->order_by) || read_natural(args, AT_LIMIT, -1, &limit) ||
         read_natural(args, AT_OFFSET, 0, &options->offset))
         return -1;
     options->flags = (uint32_t)flags;
+    /* to Python 0 is a version and a limit as any other; to the library it stands for the default
+     */
+    options->expected_version = expected > 0    ? expected
+                                : expected == 0 ? POND_VERSION_NONE
+                                                : POND_VERSION_ANY;
+    options->limit = limit > 0 ? limit : limit == 0 ? POND_LIMIT_NO_ROWS : POND_LIMIT_NONE;
     return 0;
 }
 
@@ -224,7 +231,8 @@ static int make_read(arguments *args, native_verb verb, const char *entity, pond
         return -1;
     if (read_integer(args, AT_FIRST, 0, &first) || read_integer(args, AT_SECOND, 0, &second))
         return -1;
-    if (!id && verb != NATIVE_FIND && verb != NATIVE_COUNT && verb != NATIVE_BETWEEN)
+    if (!id && verb != NATIVE_FIND && verb != NATIVE_FIND_ARROW && verb != NATIVE_COUNT &&
+        verb != NATIVE_BETWEEN)
         id = "";
     switch (verb) {
     case NATIVE_GET:
@@ -237,6 +245,7 @@ static int make_read(arguments *args, native_verb verb, const char *entity, pond
         code = pond_plan_restore(args->schema, entity, id, options, out, &error);
         break;
     case NATIVE_FIND:
+    case NATIVE_FIND_ARROW:
         code = pond_plan_find(args->schema, entity, options, out, &error);
         break;
     case NATIVE_COUNT:
@@ -290,7 +299,7 @@ native_plan *native_plan_new(native_state *state, pond_schema *schema, PyObject 
     for (Py_ssize_t i = 0; i < count && i < AT_COUNT; i++)
         args.given[i] = given[i];
     if (count > AT_COUNT || count < 1 || read_integer(&args, AT_VERB, 0, &verb) || verb < 0 ||
-        verb > NATIVE_LIST) {
+        verb > NATIVE_FIND_ARROW) {
         if (!PyErr_Occurred())
             PyErr_SetString(PyExc_TypeError, "no such plan");
         return NULL;
