@@ -1,30 +1,15 @@
 /* Parameters in the form that the server inferred, or as text for it to parse. */
-#include <limits.h>
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/calendar.h"
 #include "base/error.h"
 #include "driver/json.h"
-#include "driver/param.h"
-#include "drivers/postgres/postgres.h"
+#include "drivers/postgres/encode.h"
 
 #define EPOCH_DAYS 10957 /* 2000-01-01, from 1970-01-01 */
 #define EPOCH_US (EPOCH_DAYS * PONDI_US_PER_DAY)
-
-enum { BIGGEST = 0x3fffffff }; /* PostgreSQL's own limit for one value: 1 GB */
-
-/* One parameter on its way. */
-typedef struct encoder {
-    pondi_buffer *out; /* the connection's scratch */
-    const pond_value *value;
-    size_t number; /* from 1 */
-    Oid type;      /* 0: for the server to infer from text */
-    int format;    /* 1: binary */
-} encoder;
 
 static const char *type_name(uint32_t type)
 {
@@ -46,21 +31,15 @@ static const char *type_name(uint32_t type)
     return type < sizeof(names) / sizeof(names[0]) ? names[type] : "unknown";
 }
 
-static int mismatch(const encoder *at, const char *wanted, pond_error **err)
+static int mismatch(const pg_encoder *at, const char *wanted, pond_error **err)
 {
     return pondi_error_set(err, POND_EPARAMS, "parameter %zu is %s, but the statement wants %s",
                            at->number, type_name(at->value->type), wanted);
 }
 
-static int out_of_range(const encoder *at, const char *wanted, pond_error **err)
-{
-    return pondi_error_set(err, POND_ERANGE, "parameter %zu does not fit into %s", at->number,
-                           wanted);
-}
-
 /* ---- Binary ------------------------------------------------------------------------------ */
 
-static int put_number(encoder *at, uint64_t bits, int bytes)
+static int put_number(pg_encoder *at, uint64_t bits, int bytes)
 {
     char big_endian[8];
     for (int i = 0; i < bytes; i++)
@@ -70,223 +49,87 @@ static int put_number(encoder *at, uint64_t bits, int bytes)
     return POND_OK;
 }
 
-static int put_integer(encoder *at, int64_t value, pond_error **err)
+static int put_integer(pg_encoder *at, int64_t value, pond_error **err)
 {
     switch (at->type) {
     case OID_INT2:
         if (value < INT16_MIN || value > INT16_MAX)
-            return out_of_range(at, "a smallint (2 bytes)", err);
+            return pondi_postgres_out_of_range(at, "a smallint (2 bytes)", err);
         return put_number(at, (uint64_t)value, 2);
     case OID_INT4:
         if (value < INT32_MIN || value > INT32_MAX)
-            return out_of_range(at, "an integer (4 bytes)", err);
+            return pondi_postgres_out_of_range(at, "an integer (4 bytes)", err);
         return put_number(at, (uint64_t)value, 4);
     case OID_OID:
         if (value < 0 || value > UINT32_MAX)
-            return out_of_range(at, "an oid (4 bytes, unsigned)", err);
+            return pondi_postgres_out_of_range(at, "an oid (4 bytes, unsigned)", err);
         return put_number(at, (uint64_t)value, 4);
     default:
         return put_number(at, (uint64_t)value, 8);
     }
 }
 
-static int put_double(encoder *at, double value)
+static int put_double(pg_encoder *at, double value)
 {
     uint64_t bits;
     memcpy(&bits, &value, sizeof(bits));
     return put_number(at, bits, 8);
 }
 
-static int put_float(encoder *at, double value, pond_error **err)
+static int put_float(pg_encoder *at, double value, pond_error **err)
 {
     float single = (float)value;
     uint32_t bits;
     if (isinf(single) && !isinf(value))
-        return out_of_range(at, "a real (4 bytes)", err);
+        return pondi_postgres_out_of_range(at, "a real (4 bytes)", err);
     memcpy(&bits, &single, sizeof(bits));
     return put_number(at, bits, 4);
 }
 
-static int put_date(encoder *at, int64_t days, pond_error **err)
+static int put_date(pg_encoder *at, int64_t days, pond_error **err)
 {
     if (days == POND_TIME_INFINITY)
         return put_number(at, INT32_MAX, 4);
     if (days == POND_TIME_NEG_INFINITY)
         return put_number(at, (uint32_t)INT32_MIN, 4);
     if (days < INT32_MIN + EPOCH_DAYS + 1 || days > INT32_MAX - 1)
-        return out_of_range(at, "a date", err);
+        return pondi_postgres_out_of_range(at, "a date", err);
     return put_number(at, (uint64_t)(days - EPOCH_DAYS), 4);
 }
 
-static int put_timestamp(encoder *at, int64_t us, pond_error **err)
+static int put_timestamp(pg_encoder *at, int64_t us, pond_error **err)
 {
     if (us == POND_TIME_INFINITY || us == POND_TIME_NEG_INFINITY)
         return put_number(at, (uint64_t)us, 8);
     if (us < INT64_MIN + EPOCH_US + 1)
-        return out_of_range(at, "a timestamp", err);
+        return pondi_postgres_out_of_range(at, "a timestamp", err);
     return put_number(at, (uint64_t)(us - EPOCH_US), 8);
 }
 
-static int put_interval(encoder *at, pond_error **err)
+static int put_interval(pg_encoder *at, pond_error **err)
 {
     const pond_value *value = at->value;
     if (value->as.interval.days < INT32_MIN || value->as.interval.days > INT32_MAX)
-        return out_of_range(at, "an interval", err);
+        return pondi_postgres_out_of_range(at, "an interval", err);
     put_number(at, (uint64_t)value->as.interval.microseconds, 8);
     put_number(at, (uint64_t)value->as.interval.days, 4);
     return put_number(at, (uint64_t)value->aux, 4);
 }
 
-/* ---- Text -------------------------------------------------------------------------------- */
-
-static int put_raw(encoder *at, const char *data, size_t size, pond_error **err)
-{
-    if (size > BIGGEST)
-        return pondi_error_set(err, POND_ERANGE,
-                               "parameter %zu has %zu bytes: PostgreSQL takes at most 1 GB",
-                               at->number, size);
-    pondi_buffer_append(at->out, data, size);
-    return POND_OK;
-}
-
-/* Text goes without its length, ended by a NUL. */
-static int put_text(encoder *at, const char *text, size_t size, pond_error **err)
-{
-    int code = pondi_param_check_text(at->number, text, size, err);
-    return code ? code : put_raw(at, text, size, err);
-}
-
-static void put_double_text(encoder *at, double value)
-{
-    if (isnan(value))
-        pondi_buffer_append_text(at->out, "NaN");
-    else if (isinf(value))
-        pondi_buffer_append_text(at->out, value < 0 ? "-Infinity" : "Infinity");
-    else
-        pondi_buffer_appendf(at->out, "%.17g", value);
-}
-
-static int put_time_text(encoder *at, pond_error **err)
-{
-    const pond_value *value = at->value;
-    char text[64];
-    if (value->type != POND_TYPE_TIME &&
-        (value->as.integer == POND_TIME_INFINITY || value->as.integer == POND_TIME_NEG_INFINITY)) {
-        pondi_buffer_append_text(at->out, value->as.integer < 0 ? "-infinity" : "infinity");
-        return POND_OK;
-    }
-    size_t size = pondi_format_value(value, text, sizeof(text));
-    if (!size)
-        return out_of_range(at, "the years 1 to 9999", err);
-    pondi_buffer_append(at->out, text, size);
-    return POND_OK;
-}
-
-static void put_bytes_text(encoder *at, const unsigned char *data, size_t size)
-{
-    static const char digits[] = "0123456789abcdef";
-    pondi_buffer_append_text(at->out, "\\x");
-    for (size_t i = 0; i < size; i++) {
-        pondi_buffer_append_char(at->out, digits[data[i] >> 4]);
-        pondi_buffer_append_char(at->out, digits[data[i] & 15]);
-    }
-}
-
-static int put_as_text(encoder *at, pond_error **err);
-
-static int put_element(encoder *at, const pond_value *value, pond_error **err)
-{
-    encoder element = *at;
-    pondi_buffer text;
-    element.value = value;
-    if (value->type == POND_TYPE_NULL) {
-        pondi_buffer_append_text(at->out, "NULL");
-        return POND_OK;
-    }
-    if (value->type == POND_TYPE_ARRAY)
-        return put_as_text(&element, err);
-    pondi_buffer_init(&text);
-    element.out = &text;
-    int code = put_as_text(&element, err);
-    if (!code) {
-        pondi_buffer_append_char(at->out, '"');
-        for (size_t i = 0; i < text.size; i++) {
-            if (text.data[i] == '"' || text.data[i] == '\\')
-                pondi_buffer_append_char(at->out, '\\');
-            pondi_buffer_append_char(at->out, text.data[i]);
-        }
-        pondi_buffer_append_char(at->out, '"');
-        at->out->failed |= text.failed;
-    }
-    pondi_buffer_free(&text);
-    return code;
-}
-
-static int put_array(encoder *at, pond_error **err)
-{
-    const pond_value *value = at->value;
-    pondi_buffer_append_char(at->out, '{');
-    for (size_t i = 0; i < value->as.array.count; i++) {
-        if (i)
-            pondi_buffer_append_char(at->out, ',');
-        int code = put_element(at, &value->as.array.items[i], err);
-        if (code)
-            return code;
-    }
-    pondi_buffer_append_char(at->out, '}');
-    return POND_OK;
-}
-
-static int put_as_text(encoder *at, pond_error **err)
-{
-    const pond_value *value = at->value;
-    char text[128];
-    size_t size;
-    switch (value->type) {
-    case POND_TYPE_BOOL:
-        pondi_buffer_append_text(at->out, value->as.integer ? "true" : "false");
-        return POND_OK;
-    case POND_TYPE_INT64:
-        pondi_buffer_appendf(at->out, "%lld", (long long)value->as.integer);
-        return POND_OK;
-    case POND_TYPE_DOUBLE:
-        put_double_text(at, value->as.real);
-        return POND_OK;
-    case POND_TYPE_TEXT:
-    case POND_TYPE_DECIMAL:
-    case POND_TYPE_JSON:
-        return put_text(at, value->as.text.data, value->as.text.size, err);
-    case POND_TYPE_BYTES:
-        put_bytes_text(at, (const unsigned char *)value->as.text.data, value->as.text.size);
-        return POND_OK;
-    case POND_TYPE_UUID:
-        size = pondi_format_uuid(value->as.uuid, text);
-        return put_raw(at, text, size, err);
-    case POND_TYPE_INTERVAL:
-        size = pondi_format_interval(value->aux, value->as.interval.days,
-                                     value->as.interval.microseconds, text, sizeof(text));
-        return put_raw(at, text, size, err);
-    case POND_TYPE_ARRAY:
-        return put_array(at, err);
-    default:
-        return put_time_text(at, err);
-    }
-}
-
 /* ---- By what the statement wants --------------------------------------------------------- */
 
-static int for_bool(encoder *at, pond_error **err)
+static int for_bool(pg_encoder *at, pond_error **err)
 {
     const pond_value *value = at->value;
     if (value->type == POND_TYPE_BOOL ||
         (value->type == POND_TYPE_INT64 && (value->as.integer == 0 || value->as.integer == 1)))
         return put_number(at, value->as.integer != 0, 1);
     if (value->type == POND_TYPE_TEXT)
-        return put_as_text(at, err);
+        return pondi_postgres_put_as_text(at, err);
     return mismatch(at, "a bool", err);
 }
 
-static int for_integer(encoder *at, pond_error **err)
+static int for_integer(pg_encoder *at, pond_error **err)
 {
     const pond_value *value = at->value;
     if (value->type == POND_TYPE_INT64)
@@ -295,11 +138,11 @@ static int for_integer(encoder *at, pond_error **err)
         return put_integer(at, value->as.integer != 0, err);
     if (value->type == POND_TYPE_TEXT || value->type == POND_TYPE_DECIMAL ||
         value->type == POND_TYPE_DOUBLE)
-        return put_as_text(at, err);
+        return pondi_postgres_put_as_text(at, err);
     return mismatch(at, "an integer", err);
 }
 
-static int for_float(encoder *at, pond_error **err)
+static int for_float(pg_encoder *at, pond_error **err)
 {
     const pond_value *value = at->value;
     double number;
@@ -308,37 +151,37 @@ static int for_float(encoder *at, pond_error **err)
     else if (value->type == POND_TYPE_INT64)
         number = (double)value->as.integer;
     else if (value->type == POND_TYPE_TEXT || value->type == POND_TYPE_DECIMAL)
-        return put_as_text(at, err);
+        return pondi_postgres_put_as_text(at, err);
     else
         return mismatch(at, "a float", err);
     return at->type == OID_FLOAT8 ? put_double(at, number) : put_float(at, number, err);
 }
 
-static int for_text(encoder *at, pond_error **err)
+static int for_text(pg_encoder *at, pond_error **err)
 {
     if (at->value->type == POND_TYPE_BYTES)
         return mismatch(at, "text: decode the bytes first", err);
-    return put_as_text(at, err);
+    return pondi_postgres_put_as_text(at, err);
 }
 
-static int for_bytes(encoder *at, pond_error **err)
+static int for_bytes(pg_encoder *at, pond_error **err)
 {
     if (at->value->type != POND_TYPE_BYTES)
         return mismatch(at, "bytes", err);
     at->format = 1;
-    return put_raw(at, at->value->as.text.data, at->value->as.text.size, err);
+    return pondi_postgres_put_raw(at, at->value->as.text.data, at->value->as.text.size, err);
 }
 
-static int for_json(encoder *at, pond_error **err)
+static int for_json(pg_encoder *at, pond_error **err)
 {
     if (at->value->type == POND_TYPE_BYTES)
         return mismatch(at, "JSON", err);
     if (at->value->type == POND_TYPE_TEXT || at->value->type == POND_TYPE_JSON)
-        return put_as_text(at, err);
+        return pondi_postgres_put_as_text(at, err);
     return pondi_json_write(at->value, at->out, err);
 }
 
-static int for_time(encoder *at, pond_error **err)
+static int for_time(pg_encoder *at, pond_error **err)
 {
     const pond_value *value = at->value;
     if (at->type == OID_DATE && value->type == POND_TYPE_DATE)
@@ -354,19 +197,20 @@ static int for_time(encoder *at, pond_error **err)
     if (value->type == POND_TYPE_BYTES || value->type == POND_TYPE_ARRAY ||
         value->type == POND_TYPE_BOOL || value->type == POND_TYPE_DOUBLE)
         return mismatch(at, "a date or time", err);
-    return put_as_text(at, err);
+    return pondi_postgres_put_as_text(at, err);
 }
 
-static int for_uuid(encoder *at, pond_error **err)
+static int for_uuid(pg_encoder *at, pond_error **err)
 {
     if (at->value->type == POND_TYPE_UUID) {
         at->format = 1;
-        return put_raw(at, (const char *)at->value->as.uuid, 16, err);
+        return pondi_postgres_put_raw(at, (const char *)at->value->as.uuid, 16, err);
     }
-    return at->value->type == POND_TYPE_TEXT ? put_as_text(at, err) : mismatch(at, "a UUID", err);
+    return at->value->type == POND_TYPE_TEXT ? pondi_postgres_put_as_text(at, err)
+                                             : mismatch(at, "a UUID", err);
 }
 
-static int encode(encoder *at, pond_error **err)
+static int encode(pg_encoder *at, pond_error **err)
 {
     switch (at->type) {
     case OID_BOOL:
@@ -399,7 +243,7 @@ static int encode(encoder *at, pond_error **err)
     case OID_UUID:
         return for_uuid(at, err);
     default:
-        return put_as_text(at, err);
+        return pondi_postgres_put_as_text(at, err);
     }
 }
 
@@ -428,7 +272,7 @@ static int encode_one(pg_conn *conn, const pond_value *value, size_t index, Oid 
                       pond_error **err)
 {
     pondi_buffer *scratch = &conn->scratch;
-    encoder at = {scratch, value, index + 1, type, 0};
+    pg_encoder at = {scratch, value, index + 1, type, 0};
     size_t start = scratch->size;
     if (value->type == POND_TYPE_NULL) {
         conn->lengths[index] = -1;
@@ -438,8 +282,8 @@ static int encode_one(pg_conn *conn, const pond_value *value, size_t index, Oid 
     int code = encode(&at, err);
     if (code)
         return code;
-    if (scratch->size - start > BIGGEST)
-        return out_of_range(&at, "PostgreSQL's limit of 1 GB", err);
+    if (scratch->size - start > PG_BIGGEST)
+        return pondi_postgres_out_of_range(&at, "PostgreSQL's limit of 1 GB", err);
     conn->lengths[index] = (int)(scratch->size - start);
     conn->formats[index] = at.format;
     pondi_buffer_append_char(scratch, '\0');
