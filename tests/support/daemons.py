@@ -53,8 +53,6 @@ class Daemon:
             self._command = [part.decode() for part in line.read().split(b"\0") if part]
         if kind == "postgres":
             self._command = postgres_server.as_server_user(self._command)
-        else:  # what was committed outlives the process
-            self._command.append("--innodb-flush-log-at-trx-commit=2")
 
     @property
     def pid(self) -> int:
@@ -137,7 +135,7 @@ def daemon(kind: str, mysql_name: str) -> Iterator[Daemon]:
         starting = postgres_server.server(tls=True)
     else:
         family = {"MariaDB": mariadb_server, "MySQL": mysql_server}
-        starting = family[mysql_name].server(tls=True)
+        starting = family[mysql_name].server(tls=True, durable=True)
     with starting as address:
         pid_file = "postmaster.pid" if kind == "postgres" else "../pid"
         made = Daemon(kind, address, f"{address['data']}/{pid_file}")

@@ -28,9 +28,11 @@ def initialise(folder: str) -> None:
     )
 
 
-def server(tls: bool = False) -> contextlib.AbstractContextManager[dict[str, Any]]:
+def server(
+    tls: bool = False, durable: bool = False
+) -> contextlib.AbstractContextManager[dict[str, Any]]:
     program = mysqld.find_program("mariadbd", PACKAGE)
-    return mysqld.server("MariaDB", initialise, [program, "--no-defaults"], tls)
+    return mysqld.server("MariaDB", initialise, [program, "--no-defaults"], tls, durable)
 
 
 if __name__ == "__main__":

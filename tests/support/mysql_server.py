@@ -24,10 +24,12 @@ def initialise(folder: str) -> None:
     mysqld.run([*COMMAND, *data, "--initialize-insecure", *mysqld.user_option()])
 
 
-def server(tls: bool = False) -> contextlib.AbstractContextManager[dict[str, Any]]:
+def server(
+    tls: bool = False, durable: bool = False
+) -> contextlib.AbstractContextManager[dict[str, Any]]:
     if not os.path.exists(COMMAND[0]):
         sys.exit(f"{COMMAND[0]} is not there: run the tests through tests/run")
-    return mysqld.server("MySQL", initialise, [*COMMAND, "--mysqlx=0"], tls)
+    return mysqld.server("MySQL", initialise, [*COMMAND, "--mysqlx=0"], tls, durable)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,8 @@ SETTINGS = [
     "--console",
 ]
 
+DURABLE = ["--innodb-flush-log-at-trx-commit=2"]
+
 
 def find_program(name: str, package: str) -> str:
     path = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin")
@@ -78,13 +80,15 @@ def wait_for(server: subprocess.Popen[bytes], path: str, log: str) -> None:
 
 
 @contextlib.contextmanager
-def started(command: list[str], folder: str) -> Iterator[str]:
+def started(command: list[str], folder: str, durable: bool) -> Iterator[str]:
     """Run a server on a folder that is initialised; yields the path of its socket."""
     path = f"{folder}/mysqld.sock"
     options = [*folder_options(folder), f"--socket={path}", f"--pid-file={folder}/pid"]
     with open(f"{folder}/log", "wb") as out:
         server = subprocess.Popen(
-            [*command, *options, *user_option(), *SETTINGS], stdout=out, stderr=out
+            [*command, *options, *user_option(), *SETTINGS, *(DURABLE if durable else [])],
+            stdout=out,
+            stderr=out,
         )
     try:
         wait_for(server, path, f"{folder}/log")
@@ -101,13 +105,17 @@ def tls_options(folder: str) -> list[str]:
 
 @contextlib.contextmanager
 def server(
-    name: str, initialise: Callable[[str], None], command: list[str], tls: bool = False
+    name: str,
+    initialise: Callable[[str], None],
+    command: list[str],
+    tls: bool = False,
+    durable: bool = False,
 ) -> Iterator[dict[str, Any]]:
     """A server of our own in a temporary folder; yields how to reach it.
 
     `name` is MariaDB or MySQL; `initialise` gets the folder and makes `data` in it; `command`
     starts the server. With `tls`, it has a certificate for localhost; `ca.pem` beside the
-    socket is the authority's.
+    socket is the authority's. With `durable`, what it committed outlives its process.
     """
     folder = tempfile.mkdtemp(prefix="millpond-mysql-")
     if os.geteuid() == 0:
@@ -118,7 +126,7 @@ def server(
     try:
         initialise(folder)
         options = [f"--port={port}", *(tls_options(folder) if tls else [])]
-        with started([*command, *options], folder) as path:
+        with started([*command, *options], folder, durable) as path:
             create_user(path, password)
             yield {
                 "server": name,

@@ -109,7 +109,9 @@ static void set_tls_mode(MYSQL *mysql, const char *mode)
                          : strcmp(mode, "prefer") == 0  ? SSL_MODE_PREFERRED
                          : strcmp(mode, "require") == 0 ? SSL_MODE_REQUIRED
                                                         : SSL_MODE_VERIFY_IDENTITY;
+    bool on = level == SSL_MODE_DISABLED; /* or nobody new could log in; the other library always */
     mysql_options(mysql, MYSQL_OPT_SSL_MODE, &level);
+    mysql_options(mysql, MYSQL_OPT_GET_SERVER_PUBLIC_KEY, &on);
 }
 #endif
 
