@@ -155,7 +155,12 @@ static int submit_and_wait(pond_connection *lease, const call *wanted, pond_resu
     int code = pondi_lease_enter(lease, &conn, err);
     if (code)
         return code;
-    code = make_request(lease, conn, wanted, NULL, &request, err);
+    if (pondi_conn_runs_inline(conn))
+        code = pondi_error_set(err, POND_EMISUSE,
+                               "a statement of this connection is interrupted for this call: use "
+                               "another connection");
+    if (!code)
+        code = make_request(lease, conn, wanted, NULL, &request, err);
     if (code) {
         pondi_lease_leave(lease);
         return code;
@@ -165,8 +170,7 @@ static int submit_and_wait(pond_connection *lease, const call *wanted, pond_resu
     if (!pondi_conn_run_inline(conn, request))
         pondi_conn_submit(conn, request);
     pondi_lease_leave(lease);
-    while ((code = pond_op_wait(op, -1, err)) == POND_EAGAIN)
-        ;
+    code = pondi_op_wait_for_end(op, err);
     if (op->status != POND_PENDING)
         return finish(op, out, err);
     pond_op_cancel(op); /* the loop was closed under us: it ends the operation, which ends itself */

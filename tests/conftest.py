@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from millpond import ConnectionManager, DatabaseConfig, DatabaseFactory, PoolManager
 
-pytest_plugins = ["faults"]
+pytest_plugins = ["faults", "programs"]
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "examples" / "python"))
 import duckdb_backend  # noqa: E402, F401  (a backend in Python, registered as "duckdb")
@@ -89,20 +89,23 @@ class Databases:
         self._folder = folder
         self._configs: list[DatabaseConfig] = []
 
-    def config(self, kind: str, **settings: Any) -> DatabaseConfig:
+    def settings(self, kind: str) -> dict[str, Any]:
+        """How to reach it."""
         if kind in ("sqlite", "duckdb"):
-            given: dict[str, Any] = {"database": str(self._folder / f"test.{kind}")}
-        else:
-            names = ("host", "port", "user", "password", "database")
-            given = {name: self._servers[kind][name] for name in names}
+            return {"database": str(self._folder / f"test.{kind}")}
+        names = ("host", "port", "user", "password", "database")
+        return {name: self._servers[kind][name] for name in names}
+
+    def config(self, kind: str, **settings: Any) -> DatabaseConfig:
         # tests count connections: none is opened but by them; and the machine may be busy
-        given.update(
-            alias=self._folder.name,
-            pool_min_size=0,
-            connection_acquisition_timeout=120,
-            connection_creation_timeout=120,
-            query_execution_timeout=120,
-        )
+        given = {
+            **self.settings(kind),
+            "alias": self._folder.name,
+            "pool_min_size": 0,
+            "connection_acquisition_timeout": 120,
+            "connection_creation_timeout": 120,
+            "query_execution_timeout": 120,
+        }
         config = DatabaseConfig(**{**given, **settings})
         self._configs.append(config)
         return config

@@ -91,6 +91,10 @@ void pondi_conn_resubmit(pondi_conn *conn, pondi_request *request);
  * the connection may be gone. */
 int pondi_conn_run_inline(pondi_conn *conn, pondi_request *request);
 
+/* True while that is further up the stack of the loop's thread: its host was asked something, and
+ * now wants more of the same connection. Waiting for that would never end. */
+int pondi_conn_runs_inline(const pondi_conn *conn);
+
 /* End a request of this connection early: at once if it waits, else by stopping it. */
 void pondi_conn_cancel(pondi_conn *conn, pondi_request *request);
 

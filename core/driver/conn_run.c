@@ -164,3 +164,8 @@ int pondi_conn_run_inline(pondi_conn *conn, pondi_request *request)
         pondi_conn_destroy(conn, dying, "the connection was closed");
     return 1;
 }
+
+int pondi_conn_runs_inline(const pondi_conn *conn)
+{
+    return conn->current && conn->current->inline_run;
+}

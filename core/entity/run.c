@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/interrupt.h"
 #include "entity/plan.h"
 #include "loop/timer.h"
 #include "millpond/millpond.h"
@@ -299,6 +300,10 @@ static int check(const pond_connection *lease, const pondi_conn *conn, const pon
         return pondi_error_set(err, POND_EMISUSE,
                                "the plan is of another database: make it with the schema of this "
                                "connection's pool");
+    if (pondi_conn_runs_inline(conn))
+        return pondi_error_set(err, POND_EMISUSE,
+                               "a statement of this connection is interrupted for this call: use "
+                               "another connection");
     if (conn->streamed)
         return pondi_error_set(err, POND_EMISUSE,
                                "a stream is open on this connection: read it to its end or close "
@@ -344,6 +349,7 @@ static void step_inline(run *self, const pond_step *step)
     }
     request->op.intercept = pondi_op_keep;
     if (pondi_conn_run_inline(self->lease->slot->conn, request)) {
+        self->cancelled |= request->op.status == POND_ECANCELLED; /* by the host: for all of it */
         feed(self, request);
     } else {
         pondi_op_complete(&request->op, POND_EMISUSE,
@@ -357,7 +363,9 @@ static void pause_inline(run *self, int64_t wait_ms)
     const struct timespec time = {wait_ms / 1000, wait_ms % 1000 * 1000000};
     pondi_loop_leave(self->op.loop);
     nanosleep(&time, NULL);
+    int interrupted = pondi_interrupt_is_due() && pondi_interrupt_ask();
     pondi_loop_lock(self->op.loop);
+    self->cancelled |= interrupted;
     pondi_plan_feed(self->plan, NULL);
 }
 
@@ -472,8 +480,7 @@ int pond_connection_run_wait(pond_connection *lease, pond_plan *plan, int64_t ti
     int code = submit_run(lease, plan, timeout_ms, NULL, pondi_op_keep, &op, err);
     if (code)
         return code;
-    while ((code = pond_op_wait(op, -1, err)) == POND_EAGAIN)
-        ;
+    code = pondi_op_wait_for_end(op, err);
     if (op->status == POND_PENDING) {
         pond_op_cancel(op); /* the loop was closed under us: whoever ends it frees it */
         return code;

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/interrupt.h"
 #include "loop/internal.h"
 #include "loop/keeper.h"
 
@@ -193,4 +194,17 @@ int pond_op_wait(pond_op *op, int64_t timeout_ms, pond_error **err)
     if (taken)
         pond_op_release(op); /* the reference of the queue */
     return op->status;
+}
+
+int pondi_op_wait_for_end(pond_op *op, pond_error **err)
+{
+    int code;
+    int stopped = 0;
+    while ((code = pond_op_wait(op, pondi_interrupt_wait_ms(), err)) == POND_EAGAIN) {
+        if (!stopped && pondi_interrupt_ask()) {
+            stopped = 1;
+            pond_op_cancel(op);
+        }
+    }
+    return code;
 }

@@ -45,6 +45,9 @@ void pondi_op_nudge(pond_op *op);
 /* An `intercept` for who waits for the operation and keeps the core's reference. */
 void pondi_op_keep(pond_op *op);
 
+/* pond_op_wait() without a limit, but the thread's host may have it cancelled meanwhile. */
+int pondi_op_wait_for_end(pond_op *op, pond_error **err);
+
 /* Give the submitter its reference, if it asked for one. Call before anything can complete. */
 void pondi_op_hand_out(pond_op *op, pond_op **out);
 

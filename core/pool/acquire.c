@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/interrupt.h"
 #include "pool/pool.h"
 
 static void cancel(pond_op *op);
@@ -507,8 +508,11 @@ static void look_again(pondi_acquire *acquire)
 static int wait_for(pond_op *op, pond_connection **out, pond_error **err)
 {
     int code;
-    while ((code = pond_op_wait(op, -1, err)) == POND_EAGAIN)
+    while ((code = pond_op_wait(op, pondi_interrupt_wait_ms(), err)) == POND_EAGAIN) {
+        if (pondi_interrupt_is_due() && pondi_interrupt_ask())
+            pond_op_cancel(op);
         look_again((pondi_acquire *)op);
+    }
     if (op->status == POND_PENDING)
         return code; /* the loop was closed under us: whoever ends the operation frees it */
     if (!code && out)

@@ -194,9 +194,7 @@ int pond_pool_close_wait(pond_pool *pool, int64_t timeout_ms, pond_error **err)
     code = pond_pool_close(pool, loop, timeout_ms, NULL, &op, err);
     if (code)
         return code;
-    do
-        code = pond_op_wait(op, -1, err);
-    while (code == POND_EAGAIN);
+    code = pondi_op_wait_for_end(op, err);
     if (code && err && !*err)
         *err = pond_op_take_error(op);
     pond_op_release(op);

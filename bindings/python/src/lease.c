@@ -166,12 +166,10 @@ PyObject *native_sync_check(PyObject *object, PyObject *unused)
     native_connection *self = (native_connection *)object;
     pond_connection *lease = self->lease;
     pond_error *error = NULL;
-    int code;
-    Py_BEGIN_ALLOW_THREADS
-        code = pond_connection_check_wait(lease, &error);
-    Py_END_ALLOW_THREADS
+    PyThreadState *saved = native_block();
+    int code = pond_connection_check_wait(lease, &error);
     pond_error_free(error);
-    return PyBool_FromLong(code == POND_OK);
+    return native_unblock(saved) ? NULL : PyBool_FromLong(code == POND_OK);
 }
 
 /* ---- Health ------------------------------------------------------------------------------ */

@@ -204,6 +204,16 @@ PyObject *native_lease_version_details(native_connection *self);
 /* -1 with an exception set. */
 int native_lease_close(native_connection *self);
 
+/* ---- wait.c ---- */
+/* Wait for an operation of a private loop; a signal's handler may raise, which calls it off: -1. */
+int native_wait_op(pond_op *op);
+/* Around a blocking function of the library: without the GIL, but a signal's handler may run and
+ * raise, which ends the call early: -1 then. */
+PyThreadState *native_block(void);
+int native_unblock(PyThreadState *saved);
+/* Unblock, and raise the function's own error, which is freed, if it has one: -1 in both cases. */
+int native_blocked(native_state *state, PyThreadState *saved, int code, pond_error *error);
+
 /* ---- stream.c: private methods of both kinds of connection ---- */
 PyObject *native_connection_stream(PyObject *object, PyObject *const *args, Py_ssize_t count,
                                    PyObject *keywords);
@@ -216,8 +226,6 @@ PyObject *native_sync_end_stream(PyObject *object, PyObject *unused);
 
 /* ---- sync.c ---- */
 extern PyType_Spec native_sync_connection_spec;
-/* Wait for an operation of a private loop; a signal's handler may raise, which calls it off: -1. */
-int native_wait_op(pond_op *op);
 /* Wait for a synchronous connection's operation, which is released, and return its rows. */
 typedef PyObject *(*native_maker)(native_state *state, pond_result *result);
 PyObject *native_connection_wait(native_connection *self, pond_op *op, native_maker make);

@@ -388,10 +388,10 @@ PyObject *native_sync_entity(PyObject *object, PyObject *const *args, Py_ssize_t
     PyObject *answer = NULL;
     int code;
     if (self->runs_inline) {
-        Py_BEGIN_ALLOW_THREADS
-            code = pond_connection_run_wait(self->lease, plan->plan, POND_TIMEOUT_DEFAULT, &error);
-        Py_END_ALLOW_THREADS
-        answer = code ? native_raise(self->state, code, error) : native_plan_answer(plan);
+        PyThreadState *saved = native_block();
+        code = pond_connection_run_wait(self->lease, plan->plan, POND_TIMEOUT_DEFAULT, &error);
+        if (!native_blocked(self->state, saved, code, error))
+            answer = native_plan_answer(plan);
     } else {
         pond_op *op = NULL;
         code =

@@ -110,9 +110,7 @@ PyObject *native_sync_end_stream(PyObject *object, PyObject *unused)
     native_connection *self = (native_connection *)object;
     pond_connection *lease = self->lease;
     pond_error *error = NULL;
-    int code;
-    Py_BEGIN_ALLOW_THREADS
-        code = pond_connection_end_stream_wait(lease, POND_TIMEOUT_DEFAULT, &error);
-    Py_END_ALLOW_THREADS
-    return code ? native_raise(self->state, code, error) : Py_NewRef(Py_None);
+    PyThreadState *saved = native_block();
+    int code = pond_connection_end_stream_wait(lease, POND_TIMEOUT_DEFAULT, &error);
+    return native_blocked(self->state, saved, code, error) ? NULL : Py_NewRef(Py_None);
 }

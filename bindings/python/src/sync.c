@@ -1,28 +1,6 @@
 /* The synchronous connection: it waits without the GIL. */
 #include "native.h"
 
-/* A signal that comes right before the wait does not interrupt it. */
-enum { LOOK_MS = 250 };
-
-int native_wait_op(pond_op *op)
-{
-    int stopped = 0;
-    for (;;) {
-        pond_error *error = NULL;
-        int code;
-        Py_BEGIN_ALLOW_THREADS
-            code = pond_op_wait(op, LOOK_MS, &error);
-        Py_END_ALLOW_THREADS
-        pond_error_free(error);
-        if (code != POND_EAGAIN)
-            return stopped ? -1 : 0;
-        if (!stopped && PyErr_CheckSignals()) {
-            stopped = 1;
-            pond_op_cancel(op);
-        }
-    }
-}
-
 PyObject *native_connection_wait(native_connection *self, pond_op *op, native_maker make)
 {
     PyObject *rows = NULL;
@@ -42,15 +20,18 @@ static PyObject *run_inline(native_connection *self, const native_call *call, in
     pond_connection *lease = self->lease;
     pond_result *result = NULL;
     pond_error *error = NULL;
-    int code;
-    Py_BEGIN_ALLOW_THREADS
-        code = many ? pond_connection_execute_many_wait(
+    PyThreadState *saved = native_block();
+    int code = many ? pond_connection_execute_many_wait(
                           lease, call->sql, (size_t)call->sql_size, call->values, call->row_count,
                           call->column_count, call->options_given, &result, &error)
                     : pond_connection_execute_wait(lease, call->sql, (size_t)call->sql_size,
                                                    call->values, call->column_count,
                                                    call->options_given, &result, &error);
-    Py_END_ALLOW_THREADS
+    if (native_unblock(saved)) {
+        pond_result_release(result);
+        pond_error_free(error);
+        return NULL;
+    }
     return code ? native_raise(self->state, code, error) : make(self->state, result);
 }
 
@@ -112,11 +93,9 @@ static PyObject *sync_transaction(PyObject *object, pond_transaction_verb verb)
     native_connection *self = (native_connection *)object;
     pond_connection *lease = self->lease;
     pond_error *error = NULL;
-    int code;
-    Py_BEGIN_ALLOW_THREADS
-        code = pond_connection_transaction_wait(lease, verb, POND_TIMEOUT_DEFAULT, &error);
-    Py_END_ALLOW_THREADS
-    return code ? native_raise(self->state, code, error) : Py_NewRef(Py_None);
+    PyThreadState *saved = native_block();
+    int code = pond_connection_transaction_wait(lease, verb, POND_TIMEOUT_DEFAULT, &error);
+    return native_blocked(self->state, saved, code, error) ? NULL : Py_NewRef(Py_None);
 }
 
 static PyObject *sync_begin(PyObject *object, PyObject *unused)

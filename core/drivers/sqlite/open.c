@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/interrupt.h"
 #include "drivers/sqlite/sqlite.h"
 
 /* Looks at the flag and the clock every so many steps of SQLite's machine: a few microseconds. */
@@ -26,9 +27,17 @@ int pondi_sqlite_must_stop(const pondi_sqlite_conn *conn)
     return conn->deadline_ns != PONDI_NEVER && pondi_now_ns() >= conn->deadline_ns;
 }
 
+void pondi_sqlite_ask_host(pondi_sqlite_conn *conn)
+{
+    int mine = conn->running && conn->running->inline_run && !conn->undisturbed;
+    if (mine && pondi_interrupt_is_due() && pondi_interrupt_ask())
+        atomic_store(&conn->stop, conn->token);
+}
+
 static int on_progress(void *data)
 {
-    const pondi_sqlite_conn *conn = data;
+    pondi_sqlite_conn *conn = data;
+    pondi_sqlite_ask_host(conn);
     return conn->hurried || pondi_sqlite_must_stop(conn);
 }
 
@@ -40,6 +49,7 @@ static int on_busy(void *data, int attempts)
     pondi_sqlite_conn *conn = data;
     if (attempts == 0)
         conn->busy_until_ns = pondi_deadline_ns(conn->busy_ms);
+    pondi_sqlite_ask_host(conn);
     if (conn->hurried || pondi_sqlite_must_stop(conn) || pondi_now_ns() >= conn->busy_until_ns)
         return 0;
     struct timespec pause = {.tv_nsec = 1000L * waits_us[attempts < KINDS ? attempts : KINDS - 1]};

@@ -110,6 +110,8 @@ int pondi_sqlite_connect(pondi_sqlite_conn *conn, pond_error **err);
 /* True if the current request must end: it was stopped, or its time is over. */
 int pondi_sqlite_must_stop(const pondi_sqlite_conn *conn);
 int pondi_sqlite_was_stopped(const pondi_sqlite_conn *conn);
+/* In a blocking call: stop the current request if its host wants that. No lock may be held. */
+void pondi_sqlite_ask_host(pondi_sqlite_conn *conn);
 
 /* ---- execute.c ---- */
 /* Do a request in this thread. */

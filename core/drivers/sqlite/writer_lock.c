@@ -1,6 +1,7 @@
 #include <errno.h>
 
 #include "base/clock.h"
+#include "base/interrupt.h"
 #include "drivers/sqlite/sqlite.h"
 
 void pondi_sqlite_writers_init(pondi_sqlite_writers *writers)
@@ -34,8 +35,15 @@ static void wait_for_turn(pondi_sqlite_conn *conn, int64_t give_up_ns)
     int64_t until_ns = give_up_ns < conn->deadline_ns ? give_up_ns : conn->deadline_ns;
     turn->granted = 0;
     pondi_list_push_back(&writers->turns, &turn->link);
-    while (!turn->granted && !pondi_sqlite_must_stop(conn) && pondi_now_ns() < give_up_ns)
-        wait_until(writers, turn, until_ns);
+    while (!turn->granted && !pondi_sqlite_must_stop(conn) && pondi_now_ns() < give_up_ns) {
+        int64_t look_ns = pondi_deadline_ns(pondi_interrupt_wait_ms());
+        wait_until(writers, turn, look_ns < until_ns ? look_ns : until_ns);
+        if (turn->granted || !pondi_interrupt_is_due())
+            continue;
+        pthread_mutex_unlock(&writers->lock);
+        pondi_sqlite_ask_host(conn);
+        pthread_mutex_lock(&writers->lock);
+    }
     if (!turn->granted)
         pondi_list_remove(&turn->link);
 }
