@@ -161,6 +161,23 @@ void pondi_conn_broken(pondi_conn *conn)
     pondi_conn_send_message(conn);
 }
 
+static int is_rollback(const pondi_request *request)
+{
+    return request->kind == PONDI_REQUEST_TRANSACTION && request->verb == POND_ROLLBACK;
+}
+
+int pondi_conn_rolls_back(const pondi_conn *conn)
+{
+    if (conn->current && is_rollback(conn->current))
+        return 1;
+    for (pondi_list *node = conn->queue.next; node != &conn->queue; node = node->next) {
+        pond_op *op = PONDI_CONTAINER(node, pond_op, link);
+        if (is_rollback((pondi_request *)(void *)op))
+            return 1;
+    }
+    return 0;
+}
+
 int pondi_conn_is_idle(const pondi_conn *conn)
 {
     return !conn->current && pondi_list_empty(&conn->queue);

@@ -101,6 +101,9 @@ void pondi_conn_cancel(pondi_conn *conn, pondi_request *request);
 /* The same for all requests. The connection is idle soon after, or broken. */
 void pondi_conn_cancel_all(pondi_conn *conn);
 
+/* True if a rollback runs or waits. */
+int pondi_conn_rolls_back(const pondi_conn *conn);
+
 /* True if nothing runs or waits. */
 int pondi_conn_is_idle(const pondi_conn *conn);
 

@@ -140,7 +140,7 @@ void pondi_slot_return(pondi_slot *slot)
         return;
     if (tend)
         pondi_loop_tend(slot->branch->loop);
-    if (conn->in_transaction)
+    if (conn->in_transaction && !pondi_conn_rolls_back(conn))
         pondi_log(POND_LOG_WARNING, "pool",
                   "a connection came back with an open transaction, which was rolled back: commit "
                   "or roll back before the release");

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+from asyncio import CancelledError
 from types import TracebackType
 from typing import Any, Self
 
-from ._native import Error
+from ._native import Error, Op
 from ._steps import Steps, run_async, run_sync
 from .exceptions import MisuseError
 
@@ -38,10 +39,14 @@ class _Transaction:
         connection._savepoints = 0
         for statement in self._sql.before:
             yield connection.execute(statement)
-        if self._sql.begin:
-            yield connection.execute(self._sql.begin)
-        else:
-            yield connection.begin_transaction()
+        try:
+            if self._sql.begin:
+                yield connection.execute(self._sql.begin)
+            else:
+                yield connection.begin_transaction()
+        except CancelledError:
+            self._abandon()
+            raise
         try:
             for statement in self._sql.inside:
                 yield connection.execute(statement)
@@ -74,14 +79,31 @@ class _Transaction:
             yield from self._restore()
 
     def _keep(self) -> Steps[None]:
-        if not self._savepoint:
-            yield self._connection.commit_transaction()
-            return
         try:
-            yield self._connection.execute(f"RELEASE SAVEPOINT {self._savepoint}")
-        except Error as failure:
-            yield from self._undo_after(failure)
+            if self._savepoint:
+                yield self._connection.execute(f"RELEASE SAVEPOINT {self._savepoint}")
+            else:
+                yield self._connection.commit_transaction()
+        except CancelledError:
+            self._abandon()
             raise
+        except Error as failure:
+            if self._savepoint:
+                yield from self._undo_after(failure)
+            raise
+
+    def _abandon(self) -> None:
+        """The wait for a begin or an end was cancelled, and so would be the next: nobody knows how
+        far it got. What is open is undone before whatever comes next on the connection."""
+        connection = self._connection
+        if self._savepoint:
+            undo = connection.execute(f"ROLLBACK TO SAVEPOINT {self._savepoint}")
+        else:
+            undo = connection.rollback_transaction()
+        if isinstance(undo, Op):  # a backend's coroutine needs somebody who awaits it
+            undo.cancel()
+        else:
+            undo.close()
 
     def _undo_after(self, error: BaseException | None) -> Steps[None]:
         """The error is what the caller must see, whatever else fails."""

@@ -1,5 +1,6 @@
 #include "native.h"
 
+#include <strings.h>
 /* ---- Create and destroy ------------------------------------------------------------------ */
 
 PyObject *native_connection_new(native_pool *pool, native_loop *loop, pond_connection *lease,
@@ -43,6 +44,7 @@ int native_lease_traverse(PyObject *object, visitproc visit, void *arg)
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(self->loop);
     Py_VISIT(self->pool);
+    Py_VISIT(self->undo);
     return 0;
 }
 
@@ -74,6 +76,7 @@ void native_lease_dealloc(PyObject *object)
     pond_connection_release(self->lease);
     native_origin_free(self->origin);
     pond_schema_release(self->schema);
+    Py_CLEAR(self->undo);
     Py_CLEAR(self->loop);
     Py_CLEAR(self->pool);
     type->tp_free(object);
@@ -129,6 +132,20 @@ static void allow_at_once(native_connection *self, native_call *call)
     call->options_given = &call->options;
 }
 
+/* A rollback must not be called off by who no longer waits for it, such as a scope of anyio, which
+ * cancels each wait on the way out: the next user of the connection would be inside. */
+static PyObject *staying(PyObject *submitted)
+{
+    if (submitted)
+        ((native_op *)submitted)->stays = 1;
+    return submitted;
+}
+
+static int undoes(const native_call *call)
+{
+    return call->sql_size >= 8 && strncasecmp(call->sql, "ROLLBACK", 8) == 0;
+}
+
 static PyObject *execute_as(native_op_kind kind, PyObject *object, PyObject *const *args,
                             Py_ssize_t count, PyObject *keywords)
 {
@@ -138,7 +155,7 @@ static PyObject *execute_as(native_op_kind kind, PyObject *object, PyObject *con
     if (native_connection_check_loop(self) ||
         native_call_read(self, &call, 0, args, count, keywords))
         return NULL;
-    if (self->runs_inline)
+    if (self->runs_inline && !undoes(&call))
         allow_at_once(self, &call);
     native_op *op = native_op_new(self->state, self->loop, kind);
     int code =
@@ -146,9 +163,12 @@ static PyObject *execute_as(native_op_kind kind, PyObject *object, PyObject *con
                                      call.column_count, call.options_given, op, &op->op, &error)
            : POND_OK;
     int at_once = (call.options.flags & POND_EXECUTE_AT_ONCE) != 0;
+    int undo = undoes(&call);
     native_call_free(&call);
     if (!op)
         return NULL;
+    if (undo)
+        return staying(native_op_after_submit(op, code, error));
     return at_once ? submitted_at_once(op, code, error) : native_op_after_submit(op, code, error);
 }
 
@@ -217,7 +237,11 @@ static PyObject *connection_commit(PyObject *object, PyObject *unused)
 static PyObject *connection_rollback(PyObject *object, PyObject *unused)
 {
     (void)unused;
-    return transaction(object, POND_ROLLBACK);
+    native_connection *self = (native_connection *)object;
+    PyObject *op = staying(transaction(object, POND_ROLLBACK));
+    if (op)
+        Py_XSETREF(self->undo, (native_op *)Py_NewRef(op));
+    return op;
 }
 
 /* ---- Answers that need no waiting -------------------------------------------------------- */
@@ -255,13 +279,28 @@ int native_lease_close(native_connection *self)
     return 0;
 }
 
+/* A rollback that nobody waits for comes first. */
+static PyObject *in_transaction_later(native_connection *self)
+{
+    pond_error *error = NULL;
+    native_op *op = native_op_new(self->state, self->loop, NATIVE_OP_OPEN);
+    if (!op)
+        return NULL;
+    op->pool = Py_NewRef((PyObject *)self);
+    int code = pond_connection_end_stream(self->lease, POND_TIMEOUT_DEFAULT, op, &op->op, &error);
+    return native_op_after_submit(op, code, error);
+}
+
 static PyObject *connection_in_transaction(PyObject *object, PyObject *unused)
 {
     (void)unused;
     native_connection *self = (native_connection *)object;
-    return native_connection_check_loop(self)
-               ? NULL
-               : native_op_ready(self->state, native_lease_in_transaction(self));
+    if (native_connection_check_loop(self))
+        return NULL;
+    if (self->undo && pond_op_status(self->undo->op) == POND_PENDING)
+        return in_transaction_later(self);
+    Py_CLEAR(self->undo);
+    return native_op_ready(self->state, native_lease_in_transaction(self));
 }
 
 static PyObject *connection_version(PyObject *object, PyObject *unused)

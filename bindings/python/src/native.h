@@ -111,7 +111,8 @@ typedef enum native_op_kind {
     NATIVE_OP_ARROW,      /* with rows in Arrow's form */
     NATIVE_OP_CONNECTION, /* with a connection of `pool` */
     NATIVE_OP_HEALTH,     /* with True or, for any error, False */
-    NATIVE_OP_PLAN        /* with the answer of the plan that is there */
+    NATIVE_OP_PLAN,       /* with the answer of the plan that is there */
+    NATIVE_OP_OPEN        /* with whether a transaction is open on the connection that is there */
 } native_op_kind;
 
 typedef struct native_op {
@@ -120,17 +121,19 @@ typedef struct native_op {
     native_state *state;
     pond_op *op; /* NULL for one that was ready from the start */
     native_loop *loop;
-    PyObject *pool; /* for a connection; or the plan */
+    PyObject *pool; /* for a connection; or the plan, or the connection */
     native_origin *origin;
     PyObject *value;
     PyObject *exception;
     PyObject *callback; /* the first one; most have no other */
     PyObject *context;
-    PyObject *more; /* list of (callback, context), or NULL */
+    PyObject *more;    /* list of (callback, context), or NULL */
+    PyObject *message; /* of cancel(), by which anyio knows its own */
     char kind;
     char status; /* native_op_status */
     char blocking;
     char retrieved; /* somebody saw the exception */
+    char stays;     /* the work is not called off when nobody waits for it any more */
 } native_op;
 
 enum { NATIVE_PENDING, NATIVE_DONE, NATIVE_CANCELLED };
@@ -175,6 +178,7 @@ typedef struct native_connection {
     native_loop *loop;     /* NULL for a synchronous one */
     native_origin *origin; /* who acquired it */
     PyObject *pool;        /* if it converts; else NULL */
+    native_op *undo;       /* the last rollback, which may still be under way; or NULL */
     PyObject *weakrefs;
     int runs_inline;
     int closed;

@@ -62,6 +62,7 @@ static int op_traverse(PyObject *object, visitproc visit, void *arg)
     Py_VISIT(self->callback);
     Py_VISIT(self->context);
     Py_VISIT(self->more);
+    Py_VISIT(self->message);
     return 0;
 }
 
@@ -74,6 +75,7 @@ static int op_clear(PyObject *object)
     Py_CLEAR(self->callback);
     Py_CLEAR(self->context);
     Py_CLEAR(self->more);
+    Py_CLEAR(self->message);
     return 0;
 }
 
@@ -144,6 +146,8 @@ static PyObject *take_value(native_op *self)
         return native_connection_new((native_pool *)self->pool, self->loop, lease, origin);
     case NATIVE_OP_PLAN:
         return native_plan_answer((struct native_plan *)self->pool);
+    case NATIVE_OP_OPEN:
+        return native_lease_in_transaction((native_connection *)self->pool);
     default:
         return Py_NewRef(Py_None);
     }
@@ -180,7 +184,7 @@ static PyObject *outcome(native_op *self)
 {
     self->retrieved = 1;
     if (self->status == NATIVE_CANCELLED) {
-        PyErr_SetNone(self->state->cancelled_error);
+        PyErr_SetObject(self->state->cancelled_error, self->message);
         return NULL;
     }
     if (settle(self))
@@ -324,18 +328,26 @@ static PyObject *op_remove_done_callback(PyObject *object, PyObject *callback)
     return PyLong_FromSsize_t(removed);
 }
 
-static PyObject *op_cancel(PyObject *object, PyObject *args, PyObject *keywords)
+static PyObject *cancel(native_op *self, PyObject *message)
 {
-    (void)args;
-    (void)keywords; /* msg= is not used by anyone any more */
-    native_op *self = (native_op *)object;
     if (self->status != NATIVE_PENDING)
         Py_RETURN_FALSE;
     self->status = NATIVE_CANCELLED;
-    pond_op_cancel(self->op); /* the core cleans up; whoever waits goes on at once */
+    self->message = Py_XNewRef(message);
+    if (!self->stays)
+        pond_op_cancel(self->op); /* the core cleans up; whoever waits goes on at once */
     if (run_callbacks(self, call_soon))
         return NULL;
     Py_RETURN_TRUE;
+}
+
+static PyObject *op_cancel(PyObject *object, PyObject *args, PyObject *keywords)
+{
+    static char *names[] = {"msg", NULL};
+    PyObject *message = NULL;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "|O:cancel", names, &message))
+        return NULL;
+    return cancel((native_op *)object, message == Py_None ? NULL : message);
 }
 
 static PyObject *op_done(PyObject *object, PyObject *unused)
@@ -458,7 +470,7 @@ static PyObject *op_throw(PyObject *object, PyObject *args)
     if (!PyArg_UnpackTuple(args, "throw", 1, 3, &type, &value, &traceback))
         return NULL;
     if (self->status == NATIVE_PENDING) { /* whoever waited does so no more */
-        PyObject *done = op_cancel(object, NULL, NULL);
+        PyObject *done = cancel(self, NULL);
         if (!done)
             return NULL;
         Py_DECREF(done);
@@ -477,7 +489,7 @@ static PyObject *op_throw(PyObject *object, PyObject *args)
 static PyObject *op_close(PyObject *object, PyObject *unused)
 {
     (void)unused;
-    PyObject *done = op_cancel(object, NULL, NULL);
+    PyObject *done = cancel((native_op *)object, NULL);
     Py_XDECREF(done);
     return done ? Py_NewRef(Py_None) : NULL;
 }
@@ -494,7 +506,8 @@ static PyMethodDef op_methods[] = {
     {"remove_done_callback", op_remove_done_callback, METH_O,
      "remove_done_callback(callback) -> int: how many were removed."},
     {"cancel", (PyCFunction)(void (*)(void))op_cancel, METH_VARARGS | METH_KEYWORDS,
-     "cancel(msg=None) -> bool: stop the work; False if it is done already."},
+     "cancel(msg=None) -> bool: stop the work; False if it is done already. A rollback goes on, "
+     "before whatever comes next on its connection, but nobody waits for it."},
     {"done", op_done, METH_NOARGS, "True when it has completed or was cancelled."},
     {"cancelled", op_cancelled, METH_NOARGS, "True when it was cancelled."},
     {"result", op_result, METH_NOARGS, "The outcome, or its exception raised."},
