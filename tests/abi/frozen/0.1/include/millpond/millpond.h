@@ -97,6 +97,18 @@ POND_API const char *pond_log_area(const pond_log *record);
 POND_API const char *pond_log_message(const pond_log *record);
 POND_API void pond_log_free(pond_log *record);
 
+/* ---- Interrupts -------------------------------------------------------------------------- */
+
+/* Have the calling thread's blocking functions (_wait) ask the host whether to end early, as when
+ * the user pressed Ctrl-C. `interrupted` is called on that thread, with `data`, some 20 times a
+ * second at most and with no lock of the library held; once it returns non-zero the work is
+ * cancelled, and the function returns POND_ECANCELLED unless it was over already. It may be asked
+ * again while that is cleaned up, and should then return 0. It must not use the connection
+ * concerned. NULL: ask nobody. A statement of SQLite is interrupted between the steps of SQLite's
+ * machine; a few, such as count(*) of a whole table, are one long step. pond_op_wait() asks nobody:
+ * it returns to its caller when a signal comes. Thread: any; for that thread alone. */
+POND_API void pond_thread_set_interrupt(int (*interrupted)(void *data), void *data);
+
 /* ---- Configuration ----------------------------------------------------------------------- */
 
 /* Make an empty config for a driver: "postgres" (or "postgresql"), "mysql" (or "mariadb"),
