@@ -7,33 +7,31 @@
 
 enum { LOOK_MS = 50 };
 
-static _Thread_local struct {
-    int (*ask)(void *data);
-    void *data;
-    int64_t due_ns;
-} host;
+static _Thread_local int (*ask)(void *data);
+static _Thread_local void *host;
+static _Thread_local int64_t due_ns;
 
 void pond_thread_set_interrupt(int (*interrupted)(void *data), void *data)
 {
-    host.ask = interrupted;
-    host.data = data;
+    ask = interrupted;
+    host = data;
 }
 
 int pondi_interrupt_is_due(void)
 {
-    return host.ask != NULL && pondi_now_ns() >= host.due_ns;
+    return ask != NULL && pondi_now_ns() >= due_ns;
 }
 
 int pondi_interrupt_wait_ms(void)
 {
-    return host.ask ? LOOK_MS : -1;
+    return ask ? LOOK_MS : -1;
 }
 
 int pondi_interrupt_ask(void)
 {
-    if (!host.ask)
+    if (!ask)
         return 0;
-    int answer = host.ask(host.data);
-    host.due_ns = pondi_now_ns() + LOOK_MS * PONDI_NS_PER_MS;
+    int answer = ask(host);
+    due_ns = pondi_now_ns() + (int64_t)LOOK_MS * PONDI_NS_PER_MS;
     return answer;
 }
