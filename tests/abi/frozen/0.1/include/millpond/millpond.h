@@ -319,17 +319,19 @@ POND_API void pond_pool_release(pond_pool *pool);
 POND_API void pond_pool_default_size(uint32_t *min_size, uint32_t *max_size);
 
 /* Lease an idle connection if that takes no waiting: POND_EAGAIN if it would (none is idle, it must
- * be checked first, or others have been waiting longer). A NULL loop is as for
+ * be checked first, or others come first, see there). A NULL loop is as for
  * pond_pool_acquire(). Errors: POND_ECLOSED, POND_EMISUSE.
  * Thread: loop. */
 POND_API int pond_pool_try_acquire(pond_pool *pool, pond_loop *loop, pond_connection **out,
                                    pond_error **err);
 
 /* Lease a connection: an idle one, a new one if there is room, else the first to come back after
- * those who waited longer were served. Completes with a connection to be taken with
- * pond_op_take_connection(). Errors: POND_EACQUIRE after `timeout_ms`; POND_ECONNECT, POND_EAUTH,
- * POND_ECLOSED. A NULL loop stands for a private one of the calling thread, which pond_op_wait()
- * drives; all uses of the connection must then come from this thread. Thread: loop. */
+ * those who waited longer were served. (Who has waited in a blocked thread for less than a
+ * millisecond may be overtaken by who runs, as it could not run yet.) Completes with a connection
+ * to be taken with pond_op_take_connection(). Errors: POND_EACQUIRE after `timeout_ms`;
+ * POND_ECONNECT, POND_EAUTH, POND_ECLOSED. A NULL loop stands for a private one of the calling
+ * thread, which pond_op_wait() drives; all uses of the connection must then come from this thread.
+ * Thread: loop. */
 POND_API int pond_pool_acquire(pond_pool *pool, pond_loop *loop, int64_t timeout_ms,
                                void *user_data, pond_op **op, pond_error **err);
 POND_API int pond_pool_acquire_wait(pond_pool *pool, pond_loop *loop, int64_t timeout_ms,
