@@ -1,6 +1,7 @@
 #include "native.h"
 
 #include <strings.h>
+
 /* ---- Create and destroy ------------------------------------------------------------------ */
 
 PyObject *native_connection_new(native_pool *pool, native_loop *loop, pond_connection *lease,
