@@ -414,7 +414,7 @@ static void end(pond_plan *plan)
     if (plan->owns)
         pondi_plan_command(plan, POND_STEP_COMMIT, ended);
     else if (plan->saved)
-        pondi_plan_run(plan, "RELEASE SAVEPOINT millpond_entity", ended);
+        pondi_plan_run(plan, PONDI_RELEASE_SAVEPOINT, ended);
     else
         ended(plan);
 }
@@ -502,7 +502,7 @@ void pondi_plan_alter(pond_plan *plan)
     if (!in_place(plan))
         locked(plan);
     else if (plan->joined)
-        pondi_plan_run(plan, "SAVEPOINT millpond_entity", begun);
+        pondi_plan_run(plan, PONDI_SAVEPOINT, begun);
     else
         pondi_plan_command(plan, POND_STEP_BEGIN, begun);
 }

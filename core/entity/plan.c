@@ -4,23 +4,13 @@
 #include <time.h>
 
 #include "base/alloc.h"
-#include "base/clock.h"
 #include "driver/result.h"
-#include "driver/row_set.h"
 #include "millpond/millpond.h"
-#include "resilience/retry.h"
 
 enum {
-    LONGEST_NAME = 55,  /* and "_history" makes 63, PostgreSQL's limit */
-    MOST_ATTEMPTS = 12, /* of a transaction that meets others */
-    MOST_HEALS = 60,    /* of the schema: whoever adds a field makes all others read it anew */
-    HEALS_AT_ONCE = 4,  /* then others go first */
+    LONGEST_NAME = 55, /* and "_history" makes 63, PostgreSQL's limit */
     MOST_ALTERS = 8
 };
-
-static const char savepoint[] = "SAVEPOINT millpond_entity";
-static const char back_to_savepoint[] = "ROLLBACK TO SAVEPOINT millpond_entity";
-static const char release_savepoint[] = "RELEASE SAVEPOINT millpond_entity";
 
 /* ---- Create and destroy ------------------------------------------------------------------ */
 
@@ -254,7 +244,7 @@ void pondi_plan_run(pond_plan *plan, const char *sql, pondi_state then)
     pondi_plan_execute(plan, then);
 }
 
-static void pause(pond_plan *plan, int64_t wait_ms, pondi_state then)
+void pondi_plan_pause(pond_plan *plan, int64_t wait_ms, pondi_state then)
 {
     pondi_plan_command(plan, POND_STEP_PAUSE, then);
     plan->wait_ms = wait_ms;
@@ -262,7 +252,7 @@ static void pause(pond_plan *plan, int64_t wait_ms, pondi_state then)
 
 /* ---- The end ----------------------------------------------------------------------------- */
 
-static void finish(pond_plan *plan, pond_error *error)
+void pondi_plan_finish(pond_plan *plan, pond_error *error)
 {
     pond_result_release(plan->got);
     plan->got = NULL;
@@ -279,7 +269,7 @@ static void left(pond_plan *plan)
 {
     plan->owns = 0;
     plan->saved = 0;
-    finish(plan, NULL);
+    pondi_plan_finish(plan, NULL);
 }
 
 void pondi_plan_leave(pond_plan *plan)
@@ -287,147 +277,29 @@ void pondi_plan_leave(pond_plan *plan)
     if (plan->owns)
         pondi_plan_command(plan, POND_STEP_COMMIT, left);
     else if (plan->saved)
-        pondi_plan_run(plan, release_savepoint, left);
+        pondi_plan_run(plan, PONDI_RELEASE_SAVEPOINT, left);
     else
         left(plan);
 }
 
-/* ---- Failures ---------------------------------------------------------------------------- */
+/* ---- What was returned ------------------------------------------------------------------- */
 
-static void undone(pond_plan *plan);
-
-/* Undo what was begun, as far as it is still there; then undone(), which looks at plan->error. */
-static void undo_savepoint_end(pond_plan *plan)
+size_t pondi_plan_got_rows(const pond_plan *plan)
 {
-    if (plan->failure) {
-        undone(plan);
-        return;
-    }
-    pondi_plan_run(plan, release_savepoint, undone);
-    plan->catches = 1;
+    return plan->got ? pond_result_row_count(plan->got) : 0;
 }
 
-static void undo(pond_plan *plan)
+int64_t pondi_plan_got_number(pond_plan *plan, size_t column, int64_t fallback)
 {
-    int owns = plan->owns && plan->open;
-    int saved = plan->saved && plan->open;
-    plan->owns = 0;
-    plan->saved = 0;
-    if (plan->joined && !plan->open) { /* the caller's transaction is gone: it has to know */
-        plan->attempts = MOST_ATTEMPTS;
-        plan->heals = MOST_HEALS;
-    }
-    if (owns) {
-        pondi_plan_command(plan, POND_STEP_ROLLBACK, undone);
-    } else if (saved) {
-        pondi_plan_run(plan, back_to_savepoint, undo_savepoint_end);
-    } else {
-        undone(plan);
-        return;
-    }
-    plan->catches = plan->kind != POND_STEP_DONE;
-}
-
-void pondi_plan_undo(pond_plan *plan, pond_error *error, int open)
-{
-    pond_error_free(plan->error);
-    plan->error = error;
-    plan->open = open;
-    undo(plan);
-}
-
-void pondi_plan_fail(pond_plan *plan, pond_error *error)
-{
-    plan->attempts = MOST_ATTEMPTS; /* it is ours: not to be tried again */
-    plan->heals = MOST_HEALS;
-    pondi_plan_undo(plan, error, 1);
-}
-
-void pondi_plan_nomem(pond_plan *plan)
-{
-    pond_error *error = NULL;
-    pondi_error_nomem(&error);
-    plan->owns = 0; /* the host ends what is open: a step needs memory */
-    plan->saved = 0;
-    pond_error_free(plan->error);
-    plan->error = NULL;
-    finish(plan, error);
-}
-
-void pondi_plan_stale(pond_plan *plan)
-{
-    pondi_plan_undo(plan,
-                    pondi_error_new(POND_EUNDEFINED,
-                                    "the tables of \"%s\" are changed again and again: try later",
-                                    plan->name),
-                    1);
-}
-
-static void again(pond_plan *plan)
-{
-    pond_error_free(plan->error);
-    plan->error = NULL;
-    pondi_plan_round(plan);
-}
-
-/* Those who met must not meet again: a random while, longer each time. */
-static int64_t backoff_ms(unsigned tries, int64_t most_ms)
-{
-    const pondi_backoff backoff = {.max_retries = UINT32_MAX,
-                                   .base_delay_ns = 4000000,
-                                   .max_delay_ns = most_ms * 1000000,
-                                   .total_ns = PONDI_NEVER};
-    return pondi_backoff_next(&backoff, tries, 0) / 1000000 + 1;
-}
-
-static int may_heal(const pond_plan *plan, const pond_error *error)
-{
-    enum { TABLE_CHANGED = 1412 };
-    int unknown =
-        error->code == POND_EUNDEFINED || strcmp(error->sqlstate, "0A000") == 0 ||
-        (error->vendor_code == TABLE_CHANGED && pondi_plan_dialect(plan) == POND_DIALECT_MYSQL) ||
-        strcmp(error->sqlstate, "42701") == 0 || strcmp(error->sqlstate, "42P07") == 0;
-    unsigned most = plan->where ? 1 : MOST_HEALS; /* the condition may name what is not there */
-    return unknown && plan->heals < most;
-}
-
-/* Two made the same version of one id, or the same id. Other keys are the caller's affair. */
-static int is_own_key(const pond_error *error)
-{
-    const char *constraint = error->constraint ? error->constraint : "";
-    const char *message = pond_error_message(error);
-    return strstr(constraint, "_pkey") || strcmp(constraint, "PRIMARY") == 0 ||
-           strstr(message, "_history") || strstr(message, ".id") || strstr(message, "PRIMARY");
-}
-
-static int may_retry(const pond_plan *plan, const pond_error *error)
-{
-    if (plan->attempts >= MOST_ATTEMPTS)
-        return 0;
-    if (error->code == POND_EUNIQUE)
-        return plan->class->writes && is_own_key(error);
-    return !plan->joined && (error->code == POND_EDEADLOCK || error->code == POND_ESERIALIZATION);
-}
-
-static void undone(pond_plan *plan)
-{
-    pond_error *error = plan->error;
-    if (may_heal(plan, error)) {
-        plan->heals++;
-        pond_schema_forget(plan->schema, plan->name);
-        if (plan->heals > HEALS_AT_ONCE)
-            pause(plan, backoff_ms(plan->heals - HEALS_AT_ONCE, 100), again);
-        else
-            again(plan);
-    } else if (may_retry(plan, error)) {
-        plan->attempts++;
-        plan->versions = 1;
-        pause(plan, backoff_ms(plan->attempts, 500), again);
-        plan->catches = plan->kind != POND_STEP_DONE;
-    } else {
-        plan->error = NULL;
-        finish(plan, error);
-    }
+    enum { MOST = 64 };
+    pond_value values[MOST];
+    if (!pondi_plan_got_rows(plan) || pond_result_column_count(plan->got) > MOST ||
+        column >= pond_result_column_count(plan->got) ||
+        pond_result_row(plan->got, 0, values, NULL))
+        return fallback;
+    const pond_value *value = &values[column];
+    return value->type == POND_TYPE_INT64 || value->type == POND_TYPE_BOOL ? value->as.integer
+                                                                           : fallback;
 }
 
 /* ---- Rounds ------------------------------------------------------------------------------ */
@@ -455,7 +327,7 @@ static void enter(pond_plan *plan)
     plan->now.as.integer = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
     plan->at = 0;
     if (plan->joined && (many || is_postgres(plan)))
-        pondi_plan_run(plan, savepoint, begun);
+        pondi_plan_run(plan, PONDI_SAVEPOINT, begun);
     else if (many && !plan->joined)
         pondi_plan_command(plan, POND_STEP_BEGIN, begun);
     else
@@ -513,160 +385,4 @@ int pond_plan_start(pond_plan *plan, int in_transaction, pond_error **err)
     plan->capabilities |= plan->schema->capabilities;
     pondi_plan_round(plan);
     return POND_OK;
-}
-
-/* ---- The host's side --------------------------------------------------------------------- */
-
-int pond_plan_next(pond_plan *plan, pond_step *out, pond_error **err)
-{
-    pond_step next = {.struct_size = sizeof(next)};
-    uint32_t size = out->struct_size < sizeof(next) ? out->struct_size : (uint32_t)sizeof(next);
-    if (size < sizeof(next.struct_size))
-        return pondi_error_set(err, POND_EINVAL, "struct_size is %u: set it to sizeof(pond_step)",
-                               (unsigned)size);
-    if (!plan->started)
-        return pondi_error_set(err, POND_EMISUSE, "the plan was not started");
-    next.kind = plan->kind;
-    if (plan->kind != POND_STEP_DONE) {
-        next.sql = plan->sql.data ? plan->sql.data : "";
-        next.sql_size = plan->sql.size;
-        next.params = plan->values;
-        next.row_count = plan->rows;
-        next.column_count = plan->value_count / (plan->rows ? plan->rows : 1);
-        next.wait_ms = plan->kind == POND_STEP_PAUSE ? plan->wait_ms : 0;
-    }
-    memcpy(out, &next, size);
-    out->struct_size = size;
-    return POND_OK;
-}
-
-static int check_waits(const pond_plan *plan, pond_error **err)
-{
-    if (plan->kind != POND_STEP_DONE)
-        return POND_OK;
-    return pondi_error_set(err, POND_EMISUSE, "no step of the plan waits for an answer");
-}
-
-void pondi_plan_feed(pond_plan *plan, pond_result *result)
-{
-    pondi_state then = plan->then;
-    plan->kind = POND_STEP_DONE;
-    plan->got = result;
-    then(plan);
-}
-
-void pondi_plan_feed_failure(pond_plan *plan, pond_error *error, int open)
-{
-    pondi_state then = plan->then;
-    plan->kind = POND_STEP_DONE;
-    if (!plan->catches) {
-        pondi_plan_undo(plan, error, open);
-        return;
-    }
-    plan->failure = error;
-    plan->open = open;
-    then(plan);
-    pond_error_free(plan->failure);
-    plan->failure = NULL;
-}
-
-static int copy_rows(const char *const *names, const pond_value *values, size_t rows,
-                     size_t columns, pondi_row_set *set, pond_error **err)
-{
-    for (size_t i = 0; i < columns; i++) {
-        if (pondi_row_set_name(set, i, names[i]))
-            return pondi_error_nomem(err);
-    }
-    for (size_t row = 0; row < rows; row++) {
-        pond_value *cells = pondi_row_set_add(set);
-        if (!cells)
-            return pondi_error_nomem(err);
-        for (size_t i = 0; i < columns; i++) {
-            cells[i] = values[row * columns + i];
-            if (pondi_row_set_adopt(set, &cells[i]))
-                return pondi_error_nomem(err);
-        }
-    }
-    return POND_OK;
-}
-
-int pond_plan_feed_rows(pond_plan *plan, const char *const *names, const pond_value *values,
-                        uint64_t row_count, uint64_t column_count, int64_t affected,
-                        pond_error **err)
-{
-    int code = check_waits(plan, err);
-    if (code)
-        return code;
-    pondi_row_set *set = pondi_row_set_new((size_t)column_count);
-    if (!set)
-        return pondi_error_nomem(err);
-    set->base.affected = affected;
-    code = copy_rows(names, values, (size_t)row_count, (size_t)column_count, set, err);
-    if (code) {
-        pond_result_release(&set->base);
-        return code;
-    }
-    pondi_plan_feed(plan, &set->base);
-    return POND_OK;
-}
-
-int pond_plan_feed_error(pond_plan *plan, int code, const char *sqlstate, const char *message,
-                         int still_open, pond_error **err)
-{
-    int wrong = check_waits(plan, err);
-    if (wrong)
-        return wrong;
-    pond_error *error = pondi_error_new(code < 0 ? code : POND_EOPERATIONAL, "%s",
-                                        message ? message : pond_error_text(code));
-    pondi_error_set_sqlstate(error, sqlstate);
-    pondi_plan_feed_failure(plan, error, still_open);
-    return POND_OK;
-}
-
-/* ---- What was returned ------------------------------------------------------------------- */
-
-size_t pondi_plan_got_rows(const pond_plan *plan)
-{
-    return plan->got ? pond_result_row_count(plan->got) : 0;
-}
-
-int64_t pondi_plan_got_number(pond_plan *plan, size_t column, int64_t fallback)
-{
-    enum { MOST = 64 };
-    pond_value values[MOST];
-    if (!pondi_plan_got_rows(plan) || pond_result_column_count(plan->got) > MOST ||
-        column >= pond_result_column_count(plan->got) ||
-        pond_result_row(plan->got, 0, values, NULL))
-        return fallback;
-    const pond_value *value = &values[column];
-    return value->type == POND_TYPE_INT64 || value->type == POND_TYPE_BOOL ? value->as.integer
-                                                                           : fallback;
-}
-
-/* ---- The answer -------------------------------------------------------------------------- */
-
-int pond_plan_status(const pond_plan *plan)
-{
-    return plan->status;
-}
-
-pond_result *pond_plan_take_result(pond_plan *plan)
-{
-    pond_result *result = plan->status == POND_OK ? plan->result : NULL;
-    if (result)
-        plan->result = NULL;
-    return result;
-}
-
-pond_error *pond_plan_take_error(pond_plan *plan)
-{
-    pond_error *error = plan->status < 0 ? plan->error : NULL;
-    if (error)
-        plan->error = NULL;
-    return error;
-}
-
-int64_t pond_plan_number(const pond_plan *plan)
-{
-    return plan->number;
 }

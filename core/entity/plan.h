@@ -114,6 +114,11 @@ struct pond_plan {
     size_t made; /* of alter.c */
 };
 
+/* In the caller's transaction. */
+#define PONDI_SAVEPOINT "SAVEPOINT millpond_entity"
+#define PONDI_BACK_TO_SAVEPOINT "ROLLBACK TO SAVEPOINT millpond_entity"
+#define PONDI_RELEASE_SAVEPOINT "RELEASE SAVEPOINT millpond_entity"
+
 /* ---- plan.c ---- */
 int pondi_plan_new(const pondi_plan_class *class, pond_schema *schema, const char *entity,
                    const pond_entity_options *options, pond_plan **out, pond_error **err);
@@ -140,24 +145,30 @@ void pondi_plan_run(pond_plan *plan, const char *sql, pondi_state then);
 
 /* End the body: commit, and give the answer, which was set before. */
 void pondi_plan_leave(pond_plan *plan);
+/* The plan has its answer, or failed; takes `error` over. */
+void pondi_plan_finish(pond_plan *plan, pond_error *error);
+/* Let others go first. */
+void pondi_plan_pause(pond_plan *plan, int64_t wait_ms, pondi_state then);
+/* Begin the round with what is known of the schema. */
+void pondi_plan_round(pond_plan *plan);
+/* The number in row 0 of what was returned; `fallback` if there is none. */
+int64_t pondi_plan_got_number(pond_plan *plan, size_t column, int64_t fallback);
+size_t pondi_plan_got_rows(const pond_plan *plan);
+
+/* ---- plan_failure.c ---- */
 /* Undo, and fail; takes `error` over. */
 void pondi_plan_fail(pond_plan *plan, pond_error *error);
 /* The same for what a statement failed with: the plan may begin again. `open`: the transaction. */
 void pondi_plan_undo(pond_plan *plan, pond_error *error, int open);
 /* Undo, read the schema anew and begin again. */
 void pondi_plan_stale(pond_plan *plan);
-/* Begin the round with what is known of the schema. */
-void pondi_plan_round(pond_plan *plan);
 /* Give up waiting memory: fails the plan. */
 void pondi_plan_nomem(pond_plan *plan);
 
+/* ---- plan_host.c ---- */
 /* Answer the step that waits; each takes its argument over. */
 void pondi_plan_feed(pond_plan *plan, pond_result *result);
 void pondi_plan_feed_failure(pond_plan *plan, pond_error *error, int open);
-
-/* The number in row 0 of what was returned; `fallback` if there is none. */
-int64_t pondi_plan_got_number(pond_plan *plan, size_t column, int64_t fallback);
-size_t pondi_plan_got_rows(const pond_plan *plan);
 
 static inline pond_dialect pondi_plan_dialect(const pond_plan *plan)
 {

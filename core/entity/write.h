@@ -4,6 +4,16 @@
 
 #include "entity/plan.h"
 
+static inline void pondi_put(pond_plan *plan, const char *text)
+{
+    pondi_buffer_append_text(&plan->sql, text);
+}
+
+static inline void pondi_put_name(pond_plan *plan, const char *name)
+{
+    pondi_quote(pondi_plan_dialect(plan), name, &plan->sql);
+}
+
 /* All columns of the main table, each after a prefix such as "m.". */
 void pondi_put_columns(pond_plan *plan, const char *prefix);
 

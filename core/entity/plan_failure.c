@@ -1,0 +1,150 @@
+/* What becomes of a plan whose step failed: what was begun is undone, and then it begins anew,
+ * where that can help, or fails. */
+#include <string.h>
+
+#include "base/clock.h"
+#include "entity/plan.h"
+#include "millpond/millpond.h"
+#include "resilience/retry.h"
+
+enum {
+    MOST_ATTEMPTS = 12, /* of a transaction that meets others */
+    MOST_HEALS = 60,    /* of the schema: whoever adds a field makes all others read it anew */
+    HEALS_AT_ONCE = 4   /* then others go first */
+};
+
+static void undone(pond_plan *plan);
+
+/* Undo what was begun, as far as it is still there; then undone(), which looks at plan->error. */
+static void undo_savepoint_end(pond_plan *plan)
+{
+    if (plan->failure) {
+        undone(plan);
+        return;
+    }
+    pondi_plan_run(plan, PONDI_RELEASE_SAVEPOINT, undone);
+    plan->catches = 1;
+}
+
+static void undo(pond_plan *plan)
+{
+    int owns = plan->owns && plan->open;
+    int saved = plan->saved && plan->open;
+    plan->owns = 0;
+    plan->saved = 0;
+    if (plan->joined && !plan->open) { /* the caller's transaction is gone: it has to know */
+        plan->attempts = MOST_ATTEMPTS;
+        plan->heals = MOST_HEALS;
+    }
+    if (owns) {
+        pondi_plan_command(plan, POND_STEP_ROLLBACK, undone);
+    } else if (saved) {
+        pondi_plan_run(plan, PONDI_BACK_TO_SAVEPOINT, undo_savepoint_end);
+    } else {
+        undone(plan);
+        return;
+    }
+    plan->catches = plan->kind != POND_STEP_DONE;
+}
+
+void pondi_plan_undo(pond_plan *plan, pond_error *error, int open)
+{
+    pond_error_free(plan->error);
+    plan->error = error;
+    plan->open = open;
+    undo(plan);
+}
+
+void pondi_plan_fail(pond_plan *plan, pond_error *error)
+{
+    plan->attempts = MOST_ATTEMPTS; /* it is ours: not to be tried again */
+    plan->heals = MOST_HEALS;
+    pondi_plan_undo(plan, error, 1);
+}
+
+void pondi_plan_nomem(pond_plan *plan)
+{
+    pond_error *error = NULL;
+    pondi_error_nomem(&error);
+    plan->owns = 0; /* the host ends what is open: a step needs memory */
+    plan->saved = 0;
+    pond_error_free(plan->error);
+    plan->error = NULL;
+    pondi_plan_finish(plan, error);
+}
+
+void pondi_plan_stale(pond_plan *plan)
+{
+    pondi_plan_undo(plan,
+                    pondi_error_new(POND_EUNDEFINED,
+                                    "the tables of \"%s\" are changed again and again: try later",
+                                    plan->name),
+                    1);
+}
+
+static void again(pond_plan *plan)
+{
+    pond_error_free(plan->error);
+    plan->error = NULL;
+    pondi_plan_round(plan);
+}
+
+/* Those who met must not meet again: a random while, longer each time. */
+static int64_t backoff_ms(unsigned tries, int64_t most_ms)
+{
+    const pondi_backoff backoff = {.max_retries = UINT32_MAX,
+                                   .base_delay_ns = 4000000,
+                                   .max_delay_ns = most_ms * 1000000,
+                                   .total_ns = PONDI_NEVER};
+    return pondi_backoff_next(&backoff, tries, 0) / 1000000 + 1;
+}
+
+static int may_heal(const pond_plan *plan, const pond_error *error)
+{
+    enum { TABLE_CHANGED = 1412 };
+    int unknown =
+        error->code == POND_EUNDEFINED || strcmp(error->sqlstate, "0A000") == 0 ||
+        (error->vendor_code == TABLE_CHANGED && pondi_plan_dialect(plan) == POND_DIALECT_MYSQL) ||
+        strcmp(error->sqlstate, "42701") == 0 || strcmp(error->sqlstate, "42P07") == 0;
+    unsigned most = plan->where ? 1 : MOST_HEALS; /* the condition may name what is not there */
+    return unknown && plan->heals < most;
+}
+
+/* Two made the same version of one id, or the same id. Other keys are the caller's affair. */
+static int is_own_key(const pond_error *error)
+{
+    const char *constraint = error->constraint ? error->constraint : "";
+    const char *message = pond_error_message(error);
+    return strstr(constraint, "_pkey") || strcmp(constraint, "PRIMARY") == 0 ||
+           strstr(message, "_history") || strstr(message, ".id") || strstr(message, "PRIMARY");
+}
+
+static int may_retry(const pond_plan *plan, const pond_error *error)
+{
+    if (plan->attempts >= MOST_ATTEMPTS)
+        return 0;
+    if (error->code == POND_EUNIQUE)
+        return plan->class->writes && is_own_key(error);
+    return !plan->joined && (error->code == POND_EDEADLOCK || error->code == POND_ESERIALIZATION);
+}
+
+static void undone(pond_plan *plan)
+{
+    pond_error *error = plan->error;
+    if (may_heal(plan, error)) {
+        plan->heals++;
+        pond_schema_forget(plan->schema, plan->name);
+        if (plan->heals > HEALS_AT_ONCE)
+            pondi_plan_pause(plan, backoff_ms(plan->heals - HEALS_AT_ONCE, 100), again);
+        else
+            again(plan);
+    } else if (may_retry(plan, error)) {
+        plan->attempts++;
+        plan->versions = 1;
+        pondi_plan_pause(plan, backoff_ms(plan->attempts, 500), again);
+        plan->catches = plan->kind != POND_STEP_DONE;
+    } else {
+        plan->error = NULL;
+        pondi_plan_finish(plan, error);
+    }
+}

@@ -1,0 +1,141 @@
+/* A plan as its host sees it: the step that waits, answers to it, and the plan's own answer. */
+#include <string.h>
+
+#include "driver/result.h"
+#include "driver/row_set.h"
+#include "entity/plan.h"
+#include "millpond/millpond.h"
+
+int pond_plan_next(pond_plan *plan, pond_step *out, pond_error **err)
+{
+    pond_step next = {.struct_size = sizeof(next)};
+    uint32_t size = out->struct_size < sizeof(next) ? out->struct_size : (uint32_t)sizeof(next);
+    if (size < sizeof(next.struct_size))
+        return pondi_error_set(err, POND_EINVAL, "struct_size is %u: set it to sizeof(pond_step)",
+                               (unsigned)size);
+    if (!plan->started)
+        return pondi_error_set(err, POND_EMISUSE, "the plan was not started");
+    next.kind = plan->kind;
+    if (plan->kind != POND_STEP_DONE) {
+        next.sql = plan->sql.data ? plan->sql.data : "";
+        next.sql_size = plan->sql.size;
+        next.params = plan->values;
+        next.row_count = plan->rows;
+        next.column_count = plan->value_count / (plan->rows ? plan->rows : 1);
+        next.wait_ms = plan->kind == POND_STEP_PAUSE ? plan->wait_ms : 0;
+    }
+    memcpy(out, &next, size);
+    out->struct_size = size;
+    return POND_OK;
+}
+
+static int check_waits(const pond_plan *plan, pond_error **err)
+{
+    if (plan->kind != POND_STEP_DONE)
+        return POND_OK;
+    return pondi_error_set(err, POND_EMISUSE, "no step of the plan waits for an answer");
+}
+
+void pondi_plan_feed(pond_plan *plan, pond_result *result)
+{
+    pondi_state then = plan->then;
+    plan->kind = POND_STEP_DONE;
+    plan->got = result;
+    then(plan);
+}
+
+void pondi_plan_feed_failure(pond_plan *plan, pond_error *error, int open)
+{
+    pondi_state then = plan->then;
+    plan->kind = POND_STEP_DONE;
+    if (!plan->catches) {
+        pondi_plan_undo(plan, error, open);
+        return;
+    }
+    plan->failure = error;
+    plan->open = open;
+    then(plan);
+    pond_error_free(plan->failure);
+    plan->failure = NULL;
+}
+
+static int copy_rows(const char *const *names, const pond_value *values, size_t rows,
+                     size_t columns, pondi_row_set *set, pond_error **err)
+{
+    for (size_t i = 0; i < columns; i++) {
+        if (pondi_row_set_name(set, i, names[i]))
+            return pondi_error_nomem(err);
+    }
+    for (size_t row = 0; row < rows; row++) {
+        pond_value *cells = pondi_row_set_add(set);
+        if (!cells)
+            return pondi_error_nomem(err);
+        for (size_t i = 0; i < columns; i++) {
+            cells[i] = values[row * columns + i];
+            if (pondi_row_set_adopt(set, &cells[i]))
+                return pondi_error_nomem(err);
+        }
+    }
+    return POND_OK;
+}
+
+int pond_plan_feed_rows(pond_plan *plan, const char *const *names, const pond_value *values,
+                        uint64_t row_count, uint64_t column_count, int64_t affected,
+                        pond_error **err)
+{
+    int code = check_waits(plan, err);
+    if (code)
+        return code;
+    pondi_row_set *set = pondi_row_set_new((size_t)column_count);
+    if (!set)
+        return pondi_error_nomem(err);
+    set->base.affected = affected;
+    code = copy_rows(names, values, (size_t)row_count, (size_t)column_count, set, err);
+    if (code) {
+        pond_result_release(&set->base);
+        return code;
+    }
+    pondi_plan_feed(plan, &set->base);
+    return POND_OK;
+}
+
+int pond_plan_feed_error(pond_plan *plan, int code, const char *sqlstate, const char *message,
+                         int still_open, pond_error **err)
+{
+    int wrong = check_waits(plan, err);
+    if (wrong)
+        return wrong;
+    pond_error *error = pondi_error_new(code < 0 ? code : POND_EOPERATIONAL, "%s",
+                                        message ? message : pond_error_text(code));
+    pondi_error_set_sqlstate(error, sqlstate);
+    pondi_plan_feed_failure(plan, error, still_open);
+    return POND_OK;
+}
+
+/* ---- The answer -------------------------------------------------------------------------- */
+
+int pond_plan_status(const pond_plan *plan)
+{
+    return plan->status;
+}
+
+pond_result *pond_plan_take_result(pond_plan *plan)
+{
+    pond_result *result = plan->status == POND_OK ? plan->result : NULL;
+    if (result)
+        plan->result = NULL;
+    return result;
+}
+
+pond_error *pond_plan_take_error(pond_plan *plan)
+{
+    pond_error *error = plan->status < 0 ? plan->error : NULL;
+    if (error)
+        plan->error = NULL;
+    return error;
+}
+
+int64_t pond_plan_number(const pond_plan *plan)
+{
+    return plan->number;
+}

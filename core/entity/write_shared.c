@@ -1,0 +1,118 @@
+/* Parts of statements that writes of one entity and of many share. */
+#include "driver/param.h"
+#include "entity/write.h"
+#include "millpond/millpond.h"
+
+void pondi_put_columns(pond_plan *plan, const char *prefix)
+{
+    const pondi_entity *entity = plan->entity;
+    for (size_t i = 0; i < entity->count; i++) {
+        pondi_put(plan, i ? ", " : "");
+        pondi_put(plan, prefix);
+        pondi_put_name(plan, entity->columns[i].name);
+    }
+}
+
+void pondi_put_guard(pond_plan *plan)
+{
+    switch (pondi_plan_dialect(plan)) {
+    case POND_DIALECT_POSTGRES:
+        pondi_put(plan, "(SELECT c.relnatts FROM pg_catalog.pg_class c WHERE c.oid = CAST('");
+        pondi_put_table(plan, "");
+        pondi_put(plan, "' AS regclass)) = ");
+        break;
+    case POND_DIALECT_MYSQL:
+        pondi_put(plan, "(SELECT count(*) FROM ");
+        pondi_put_table(plan, "_meta");
+        pondi_put(plan, ") = ");
+        break;
+    case POND_DIALECT_SQLITE:
+        pondi_put(plan, "(SELECT count(*) FROM pragma_table_info('");
+        pondi_put(plan, plan->name);
+        pondi_put(plan, "')) = ");
+        break;
+    }
+    pondi_buffer_appendf(&plan->sql, "%lld", (long long)plan->entity->guard);
+}
+
+void pondi_put_shape(pond_plan *plan)
+{
+    pondi_buffer_appendf(&plan->sql, " /* %08x */", (unsigned)plan->entity->shape);
+}
+
+void pondi_put_history_head(pond_plan *plan)
+{
+    pondi_put(plan, "INSERT INTO ");
+    pondi_put_table(plan, "_history");
+    pondi_put(plan, " (");
+    pondi_put_columns(plan, "");
+    pondi_put(plan, ", history_timestamp, history_user_id, history_comment) SELECT ");
+    pondi_put_columns(plan, "m.");
+    pondi_put(plan, ", m.updated_at, m.updated_by, ");
+    pondi_put(plan, pondi_plan_dialect(plan) == POND_DIALECT_POSTGRES ? "CAST(? AS text)" : "?");
+    pondi_plan_param_text(plan, plan->comment);
+    pondi_put(plan, " FROM ");
+}
+
+void pondi_put_next_version(pond_plan *plan, const pond_value *id)
+{
+    pondi_put(plan, "1 + COALESCE((SELECT max(h.version) FROM ");
+    pondi_put_table(plan, "_history");
+    pondi_put(plan, " h WHERE h.id = ");
+    if (id) {
+        pondi_put(plan, "?");
+        pondi_plan_param(plan, id);
+    } else {
+        pondi_put(plan, "s.id");
+    }
+    pondi_put(plan, "), 0)");
+}
+
+void pondi_put_own_updates(pond_plan *plan, const char *old)
+{
+    pond_dialect dialect = pondi_plan_dialect(plan);
+    static const char *const names[] = {"updated_at", "updated_by"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        pondi_put_name(plan, names[i]);
+        pondi_put(plan, dialect == POND_DIALECT_MYSQL ? " = VALUES(" : " = excluded.");
+        pondi_put_name(plan, names[i]);
+        pondi_put(plan, dialect == POND_DIALECT_MYSQL ? "), " : ", ");
+    }
+    pondi_put_name(plan, "version");
+    pondi_put(plan, " = COALESCE(");
+    pondi_put(plan, old);
+    pondi_put_name(plan, "version");
+    pondi_put(plan, ", 0) + 1");
+}
+
+/* An upsert tries the insert first: it must not fail for columns that a change leaves alone, nor
+ * meet another row by another key. */
+int pondi_needs_care(const pond_plan *plan, const pondi_record *record)
+{
+    const pondi_entity *entity = plan->entity;
+    if (!entity->careful || pondi_plan_dialect(plan) == POND_DIALECT_MYSQL)
+        return entity->careful;
+    for (size_t i = 0; i < entity->count; i++) {
+        int given = entity->columns[i].role != PONDI_ROLE_FIELD || !entity->columns[i].required;
+        for (size_t k = 0; k < record->count && !given; k++)
+            given = record->fields[k].column == i;
+        if (!given)
+            return 1;
+    }
+    return 0;
+}
+
+int pondi_is_small(const pondi_record *records, size_t count)
+{
+    enum { MOST = 256 * 1024, NUMBER = 20 };
+    size_t size = 0;
+    for (size_t i = 0; i < count; i++) {
+        for (size_t k = 0; k < records[i].count; k++) {
+            const pond_value *value = &records[i].fields[k].fitted;
+            size += pondi_param_has_text(value) ? value->as.text.size : NUMBER;
+        }
+        if (size > MOST)
+            return 0;
+    }
+    return 1;
+}
