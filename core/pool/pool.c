@@ -10,22 +10,14 @@
 #include "millpond/millpond.h"
 #include "pool/metrics.h"
 
-static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER; /* guards `pools` */
+static pondi_process_lock registry_lock = PONDI_PROCESS_LOCK; /* guards `pools` */
 static pondi_list pools = {&pools, &pools};
-static uint32_t registry_process;
 
-/* A forked child begins with no pools; its parent may have held the lock at that moment. */
+/* A forked child begins with no pools. */
 static void lock_registry(void)
 {
-    uint32_t process = pondi_process_generation();
-    if (registry_process != process) {
-        if (registry_process) {
-            pthread_mutex_init(&registry_lock, NULL);
-            pondi_list_init(&pools);
-        }
-        registry_process = process;
-    }
-    pthread_mutex_lock(&registry_lock);
+    if (pondi_process_lock_take(&registry_lock))
+        pondi_list_init(&pools);
 }
 
 /* ---- Create and destroy ------------------------------------------------------------------ */
@@ -94,7 +86,7 @@ int pond_pool_open(pond_config *config, pond_pool **out, pond_error **err)
         if (!code)
             pondi_list_push_back(&pools, &(*out)->link);
     }
-    pthread_mutex_unlock(&registry_lock);
+    pondi_process_lock_give(&registry_lock);
     return code;
 }
 
@@ -102,7 +94,7 @@ void pondi_pool_unregister(pond_pool *pool)
 {
     lock_registry();
     pondi_list_remove(&pool->link);
-    pthread_mutex_unlock(&registry_lock);
+    pondi_process_lock_give(&registry_lock);
 }
 
 size_t pond_pool_list(pond_pool **out, size_t capacity)
@@ -116,7 +108,7 @@ size_t pond_pool_list(pond_pool **out, size_t capacity)
         else if (retain_if_alive(pool))
             out[count++] = pool;
     }
-    pthread_mutex_unlock(&registry_lock);
+    pondi_process_lock_give(&registry_lock);
     return count;
 }
 

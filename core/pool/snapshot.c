@@ -233,30 +233,24 @@ static void merge(pond_metrics *to, const pond_metrics *from, int counts_only)
     }
 }
 
-static pthread_mutex_t known_lock = PTHREAD_MUTEX_INITIALIZER; /* guards all below */
-static pondi_list known = {&known, &known};                    /* pools, until they are freed */
-static pond_metrics *gone;                                     /* counts of those that were */
-static uint32_t known_process;
+static pondi_process_lock known_lock = PONDI_PROCESS_LOCK; /* guards all below */
+static pondi_list known = {&known, &known};                /* pools, until they are freed */
+static pond_metrics *gone;                                 /* counts of those that were */
 
-/* A forked child begins with none; its parent may have held the lock at that moment. */
+/* A forked child begins with none. */
 static void lock_known(void)
 {
-    uint32_t process = pondi_process_generation();
-    if (known_process != process) {
-        if (known_process)
-            pthread_mutex_init(&known_lock, NULL);
-        known_process = process;
+    if (pondi_process_lock_take(&known_lock)) {
         pondi_list_init(&known);
         gone = NULL;
     }
-    pthread_mutex_lock(&known_lock);
 }
 
 void pondi_metrics_know(pond_pool *pool)
 {
     lock_known();
     pondi_list_push_back(&known, &pool->metrics_link);
-    pthread_mutex_unlock(&known_lock);
+    pondi_process_lock_give(&known_lock);
 }
 
 void pondi_metrics_forget(pond_pool *pool)
@@ -272,7 +266,7 @@ void pondi_metrics_forget(pond_pool *pool)
         merge(gone, last, 1);
         gone->failed = 0; /* what did not fit into memory is lost */
     }
-    pthread_mutex_unlock(&known_lock);
+    pondi_process_lock_give(&known_lock);
     pond_metrics_free(last);
 }
 
@@ -291,7 +285,7 @@ static void add_all(pond_metrics *to)
     }
     if (gone)
         merge(to, gone, 0);
-    pthread_mutex_unlock(&known_lock);
+    pondi_process_lock_give(&known_lock);
 }
 
 /* ---- Public ------------------------------------------------------------------------------ */

@@ -1,5 +1,4 @@
 /* Breakers by name, for all of the process. */
-#include <pthread.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -8,21 +7,9 @@
 #include "base/versioned.h"
 #include "resilience/breaker.h"
 
-static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER; /* guards `breakers` */
-static pondi_list breakers = {&breakers, &breakers};              /* a reference each */
-static uint32_t registry_process;
-
-/* A forked child keeps the breakers, but its parent may have held the lock at that moment. */
-static void lock_registry(void)
-{
-    uint32_t process = pondi_process_generation();
-    if (registry_process != process) {
-        if (registry_process)
-            pthread_mutex_init(&registry_lock, NULL);
-        registry_process = process;
-    }
-    pthread_mutex_lock(&registry_lock);
-}
+/* A reference each; a forked child keeps them. */
+static pondi_process_lock registry_lock = PONDI_PROCESS_LOCK; /* guards `breakers` */
+static pondi_list breakers = {&breakers, &breakers};
 
 static pond_breaker *breaker_at(pondi_list *node)
 {
@@ -97,7 +84,7 @@ int pond_breaker_get_or_create(const char *name, const pond_breaker_options *opt
     int code = read_options(options, &settings, err);
     if (code)
         return code;
-    lock_registry();
+    pondi_process_lock_take(&registry_lock);
     pond_breaker *found = find(name);
     if (!found) {
         code = pondi_breaker_new(name, &settings, NULL, &found, err);
@@ -105,17 +92,17 @@ int pond_breaker_get_or_create(const char *name, const pond_breaker_options *opt
             pondi_list_push_back(&breakers, &found->link);
     }
     *out = pond_breaker_retain(found);
-    pthread_mutex_unlock(&registry_lock);
+    pondi_process_lock_give(&registry_lock);
     return code;
 }
 
 int pond_breaker_forget(const char *name)
 {
-    lock_registry();
+    pondi_process_lock_take(&registry_lock);
     pond_breaker *found = find(name);
     if (found)
         pondi_list_remove(&found->link);
-    pthread_mutex_unlock(&registry_lock);
+    pondi_process_lock_give(&registry_lock);
     pond_breaker_release(found);
     return found != NULL;
 }
@@ -123,12 +110,12 @@ int pond_breaker_forget(const char *name)
 size_t pond_breaker_list(pond_breaker **out, size_t capacity)
 {
     size_t count = 0;
-    lock_registry();
+    pondi_process_lock_take(&registry_lock);
     for (pondi_list *node = breakers.next; node != &breakers; node = node->next) {
         if (count < capacity)
             out[count] = pond_breaker_retain(breaker_at(node));
         count++;
     }
-    pthread_mutex_unlock(&registry_lock);
+    pondi_process_lock_give(&registry_lock);
     return count;
 }

@@ -8,22 +8,14 @@
 #include "base/process.h"
 #include "drivers/sqlite/sqlite.h"
 
-static pthread_mutex_t known_lock = PTHREAD_MUTEX_INITIALIZER; /* guards all below */
+static pondi_process_lock known_lock = PONDI_PROCESS_LOCK; /* guards all below */
 static pondi_list known = {&known, &known};
-static uint32_t known_process;
 
-/* A forked child begins with none: its parent's writers are busy for ever there, and the lock may
- * have been held at that moment. */
+/* A forked child begins with none: its parent's writers are busy for ever there. */
 static void lock_known(void)
 {
-    uint32_t process = pondi_process_generation();
-    if (known_process != process) {
-        if (known_process)
-            pthread_mutex_init(&known_lock, NULL);
-        known_process = process;
+    if (pondi_process_lock_take(&known_lock))
         pondi_list_init(&known);
-    }
-    pthread_mutex_lock(&known_lock);
 }
 
 /* The file may not exist yet: then its folder tells. URIs and what is in memory are taken as they
@@ -67,7 +59,7 @@ static pondi_sqlite_writers *make(char *file)
     }
     pondi_sqlite_writers_init(writers);
     writers->file = file;
-    writers->process = known_process;
+    writers->process = pondi_process_generation();
     pondi_list_push_back(&known, &writers->link);
     return writers;
 }
@@ -85,7 +77,7 @@ pondi_sqlite_writers *pondi_sqlite_writers_join(const char *path)
         writers = make(file);
     if (writers)
         writers->pools++;
-    pthread_mutex_unlock(&known_lock);
+    pondi_process_lock_give(&known_lock);
     return writers;
 }
 
@@ -97,7 +89,7 @@ void pondi_sqlite_writers_part(pondi_sqlite_writers *writers)
     int last = --writers->pools == 0;
     if (last)
         pondi_list_remove(&writers->link);
-    pthread_mutex_unlock(&known_lock);
+    pondi_process_lock_give(&known_lock);
     if (!last)
         return;
     pondi_sqlite_writers_destroy(writers);
