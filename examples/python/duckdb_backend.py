@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -22,13 +23,11 @@ ERRORS: list[tuple[type[Exception], str, type[millpond.Error]]] = [  # the first
     (duckdb.ConnectionException, "", millpond.ClosedError),
     (duckdb.Error, "", millpond.StatementError),
 ]
+THREADS = ThreadPoolExecutor(64, "duckdb")  # they wait while DuckDB works in threads of its own
 
 
-class DuckdbSqlGenerator(millpond.PostgresSqlGenerator):
-    """DuckDB takes PostgreSQL's SQL; entities are kept as on SQLite, but for this."""
-
-    entity_dialect = "sqlite"
-    entity_capabilities = 0
+class DuckdbSqlGenerator(millpond.PostgresSqlGenerator):  # but entities are kept as on SQLite
+    entity_dialect, entity_capabilities = "sqlite", 0
     OTHERWISE = {
         "sqlite_schema s, pragma_table_info(s.name) c": "sqlite_master s JOIN (SELECT table_name, "
         "column_name AS name, data_type AS type, NOT is_nullable AS notnull, FALSE AS pk, "
@@ -47,15 +46,8 @@ class DuckdbSqlGenerator(millpond.PostgresSqlGenerator):
     def get_timeout_sql(self, timeout: float | None = None) -> None:
         pass  # statements are interrupted instead
 
-    def get_transaction_sql(self, isolation: Any = None, read_only: bool = False) -> Any:
-        if super().get_transaction_sql(isolation, read_only).begin:
-            raise millpond.UnsupportedError("DuckDB's transactions have no settings")
-        return super().get_transaction_sql()
 
-
-class DuckdbSyncConnection(millpond.SyncConnection):
-    parameter_converter: Any = DuckdbSqlGenerator()
-
+class DuckdbConnection:
     def __init__(self, raw_conn: duckdb.DuckDBPyConnection) -> None:
         self._conn = raw_conn
         self._open = False  # a transaction
@@ -69,25 +61,41 @@ class DuckdbSyncConnection(millpond.SyncConnection):
                 return translated(str(error))
         return error
 
-    def _prepare_statement_sync(self, native_sql: str) -> Any:
+    def _prepare(self, native_sql: str) -> Any:
         statements = self._conn.extract_statements(native_sql)
         if len(statements) != 1:
             raise millpond.SqlSyntaxError(f"this text has {len(statements)}, or is empty")
         return statements[0]
 
-    def _execute_statement_sync(self, statement: Any, params: Any = None) -> millpond.Result:
+    def _batches(self, statement: Any, params: Any, batch: int) -> Iterator[millpond.Result]:
         done = self._conn.execute(statement, params or None)
         names = [column[0] for column in done.description or ()]
-        rows = done.fetchall()
         if names in (["Count"], ["Success"]):  # a statement without rows
-            return millpond.Result(rowcount=rows[0][0] if rows and names == ["Count"] else 0)
-        return millpond.Result(rows, names, rowcount=len(rows))
+            rows = done.fetchall()
+            yield millpond.Result(rowcount=rows[0][0] if rows and names == ["Count"] else 0)
+            return
+        while rows := done.fetchmany(batch):
+            yield millpond.Result(rows, names, rowcount=len(rows))
+        yield millpond.Result((), names, rowcount=0)
 
     def _transact(self, verb: str) -> None:
         if self._open == (verb == "BEGIN"):
             raise millpond.TransactionStateError(STATES[self._open])
         self._open = verb == "BEGIN"
         self._conn.execute(verb)
+
+    def _versions(self) -> dict[str, str]:
+        return dict.fromkeys(("db_server_version", "db_driver"), f"DuckDB {duckdb.__version__}")
+
+
+class DuckdbSyncConnection(DuckdbConnection, millpond.SyncConnection):
+    parameter_converter: Any = DuckdbSqlGenerator()
+    _prepare_statement_sync: Any = DuckdbConnection._prepare
+    _stream_statement_sync: Any = DuckdbConnection._batches
+    get_version_details: Any = DuckdbConnection._versions
+
+    def _execute_statement_sync(self, statement: Any, params: Any = None) -> millpond.Result:
+        return next(self._batches(statement, params, 1 << 62))
 
     def in_transaction(self) -> bool:
         return self._open
@@ -102,55 +110,46 @@ class DuckdbSyncConnection(millpond.SyncConnection):
         self._transact("ROLLBACK")
 
     def close(self) -> None:
-        self._open = False
         self._conn.close()
-
-    def get_version_details(self) -> dict[str, str]:
-        return dict.fromkeys(("db_server_version", "db_driver"), f"DuckDB {duckdb.__version__}")
-
-
-THREADS = ThreadPoolExecutor(64, "duckdb")  # they wait while DuckDB works in threads of its own
 
 
 async def in_thread(function: Any, *args: Any) -> Any:
     return await asyncio.get_running_loop().run_in_executor(THREADS, function, *args)
 
 
-class DuckdbAsyncConnection(millpond.AsyncConnection):
-    parameter_converter: Any = DuckdbSyncConnection.parameter_converter
-
-    def __init__(self, raw_conn: duckdb.DuckDBPyConnection) -> None:
-        self._sync = DuckdbSyncConnection(raw_conn)
-
-    def _interrupt_statement(self) -> None:
-        self._sync._interrupt_statement()
-
-    def _translate_error(self, error: Exception) -> Exception:
-        return self._sync._translate_error(error)
+class DuckdbAsyncConnection(DuckdbConnection, millpond.AsyncConnection):
+    parameter_converter: Any = DuckdbSqlGenerator()
 
     async def _prepare_statement_async(self, native_sql: str) -> Any:
-        return self._sync._prepare_statement_sync(native_sql)
+        return self._prepare(native_sql)
 
     async def _execute_statement_async(self, statement: Any, params: Any = None) -> Any:
-        return await in_thread(self._sync._execute_statement_sync, statement, params)
+        return await in_thread(next, self._batches(statement, params, 1 << 62))
+
+    async def _stream_statement_async(
+        self, statement: Any, params: Any = None, batch: int = 1000
+    ) -> AsyncIterator[millpond.Result]:
+        batches = self._batches(statement, params, batch)
+        while (rows := await in_thread(next, batches, None)) is not None:
+            yield rows
 
     async def in_transaction(self) -> bool:
-        return self._sync.in_transaction()
+        return self._open
 
     async def begin_transaction(self) -> None:
-        await in_thread(self._sync.begin_transaction)
+        await in_thread(self._transact, "BEGIN")
 
     async def commit_transaction(self) -> None:
-        await in_thread(self._sync.commit_transaction)
+        await in_thread(self._transact, "COMMIT")
 
     async def rollback_transaction(self) -> None:
-        await in_thread(self._sync.rollback_transaction)
+        await in_thread(self._transact, "ROLLBACK")
 
     async def close(self) -> None:
-        self._sync.close()
+        self._conn.close()
 
     async def get_version_details(self) -> dict[str, str]:
-        return self._sync.get_version_details()
+        return self._versions()
 
 
 class DuckdbPool(millpond.ConnectionPool):  # of what DuckDB calls cursors

@@ -4,7 +4,6 @@ import fnmatch
 
 COROUTINE = "its calls are coroutines: begun when first awaited, and awaited once"
 SAVEPOINT = "DuckDB has no savepoints"
-STREAM = "it reads all rows at once"
 CONFLICT = "DuckDB fails one of two writers instead of letting it wait"
 PARAMETER = "DuckDB's own package takes or refuses parameters, in its own words"
 
@@ -16,7 +15,6 @@ QUIRKS: dict[str, dict[str, str]] = {
         "test_a_pool_survives_its_event_loop[*": "each event loop has a pool of its own",
         "test_a_forgotten_connection_comes_back_*": "nobody knows its state, so it is closed",
         "test_a_connection_left_open_is_warned_of[*": "the warning names the place instead",
-        "test_a_lost_connection_does_not_hide_the_error[*": "closing ends the transaction, too",
         "test_a_syntax_error_has_a_sqlstate_and_a_position[*": "DuckDB names no position",
         "test_an_unsupported_type_names_the_parameter[*": PARAMETER,
         "test_an_integer_out_of_range_names_the_parameter[*": PARAMETER,
@@ -24,8 +22,6 @@ QUIRKS: dict[str, dict[str, str]] = {
         "test_a_nul_in_text_is_refused_never_cut[*": PARAMETER,
         "test_executemany_is_all_or_nothing_and_names_the_row[*": PARAMETER,
         "test_a_value_comes_back_as_it_was[duckdb-json-*": "DuckDB's JSON comes as text",
-        "test_another_statement_is_refused_while_a_stream_is_open[*": STREAM,
-        "test_a_connection_with_an_open_stream_is_cleaned_on_release[*": STREAM,
         "test_the_bytes_of_values_are_counted[*": "bytes are counted by the core alone",
         "test_a_call_is_part_of_an_open_transaction[*": SAVEPOINT,
         "test_a_call_that_fails_leaves_the_open_transaction_usable[*": SAVEPOINT,
@@ -48,7 +44,6 @@ QUIRKS: dict[str, dict[str, str]] = {
         "test_a_block_inside_begin_transaction_is_a_savepoint[*": SAVEPOINT,
         "test_force_rollback_keeps_nothing[*": SAVEPOINT,
         "test_transactions::test_the_same_works_without_asyncio[*": SAVEPOINT,
-        "test_settings_belong_to_the_outermost[*": "its transactions have no settings",
         "test_serializable_holds_for_one_transaction[*": "its transactions have no settings",
         "test_read_only_refuses_writes_and_ends_with_the_block[*": "they have no settings",
     },

@@ -34,8 +34,7 @@ class Result(list[tuple[Any, ...]]):
     @property
     def lastrowid(self) -> int | None:
         """The id that an insert made, or None."""
-    @property
-    def _more(self) -> bool: ...
+    _more: bool
 
 @final
 class ArrowResult:

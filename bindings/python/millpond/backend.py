@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _native
 from ._breakers import Breakers
+from ._open_stream import OpenStream
 from ._plans import entity_schema
 from .circuit import Guard
 from .exceptions import (
@@ -64,6 +65,7 @@ class Lease:
         "since",
         "stack",
         "stopping",
+        "stream",
         "to",
         "turn",
     )
@@ -89,6 +91,7 @@ class Lease:
         self.broken = False
         self.stopping = False  # a statement of several rows
         self.in_transaction = False  # by begin_transaction()
+        self.stream: OpenStream | None = None
 
     def check(self) -> None:
         """Raises if the connection must not be used, or not here."""
@@ -261,6 +264,7 @@ class BackendPool:
         assert lease.to is not None
         lease.cleaning = True
         try:
+            await connection._end_stream()
             if not lease.broken and await connection.in_transaction():
                 _log.warning(
                     "a connection was released with an open transaction, which was rolled back"
@@ -304,6 +308,7 @@ class BackendPool:
         lease = self._end(connection)
         lease.cleaning = True
         try:
+            connection._end_stream()
             if not lease.broken and connection.in_transaction():
                 _log.warning(
                     "a connection was released with an open transaction, which was rolled back"

@@ -12,11 +12,12 @@ import functools
 import math
 import threading
 import types
-from collections.abc import Awaitable, Coroutine, Generator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import _native
 from ._native import Result
+from ._open_stream import OpenStream, as_result
 from ._plans import entity_schema, pause_async, pause_sync, run_plan
 from ._steps import Steps, run_async, run_sync
 from .exceptions import (
@@ -53,13 +54,6 @@ SQLSTATES = {
 #: Seconds that a statement gets to end after it was told to.
 GRACE = 0.7
 INTERRUPT_EVERY = 0.02
-
-
-def as_result(answer: Any) -> Result:
-    """What a backend returned for a statement: a Result, rows, or None."""
-    if isinstance(answer, Result):
-        return answer
-    return Result(() if answer is None else [tuple(row) for row in answer])
 
 
 class _Nothing(Awaitable[None]):
@@ -171,10 +165,24 @@ class _Backend:
         if lease is not None:
             lease.in_transaction = verb == TRANSACTION[0]
 
-    def _check_lease(self) -> None:
+    def _check_lease(self) -> Lease | None:
         lease = self._lease_of()
         if lease is not None:
             lease.check()
+            if lease.stream is not None and not lease.stream.over:
+                raise MisuseError(
+                    "a stream is open on this connection: read it to its end or close it, or use "
+                    "another connection"
+                )
+        return lease
+
+    def _open_stream(self) -> OpenStream:
+        lease = self._lease_of()
+        if lease is not None:
+            lease.check()
+        if lease is None or lease.stream is None or lease.stream.over:
+            raise MisuseError("no stream is open on this connection")
+        return lease.stream
 
     def _mark_broken(self) -> None:
         """A statement goes on though it was told to stop: nobody may use the connection again."""
@@ -232,12 +240,19 @@ class _Backend:
         return statement
 
     def _one(
-        self, prepare: Any, run: Any, sql: str, params: Params, limit: str | None, tags: Tags
+        self,
+        prepare: Any,
+        run: Any,
+        run_limit: Any,
+        sql: str,
+        params: Params,
+        limit: str | None,
+        tags: Tags,
     ) -> Steps[Result]:
         native, native_params = self._native_statement(sql, params, tags)
         try:
             if limit:
-                yield run((yield from self._prepare_steps(prepare, limit)), [])
+                yield run_limit((yield from self._prepare_steps(prepare, limit)), [])
             statement = yield from self._prepare_steps(prepare, native)
             return as_result((yield run(statement, native_params)))
         except Exception as error:
@@ -364,9 +379,8 @@ class AsyncExecute(_Backend):
         self._check_lease()
         seconds = self._seconds(timeout)
         limit = self.parameter_converter.get_timeout_sql(seconds)  # type: ignore[attr-defined]
-        steps = self._one(
-            self._prepare_statement_async, self._execute_statement_async, sql, params, limit, tags
-        )
+        run = self._execute_statement_async
+        steps = self._one(self._prepare_statement_async, run, run, sql, params, limit, tags)
         with self._timed(sql, tags):
             return await self._within(seconds, run_async(steps))
 
@@ -381,6 +395,13 @@ class AsyncExecute(_Backend):
         """
         raise UnsupportedError(f"{type(self).__name__} has no fetch_arrow()")
 
+    async def _stream_statement_async(
+        self, statement: Any, params: Any = None, batch: int = 1000
+    ) -> AsyncIterator[Result]:
+        """Run a prepared statement and yield its rows, ``batch`` at a time: each a Result with the
+        columns' names, and only the last with fewer rows. By default all rows come at once."""
+        yield as_result(await self._execute_statement_async(statement, params))
+
     async def _stream(
         self,
         batch: int,
@@ -389,14 +410,36 @@ class AsyncExecute(_Backend):
         timeout: float | None = None,
         tags: Tags = None,
     ) -> Result:
-        """The first batch of a stream. By default all rows at once: a backend whose driver reads
-        rows piece by piece overrides this, ``_fetch`` and ``_end_stream``."""
+        """The first batch of a stream."""
         _check_batch(batch)
-        return await self.execute(sql, params, timeout, tags)
+        lease = self._check_lease()
+        if lease is None:
+            return await self.execute(sql, params, timeout, tags)
+        seconds = self._seconds(timeout)
+        limit = self.parameter_converter.get_timeout_sql(seconds)  # type: ignore[attr-defined]
+
+        def run(statement: Any, native_params: Any) -> Awaitable[Result]:
+            batches = self._stream_statement_async(statement, native_params, batch)
+            lease.stream = OpenStream(batches, batch)
+            return lease.stream.next()
+
+        execute = self._execute_statement_async
+        ways = (self._prepare_statement_async, run, execute)
+        with self._timed(sql, tags):
+            return await self._within(
+                seconds, run_async(self._one(*ways, sql, params, limit, tags))
+            )
 
     async def _fetch(self, timeout: float | None, /) -> Result:
         """The next batch of the open stream."""
-        raise MisuseError("no stream is open on this connection")
+        stream = self._open_stream()
+        return await self._within(self._seconds(timeout), self._translating(stream.next()))
+
+    async def _translating(self, work: Awaitable[_Value]) -> _Value:
+        try:
+            return await work
+        except Exception as error:
+            raise self._translated(error, None) from error.__cause__
 
     def _release(self) -> Awaitable[None]:
         """Give it back to its pool."""
@@ -407,7 +450,18 @@ class AsyncExecute(_Backend):
 
     def _end_stream(self) -> Awaitable[None]:
         """End the open stream, if any, even if nobody awaits what this returns."""
-        return _Nothing()
+        lease = self._lease_of()
+        stream = lease.stream if lease else None
+        if lease is None or stream is None:
+            return _Nothing()
+        lease.stream = None
+        if asyncio._get_running_loop() is not lease.home:  # the collector of garbage came by here
+            lease.broken = True
+            return _Nothing()
+        task = asyncio.ensure_future(self._in_turn(stream.close()))
+        lease.owner._closing.add(task)
+        task.add_done_callback(lease.owner._closing.discard)
+        return task
 
     def _entity(self, *args: Any) -> Awaitable[Any]:
         return run_async(run_plan(self, self._plan(*args), pause_async))
@@ -543,16 +597,9 @@ class SyncExecute(_Backend):
         seconds = self._seconds(timeout)
         limit = self.parameter_converter.get_timeout_sql(seconds)  # type: ignore[attr-defined]
         with self._timed(sql, tags), self._within(seconds):
-            return run_sync(
-                self._one(
-                    self._prepare_statement_sync,
-                    self._execute_statement_sync,
-                    sql,
-                    params,
-                    limit,
-                    tags,
-                )
-            )
+            run = self._execute_statement_sync
+            steps = self._one(self._prepare_statement_sync, run, run, sql, params, limit, tags)
+            return run_sync(steps)
 
     def fetch_arrow(
         self, sql: str, params: Params = None, timeout: float | None = None, tags: Tags = None
@@ -565,6 +612,12 @@ class SyncExecute(_Backend):
         """
         raise UnsupportedError(f"{type(self).__name__} has no fetch_arrow()")
 
+    def _stream_statement_sync(
+        self, statement: Any, params: Any = None, batch: int = 1000
+    ) -> Iterator[Result]:
+        """As :meth:`AsyncConnection._stream_statement_async`."""
+        yield as_result(self._execute_statement_sync(statement, params))
+
     def _stream(
         self,
         batch: int,
@@ -575,11 +628,30 @@ class SyncExecute(_Backend):
     ) -> Result:
         """As :meth:`AsyncConnection._stream`."""
         _check_batch(batch)
-        return self.execute(sql, params, timeout, tags)
+        lease = self._check_lease()
+        if lease is None:
+            return self.execute(sql, params, timeout, tags)
+        seconds = self._seconds(timeout)
+        limit = self.parameter_converter.get_timeout_sql(seconds)  # type: ignore[attr-defined]
+
+        def run(statement: Any, native_params: Any) -> Result:
+            batches = self._stream_statement_sync(statement, native_params, batch)
+            lease.stream = OpenStream(batches, batch)
+            return lease.stream.next_sync()
+
+        execute = self._execute_statement_sync
+        ways = (self._prepare_statement_sync, run, execute)
+        with self._timed(sql, tags), self._within(seconds):
+            return run_sync(self._one(*ways, sql, params, limit, tags))
 
     def _fetch(self, timeout: float | None, /) -> Result:
         """The next batch of the open stream."""
-        raise MisuseError("no stream is open on this connection")
+        stream = self._open_stream()
+        with self._within(self._seconds(timeout)):
+            try:
+                return stream.next_sync()
+            except Exception as error:
+                raise self._translated(error, None) from error.__cause__
 
     def _check(self) -> bool:
         """True if the connection can still be used."""
@@ -595,6 +667,10 @@ class SyncExecute(_Backend):
 
     def _end_stream(self) -> None:
         """End the open stream, if any."""
+        lease = self._lease_of()
+        if lease is not None and lease.stream is not None:
+            stream, lease.stream = lease.stream, None
+            stream.close_sync()
 
     def _entity(self, *args: Any) -> Any:
         return run_sync(run_plan(self, self._plan(*args), pause_sync))

@@ -32,7 +32,7 @@ static PyMemberDef result_members[] = {
      "Rows that were written, or returned by a read; -1 if the database does not say."},
     {"lastrowid", T_OBJECT, offsetof(native_result, lastrowid), READONLY,
      "The id that an insert made, or None."},
-    {"_more", T_BOOL, offsetof(native_result, more), READONLY,
+    {"_more", T_BOOL, offsetof(native_result, more), 0,
      "True for a batch of a stream that has further rows."},
     {NULL, 0, 0, 0, NULL},
 };
