@@ -355,7 +355,7 @@ static PyMethodDef connection_methods[] = {
     {"rollback_transaction", connection_rollback, METH_NOARGS,
      "rollback_transaction($self)\n--\n\nRoll the transaction back."},
     {"in_transaction", connection_in_transaction, METH_NOARGS,
-     "native_lease_in_transaction($self)\n--\n\nTrue while one is open."},
+     "in_transaction($self)\n--\n\nTrue while one is open."},
     {"get_version_details", connection_version, METH_NOARGS,
      "get_version_details($self)\n--\n\nVersions of server and driver."},
     {"_execute_raw", FAST(connection_execute_raw), "As execute(), with JSON as text."},

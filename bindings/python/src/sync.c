@@ -150,7 +150,7 @@ static PyMethodDef sync_methods[] = {
     {"rollback_transaction", sync_rollback, METH_NOARGS,
      "rollback_transaction($self)\n--\n\nRoll the transaction back."},
     {"in_transaction", sync_in_transaction, METH_NOARGS,
-     "native_lease_in_transaction($self)\n--\n\nTrue while one is open."},
+     "in_transaction($self)\n--\n\nTrue while one is open."},
     {"get_version_details", sync_version, METH_NOARGS,
      "get_version_details($self)\n--\n\nVersions of server and driver."},
     {"_execute_raw", FAST(sync_execute_raw), "As execute(), with JSON as text."},
