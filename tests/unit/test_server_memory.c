@@ -490,6 +490,43 @@ end:
     give_back(at);
 }
 
+/* The first of its kind: its tables are made. What is half made, the next save finishes. */
+static void new_entities(world *at)
+{
+    pond_field fields[] = {{"id", NULL, of_text("one")}, {"n", NULL, typed(POND_TYPE_INT64, 1)}};
+    pond_record record = {fields, 2};
+    pond_schema *schema = NULL;
+    pond_plan *plan = NULL;
+    pond_error *error = NULL;
+    if (acquire(at) && went_well(at, pond_pool_schema(at->pool, &schema, &error), &error)) {
+        int code = pond_plan_save(schema, "starveling", &record, NULL, &plan, &error);
+        run_plan(at, code, plan, error);
+    }
+    pond_schema_release(schema);
+    give_back(at);
+}
+
+static void drop_new_entities(world *at)
+{
+    static const char *const statements[] = {"DROP TABLE IF EXISTS starveling",
+                                             "DROP TABLE IF EXISTS starveling_history",
+                                             "DROP TABLE IF EXISTS starveling_meta", NULL};
+    acquire(at);
+    for (int i = 0; statements[i]; i++) {
+        if (!execute(at, statements[i], NULL, 0))
+            fail_msg("%s", at->said);
+    }
+    give_back(at);
+}
+
+static void finish_new_entities(world *at, uint64_t n)
+{
+    new_entities(at);
+    if (at->code)
+        fail_msg("allocation %llu: the next save fails: %s: %s", (unsigned long long)n,
+                 pond_error_name(at->code), at->said);
+}
+
 /* ---- The pool afterwards -------------------------------------------------------------------- */
 
 static void drain_log(void)
@@ -595,6 +632,8 @@ static int run_starved(const server *which, const char *name, job do_it, uint64_
 {
     world at;
     open_world(&at, which, name);
+    if (do_it == new_entities)
+        drop_new_entities(&at);
     pondi_alloc_fail_after(n, sticky);
     do_it(&at);
     uint64_t failures = pondi_alloc_failures();
@@ -605,6 +644,8 @@ static int run_starved(const server *which, const char *name, job do_it, uint64_
     if (at.code && !failures)
         fail_msg("%s on %s fails by itself: %s", name, which->driver, at.said);
     at.code = POND_OK;
+    if (do_it == new_entities)
+        finish_new_entities(&at, n);
     check_pool(&at, name, n);
     close_world(&at);
     return failures != 0;
@@ -681,6 +722,7 @@ STARVE(time_out)
 STARVE(at_once)
 STARVE(check)
 STARVE(entities)
+STARVE(new_entities)
 
 #define ON(server, test) cmocka_unit_test_prestate(test, (void *)(uintptr_t)&server)
 #define ON_ALL(job) \
@@ -694,7 +736,8 @@ int main(void)
                                        ON_ALL(errors),       ON_ALL(many_in_a_transaction),
                                        ON_ALL(streams),      ON_ALL(evictions),
                                        ON_ALL(time_out),     ON_ALL(at_once),
-                                       ON_ALL(check),        ON_ALL(entities)};
+                                       ON_ALL(check),        ON_ALL(entities),
+                                       ON_ALL(new_entities)};
     return cmocka_run_group_tests(tests, set_up_tables, NULL);
 }
 
