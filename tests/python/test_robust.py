@@ -1,13 +1,8 @@
-"""Random interleavings against a model, ends of processes, forks, signals, interpreters."""
+"""Random interleavings against a model, and work repeated, leave nothing behind."""
 
 import asyncio
 import contextlib
 import gc
-import os
-import signal
-import subprocess
-import sys
-import textwrap
 import warnings
 from typing import Any
 
@@ -15,7 +10,6 @@ import hypothesis.strategies as st
 import millpond
 import pytest
 from conftest import when
-from forks import fork
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from millpond import PoolManager
@@ -191,161 +185,3 @@ async def test_repeated_work_leaks_no_objects(db: Any, kind: str, endless: str) 
         await work()
     gc.collect()
     assert len(gc.get_objects()) - before < 100
-
-
-# ---- Ends of processes -------------------------------------------------------------------
-
-
-def run_program(text: str, **changes: Any) -> subprocess.CompletedProcess[str]:
-    program = "import asyncio, os, signal, sys, threading, time\nimport millpond\n"
-    program += f"ENDLESS = {ENDLESS!r}\n" + textwrap.dedent(text)
-    return subprocess.run(
-        [sys.executable, "-X", "dev", "-c", program], capture_output=True, text=True, timeout=180
-    )
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        # an open pool, and a connection that is still lent
-        """
-        db = millpond.connect("sqlite:///:memory:")
-        kept = db.get_sync_connection()
-        kept.execute("SELECT 1")
-        """,
-        # an event loop that ends while a statement runs
-        """
-        async def main():
-            conn = await millpond.connect("sqlite:///:memory:").get_async_connection()
-            asyncio.ensure_future(conn.execute(ENDLESS))
-            await asyncio.sleep(0.05)
-        asyncio.run(main())
-        """,
-        # daemon threads in the middle of blocking statements
-        """
-        db = millpond.connect("sqlite:///:memory:")
-        started = threading.Barrier(4)
-        def work():
-            with db.sync_connection() as conn:
-                started.wait()
-                conn.execute(ENDLESS)
-        for _ in range(3):
-            threading.Thread(target=work, daemon=True).start()
-        started.wait()
-        time.sleep(0.05)
-        """,
-        # sys.exit in a coroutine
-        """
-        async def main():
-            async with millpond.connect("sqlite:///:memory:").async_connection() as conn:
-                await conn.execute("SELECT 1")
-                sys.exit(0)
-        asyncio.run(main())
-        """,
-    ],
-    ids=["open pool", "running statement", "daemon threads", "sys.exit"],
-)
-def test_the_interpreter_ends_cleanly_and_at_once(text: str) -> None:
-    ended = run_program(text)
-    assert ended.returncode == 0, ended.stderr
-    assert "Traceback" not in ended.stderr
-    assert "Fatal" not in ended.stderr
-
-
-def test_an_interrupt_ends_a_blocking_acquire() -> None:
-    ended = run_program(
-        """
-        db = millpond.connect("sqlite:///:memory:", pool_max_size=1)
-        def interrupt():
-            while not db.get_pool_status()["waiting"]:
-                time.sleep(0.01)
-            os.kill(os.getpid(), signal.SIGINT)
-
-        with db.sync_connection():
-            threading.Thread(target=interrupt).start()
-            try:
-                db.get_sync_connection()
-            except KeyboardInterrupt:
-                print("interrupted")
-        """
-    )
-    assert ended.stdout.strip() == "interrupted", ended.stderr
-
-
-# ---- Forks -------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("kind", ["postgres", "mysql"])
-def test_prefork_workers_have_pools_of_their_own(db: Any, kind: str) -> None:
-    """As gunicorn and multiprocessing fork: each child uses the parent's object."""
-    mine = "SELECT pg_backend_pid()" if kind == "postgres" else "SELECT connection_id()"
-    with db.sync_connection() as conn:
-        parents = conn.fetch_value(mine)
-    pipes = []
-    for _ in range(4):
-        read, write = os.pipe()
-        child = fork()
-        if child == 0:
-            code = 1
-            try:
-
-                async def ask() -> Any:
-                    async with db.async_connection() as conn:
-                        return await conn.fetch_value(mine)
-
-                os.write(write, str(asyncio.run(ask())).encode())
-                code = 0
-            finally:
-                os._exit(code)
-        os.close(write)
-        pipes.append((child, read))
-    sessions = {parents}
-    for child, read in pipes:
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-        with os.fdopen(read) as answer:
-            sessions.add(int(answer.read()))
-    assert len(sessions) == 5
-    with db.sync_connection() as conn:
-        assert conn.fetch_value(mine) in sessions
-
-
-def test_a_second_interpreter_refuses_or_works() -> None:
-    ended = run_program(
-        """
-        import _xxsubinterpreters as interpreters
-        code = '''
-        try:
-            import millpond
-            with millpond.connect("sqlite:///:memory:") as db, db.sync_connection() as conn:
-                assert conn.fetch_value("SELECT 1") == 1
-        except ImportError as error:
-            assert "interpreter" in str(error), error
-        '''
-        import textwrap
-        other = interpreters.create()
-        interpreters.run_string(other, textwrap.dedent(code))
-        interpreters.destroy(other)
-        print("fine")
-        """
-    )
-    assert (ended.returncode, ended.stdout.strip()) == (0, "fine"), ended.stderr
-
-
-@pytest.mark.parametrize("kind", ["postgres", "mysql"])
-@pytest.mark.parametrize("error", [KeyboardInterrupt, LookupError])
-def test_a_signal_whose_handler_raises_ends_a_blocking_statement(
-    db: Any, endless: str, error: type[BaseException]
-) -> None:
-    def ring(number: int, frame: object) -> None:
-        raise error("ring")
-
-    before = signal.signal(signal.SIGALRM, ring)
-    try:
-        with db.sync_connection() as conn:
-            with pytest.raises(error, match="ring"):
-                signal.setitimer(signal.ITIMER_REAL, 0.2)
-                conn.execute(endless)
-            assert conn.fetch_value("SELECT 1") == 1
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)

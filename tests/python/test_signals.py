@@ -293,3 +293,23 @@ def test_a_handler_that_does_not_raise_stops_nothing(programs: Programs, path: s
     assert [program.line() for _ in range(3)] == ["refused", "refused", "handled"]
     assert is_locked(path)()
     assert interrupted(program, lambda: True) == ["0"]
+
+
+@pytest.mark.parametrize("kind", ["postgres", "mysql"])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, LookupError])
+def test_a_signal_whose_handler_raises_ends_a_blocking_statement(
+    db: Any, endless: str, error: type[BaseException]
+) -> None:
+    def ring(number: int, frame: object) -> None:
+        raise error("ring")
+
+    before = signal.signal(signal.SIGALRM, ring)
+    try:
+        with db.sync_connection() as conn:
+            with pytest.raises(error, match="ring"):
+                signal.setitimer(signal.ITIMER_REAL, 0.2)
+                conn.execute(endless)
+            assert conn.fetch_value("SELECT 1") == 1
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

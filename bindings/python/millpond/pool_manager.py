@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import os
 import threading
+import warnings
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar
@@ -239,6 +241,16 @@ class PoolManager:
             **{name: status[name] for name in sizes},
             "metrics": self.get_pool_metrics(config.hash()),
         }
+
+
+@atexit.register
+def _warn_of_open_pools() -> None:
+    """Their sessions end with the process, without a word to the servers."""
+    for entry in PoolManager._find(None):
+        if not getattr(entry.pool, "closed", False):
+            name = entry.config.alias() or entry.driver
+            message = f"a pool was not closed: {name}: use 'with' or close_pool()"
+            warnings.warn(message, ResourceWarning, stacklevel=1)
 
 
 def _metrics(pool: _native.Pool) -> dict[str, Any]:

@@ -1,0 +1,134 @@
+"""Interpreters that end, with a word on what is open, and those that are not the first."""
+
+import textwrap
+from typing import Any
+
+import pytest
+from conftest import ENDLESS, KINDS
+from programs import Programs
+
+# ---- Ends --------------------------------------------------------------------------------
+
+ENDS = {
+    "an open pool, and a connection that is lent": """
+        db = open_db()
+        kept = db.get_sync_connection()
+        kept.execute("SELECT 1")
+        """,
+    "an event loop in the middle of a statement": """
+        async def main():
+            conn = await open_db().get_async_connection()
+            running = asyncio.ensure_future(conn.execute(ENDLESS))
+            await asyncio.sleep(0)
+            say("ends")
+        asyncio.run(main())
+        """,
+    "daemon threads in blocking statements": """
+        db = open_db()
+        begun = threading.Barrier(4)
+        def work():
+            with db.sync_connection() as conn:
+                begun.wait()
+                conn.execute(ENDLESS)
+        for _ in range(3):
+            threading.Thread(target=work, daemon=True).start()
+        begun.wait()
+        """,
+    "a daemon thread that waits for a connection": """
+        db = open_db(pool_max_size=1)
+        kept = db.get_sync_connection()
+        waiter = threading.Thread(target=db._acquire_sync, args=(None,), daemon=True)
+        waiter.start()
+        while not db.get_pool_status()["waiting"]:
+            time.sleep(0.001)
+        """,
+    "a daemon thread with an event loop": """
+        db = open_db()
+        async def work():
+            async with db.async_connection() as conn:
+                await conn.execute(ENDLESS)
+        threading.Thread(target=asyncio.run, args=(work(),), daemon=True).start()
+        while not db.get_pool_status()["in_use"]:
+            time.sleep(0.001)
+        """,
+    "sys.exit() in a coroutine": """
+        async def main():
+            async with open_db().async_connection() as conn:
+                await conn.execute("SELECT 1")
+                sys.exit(0)
+        asyncio.run(main())
+        """,
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("text", ENDS.values(), ids=list(ENDS))
+def test_the_interpreter_ends_cleanly_and_at_once(
+    programs: Programs, databases: Any, kind: str, text: str
+) -> None:
+    program = f"ENDLESS = {ENDLESS[kind]!r}\n" + textwrap.dedent(text)
+    code, _, errors = programs(program, kind, databases.settings(kind)).end()
+    assert code == 0, errors
+    for trouble in ("Traceback", "Fatal", "Exception ignored"):
+        assert trouble not in errors, errors
+
+
+# ---- What is open at the end -------------------------------------------------------------
+
+
+def test_an_open_pool_is_warned_of(programs: Programs) -> None:
+    _, _, errors = programs('open_db(alias="shop").get_pool_status()').end()
+    assert "ResourceWarning: a pool was not closed: shop" in errors
+    _, _, errors = programs('open_db(alias="shop").get_pool_status()', options=()).end()
+    assert errors == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        """
+        with open_db() as db, db.sync_connection() as conn:
+            conn.execute("SELECT 1")
+        """,
+        """
+        async def main():
+            async with open_db() as db, db.async_connection() as conn:
+                await conn.execute("SELECT 1")
+        asyncio.run(main())
+        """,
+        """
+        async def main():
+            async with open_db().async_connection() as conn:
+                await conn.execute("SELECT 1")
+            await millpond.PoolManager.close_pool()
+        asyncio.run(main())
+        """,
+    ],
+)
+def test_nothing_is_warned_of_where_all_was_closed(programs: Programs, text: str) -> None:
+    assert programs(text).end() == (0, [], "")
+
+
+# ---- Interpreters in the interpreter -----------------------------------------------------
+
+
+def test_a_second_interpreter_refuses_or_works(programs: Programs) -> None:
+    code, said, errors = programs(
+        """
+        import _xxsubinterpreters as interpreters
+        import textwrap
+        code = '''
+        try:
+            import millpond
+            with millpond.connect("sqlite:///:memory:") as db, db.sync_connection() as conn:
+                assert conn.fetch_value("SELECT 1") == 1
+        except ImportError as error:
+            assert "interpreter" in str(error), error
+        '''
+        other = interpreters.create()
+        interpreters.run_string(other, textwrap.dedent(code))
+        interpreters.destroy(other)
+        say("fine")
+        """
+    ).end()
+    assert (code, said) == (0, ["fine"]), errors
