@@ -64,7 +64,11 @@ def test_status_shows_server_and_pool(url: str) -> None:
     facts = json.loads(run("status", url, "--json").stdout)
     assert facts["pool"]["size"] == facts["pool"]["in_use"] + facts["pool"]["idle"]
     assert facts["metrics"]["total_acquired"] == 1
-    assert "max_size" in run("status", url).stdout
+    shown = run("status", url).stdout
+    assert re.search(r"^max_size +\d+$", shown, re.M)
+    assert re.search(r"^connect +1 times, mean [\d.e+]+ ms, ", shown, re.M)
+    assert re.search(r"^scaling +normal load: no action needed$", shown, re.M)
+    assert "{" not in shown  # dicts are for --json
 
 
 def test_bench_counts_statements(url: str) -> None:

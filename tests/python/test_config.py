@@ -57,6 +57,16 @@ def test_a_database_reports_all_that_its_driver_does_not_know() -> None:
         millpond.DatabaseFactory.create_database("sqlite", config)
     assert "busy_timeout" in str(caught.value)
     assert "read_only" in str(caught.value)
+    settings = {"pool_validate_after": -3, "nonsense": 1, "more_nonsense": 2, "busy_timeout": "x"}
+    with pytest.raises(ValueError) as caught:
+        millpond.SqliteDatabase(database="d", **settings)
+    for name in settings:
+        assert name in str(caught.value)
+
+
+def test_an_unknown_kind_of_database_is_named_before_what_its_url_lacks() -> None:
+    with pytest.raises(ValueError, match="unknown database type 'oracle'"):
+        millpond.connect("oracle://x")
 
 
 def test_an_async_use_needs_two_lines(tmp_path: Any) -> None:

@@ -20,7 +20,7 @@ _SECONDS = (
 _COUNTS = ("pool_min_size", "pool_max_size", "statement_cache_size", "statement_cache_max_size")
 
 
-class _Problems(list[str]):
+class Problems(list[str]):
     """All that is wrong, so that the user mends it in one go."""
 
     def check(self, check: Callable[..., Any], *args: object) -> Any:
@@ -140,7 +140,7 @@ class DatabaseConfig:
         statement_cache_max_size: int | None = None,
         **options: Any,
     ) -> None:
-        problems = _Problems()
+        problems = Problems()
         self._database = problems.check(_check_database, database) or ""
         self._host: str | None = problems.check(_check_text, "host", host)
         self._port: int | str | None = problems.check(_check_port, port)

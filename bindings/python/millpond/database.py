@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self, cast
 
 from . import _native
 from .backend import BackendPool
-from .config import DatabaseConfig
+from .config import DatabaseConfig, Problems
 from .connection import (
     AsyncConnection,
     MysqlAsyncConnection,
@@ -134,7 +134,13 @@ class ConnectionManager(DatabaseConfig, PoolManager):
         settings = self._native_settings()
         settings.update(pool_min_size=str(low), pool_max_size=str(high))
         classes: Any = self.async_connection_class, self.sync_connection_class
-        return _native.Pool(self._driver, settings, *classes)
+        problems = Problems()
+        while (made := problems.check(_native.Pool, self._driver, settings, *classes)) is None:
+            unknown = re.fullmatch(r'the driver "\w+" has no setting "([^"]*)"', problems[-1])
+            if not unknown or settings.pop(unknown[1], None) is None:
+                break  # else what is left may be wrong, too
+        problems.raise_any()
+        return made
 
     @overridable
     def _calculate_pool_size(self) -> tuple[int, int]:
@@ -454,6 +460,8 @@ class DatabaseFactory:
 
         Raises: as :meth:`DatabaseConfig.from_url` and :meth:`DatabaseFactory.create_database`.
         """
+        if isinstance(url, str):  # an unknown kind of database is what is wrong first
+            DatabaseFactory._class_of(_native.parse_url(url)["driver"])
         config = DatabaseConfig.from_url(url, **settings)
         return DatabaseFactory._class_of(config._url_driver)(config)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from typing import Any
 
 from ..database import ConnectionManager
 from .output import Output
@@ -46,7 +47,31 @@ async def _status(arguments: argparse.Namespace, db: ConnectionManager, out: Out
     out.line()
     out.facts(status)
     out.line()
-    out.facts(metrics)
+    out.facts(_for_people(metrics))
+
+
+def _times(timed: dict[str, Any]) -> str:
+    """A summary of durations in a line."""
+    shown = (f"{name} {timed[name] * 1000:.3g} ms" for name in ("mean", "p50", "p95", "p99", "max"))
+    return ", ".join([f"{timed['count']} times", *(shown if timed["count"] else ())])
+
+
+def _for_people(metrics: dict[str, Any]) -> dict[str, Any]:
+    """The metrics without dicts in dicts."""
+    told = dict(metrics)
+    signal = told.pop("scaling_signal")
+    for name in ("acquire_wait", "connect"):
+        if name in told:
+            told[name] = _times(told[name])
+    for name, timed in told.pop("query_durations", {}).items():
+        told[f"query {name}".rstrip()] = _times(timed)
+    for name, breaker in told.pop("circuit_breakers", {}).items():
+        told[f"breaker {name}"] = breaker["state"]
+    for kind in ("errors_by_class", "closed_by_reason"):
+        for name, count in told.pop(kind, {}).items():
+            told[f"{kind.partition('_')[0]} {name}"] = count
+    told["scaling"] = f"{signal['interpretation']}: {signal['suggested_action']}"
+    return told
 
 
 def _nothing(parser: argparse.ArgumentParser) -> None:
