@@ -112,6 +112,7 @@ int pondi_plan_new(const pondi_plan_class *class, pond_schema *schema, const cha
     plan->schema = pond_schema_retain(schema);
     plan->status = POND_PENDING;
     plan->name = "";
+    plan->call = "";
     if (entity && !copy_text(plan, entity, &plan->name))
         code = pondi_error_nomem(err);
     if (!code)

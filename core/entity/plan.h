@@ -55,6 +55,7 @@ struct pond_plan {
     pondi_arena arena; /* arguments, and what rounds make of them */
     /* arguments */
     const char *name; /* of the entity; "" for none */
+    const char *call; /* what it is counted as, such as "save_entity" */
     uint32_t flags;
     const char *user_id; /* or NULL */
     const char *comment; /* or NULL */

@@ -135,6 +135,11 @@ pond_error *pond_plan_take_error(pond_plan *plan)
     return error;
 }
 
+const char *pond_plan_call(const pond_plan *plan)
+{
+    return plan->call;
+}
+
 int64_t pond_plan_number(const pond_plan *plan)
 {
     return plan->number;

@@ -223,6 +223,16 @@ static const pondi_plan_class list_class = {0, NULL, NULL, list_body};
 
 /* ---- Plans ------------------------------------------------------------------------------- */
 
+static const char *const calls[] = {
+    [GET] = "get_entity",
+    [GET_MANY] = "get_entities",
+    [FIND] = "find_entities",
+    [COUNT] = "count_entities",
+    [HISTORY] = "get_entity_history",
+    [BETWEEN] = "get_entity_history_between",
+    [VERSION] = "get_entity_by_version",
+};
+
 static int read_plan(pond_schema *schema, const char *entity, enum verb verb,
                      const char *const *ids, size_t id_count, const pond_entity_options *options,
                      pond_plan **out, pond_error **err)
@@ -231,6 +241,7 @@ static int read_plan(pond_schema *schema, const char *entity, enum verb verb,
     if (code)
         return code;
     (*out)->verb = verb;
+    (*out)->call = calls[verb];
     if (verb != FIND && verb != COUNT) { /* only these have conditions */
         (*out)->where = NULL;
         (*out)->where_count = 0;
@@ -298,5 +309,8 @@ int pond_plan_version(pond_schema *schema, const char *entity, const char *id, i
 
 int pond_plan_list(pond_schema *schema, pond_plan **out, pond_error **err)
 {
-    return pondi_plan_new(&list_class, schema, NULL, NULL, out, err);
+    int code = pondi_plan_new(&list_class, schema, NULL, NULL, out, err);
+    if (!code)
+        (*out)->call = "list_entities";
+    return code;
 }

@@ -9,6 +9,7 @@
 #include "entity/plan.h"
 #include "loop/timer.h"
 #include "millpond/millpond.h"
+#include "pool/metrics.h"
 #include "pool/pool.h"
 
 enum {
@@ -168,11 +169,34 @@ static void answered(pond_op *op)
         go_on(self);
 }
 
+/* The same, if its circuit breaker lets it through. What undoes always may. */
+static int admit_request(run *self, pond_connection *lease, const pond_step *step,
+                         pondi_request **out, pond_error **err)
+{
+    const pond_tag tag = {"operation", self->plan->call};
+    pondi_operation *operation;
+    uint64_t ticket;
+    int code = make_request(self, step, out, err);
+    if (code)
+        return code;
+    code = pondi_pool_admit(lease->pool, lease->slot->conn, (*out)->kind, (*out)->verb, &tag, 1,
+                            &operation, &ticket, err);
+    if (code) {
+        pond_op_release(&(*out)->op);
+        return code;
+    }
+    (*out)->operation = operation;
+    (*out)->ticket = ticket;
+    (*out)->may_move = pondi_slot_may_replace(lease->slot);
+    lease->used = 1;
+    return POND_OK;
+}
+
 static void submit(run *self, pond_connection *lease, const pond_step *step)
 {
     pondi_request *request;
     pond_error *error = NULL;
-    if (make_request(self, step, &request, &error)) {
+    if (admit_request(self, lease, step, &request, &error)) {
         pondi_plan_feed_failure(self->plan, error, is_open(self->lease));
         return;
     }
@@ -343,7 +367,7 @@ static void step_inline(run *self, const pond_step *step)
 {
     pondi_request *request;
     pond_error *error = NULL;
-    if (make_request(self, step, &request, &error)) {
+    if (admit_request(self, self->lease, step, &request, &error)) {
         pondi_plan_feed_failure(self->plan, error, is_open(self->lease));
         return;
     }
@@ -352,6 +376,9 @@ static void step_inline(run *self, const pond_step *step)
         self->cancelled |= request->op.status == POND_ECANCELLED; /* by the host: for all of it */
         feed(self, request);
     } else {
+        if (request->ticket)
+            pondi_breaker_record(request->operation->breaker, request->ticket,
+                                 POND_BREAKER_CANCELLED);
         pondi_op_complete(&request->op, POND_EMISUSE,
                           pondi_error_new(POND_EMISUSE, "another thread uses this connection"));
         feed(self, request);

@@ -305,6 +305,7 @@ int pond_plan_save(pond_schema *schema, const char *entity, const pond_record *r
     if (code)
         return code;
     (*out)->verb = PONDI_SAVE;
+    (*out)->call = "save_entity";
     code = pondi_copy_records(*out, record, 1, err);
     if (code) {
         pond_plan_release(*out);
@@ -320,6 +321,7 @@ static int mark(pond_schema *schema, const char *entity, const char *id, pondi_v
     if (code)
         return code;
     (*out)->verb = verb;
+    (*out)->call = verb == PONDI_DELETE ? "delete_entity" : "restore_entity";
     code = pondi_copy_ids(*out, &id, 1, err);
     if (code) {
         pond_plan_release(*out);

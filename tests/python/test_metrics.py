@@ -90,6 +90,52 @@ async def test_the_bytes_of_values_are_counted(items: str, db: Any) -> None:
     assert after["bytes_received"] - before["bytes_received"] == 1008 + 11 + 13
 
 
+async def test_entity_calls_are_counted_by_their_names(db: Any, kind: str) -> None:
+    async with db.async_connection() as conn:
+        saved = await conn.save_entity("counted", {"n": 1})
+        await conn.get_entity("counted", saved["id"])
+        before = metrics_of(db)
+        await conn.save_entity("counted", {"n": 1})
+        await conn.save_entities("counted", [{"n": 1}])
+        await conn.delete_entity("counted", saved["id"])
+        await conn.restore_entity("counted", saved["id"])
+        await conn.get_entity("counted", saved["id"])
+        await conn.get_entities("counted", [saved["id"]])
+        await conn.find_entities("counted")
+        await conn.count_entities("counted")
+        await conn.get_entity_history("counted", saved["id"])
+        await conn.get_entity_by_version("counted", saved["id"], 1)
+        await conn.list_entities()
+        with pytest.raises(millpond.DatabaseError):
+            await conn.find_entities("counted", where_clause="no_such_column = 1")
+    after = metrics_of(db)
+    assert after["queries"] > before["queries"]
+    assert {
+        "save_entity",
+        "save_entities",
+        "delete_entity",
+        "restore_entity",
+        "get_entity",
+        "get_entities",
+        "find_entities",
+        "count_entities",
+        "get_entity_history",
+        "get_entity_by_version",
+        "list_entities",
+    } <= set(after["query_durations"])
+    assert sum(after["errors_by_class"].values()) > sum(before["errors_by_class"].values())
+    assert after["bytes_sent"] > before["bytes_sent"] or kind == "duckdb"
+
+
+async def test_a_slow_entity_call_is_logged(databases: Any, kind: str, caplog: Any) -> None:
+    db = databases.open(kind, slow_query_threshold=1e-6)
+    async with db.async_connection() as conn:
+        await conn.save_entity("counted", {"secret": "of mine"})
+    logged = [record for record in caplog.records if record.name == "millpond.slow_query"]
+    assert any("counted" in record.getMessage() for record in logged)
+    assert "of mine" not in caplog.text
+
+
 async def test_a_sync_connection_is_counted_too(db: Any) -> None:
     with db.sync_connection() as conn:
         conn.execute("SELECT 1", tags={"operation": "sync"})

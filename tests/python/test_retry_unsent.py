@@ -59,3 +59,25 @@ async def test_a_blocking_call_survives_too(doomed: Any, databases: Any) -> None
     with doomed.sync_connection() as conn:
         await kill(databases)
         assert conn.execute("SELECT 1") == [(1,)]
+
+
+async def test_the_first_entity_call_of_a_lease_survives_too(doomed: Any, databases: Any) -> None:
+    async with doomed.async_connection() as conn:
+        saved = await conn.save_entity("survivor", {"n": 1})
+    async with doomed.async_connection() as conn:
+        await kill(databases)
+        assert (await conn.get_entity("survivor", saved["id"]))["n"] == 1
+    async with doomed.async_connection() as conn:
+        await kill(databases)
+        assert (await conn.save_entity("survivor", {"id": saved["id"], "n": 2}))["version"] == 2
+    with doomed.sync_connection() as sync:
+        await kill(databases)
+        assert sync.get_entity("survivor", saved["id"])["n"] == 2
+
+
+async def test_a_statement_after_an_entity_call_does_not(doomed: Any, databases: Any) -> None:
+    async with doomed.async_connection() as conn:
+        await conn.save_entity("survivor", {"n": 1})
+        await kill(databases)
+        with pytest.raises(millpond.ConnectionLostError):
+            await conn.execute("SELECT 1")

@@ -209,6 +209,10 @@ POND_API int pond_plan_list(pond_schema *schema, pond_plan **out, pond_error **e
 POND_API pond_plan *pond_plan_retain(pond_plan *plan);
 POND_API void pond_plan_release(pond_plan *plan);
 
+/* What the call is counted as in metrics, and what its circuit breaker is called: "save_entity",
+ * "find_entities" and so on. Static memory. Thread: any. */
+POND_API const char *pond_plan_call(const pond_plan *plan);
+
 /* ---- The answer -------------------------------------------------------------------------- */
 
 /* POND_PENDING, POND_OK, or the code that the plan failed with. Thread: any, one at a time. */

@@ -51,6 +51,7 @@ class Lease:
     __slots__ = (
         "broken",
         "cache",
+        "call",
         "cleaning",
         "connection",
         "current",
@@ -74,6 +75,7 @@ class Lease:
         self, owner: BackendPool, raw: Any, connection: Any, to: ConnectionPool | None
     ) -> None:
         self.owner = owner
+        self.call = ""
         self.fresh = owner._is_fresh(raw)
         self.raw = raw
         self.connection: Callable[[], Any] = weakref.ref(connection, self._dropped)

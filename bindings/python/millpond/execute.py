@@ -273,10 +273,23 @@ class _Backend:
         return joined(answers)
 
 
+def _called(lease: Lease | None, plan: _native.Plan, steps: Steps[Any]) -> Steps[Any]:
+    """The steps of an entity call, whose statements count under its name."""
+    if lease is None:
+        return (yield from steps)
+    lease.call = plan.call
+    try:
+        return (yield from steps)
+    finally:
+        lease.call = ""
+
+
 @contextlib.contextmanager
 def _measured(lease: Lease, sql: str, tags: Any) -> Iterator[None]:
     """A statement runs inside, if the circuit breaker of its name lets it."""
     timings = lease.owner.timings
+    if lease.call:
+        tags = {"operation": lease.call}
     name = timings.operation_of(tags)
     with lease.owner.breakers.guard(lease, name), timings.query(sql, tags):
         yield
@@ -464,7 +477,8 @@ class AsyncExecute(_Backend):
         return task
 
     def _entity(self, *args: Any) -> Awaitable[Any]:
-        return run_async(run_plan(self, self._plan(*args), pause_async))
+        plan = self._plan(*args)
+        return run_async(_called(self._lease_of(), plan, run_plan(self, plan, pause_async)))
 
     async def executemany(
         self,
@@ -673,7 +687,8 @@ class SyncExecute(_Backend):
             stream.close_sync()
 
     def _entity(self, *args: Any) -> Any:
-        return run_sync(run_plan(self, self._plan(*args), pause_sync))
+        plan = self._plan(*args)
+        return run_sync(_called(self._lease_of(), plan, run_plan(self, plan, pause_sync)))
 
     def executemany(
         self,

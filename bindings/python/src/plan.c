@@ -265,9 +265,21 @@ static PyMethodDef plan_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
+static PyObject *plan_call(PyObject *object, void *unused)
+{
+    (void)unused;
+    return PyUnicode_FromString(pond_plan_call(((native_plan *)object)->plan));
+}
+
+static PyGetSetDef plan_attributes[] = {
+    {"call", plan_call, NULL, "What it is counted as, such as save_entity.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
 static PyType_Slot plan_slots[] = {
     {Py_tp_doc, "What one entity call does, for a connection of any kind to carry out."},
     {Py_tp_methods, plan_methods},
+    {Py_tp_getset, plan_attributes},
     {Py_tp_traverse, plan_traverse},
     {Py_tp_clear, plan_clear},
     {Py_tp_dealloc, plan_dealloc},
