@@ -71,6 +71,32 @@ def test_status_shows_server_and_pool(url: str) -> None:
     assert "{" not in shown  # dicts are for --json
 
 
+def test_a_script_may_have_several_statements_on_a_line(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/script.db"
+    script = (
+        "CREATE TABLE a (b text); INSERT INTO a VALUES ('x;y'); -- a; comment\n"
+        "SELECT b FROM a; ;\n"
+        "CREATE TRIGGER t AFTER INSERT ON a BEGIN UPDATE a SET b = 1; DELETE FROM a; END;\n"
+        "SELECT 'two\nlines;'\n;\n"
+        "SELECT count(*) AS n FROM sqlite_schema"
+    )
+    done = run("shell", url, "--json", text=script)
+    assert done.returncode == 0, done.stderr
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert answers[2:] == [
+        [{"b": "x;y"}],
+        {"rowcount": 0},
+        [{"'two\nlines;'": "two\nlines;"}],
+        [{"n": 2}],
+    ]
+
+
+def test_json_may_stand_at_the_end(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/empty.db"
+    assert run("entities", url, "list", "--json").stdout == "[]\n"
+    assert run("entities", "--json", url, "list").stdout == "[]\n"
+
+
 def test_bench_counts_statements(url: str) -> None:
     arguments = ("bench", url, "--seconds", "0.5", "--tasks", "3", "--sql", "SELECT 2")
     facts = json.loads(run(*arguments, "--json").stdout)
@@ -187,7 +213,7 @@ def test_a_prompt_with_history(file_url: str, tmp_path: Path) -> None:
     terminal.type("AS answer;\r")
     terminal.until("answer")
     terminal.until("42")
-    terminal.until(r"1 rows, [0-9.]+ ms")
+    terminal.until(r"1 row, [0-9.]+ ms")
     terminal.until("sql>")
     terminal.type("SELEC 1;\r")
     terminal.until("error: ")

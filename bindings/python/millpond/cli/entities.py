@@ -16,7 +16,7 @@ _ALWAYS |= {"updated_at", "updated_by"}
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    actions.add_parser("list", help="the entities, and how many there are of each")
+    each = actions.add_parser("list", help="the entities, and how many there are of each")
     show = actions.add_parser("show", help="one entity, or the first ones of a name")
     show.add_argument("name")
     show.add_argument("id", nargs="?")
@@ -25,6 +25,8 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     history = actions.add_parser("history", help="all versions of one entity, as changes")
     history.add_argument("name")
     history.add_argument("id")
+    for action in (each, show, history):  # it may stand at the end, too
+        action.add_argument("--json", action="store_true", default=argparse.SUPPRESS)
 
 
 async def _list(conn: Any, out: Output) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -71,7 +72,8 @@ async def _execute(conn: AsyncConnection, sql: str, out: Output) -> bool:
         out.json({"rowcount": rows.rowcount})
     if not out.as_json:
         elapsed = (time.perf_counter() - started) * 1000
-        out.line(f"({max(rows.rowcount, 0)} rows, {elapsed:.1f} ms)")
+        count = max(rows.rowcount, 0)
+        out.line(f"({count} row{'' if count == 1 else 's'}, {elapsed:.1f} ms)")
     return True
 
 
@@ -84,12 +86,41 @@ async def _statement(read: Read) -> str:
     """The next statement, without its semicolon; or a command with a backslash."""
     lines: list[str] = []
     while True:
-        line = await asyncio.to_thread(read, "....> " if lines else "sql> ")
+        try:
+            line = await asyncio.to_thread(read, "....> " if lines else "sql> ")
+        except EOFError:
+            if not any(map(str.strip, lines)):
+                raise
+            return "\n".join(lines).strip()  # the last one needs no semicolon
         if not lines and line.strip().startswith("\\"):
             return line.strip()
         lines.append(line)
         if line.rstrip().endswith(";"):
             return "\n".join(lines).strip().rstrip(";")
+
+
+def _is_whole(conn: AsyncConnection, sql: str) -> bool:
+    """False where a literal or comment is still open."""
+    try:
+        conn.parameter_converter.convert_query_to_native(sql)
+    except Error:
+        return False
+    return True
+
+
+def split(conn: AsyncConnection, sql: str) -> list[str]:
+    """The statements of a text. What may have a body with semicolons is taken for one."""
+    if re.match(r"\s*CREATE\b[^;]*\b(TRIGGER|PROCEDURE|FUNCTION|EVENT)\b", sql, re.I):
+        return [sql]
+    found = [""]
+    for piece in sql.split(";"):
+        found[-1] += piece
+        in_comment = _is_whole(conn, found[-1] + "'")  # to the end of a line
+        if _is_whole(conn, found[-1]) and not in_comment:
+            found.append("")
+        else:
+            found[-1] += ";"
+    return [statement.strip() for statement in found if statement.strip(" \n\t;")]
 
 
 async def _shell(arguments: argparse.Namespace, db: ConnectionManager, out: Output) -> int:
@@ -114,8 +145,10 @@ async def _loop(conn: Any, read: Read, out: Output) -> int:
             sql = await _tables(conn)
         if sql.startswith("\\"):
             print("error: \\d lists tables, \\q leaves", file=sys.stderr)
-        elif sql and not await _execute(conn, sql, out):
-            failed = not sys.stdin.isatty()  # a script tells by its exit code
+            continue
+        for statement in split(conn, sql):
+            if not await _execute(conn, statement, out):
+                failed = not sys.stdin.isatty()  # a script tells by its exit code
 
 
 COMMANDS = (("shell", "A small SQL prompt, or SQL from standard input.", _arguments, _shell),)
