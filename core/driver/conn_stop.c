@@ -7,9 +7,7 @@
 enum {
     GRACE_MS = 640, /* how long the server may take to stop a statement, and one look more: calls
                        end within their timeout plus one second */
-    INSIST_MS = 40, /* a cancel that overtakes its statement is lost: it is told again */
-    LOOK_MS = 80 /* the most that counts between two looks: while this thread or the machine stood
-                    still, an answer could not be seen */
+    INSIST_MS = 40  /* a cancel that overtakes its statement is lost: it is told again */
 };
 
 void pondi_conn_aim_timer(pondi_conn *conn, int64_t deadline_ns)
@@ -114,11 +112,12 @@ static void expire_waiting(pondi_conn *conn, int64_t now_ns)
     }
 }
 
-/* True if the grace period is over: after it had run out there was one turn more, with a look at
- * what had arrived. */
+/* True if the grace period is over. A look counts as one, however late it comes: while this thread
+ * or the machine stood still, no answer could be seen, and a machine that lets us wait lets the
+ * server wait as well. Before the last there was a turn with a look at what had arrived. */
 static int is_grace_over(pondi_conn *conn, int64_t now_ns)
 {
-    static const int64_t most_ns = (int64_t)LOOK_MS * PONDI_NS_PER_MS;
+    static const int64_t most_ns = (int64_t)INSIST_MS * PONDI_NS_PER_MS;
     int64_t passed_ns = now_ns - conn->looked_ns;
     int over = conn->grace_ns <= 0;
     conn->looked_ns = now_ns;

@@ -30,7 +30,8 @@ ENCRYPTED = [pytest.param("disable", id="plain"), pytest.param("require", id="tl
 
 @pytest.fixture
 async def at(site: Any, own: daemons.Daemon) -> Any:
-    return await site(pool_max_size=2)
+    """A site without the proxy on its way: these tests need no faults, but soon an answer."""
+    return await site(pool_max_size=2, port=own.address["port"])
 
 
 async def turns(count: int) -> None:

@@ -18,10 +18,13 @@ import running
 SETTINGS = [
     "--bind-address=127.0.0.1",
     "--character-set-server=utf8mb4",
-    "--innodb-flush-log-at-trx-commit=0",
+    "--innodb-flush-log-at-trx-commit=2",  # what was committed outlives the process
     "--innodb-buffer-pool-size=64M",
     "--innodb-log-file-size=16M",
     "--max-connections=200",
+    "--connect-timeout=120",  # on a busy machine a client may take its time to log in,
+    "--net-read-timeout=120",  # to send
+    "--net-write-timeout=120",  # and to read
     "--skip-log-bin",
     "--skip-name-resolve",
     "--console",

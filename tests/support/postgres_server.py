@@ -29,6 +29,7 @@ SETTINGS = {
     "max_connections": "100",
     "shared_buffers": "64MB",
     "listen_addresses": "127.0.0.1",
+    "authentication_timeout": "300s",  # on a busy machine a client may take its time to log in
 }
 
 

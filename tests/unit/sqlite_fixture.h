@@ -175,8 +175,11 @@ static inline int tear_down(void **state)
     char command[128];
     give_back(at->conn);
     close_pool(at->pool);
-    snprintf(command, sizeof(command), "rm -r '%s'", at->folder);
-    int failed = system(command);
+    snprintf(command, sizeof(command), "rm -rf '%s'", at->folder);
+    int failed;
+    int tries = 1000; /* a pool that was only dropped closes its files when it comes to it */
+    while ((failed = system(command)) && tries-- > 0)
+        usleep(10000);
     free(at);
     return failed;
 }
