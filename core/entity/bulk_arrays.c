@@ -79,6 +79,8 @@ void pondi_bulk_write_arrays(pond_plan *plan, const uint8_t *given, size_t colum
     put_source(plan, given);
     pondi_put(plan, " WHERE ");
     pondi_put_guard(plan);
+    if (!pondi_chunk_made_ids(plan)) /* saves of the same rows lock them in one order */
+        pondi_put(plan, " ORDER BY s.id COLLATE \"C\"");
     pondi_bulk_put_conflict(plan, given, 0);
     pondi_put(plan, " RETURNING ");
     pondi_put_columns(plan, "m.");

@@ -124,3 +124,19 @@ async def test_saves_that_add_fields_do_not_deadlock(databases: Any) -> None:
         while (await conn.execute(left, (name,)))[0][0]:  # each tells its count as it goes
             await asyncio.sleep(0.01)
         assert (await conn.execute(count))[0][0] == before
+
+
+async def test_bulk_saves_of_the_same_ids_in_any_order_lock_in_one(databases: Any) -> None:
+    """PostgreSQL looks for deadlocks only after a second; the saves would try again after it."""
+    db = databases.open("postgres")
+    name = entity_name()
+    ids = [f"{i:03}" for i in range(100)]
+
+    async def save(order: list[str]) -> None:
+        async with db.async_connection() as conn:
+            for n in range(30):
+                await conn.save_entities(name, [{"id": each, "n": n} for each in order])
+
+    await asyncio.gather(*(save(order) for order in (ids, ids[::-1], ids[50:] + ids[:50])))
+    errors = type(db).get_pool_metrics(db.hash())["errors_by_class"]
+    assert "EDEADLOCK" not in errors
