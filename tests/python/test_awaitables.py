@@ -76,6 +76,7 @@ async def test_context_variables_are_those_of_the_task(db: Any) -> None:
     assert await asyncio.gather(*map(ask, names)) == names
 
 
+@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")  # a backend's
 async def test_an_error_that_nobody_awaits_is_reported(db: Any) -> None:
     reports: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda loop, context: reports.append(context))
