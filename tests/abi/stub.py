@@ -30,6 +30,7 @@ def build(include: Path, folder: Path) -> Path:
     code, library = folder / "stub.c", folder / "libmillpond.so"
     code.write_text(source(include))
     command = ["gcc", "-g", "-w", "-shared", "-fPIC", f"-I{include}", "-DPOND_BUILDING"]
+    command += [f"-fdebug-prefix-map={folder}/="]  # the same bytes wherever it is made
     command += ["-Wl,-soname,libmillpond.so.0", f"-Wl,--version-script={MAP}"]
     subprocess.run([*command, "-o", str(library), str(code)], check=True)
     return library

@@ -146,3 +146,12 @@ def test_an_addition_is_allowed(what: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("what", BAD)
 def test_a_broken_promise_would_be_noticed(what: str, tmp_path: Path) -> None:
     assert after(BAD[what], tmp_path) != ""
+
+
+def test_a_description_is_the_same_wherever_it_is_made(tmp_path: Path) -> None:
+    made = []
+    for name in ("one", "another"):
+        out = tmp_path / f"{name}.abi"
+        stub.describe(stub.build(INCLUDE, tmp_path / name), out)
+        made.append(out.read_text())
+    assert made[0] == made[1]
