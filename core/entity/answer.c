@@ -102,6 +102,19 @@ static pondi_storage history_storage(const char *name)
     return strcmp(name, "history_timestamp") == 0 ? PONDI_STORE_DATETIMETZ : PONDI_STORE_TEXT;
 }
 
+/* The entity's column of this name: mostly the one in the same place. */
+static const pondi_column *column_at(const pondi_entity *entity, size_t place, const char *name)
+{
+    if (place < entity->count && strcmp(entity->columns[place].name, name) == 0)
+        return &entity->columns[place];
+    return pondi_entity_find(entity, name);
+}
+
+static int is_of_history(const pondi_column *column, const char *name)
+{
+    return (column ? column->role : pondi_role_of(name)) == PONDI_ROLE_HISTORY;
+}
+
 void pondi_plan_answer_rows(pond_plan *plan)
 {
     size_t count = pond_result_column_count(plan->got);
@@ -123,10 +136,10 @@ void pondi_plan_answer_rows(pond_plan *plan)
     self->base.affected = self->inner->affected;
     for (size_t i = 0; i < count; i++) {
         const char *name = pond_result_column_name(self->inner, i);
-        const pondi_column *column = pondi_entity_find(plan->entity, name);
+        const pondi_column *column = column_at(plan->entity, i, name);
         self->columns[i] = column;
         self->storages[i] = (uint8_t)(column ? column->storage : PONDI_STORE_ANY);
-        if (pondi_role_of(name) == PONDI_ROLE_HISTORY)
+        if (is_of_history(column, name))
             self->storages[i] = (uint8_t)history_storage(name);
     }
     pond_result_release(plan->result);
@@ -147,7 +160,8 @@ int pondi_plan_knows_columns(const pond_plan *plan)
 {
     for (size_t i = 0; i < pond_result_column_count(plan->got); i++) {
         const char *name = pond_result_column_name(plan->got, i);
-        if (pondi_role_of(name) != PONDI_ROLE_HISTORY && !pondi_entity_find(plan->entity, name))
+        const pondi_column *column = column_at(plan->entity, i, name);
+        if (!column && !is_of_history(column, name))
             return 0;
     }
     return 1;
