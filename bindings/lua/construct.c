@@ -90,7 +90,9 @@ static int new_time(lua_State *L)
     if (offset <= -86400 || offset >= 86400)
         return no_such(L, "time", "{hour = 23, offset = 3600}, the offset less than a day");
     return push_integer_value(L, POND_TYPE_TIME, us,
-                              !has_zone ? 0 : offset ? offset : POND_ZONE_UTC);
+                              !has_zone ? 0
+                              : offset  ? offset
+                                        : POND_ZONE_UTC);
 }
 
 /* Text, or a table; a timestamptz's is in UTC. */

@@ -198,12 +198,10 @@ static int moment_field(lua_State *L, const pond_value *value, const char *name)
     int date = value->type != POND_TYPE_TIME;
     int time = value->type != POND_TYPE_DATE;
     if (strcmp(name, "offset") == 0)
-        return push_if(L,
-                       value->type == POND_TYPE_TIMESTAMPTZ ||
-                           (value->type == POND_TYPE_TIME && value->aux),
-                       value->type == POND_TYPE_TIMESTAMPTZ || value->aux == POND_ZONE_UTC
-                           ? 0
-                           : value->aux);
+        return push_if(
+            L,
+            value->type == POND_TYPE_TIMESTAMPTZ || (value->type == POND_TYPE_TIME && value->aux),
+            value->type == POND_TYPE_TIMESTAMPTZ || value->aux == POND_ZONE_UTC ? 0 : value->aux);
     if (strcmp(name, "microseconds") == 0)
         return push_if(L, time, value->as.integer);
     if (strcmp(name, "days") == 0)
