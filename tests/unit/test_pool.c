@@ -4,9 +4,13 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
+#include "loop/internal.h"
 
 /* ---- Acquire and release ----------------------------------------------------------------- */
 
@@ -405,34 +409,65 @@ static void let_go(holder *at, pthread_t thread)
     close(at->told[1]);
 }
 
-/* Gives the connection back as soon as somebody waits. */
-static void *give_back_to_a_waiter(void *data)
+typedef struct giver {
+    pond_connection *held;
+    pond_loop *loop;
+    pthread_t sleeper;
+    atomic_int woken;
+} giver;
+
+static int sleeps(pond_loop *loop)
 {
-    pond_connection *held = data;
-    pond_pool *pools[16];
-    size_t count = pond_pool_list(pools, 16);
-    pond_pool *pool = pools[count - 1]; /* the one opened last */
-    while (status_of(pool).waiting == 0)
+    assert_true(pondi_loop_lock(loop));
+    int sleeping = loop->sleeping;
+    pondi_loop_leave(loop);
+    return sleeping;
+}
+
+static void on_signal(int number)
+{
+    (void)number;
+}
+
+/* Gives the connection back while its loop's thread sleeps, waiting for it. */
+static void *give_back_to_a_sleeper(void *data)
+{
+    giver *at = data;
+    while (!sleeps(at->loop))
         usleep(100);
-    usleep(20000); /* it is asleep by then, most likely */
-    give_back(held);
-    for (size_t i = 0; i < count; i++)
-        pond_pool_release(pools[i]);
+    give_back(at->held);
+    for (int tries = 20000; !atomic_load(&at->woken); tries--) {
+        if (!tries) {
+            pthread_kill(at->sleeper, SIGUSR1);
+            return "it slept on";
+        }
+        usleep(1000);
+    }
     return NULL;
 }
 
+/* No deadline may wake it instead, so there is none. */
 static void a_release_by_another_thread_wakes_who_waits_on_the_same_loop(void **state)
 {
     (void)state;
-    const char *const settings[] = {"pool_max_size", "1", NULL};
+    const char *const settings[] = {"pool_max_size", "1", "connection_creation_timeout", "0", NULL};
+    struct sigaction action = {.sa_handler = on_signal};
     world *at = begin(settings);
-    pond_connection *held = acquire(at);
+    giver other = {.loop = at->loop, .sleeper = pthread_self()};
     pond_connection *next = NULL;
     pthread_t thread;
-    pthread_create(&thread, NULL, give_back_to_a_waiter, held);
+    void *failure;
+    sigaction(SIGUSR1, &action, NULL);
+    assert_int_equal(
+        pond_pool_acquire_wait(at->pool, at->loop, POND_TIMEOUT_NONE, &other.held, NULL), POND_OK);
+    while (at->loop->alarm_ns != PONDI_NEVER) /* of connecting */
+        pond_loop_run(at->loop, 1, NULL);
+    pthread_create(&thread, NULL, give_back_to_a_sleeper, &other);
     assert_int_equal(pond_pool_acquire_wait(at->pool, at->loop, POND_TIMEOUT_NONE, &next, NULL),
                      POND_OK);
-    pthread_join(thread, NULL);
+    atomic_store(&other.woken, 1);
+    pthread_join(thread, &failure);
+    assert_null(failure);
     give_back(next);
     finish(at);
 }
