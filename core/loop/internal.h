@@ -29,7 +29,7 @@ struct pond_loop {
     pondi_attention *attention; /* the keeper drives it meanwhile; or NULL */
     int driven;                 /* inside a call after which the host asks for completions */
     int fresh;                  /* something completed that the host was not told of */
-    int sleeping;               /* its thread waits for the descriptor, unlocked */
+    atomic_int sleeping;        /* its thread waits for the descriptor, unlocked */
     int ending;                 /* closed while sleeping: the sleeper does the work */
     uv_loop_t uv;
     int wake;         /* eventfd: makes the backend descriptor readable */

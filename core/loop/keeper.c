@@ -283,9 +283,14 @@ void pondi_loop_tend(pond_loop *loop)
         attend(loop, 0);
 }
 
-void pondi_loop_depart(pond_loop *loop)
+void pondi_loop_see_to(pond_loop *loop)
 {
     if (loop->private && loop->pending)
         attend(loop, 0);
+}
+
+void pondi_loop_depart(pond_loop *loop)
+{
+    pondi_loop_see_to(loop);
     pondi_loop_leave(loop);
 }

@@ -8,8 +8,11 @@
  * a reference. NULL with an error: POND_ENOMEM, POND_ERESOURCES. */
 pond_loop *pondi_loop_keeper(pond_error **err);
 
-/* Leave a loop as pondi_loop_leave() does. If it is a thread's private one and operations are still
- * under way in it, the keeper drives it until they have ended: its thread may never come back. */
+/* If the loop, which is locked, is a thread's private one and operations are under way in it, the
+ * keeper drives it until they have ended: its thread may never come back. */
+void pondi_loop_see_to(pond_loop *loop);
+
+/* See to it, then leave it as pondi_loop_leave() does. */
 void pondi_loop_depart(pond_loop *loop);
 
 /* The thread of a private loop, which is locked, is about to work outside it: from here on the

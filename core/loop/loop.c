@@ -298,7 +298,9 @@ void pondi_loop_post(pond_loop *loop, pondi_message *message)
 {
     pondi_loop_hold(loop); /* once pushed, the message may be run and let go of the loop */
     push(loop, message);
-    wake_for_message(loop);
+    /* the thread of a private loop may never come back, and nobody else looks at its descriptor */
+    if (!loop->private || atomic_load(&loop->sleeping) || !run_here(loop))
+        wake_for_message(loop);
     pondi_loop_unhold(loop);
 }
 
@@ -392,7 +394,8 @@ static int has_sleeper(const pond_loop *loop)
 /* After this, whatever happens next makes the descriptor readable. */
 static void settle(pond_loop *loop)
 {
-    run_messages(loop);
+    if (run_messages(loop))
+        pondi_loop_see_to(loop);
     if (loop->closed)
         return;
     while (loop->watchers_changed) {

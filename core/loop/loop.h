@@ -47,7 +47,8 @@ typedef struct pondi_message {
     void (*run)(struct pondi_message *message);
 } pondi_message;
 
-/* Send a message and wake the host. Any thread that holds no pool's lock. Messages run in order;
+/* Send a message and wake the host; to a private loop that nobody is inside as by
+ * pondi_loop_hand(). Any thread that holds no pool's lock. Messages run in order;
  * those to a closed loop run at once. */
 void pondi_loop_post(pond_loop *loop, pondi_message *message);
 

@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "loop/internal.h"
+#include "pool/pool.h"
 
 /* ---- Acquire and release ----------------------------------------------------------------- */
 
@@ -580,6 +581,106 @@ static void what_a_thread_leaves_to_be_rolled_back_becomes_usable(void **state)
     finish(at);
 }
 
+/* ---- Private loops whose thread does not come back --------------------------------------- */
+
+typedef struct absentee {
+    pond_loop *loop;
+    int told[2];  /* a pipe: its loop is there */
+    int leave[2]; /* and it may end */
+} absentee;
+
+static void *be_absent(void *data)
+{
+    absentee *at = data;
+    char byte;
+    intptr_t failures = pondi_loop_private(&at->loop, NULL) || write(at->told[1], "x", 1) != 1;
+    failures += read(at->leave[0], &byte, 1) != 1;
+    return (void *)failures;
+}
+
+static void begin_absence(absentee *at, pthread_t *thread)
+{
+    char byte;
+    assert_int_equal(pipe(at->told), 0);
+    assert_int_equal(pipe(at->leave), 0);
+    pthread_create(thread, NULL, be_absent, at);
+    assert_int_equal(read(at->told[0], &byte, 1), 1);
+}
+
+static void end_absence(absentee *at, pthread_t thread)
+{
+    void *failures;
+    assert_int_equal(write(at->leave[1], "x", 1), 1);
+    pthread_join(thread, &failures);
+    assert_int_equal((intptr_t)failures, 0);
+    for (int i = 0; i < 2; i++) {
+        close(at->told[i]);
+        close(at->leave[i]);
+    }
+}
+
+typedef struct note {
+    pondi_message message;
+    pond_pool *pool;
+    pond_loop *loop;
+    pond_op *op;
+    atomic_int read;
+} note;
+
+static void read_note(pondi_message *message)
+{
+    atomic_store(&PONDI_CONTAINER(message, note, message)->read, 1);
+}
+
+static void wait_until_read(note *at)
+{
+    for (int tries = 20000; !atomic_load(&at->read) && tries; tries--)
+        usleep(1000);
+    assert_true(atomic_load(&at->read));
+}
+
+static void a_message_to_an_absent_thread_is_read_for_it(void **state)
+{
+    (void)state;
+    absentee other = {NULL};
+    note sent = {.message.run = read_note};
+    pthread_t thread;
+    begin_absence(&other, &thread);
+    pondi_loop_post(other.loop, &sent.message);
+    wait_until_read(&sent);
+    end_absence(&other, thread);
+}
+
+static void note_end(pond_op *op)
+{
+    atomic_store(&((note *)op->user_data)->read, 1);
+}
+
+static void open_one(pondi_message *message)
+{
+    note *at = PONDI_CONTAINER(message, note, message);
+    assert_int_equal(pondi_acquire_within(at->pool, at->loop, 20000, note_end, at, &at->op, NULL),
+                     POND_OK);
+}
+
+static void what_begins_as_an_absent_threads_loop_is_left_goes_on(void **state)
+{
+    (void)state;
+    const char *const settings[] = {"connect_delay", "0.05", NULL};
+    world *at = begin(settings);
+    absentee other = {NULL};
+    pthread_t thread;
+    begin_absence(&other, &thread);
+    note sent = {.message.run = open_one, .pool = at->pool, .loop = other.loop};
+    assert_true(pondi_loop_lock(other.loop));
+    pondi_loop_post(other.loop, &sent.message);
+    pondi_loop_leave(other.loop);
+    wait_until_read(&sent);
+    pond_op_release(sent.op);
+    end_absence(&other, thread);
+    finish(at);
+}
+
 /* ---- Out of memory ----------------------------------------------------------------------- */
 
 /* One whole job; any of its allocations may fail, and then it must end cleanly. */
@@ -665,4 +766,6 @@ RUN_TESTS(cmocka_unit_test(a_released_connection_is_lent_again),
           cmocka_unit_test(what_a_blocked_loop_was_to_clean_goes_to_another_thread),
           cmocka_unit_test(what_a_thread_leaves_half_open_becomes_usable),
           cmocka_unit_test(what_a_thread_leaves_to_be_rolled_back_becomes_usable),
+          cmocka_unit_test(a_message_to_an_absent_thread_is_read_for_it),
+          cmocka_unit_test(what_begins_as_an_absent_threads_loop_is_left_goes_on),
           cmocka_unit_test(every_allocation_may_fail))
