@@ -1,6 +1,7 @@
 /* The cost of acquiring and releasing, on the fake driver.
  *
- *     bench_pool alone              nanoseconds of acquire and release, one thread: the median
+ *     bench_pool alone              nanoseconds of acquire and release, one thread: the medians
+ *                                   with metrics and without, and the difference
  *     bench_pool contend CYCLES     8 threads over 4 connections: cycles a second of the pool, of a
  *                                   fair queue and of a barging one of mutex and condition
  * variable, and the pool's ratio to either
@@ -33,7 +34,7 @@ static void check(int ok, const char *what)
     exit(1);
 }
 
-static pond_pool *open_pool(void)
+static pond_pool *open_pool(const char *metrics)
 {
     pond_config *config = NULL;
     pond_pool *pool = NULL;
@@ -41,6 +42,7 @@ static pond_pool *open_pool(void)
     snprintf(size, sizeof(size), "%d", CONNECTIONS);
     check(!pond_config_new("fake", &config, NULL), "cannot make a config");
     pond_config_set(config, "database", "bench", NULL);
+    pond_config_set(config, "metrics", metrics, NULL);
     pond_config_set(config, "pool_min_size", size, NULL);
     pond_config_set(config, "pool_max_size", size, NULL);
     check(!pond_pool_open(config, &pool, NULL), "cannot open the pool");
@@ -63,27 +65,54 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static void alone(void)
+static pond_pool *open_with_one(pond_loop *loop, const char *metrics)
 {
-    static int64_t times[BATCHES];
-    pond_loop *loop = NULL;
-    pond_pool *pool = open_pool();
+    pond_pool *pool = open_pool(metrics);
     pond_connection *connection = NULL;
-    check(!pond_loop_new(&loop, NULL), "cannot make a loop");
     check(!pond_pool_acquire_wait(pool, loop, 5000, &connection, NULL), "cannot acquire");
     give_back(connection);
-    for (int i = 0; i < BATCHES; i++) {
-        int64_t start = now_ns();
-        for (int j = 0; j < BATCH; j++) {
-            check(!pond_pool_try_acquire(pool, loop, &connection, NULL), "none is idle");
-            give_back(connection);
-        }
-        times[i] = now_ns() - start;
+    return pool;
+}
+
+static int64_t time_batch(pond_pool *pool, pond_loop *loop)
+{
+    int64_t start = now_ns();
+    for (int i = 0; i < BATCH; i++) {
+        pond_connection *connection = NULL;
+        check(!pond_pool_try_acquire(pool, loop, &connection, NULL), "none is idle");
+        give_back(connection);
     }
+    return now_ns() - start;
+}
+
+static double median_ns(int64_t *times)
+{
     qsort(times, BATCHES, sizeof(times[0]), compare);
-    printf("{\"acquire_release_ns\": %.1f}\n", (double)times[BATCHES / 2] / BATCH);
-    pond_pool_close_wait(pool, 1000, NULL);
-    pond_pool_release(pool);
+    return (double)times[BATCHES / 2] / BATCH;
+}
+
+/* With and without metrics in turns, so that both meet the same noise. */
+static void alone(void)
+{
+    static int64_t with[BATCHES];
+    static int64_t without[BATCHES];
+    pond_loop *loop = NULL;
+    check(!pond_loop_new(&loop, NULL), "cannot make a loop");
+    pond_pool *measured = open_with_one(loop, "true");
+    pond_pool *plain = open_with_one(loop, "false");
+    for (int i = 0; i < BATCHES; i++) {
+        with[i] = time_batch(measured, loop);
+        without[i] = time_batch(plain, loop);
+    }
+    double with_ns = median_ns(with);
+    double without_ns = median_ns(without);
+    printf("{\"acquire_release_ns\": %.1f, \"without_metrics_ns\": %.1f, "
+           "\"metrics_ns\": %.1f}\n",
+           with_ns, without_ns, with_ns - without_ns);
+    pond_pool_close_wait(measured, 1000, NULL);
+    pond_pool_close_wait(plain, 1000, NULL);
+    pond_pool_release(measured);
+    pond_pool_release(plain);
     pond_loop_release(loop);
 }
 
@@ -194,7 +223,7 @@ static double run_simple(int fair, uint64_t cycles)
 /* They take turns, so that all of them meet the same noise of the machine. */
 static void contend_all(uint64_t cycles)
 {
-    pond_pool *pool = open_pool();
+    pond_pool *pool = open_pool("true");
     pond_pool_status status = {.struct_size = sizeof(status)};
     uint64_t each = cycles / ROUNDS / THREADS * THREADS;
     double seconds = 0;
