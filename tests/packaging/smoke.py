@@ -41,6 +41,7 @@ async def use(db: millpond.ConnectionManager) -> str:
             pass
         else:
             raise AssertionError("a statement outlived its timeout")
+    async with db.async_connection() as conn:  # on a busy machine the timeout may cost the other
         assert await conn.fetch_value("SELECT count(*) FROM smoke") == 100
         saved = await conn.save_entity("smoked", {"name": "eel", "kilos": 1.5})
         assert (await conn.get_entity("smoked", saved["id"], deserialize=True))["kilos"] == 1.5
