@@ -75,7 +75,8 @@ async def test_calls_cancelled_anywhere_leave_every_history_whole(
     databases: Any, kind: str, rng: random.Random
 ) -> None:
     name = entity_name()
-    db = databases.open(kind, pool_max_size=8)
+    # a call in a transaction may need a second connection for what it learns of changed tables
+    db = databases.open(kind, pool_max_size=2 * AT_ONCE)
     storm = Storm(db, name, rng)
     for first in range(0, ROUNDS * AT_ONCE, AT_ONCE):
         await asyncio.gather(*(storm.attempt(first + i) for i in range(AT_ONCE)))
@@ -83,4 +84,4 @@ async def test_calls_cancelled_anywhere_leave_every_history_whole(
     async with db.async_connection() as conn:
         for entity_id in IDS:
             await check_history(conn, name, entity_id)
-    assert (await at_rest(db))["size"] <= 8
+    assert (await at_rest(db))["size"] <= 2 * AT_ONCE
