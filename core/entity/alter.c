@@ -270,11 +270,22 @@ static void make_meta(pond_plan *plan)
     end_create(plan);
 }
 
+/* A change that waits for one transaction holds up all others, among them perhaps the one that this
+ * transaction waits for: MariaDB does not see such a deadlock, and can be told to give up early.
+ * MySQL cannot. */
+static int gives_way(const pond_plan *plan)
+{
+    return pondi_plan_dialect(plan) == POND_DIALECT_MYSQL && !plan->joined &&
+           pondi_plan_can(plan, POND_CAN_RUN_BLOCK);
+}
+
 static void add_column(pond_plan *plan, const char *suffix, const char *name,
                        const char *declaration)
 {
     pondi_buffer_append_text(pondi_plan_sql(plan), "ALTER TABLE ");
     pondi_put_table(plan, suffix);
+    if (gives_way(plan))
+        pondi_buffer_append_text(&plan->sql, " WAIT 1");
     pondi_buffer_append_text(&plan->sql, " ADD COLUMN ");
     if (pondi_plan_dialect(plan) == POND_DIALECT_POSTGRES)
         pondi_buffer_append_text(&plan->sql, "IF NOT EXISTS ");
@@ -434,6 +445,10 @@ static void made_one(pond_plan *plan)
     if (error && (in_place(plan) || !is_there_already(error))) {
         plan->failure = NULL;
         plan->private = 0;
+        if (error->code == POND_EBUSY && gives_way(plan)) {
+            pondi_plan_give_way(plan, error);
+            return;
+        }
         if (error->code == POND_ETIMEDOUT && plan->joined)
             pondi_error_prefix(error,
                                "a new field of \"%s\" cannot be added while a transaction that "

@@ -161,6 +161,9 @@ size_t pondi_plan_got_rows(const pond_plan *plan);
 void pondi_plan_fail(pond_plan *plan, pond_error *error);
 /* The same for what a statement failed with: the plan may begin again. `open`: the transaction. */
 void pondi_plan_undo(pond_plan *plan, pond_error *error, int open);
+/* Nothing is open, and others were in the way: let them go first, then begin again. Takes `error`
+ * over, which it fails with if that goes on. */
+void pondi_plan_give_way(pond_plan *plan, pond_error *error);
 /* Undo, read the schema anew and begin again. */
 void pondi_plan_stale(pond_plan *plan);
 /* Give up waiting memory: fails the plan. */

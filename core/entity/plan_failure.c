@@ -99,6 +99,19 @@ static int64_t backoff_ms(unsigned tries, int64_t most_ms)
     return pondi_backoff_next(&backoff, tries, 0) / 1000000 + 1;
 }
 
+void pondi_plan_give_way(pond_plan *plan, pond_error *error)
+{
+    if (plan->heals >= MOST_HEALS) {
+        pondi_plan_fail(plan, error);
+        return;
+    }
+    pond_error_free(error);
+    plan->heals++;
+    plan->alters--; /* it changed nothing */
+    pond_schema_forget(plan->schema, plan->name);
+    pondi_plan_pause(plan, backoff_ms(plan->heals, 100), again);
+}
+
 static int may_heal(const pond_plan *plan, const pond_error *error)
 {
     enum { TABLE_CHANGED = 1412 };

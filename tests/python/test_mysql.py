@@ -11,6 +11,7 @@ from typing import Any
 import millpond
 import pytest
 from conftest import when
+from entities import entity_name
 from millpond import Interval
 
 UTC = dt.UTC
@@ -379,3 +380,32 @@ async def test_a_session_is_as_the_settings_say(databases: Any) -> None:
         rows = await conn.execute("SELECT @@sql_mode, @@time_zone, @@autocommit")
     assert isolation[0][1] == "READ-COMMITTED"
     assert rows == [("STRICT_ALL_TABLES", "+00:00", 1)]
+
+
+async def test_a_new_field_that_waits_for_a_transaction_lets_others_pass(databases: Any) -> None:
+    """MariaDB lets nobody past a change of tables that waits, for up to a day."""
+    db = databases.open("mysql")
+    name = entity_name()
+    async with db.async_connection() as conn:
+        if "MariaDB" not in (await conn.get_version_details())["db_server_version"]:
+            pytest.skip("MySQL cannot be told how long a change of tables waits")
+        await conn.save_entity(name, {"id": "a", "n": 1})
+
+    async def save(entity: dict[str, Any]) -> None:
+        async with db.async_connection() as conn:
+            await conn.save_entity(name, entity)
+
+    async with db.async_connection() as reader, db.async_connection() as look:
+        async with reader.transaction():
+            await reader.get_entity_history(name, "a")  # the table is in use until the end
+            adding = asyncio.ensure_future(save({"id": "b", "new": 1}))
+            listed = "SELECT 1 FROM information_schema.processlist WHERE "
+            like = (f"ALTER TABLE `{name}_history%", "Waiting%")
+            while not await look.execute(listed + "info LIKE ? AND state LIKE ?", like):
+                await asyncio.sleep(0.005)
+            await save({"id": "a", "n": 2})
+            assert not adding.done()
+        await adding
+    async with db.async_connection() as conn:
+        assert (await conn.get_entity(name, "b"))["new"] == 1
+        assert (await conn.get_entity(name, "a"))["n"] == 2
