@@ -53,6 +53,11 @@ static void end_with_process(void)
     pond_loop_release(loop);
 }
 
+void pondi_keeper_end_before_exit(void)
+{
+    atexit(end_with_process);
+}
+
 static void before_fork(void)
 {
     pthread_mutex_lock(&keeper.lock);

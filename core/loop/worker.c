@@ -3,9 +3,12 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/error.h"
 
 enum { SHORT_LIVED_LIMIT = 128, SPARE_LIMIT = SHORT_LIVED_LIMIT / 2 };
@@ -20,8 +23,12 @@ struct pondi_worker {
     pthread_t thread;
 };
 
+enum { LAST_MS = 2000 };
+
 static atomic_int short_lived; /* threads, those of spare jobs included */
 static atomic_int spares;
+static atomic_int over;                                      /* the process is ending */
+static pthread_mutex_t starting = PTHREAD_MUTEX_INITIALIZER; /* held while one is started */
 
 /* Signals are for the host's threads. */
 static int start_thread(void *(*main)(void *), void *data, pthread_t *out, pond_error **err)
@@ -151,19 +158,77 @@ static int too_many(int limit, pond_error **err)
     return pondi_error_set(err, POND_ERESOURCES, "%d helper threads are busy already", limit);
 }
 
-int pondi_thread_run(pondi_job *job, int spare, pond_error **err)
+/* At the end of the process, and at a fork, these threads must not be inside a library: one that is
+ * torn down, or whose locks a child would find taken for ever. Whoever is silent for longer is left
+ * to the kernel. */
+static void let_end(void)
 {
-    if (spare && !reserve(&spares, SPARE_LIMIT))
-        return too_many(SPARE_LIMIT, err);
-    int code;
+    const struct timespec moment = {.tv_nsec = PONDI_NS_PER_MS};
+    int64_t end_ns = pondi_deadline_ns(LAST_MS);
+    while (atomic_load(&short_lived) > 0 && pondi_now_ns() < end_ns)
+        nanosleep(&moment, NULL);
+}
+
+static void end_with_process(void)
+{
+    atomic_store(&over, 1);
+    let_end();
+}
+
+void pondi_thread_end_before_exit(void)
+{
+    atexit(end_with_process);
+}
+
+static void before_fork(void)
+{
+    pthread_mutex_lock(&starting);
+    let_end();
+}
+
+static void after_fork(void)
+{
+    pthread_mutex_unlock(&starting);
+}
+
+/* The child has none of them, not even those that were too slow. */
+static void after_fork_in_child(void)
+{
+    atomic_store(&short_lived, 0);
+    atomic_store(&spares, 0);
+    pthread_mutex_unlock(&starting);
+}
+
+static void watch_forks(void)
+{
+    pthread_atfork(before_fork, after_fork, after_fork_in_child);
+}
+
+static int start_short_lived(pondi_job *job, int spare, pond_error **err)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_t thread;
+    pthread_once(&once, watch_forks);
+    pthread_mutex_lock(&starting);
+    int code = POND_OK;
     if (!reserve(&short_lived, SHORT_LIVED_LIMIT)) {
         code = too_many(SHORT_LIVED_LIMIT, err);
     } else {
-        pthread_t thread;
         code = start_thread(spare ? spare_main : short_lived_main, job, &thread, err);
         if (code)
             atomic_fetch_sub(&short_lived, 1);
     }
+    pthread_mutex_unlock(&starting);
+    return code;
+}
+
+int pondi_thread_run(pondi_job *job, int spare, pond_error **err)
+{
+    if (atomic_load(&over))
+        return pondi_error_set(err, POND_ERESOURCES, "the process is ending");
+    if (spare && !reserve(&spares, SPARE_LIMIT))
+        return too_many(SPARE_LIMIT, err);
+    int code = start_short_lived(job, spare, err);
     if (code && spare)
         atomic_fetch_sub(&spares, 1);
     return code;

@@ -416,6 +416,7 @@ static void done(pondi_task *base)
 void pondi_mysql_connect(my_conn *conn)
 {
     pond_error *error = NULL;
+    pondi_mysql_init(); /* not first in the thread: the process may be ending by then */
     my_task *task = pondi_mysql_task_new(conn);
     int code = task ? POND_OK : pondi_error_nomem(&error);
     if (task) {

@@ -1,5 +1,6 @@
 /* Which of several hosts to connect to: the one that the last connection was made to, else the next
  * that can be reached and, once a standby was met, that accepts writes. */
+#include <openssl/crypto.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +8,8 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "drivers/mysql/mysql.h"
+#include "loop/keeper.h"
+#include "loop/worker.h"
 
 /* ---- What the pool remembers ------------------------------------------------------------- */
 
@@ -127,6 +130,15 @@ static MYSQL *open_fit(const pond_config *config, my_target *target, unsigned in
 static void init_library(void)
 {
     mysql_library_init(0, NULL, NULL);
+    OPENSSL_init_crypto(0, NULL); /* what it tears down at the end, TLS in our threads may use */
+    pondi_keeper_end_before_exit();
+    pondi_thread_end_before_exit();
+}
+
+void pondi_mysql_init(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, init_library);
 }
 
 /* Only where the next host may do better. */
@@ -145,8 +157,7 @@ static int64_t share_of(int64_t timeout_ms, unsigned int count)
 MYSQL *pondi_mysql_open(const pond_config *config, my_target *target, int64_t timeout_ms,
                         pond_error **err)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, init_library);
+    pondi_mysql_init();
     const char *hosts = pondi_mysql_setting(config, "host", "MYSQL_HOST");
     unsigned int count = count_parts(hosts ? hosts : "");
     unsigned int tries = target->only ? 1 : count;

@@ -229,6 +229,8 @@ my_target pondi_mysql_target(my_hosts *hosts);
 void pondi_mysql_prefer(my_hosts *hosts, unsigned int host);
 /* The server refused a write: new connections go to one that does not. */
 void pondi_mysql_met_standby(my_conn *conn);
+/* Set the client library up, once for the process. */
+void pondi_mysql_init(void);
 /* Connect in this thread. */
 MYSQL *pondi_mysql_open(const pond_config *config, my_target *target, int64_t timeout_ms,
                         pond_error **err);
