@@ -346,6 +346,11 @@ int pondi_loop_enter(pond_loop *loop, pond_error **err)
         return pondi_error_set(
             err, POND_EMISUSE,
             "this was made before the process forked: make it anew in the child");
+    return pondi_loop_admit(loop, err);
+}
+
+int pondi_loop_admit(pond_loop *loop, pond_error **err)
+{
     if (loop->closed || loop->ending) {
         pondi_loop_unlock(loop);
         return pondi_error_set(err, POND_ECLOSED, "the event loop of this object is closed");

@@ -16,6 +16,9 @@
  * and lock it. The first caller becomes the loop's thread. */
 int pondi_loop_enter(pond_loop *loop, pond_error **err);
 
+/* The same for a loop that is locked, which it is not any more if that fails. */
+int pondi_loop_admit(pond_loop *loop, pond_error **err);
+
 /* Run what was deferred, apply pending changes of watchers and timers, then unlock: polling the
  * loop's descriptor is enough from here on. */
 void pondi_loop_leave(pond_loop *loop);

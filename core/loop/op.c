@@ -160,6 +160,13 @@ static int wait_for_thread(pond_op *op, int64_t timeout_ms, pond_error **err)
     return code ? code : pondi_error_set(err, POND_ECLOSED, "the event loop was closed meanwhile");
 }
 
+/* The host has seen it already, even if the loop is closed by now; or it ended as it was submitted,
+ * and may have left something under way. */
+static int is_over(const pond_op *op)
+{
+    return op->status != POND_PENDING && pondi_list_empty(&op->link);
+}
+
 int pond_op_wait(pond_op *op, int64_t timeout_ms, pond_error **err)
 {
     pond_loop *loop = op->loop;
@@ -168,14 +175,13 @@ int pond_op_wait(pond_op *op, int64_t timeout_ms, pond_error **err)
             return wait_for_thread(op, timeout_ms, err);
         pondi_loop_leave(loop);
     }
-    if (op->status != POND_PENDING && pondi_list_empty(&op->link)) {
-        /* the host has seen it already, even if the loop is closed by now; or it ended as it was
-         * submitted, and may have left something under way */
-        if (loop->private && pondi_loop_lock(loop))
+    int locked = pondi_loop_lock(loop); /* another thread may be ending it at this moment */
+    if (is_over(op)) {
+        if (locked)
             pondi_loop_depart(loop);
         return op->status;
     }
-    int code = pondi_loop_enter(loop, err);
+    int code = locked ? pondi_loop_admit(loop, err) : pondi_loop_enter(loop, err);
     if (code)
         return code;
     loop->driven = 1;

@@ -337,7 +337,7 @@ void pondi_queue_push(pond_pool *pool, pondi_acquire *acquire, int in_front);
 /* Out of line, wherever it is, and of any connection being opened for it, which goes to someone
  * else. */
 void pondi_queue_remove(pondi_acquire *acquire);
-/* The same for who is in front; NULL if nobody is. */
+/* The same for who is in front, a reference; NULL if nobody is. */
 pondi_acquire *pondi_queue_pop(pond_pool *pool);
 /* True if who comes now may take an idle connection. */
 int pondi_queue_lets_pass(const pond_pool *pool);

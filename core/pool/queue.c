@@ -62,8 +62,10 @@ void pondi_queue_remove(pondi_acquire *acquire)
 pondi_acquire *pondi_queue_pop(pond_pool *pool)
 {
     pondi_acquire *acquire = first(pool);
-    if (acquire)
-        pondi_queue_remove(acquire);
+    if (!acquire)
+        return NULL;
+    pond_op_retain(&acquire->op); /* its owner may cancel and drop it as soon as we unlock */
+    pondi_queue_remove(acquire);
     return acquire;
 }
 

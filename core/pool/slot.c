@@ -334,6 +334,8 @@ void pondi_slot_park(pondi_slot *slot)
         pondi_slot_destroy(slot, "the pool was closed");
     else if (waiter)
         pondi_slot_send(slot, waiter);
+    if (waiter)
+        pond_op_release(&waiter->op);
 }
 
 /* On the keeper's loop nobody asks for it: it is kept where every loop can take it. */
@@ -371,6 +373,8 @@ void pondi_slot_offer(pondi_slot *slot)
         pondi_slot_send(slot, waiter);
     else
         leave_keeper(slot);
+    if (waiter)
+        pond_op_release(&waiter->op);
 }
 
 /* An idle connection that the server closed. */
