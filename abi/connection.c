@@ -4,7 +4,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "millpond/millpond.h"
-#include "pool/metrics.h"
+#include "pool/pool.h"
 
 /* What one call asks for, before it becomes a request. */
 typedef struct call {
@@ -77,24 +77,16 @@ static int build_request(pond_connection *lease, const call *wanted, void *user_
 }
 
 /* The same, if its circuit breaker lets it through. */
-static int make_request(pond_connection *lease, const pondi_conn *conn, const call *wanted,
-                        void *user_data, pondi_request **out, pond_error **err)
+static int make_request(pond_connection *lease, const call *wanted, void *user_data,
+                        pondi_request **out, pond_error **err)
 {
-    pondi_operation *operation;
-    uint64_t ticket;
-    int code = pondi_pool_admit(lease->pool, conn, wanted->kind, wanted->verb, wanted->options.tags,
-                                (size_t)wanted->options.tag_count, &operation, &ticket, err);
+    int code = build_request(lease, wanted, user_data, out, err);
     if (code)
         return code;
-    code = build_request(lease, wanted, user_data, out, err);
-    if (!code) {
-        (*out)->operation = operation;
-        (*out)->ticket = ticket;
-        (*out)->may_move = pondi_slot_may_replace(lease->slot);
-        lease->used = 1;
-    } else if (ticket) {
-        pondi_breaker_record(operation->breaker, ticket, POND_BREAKER_CANCELLED);
-    }
+    code = pondi_lease_admit(lease, *out, wanted->options.tags, (size_t)wanted->options.tag_count,
+                             err);
+    if (code)
+        pond_op_release(&(*out)->op);
     return code;
 }
 
@@ -121,7 +113,7 @@ static int submit(pond_connection *lease, const call *wanted, void *user_data, p
     int code = pondi_lease_enter(lease, &conn, err);
     if (code)
         return code;
-    code = make_request(lease, conn, wanted, user_data, &request, err);
+    code = make_request(lease, wanted, user_data, &request, err);
     if (!code) {
         pondi_op_hand_out(&request->op, op);
         if (op && wanted->options.flags & POND_EXECUTE_AT_ONCE &&
@@ -160,7 +152,7 @@ static int submit_and_wait(pond_connection *lease, const call *wanted, pond_resu
                                "a statement of this connection is interrupted for this call: use "
                                "another connection");
     if (!code)
-        code = make_request(lease, conn, wanted, NULL, &request, err);
+        code = make_request(lease, wanted, NULL, &request, err);
     if (code) {
         pondi_lease_leave(lease);
         return code;

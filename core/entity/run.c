@@ -9,8 +9,8 @@
 #include "entity/plan.h"
 #include "loop/timer.h"
 #include "millpond/millpond.h"
-#include "pool/metrics.h"
 #include "pool/pool.h"
+#include "resilience/breaker.h"
 
 enum {
     UNDO_MS = 5000, /* what a rollback may take after the time is over */
@@ -174,22 +174,13 @@ static int admit_request(run *self, pond_connection *lease, const pond_step *ste
                          pondi_request **out, pond_error **err)
 {
     const pond_tag tag = {"operation", self->plan->call};
-    pondi_operation *operation;
-    uint64_t ticket;
     int code = make_request(self, step, out, err);
     if (code)
         return code;
-    code = pondi_pool_admit(lease->pool, lease->slot->conn, (*out)->kind, (*out)->verb, &tag, 1,
-                            &operation, &ticket, err);
-    if (code) {
+    code = pondi_lease_admit(lease, *out, &tag, 1, err);
+    if (code)
         pond_op_release(&(*out)->op);
-        return code;
-    }
-    (*out)->operation = operation;
-    (*out)->ticket = ticket;
-    (*out)->may_move = pondi_slot_may_replace(lease->slot);
-    lease->used = 1;
-    return POND_OK;
+    return code;
 }
 
 static void submit(run *self, pond_connection *lease, const pond_step *step)

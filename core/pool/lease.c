@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/process.h"
 #include "loop/keeper.h"
+#include "pool/metrics.h"
 #include "pool/pool.h"
 
 int pondi_lease_new(pondi_slot *slot, pond_connection **out, pond_error **err)
@@ -50,6 +51,18 @@ int pondi_lease_enter(pond_connection *lease, pondi_conn **out, pond_error **err
 void pondi_lease_leave(pond_connection *lease)
 {
     pondi_loop_leave(lease->loop);
+}
+
+int pondi_lease_admit(pond_connection *lease, pondi_request *request, const pond_tag *tags,
+                      size_t tag_count, pond_error **err)
+{
+    int code = pondi_pool_admit(lease->pool, lease->slot->conn, request->kind, request->verb, tags,
+                                tag_count, &request->operation, &request->ticket, err);
+    if (code)
+        return code;
+    request->may_move = pondi_slot_may_replace(lease->slot);
+    lease->used = 1;
+    return POND_OK;
 }
 
 pond_connection *pond_connection_retain(pond_connection *lease)

@@ -387,5 +387,9 @@ int pondi_lease_new(pondi_slot *slot, pond_connection **out, pond_error **err);
 /* Enter the lease's loop and find the connection; the loop is locked on success. */
 int pondi_lease_enter(pond_connection *lease, pondi_conn **out, pond_error **err);
 void pondi_lease_leave(pond_connection *lease);
+/* Let a request that is about to be sent on it through its circuit breaker, or refuse it with
+ * POND_ECIRCUITOPEN, and note what it counts as. Entered. */
+int pondi_lease_admit(pond_connection *lease, pondi_request *request, const pond_tag *tags,
+                      size_t tag_count, pond_error **err);
 
 #endif
