@@ -8,7 +8,7 @@ import anyio.to_thread
 import millpond
 import pytest
 from anyio.abc import SocketStream
-from conftest import KINDS, at_rest
+from conftest import BACKENDS, KINDS, at_rest
 
 
 async def count(conn: Any) -> int:
@@ -34,6 +34,30 @@ async def test_a_scope_stops_a_statement_and_knows_that_it_did(conn: Any, endles
             await conn.execute(endless)
     assert await conn.fetch_value("SELECT 1") == 1
     assert conn.id == number
+
+
+@pytest.mark.parametrize("kind", BACKENDS)
+async def test_a_scope_stops_a_statement_whose_interrupts_come_too_early(
+    conn: Any, endless: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A driver loses what comes before its statement has begun. Were it left running, it would
+    fill the memory."""
+    backend = type(conn)
+    interrupt = backend._interrupt_statement
+    lost = []
+
+    def lose_some(self: Any) -> None:
+        if len(lost) < 3:
+            lost.append(self)
+        else:
+            interrupt(self)
+
+    monkeypatch.setattr(backend, "_interrupt_statement", lose_some)
+    with anyio.move_on_after(0.05) as scope:
+        await conn.execute(endless)
+    assert scope.cancelled_caught
+    assert len(lost) == 3
+    assert await conn.fetch_value("SELECT 1", timeout=10) == 1
 
 
 async def test_a_scope_stops_a_wait_for_a_connection(databases: Any, kind: str) -> None:

@@ -7,7 +7,8 @@ is the value itself. Either way the generator is resumed with the value, or with
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import asyncio
+from collections.abc import Coroutine, Generator
 from typing import Any, TypeVar
 
 _Value = TypeVar("_Value")
@@ -37,3 +38,20 @@ def run_sync(steps: Steps[_Value]) -> _Value:
             value = steps.send(value)
         except StopIteration as stop:
             return stop.value  # type: ignore[no-any-return]
+
+
+async def to_its_end(work: Coroutine[Any, Any, _Value]) -> _Value:
+    """Await the work to its end, whatever cancels come (those of anyio come again and again);
+    the last of them is raised after that."""
+    task = asyncio.ensure_future(work)
+    cancelled = None
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is None:
+        return task.result()
+    if not task.cancelled():
+        task.exception()  # of no interest any more
+    raise cancelled

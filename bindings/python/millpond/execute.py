@@ -19,7 +19,7 @@ from . import _native
 from ._native import Result
 from ._open_stream import OpenStream, as_result
 from ._plans import entity_schema, pause_async, pause_sync, run_plan
-from ._steps import Steps, run_async, run_sync
+from ._steps import Steps, run_async, run_sync, to_its_end
 from .exceptions import (
     ArgumentError,
     Error,
@@ -552,7 +552,11 @@ class AsyncExecute(_Backend):
             lease.turn.release()
 
     async def _stop(self, task: asyncio.Task[Any]) -> None:
-        """End it, for as long as it takes but no longer than the grace."""
+        """End it, for as long as it takes but no longer than the grace. Left halfway, a statement
+        whose interrupt was lost would go on with nobody there to stop it."""
+        await to_its_end(self._stop_at_once(task))
+
+    async def _stop_at_once(self, task: asyncio.Task[Any]) -> None:
         if self._waits(task) or not self._can_interrupt():
             task.cancel()
         else:
