@@ -15,7 +15,7 @@ from millpond import ConnectionManager, DatabaseConfig, DatabaseFactory, PoolMan
 pytest_plugins = ["faults", "programs"]
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "examples" / "python"))
-import duckdb_backend  # noqa: E402, F401  (a backend in Python, registered as "duckdb")
+import duckdb_backend  # noqa: E402  (a backend in Python, registered as "duckdb")
 from quirks import CONFLICT, quirk_of  # noqa: E402
 
 KINDS = ("sqlite", "postgres", "mysql")
@@ -182,6 +182,24 @@ ENDLESS = {
 def endless(kind: str) -> str:
     """A statement that does not end by itself."""
     return ENDLESS[kind]
+
+
+@pytest.fixture
+def lost_interrupts(kind: str, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The first three interrupts of a backend, lost as drivers lose what comes before a statement
+    has begun."""
+    lost: list[Any] = []
+    backend = duckdb_backend.DuckdbConnection
+    interrupt = backend._interrupt_statement
+
+    def lose_some(connection: Any) -> None:
+        if len(lost) < 3:
+            lost.append(connection)
+        else:
+            interrupt(connection)
+
+    monkeypatch.setattr(backend, "_interrupt_statement", lose_some)
+    return lost
 
 
 async def when(

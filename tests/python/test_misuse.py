@@ -7,7 +7,7 @@ from typing import Any
 
 import millpond
 import pytest
-from conftest import at_rest
+from conftest import BACKENDS, at_rest
 from forks import fork
 from millpond import PoolManager
 
@@ -190,6 +190,40 @@ async def test_close_pool_takes_connections_by_force_and_commits(
         await idle.execute("SELECT 1")
     async with db.async_connection() as conn:
         assert (await conn.execute("SELECT name FROM items")) == [("kept",)]
+
+
+@pytest.mark.parametrize("kind", BACKENDS)
+@pytest.mark.parametrize("way", ["async", "sync"])
+def test_close_pool_stops_a_statement_whose_interrupts_come_too_early(
+    db: Any, endless: str, way: str, lost_interrupts: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = threading.Event()
+    outcome: list[millpond.Error] = []
+
+    def work() -> None:
+        with db.sync_connection() as conn:
+            run = conn._execute_statement_sync
+
+            def running(self: Any, *args: Any) -> Any:
+                begun.set()
+                return run(*args)
+
+            monkeypatch.setattr(type(conn), "_execute_statement_sync", running)
+            try:
+                conn.execute(endless)
+            except millpond.Error as error:
+                outcome.append(error)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    assert begun.wait(30)
+    if way == "async":
+        asyncio.run(PoolManager.close_pool(config_hash=db.hash(), timeout=0.1))
+    else:
+        PoolManager._close_pools_sync(config_hash=db.hash(), timeout=0.1)
+    thread.join(30)
+    assert [type(error).__name__ for error in outcome] == ["StatementError"]
+    assert len(lost_interrupts) == 3
 
 
 async def test_an_acquire_times_out_and_says_why(databases: Any, kind: str) -> None:

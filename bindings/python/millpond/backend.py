@@ -449,7 +449,7 @@ class BackendPool:
             return
         if lease.to is None:
             lease.broken = True
-            connection._interrupt_statement()
+            await self._interrupt(lease, connection)
             return
         try:
             if lease.running:
@@ -466,11 +466,17 @@ class BackendPool:
         await _quietly(self.release(connection))
 
     async def _interrupt(self, lease: Lease, connection: Any) -> None:
-        """Until it has stopped, or the grace is over."""
+        """Until it has stopped, or the grace is over: an interrupt before it begins is lost."""
         end = time.monotonic() + GRACE
         while lease.running and time.monotonic() < end:
             connection._interrupt_statement()
             await asyncio.sleep(INTERRUPT_EVERY)
+
+    def _interrupt_sync(self, lease: Lease, connection: Any) -> None:
+        end = time.monotonic() + GRACE
+        while lease.running and time.monotonic() < end:
+            connection._interrupt_statement()
+            time.sleep(INTERRUPT_EVERY)
 
     def close_sync(self, timeout: float | None = None) -> None:
         self.closed = True
@@ -481,7 +487,7 @@ class BackendPool:
             lease.broken = True
             connection = lease.connection()
             if connection is not None:
-                connection._interrupt_statement()
+                self._interrupt_sync(lease, connection)
         for loop, found in list(self._pools.items()):
             if not loop.is_closed() and not loop.is_running() and found.done():
                 loop.run_until_complete(found.result().close(force=True, timeout=1.0))
