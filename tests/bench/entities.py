@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import json
 import os
+import statistics
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
@@ -18,6 +18,7 @@ from peers_entities import FIELDS, Continuum, Django, Tortoise, row_of
 
 ROWS = 10_000
 TASKS = 10
+MANY_ROUNDS = 5  # after one that warms up the server, which grows its files then
 ENTITY = "bench_entity"
 KINDS = ("postgres", "mysql", "sqlite")
 WORK = ("save", "change")
@@ -130,31 +131,49 @@ class ByHand:
 
 
 async def _many(report: Any, kind: str, path: Path, peer: Continuum) -> None:
-    """10,000 new entities; then the same again, each changed."""
+    """10,000 new entities, in tables that are made anew each round; then all changed."""
     db = _open(kind, path)
     async with db.async_connection() as conn:
+        hand = ByHand(conn, kind)
+        new = [await _round(conn, hand, 0, fresh=True) for _ in range(MANY_ROUNDS + 1)]
+        _add_many(report, kind, "save", new[1:], await _continuum(peer, 0))
+        changed = [await _round(conn, hand, number + 1) for number in range(MANY_ROUNDS)]
+        _add_many(report, kind, "change", changed, await _continuum(peer, MANY_ROUNDS))
+    await db.close_pool(db.hash())
+
+
+def _rows(number: int) -> list[dict[str, Any]]:
+    return [{**row_of(i), "size": i + number, "code": f"{number}"} for i in range(ROWS)]
+
+
+async def _round(conn: Any, hand: ByHand, number: int, fresh: bool = False) -> tuple[float, float]:
+    """Rows a second of ours, and by hand."""
+    if fresh:
+        await hand.make()
         for table in (ENTITY, f"{ENTITY}_history", f"{ENTITY}_meta"):
             await conn.execute(f"DROP TABLE IF EXISTS {table}")
-        await conn.save_entity(ENTITY, row_of(0))
-        await conn.delete_entity(ENTITY, row_of(0)["id"], permanent=True)
-        hand = ByHand(conn, kind)
-        await hand.make()
-        steps: dict[str, Callable[[list[dict[str, Any]]], Any]] = {
-            "millpond": lambda rows: conn.save_entities(ENTITY, rows),
-            "by hand": hand.save_many,
-            "continuum": peer.save_many,
-        }
-        for workload, rounds in (
-            (f"entities {kind} save {ROWS:,}", (0,)),
-            (f"entities {kind} change {ROWS:,}", (1,)),
-        ):
-            rates: dict[str, list[float]] = {name: [] for name in steps}
-            for number in rounds:
-                rows = [{**row_of(i), "size": i + number, "code": f"{number}"} for i in range(ROWS)]
-                for name, step in steps.items():
-                    runs = await _timed(functools.partial(step, rows), 1)
-                    rates[name] += [ROWS * run for run in runs]
-            report.add(workload, rates)
+        await conn.save_entity(ENTITY, row_of(ROWS))  # makes the tables
+        await conn.delete_entity(ENTITY, row_of(ROWS)["id"], permanent=True)
+    rows = _rows(number)
+    [ours] = await _timed(lambda: conn.save_entities(ENTITY, rows), 1)
+    [theirs] = await _timed(lambda: hand.save_many(rows), 1)
+    return ROWS * ours, ROWS * theirs
+
+
+async def _continuum(peer: Continuum, number: int) -> float:
+    """Once: a round of it takes as long as all of ours together."""
+    rows = _rows(number)
+    [runs] = await _timed(lambda: peer.save_many(rows), 1)
+    return ROWS * runs
+
+
+def _add_many(
+    report: Any, kind: str, what: str, rounds: list[tuple[float, float]], continuum: float
+) -> None:
+    workload = f"entities {kind} {what} {ROWS:,}"
+    ours, theirs = ([*rates] for rates in zip(*rounds, strict=True))
+    report.add(workload, {"millpond": ours, "by hand": theirs})
+    report.add(workload, {"millpond": [statistics.median(ours)], "continuum": [continuum]})
 
 
 async def _one(report: Any, db: Any, peer: Continuum) -> None:
