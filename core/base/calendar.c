@@ -58,10 +58,18 @@ int64_t pondi_floor_days(int64_t us)
     return us % PONDI_US_PER_DAY < 0 ? days - 1 : days;
 }
 
-static size_t put(char *out, size_t room, const char *format, int a, int b, int c)
+/* By hand: a row may have several of them, and snprintf() took a third of reading entities. */
+static char *put_digits(char *out, int number, int count)
 {
-    int size = snprintf(out, room, format, a, b, c);
-    return size > 0 && (size_t)size < room ? (size_t)size : 0;
+    for (int i = count; i-- > 0; number /= 10)
+        out[i] = (char)('0' + number % 10);
+    return out + count;
+}
+
+static char *put_part(char *out, char before, int number)
+{
+    *out = before;
+    return put_digits(out + 1, number, 2);
 }
 
 size_t pondi_format_date(int64_t days, char out[PONDI_TIME_TEXT])
@@ -69,24 +77,31 @@ size_t pondi_format_date(int64_t days, char out[PONDI_TIME_TEXT])
     if (days < PONDI_FIRST_DAY || days > PONDI_LAST_DAY)
         return 0;
     pondi_civil date = pondi_civil_from_days(days);
-    return put(out, PONDI_TIME_TEXT, "%04d-%02d-%02d", date.year, date.month, date.day);
+    char *end = put_digits(out, date.year, 4);
+    end = put_part(put_part(end, '-', date.month), '-', date.day);
+    *end = '\0';
+    return (size_t)(end - out);
 }
 
-static size_t put_time(int64_t us, char *out, size_t room)
+static size_t put_time(int64_t us, char *out)
 {
     int seconds = (int)(us / 1000000);
     int fraction = (int)(us % 1000000);
-    size_t size = put(out, room, "%02d:%02d:%02d", seconds / 3600, seconds / 60 % 60, seconds % 60);
-    if (fraction)
-        size += put(out + size, room - size, ".%06d", fraction, 0, 0);
-    return size;
+    char *end = put_digits(out, seconds / 3600, 2);
+    end = put_part(put_part(end, ':', seconds / 60 % 60), ':', seconds % 60);
+    if (fraction) {
+        *end = '.';
+        end = put_digits(end + 1, fraction, 6);
+    }
+    *end = '\0';
+    return (size_t)(end - out);
 }
 
 size_t pondi_format_time(int64_t us, char out[PONDI_TIME_TEXT])
 {
     if (us < 0 || us > PONDI_US_PER_DAY)
         return 0;
-    return put_time(us, out, PONDI_TIME_TEXT);
+    return put_time(us, out);
 }
 
 size_t pondi_format_timestamp(int64_t us, char out[PONDI_TIME_TEXT])
@@ -96,7 +111,7 @@ size_t pondi_format_timestamp(int64_t us, char out[PONDI_TIME_TEXT])
     if (!size)
         return 0;
     out[size++] = ' ';
-    return size + put_time(us - days * PONDI_US_PER_DAY, out + size, PONDI_TIME_TEXT - size);
+    return size + put_time(us - days * PONDI_US_PER_DAY, out + size);
 }
 
 size_t pondi_format_timestamptz(int64_t us, char out[PONDI_TIME_TEXT])
@@ -138,11 +153,14 @@ static int put_zone(int32_t zone, char *out, size_t *size)
     if (offset <= -86400 || offset >= 86400)
         return 0;
     int seconds = abs(offset);
+    char *end = out + *size;
     if (zone)
-        *size += put(out + *size, PONDI_TIME_TEXT - *size, offset < 0 ? "-%02d:%02d" : "+%02d:%02d",
-                     seconds / 3600, seconds / 60 % 60, 0);
+        end =
+            put_part(put_part(end, offset < 0 ? '-' : '+', seconds / 3600), ':', seconds / 60 % 60);
     if (seconds % 60)
-        *size += put(out + *size, PONDI_TIME_TEXT - *size, ":%02d", seconds % 60, 0, 0);
+        end = put_part(end, ':', seconds % 60);
+    *end = '\0';
+    *size = (size_t)(end - out);
     return 1;
 }
 

@@ -222,6 +222,7 @@ async def _get(report: Any, db: Any) -> None:
 
 async def _find(report: Any, db: Any, peer: Continuum) -> None:
     async with db.async_connection() as conn:
+        await conn.execute("VACUUM FULL")  # of what the saves above left behind, ours and theirs
         rates = {
             "millpond": await _timed(lambda: conn.find_entities(ENTITY, deserialize=True), 5),
             "continuum": await _timed(peer.find, 5),
