@@ -100,6 +100,32 @@ def test_a_wheel_alone_serves_all_databases(
     assert mysql["server"] in used["mysql"]
 
 
+ONE_SQLITE = """
+import sys
+if sys.argv[1] == "first":
+    import sqlite3
+import millpond, sqlite3
+
+python = sqlite3.connect(":memory:")
+with millpond.connect("sqlite:///:memory:").sync_connection() as conn:
+    # a limit of the whole process, as this copy of the library knows it
+    python.execute("PRAGMA soft_heap_limit = 123456789")
+    print(conn.fetch_value("PRAGMA soft_heap_limit"))
+"""
+
+
+@pytest.mark.parametrize("order", ["first", "later"])
+@pytest.mark.parametrize("version", INTERPRETERS)
+def test_a_wheel_shares_the_sqlite_of_python(
+    version: tuple[int, ...], order: str, tmp_path: Path
+) -> None:
+    """Two copies in one process drop each other's locks on a file."""
+    run(INTERPRETERS[version], "-m", "venv", tmp_path / "venv")
+    interpreter = tmp_path / "venv/bin/python"
+    run(interpreter, "-m", "pip", "install", "-q", "--no-index", wheel_of(version))
+    assert run(interpreter, "-I", "-c", ONE_SQLITE, order) == "123456789\n"
+
+
 @pytest.mark.parametrize("version", INTERPRETERS)
 def test_a_wheel_says_where_it_runs_and_whose_code_it_carries(version: tuple[int, ...]) -> None:
     wheel = wheel_of(version)

@@ -1,5 +1,9 @@
 """PostgreSQL, MySQL/MariaDB and SQLite through one pooled API, asynchronous and synchronous."""
 
+from . import _sqlite_library
+
+_sqlite_library.share()  # before anything loads the native module
+
 from . import exceptions
 from ._native import ArrowResult, Result
 from ._native import version as __version__
