@@ -1,6 +1,8 @@
 """anyio on asyncio: it cancels again and again until a scope is left."""
 
 import contextlib
+import sys
+import threading
 from typing import Any
 
 import anyio
@@ -58,7 +60,6 @@ async def test_a_scope_stops_a_wait_for_a_connection(databases: Any, kind: str) 
     await is_at_rest(db)
 
 
-@pytest.mark.parametrize("kind", KINDS)  # a backend's coroutine ends with the second cancel
 async def test_a_scope_around_a_block_undoes_its_transaction(
     items: str, conn: Any, endless: str
 ) -> None:
@@ -74,7 +75,7 @@ async def test_a_scope_around_a_block_undoes_its_transaction(
             assert await count(conn) == 0
 
 
-@pytest.mark.parametrize("kind", KINDS)  # a backend's coroutine ends with the second cancel
+@pytest.mark.parametrize("kind", KINDS)  # DuckDB has no savepoints
 async def test_a_scope_around_an_inner_block_undoes_it_alone(
     items: str, conn: Any, endless: str
 ) -> None:
@@ -91,7 +92,6 @@ async def test_a_scope_around_an_inner_block_undoes_it_alone(
     assert await conn.execute("SELECT id FROM items ORDER BY id") == [(1,), (3,)]
 
 
-@pytest.mark.parametrize("kind", KINDS)  # a backend's coroutine ends with the second cancel
 async def test_a_block_in_a_scope_that_is_cancelled_already_leaves_nothing(
     items: str, conn: Any
 ) -> None:
@@ -102,6 +102,18 @@ async def test_a_block_in_a_scope_that_is_cancelled_already_leaves_nothing(
             await conn.execute("INSERT INTO items VALUES (1, 'one', 1)")
     assert await conn.in_transaction() is False
     assert await count(conn) == 0
+    with anyio.CancelScope() as scope:
+        async with conn.transaction():
+            await conn.execute("INSERT INTO items VALUES (1, 'one', 1)")
+            scope.cancel()
+    assert await conn.in_transaction() is False
+    assert scope.cancelled_caught or await count(conn) == 1
+
+
+@pytest.mark.parametrize("kind", KINDS)  # DuckDB has no savepoints
+async def test_nested_blocks_in_a_scope_that_is_cancelled_leave_nothing_open(
+    items: str, conn: Any
+) -> None:
     for cancelled in ("inner", "outer"):
         with anyio.CancelScope() as scope:
             async with conn.transaction():
@@ -125,6 +137,32 @@ async def test_a_shielded_block_does_its_work(items: str, db: Any, endless: str)
                     async with conn.transaction():
                         await conn.execute("INSERT INTO items VALUES (1, 'one', 1)")
         assert await count(conn) == 1
+    await is_at_rest(db)
+
+
+@pytest.mark.parametrize("kind", BACKENDS)
+async def test_a_rollback_that_hangs_is_given_up_with_its_connection(
+    db: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    over = threading.Event()
+    backend = sys.modules["duckdb_backend"].DuckdbConnection
+    transact = backend._transact
+
+    def hang(self: Any, verb: str) -> None:
+        if verb == "ROLLBACK":
+            over.wait()
+        transact(self, verb)
+
+    monkeypatch.setattr(backend, "_transact", hang)
+    with anyio.move_on_after(0.05) as scope:
+        async with db.async_connection() as conn, conn.transaction():
+            first = conn.id
+            await anyio.sleep_forever()
+    assert scope.cancelled_caught
+    async with db.async_connection() as conn:
+        assert conn.id != first
+        assert await conn.fetch_value("SELECT 1") == 1
+    over.set()
     await is_at_rest(db)
 
 

@@ -40,16 +40,22 @@ def run_sync(steps: Steps[_Value]) -> _Value:
             return stop.value  # type: ignore[no-any-return]
 
 
-async def to_its_end(work: Coroutine[Any, Any, _Value]) -> _Value:
-    """Await the work to its end, whatever cancels come (those of anyio come again and again);
-    the last of them is raised after that."""
+async def to_its_end(work: Coroutine[Any, Any, _Value], grace: float | None = None) -> _Value:
+    """Await the work to its end, whatever cancels come (those of anyio come again and again), but
+    for no more than ``grace`` seconds after the first of them: then it is cancelled itself. The
+    last cancel is raised after that."""
     task = asyncio.ensure_future(work)
-    cancelled = None
+    loop = asyncio.get_running_loop()
+    cancelled = late = None
     while not task.done():
         try:
             await asyncio.wait({task})
         except asyncio.CancelledError as error:
             cancelled = error
+            if grace is not None and late is None:
+                late = loop.call_later(grace, task.cancel)
+    if late is not None:
+        late.cancel()
     if cancelled is None:
         return task.result()
     if not task.cancelled():

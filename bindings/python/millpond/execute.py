@@ -320,10 +320,13 @@ TRANSACTION = ("begin_transaction", "commit_transaction", "rollback_transaction"
 def _guarded_async(method: Any) -> Any:
     @functools.wraps(method)
     async def guarded(self: AsyncExecute) -> None:
+        async def run() -> None:
+            await method(self)
+            self._note_transaction(method.__name__)
+
         self._check_lease()
         try:
-            await self._in_turn(method(self))
-            self._note_transaction(method.__name__)
+            await self._settled(run())
         except Exception as error:
             raise self._translated(error, None) from error.__cause__
 
@@ -562,12 +565,29 @@ class AsyncExecute(_Backend):
         else:
             with self._stopping():
                 await self._interrupt_until_done(task)
+        await self._settle(task)
+
+    async def _settle(self, task: asyncio.Task[Any]) -> None:
+        """Wait for it during the grace."""
         done, _ = await asyncio.wait({task}, timeout=GRACE)
         if not done:
             task.cancel()
             self._mark_broken()
         elif not task.cancelled():
             task.exception()  # of no interest any more
+
+    async def _settled(self, work: Coroutine[Any, Any, _Value]) -> _Value:
+        """The work's outcome. If it has begun, a cancel waits for it: half a commit is no use."""
+        task = asyncio.ensure_future(self._in_turn(work))
+        with self._at_work():
+            try:
+                await asyncio.wait({task})
+            except asyncio.CancelledError:
+                if self._waits(task):
+                    task.cancel()
+                await to_its_end(self._settle(task))
+                raise
+        return task.result()
 
     def _waits(self, task: asyncio.Task[Any]) -> bool:
         """True while another statement has its turn."""

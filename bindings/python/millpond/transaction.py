@@ -7,11 +7,18 @@ from asyncio import CancelledError
 from types import TracebackType
 from typing import Any, Self
 
-from ._native import Error, Op
-from ._steps import Steps, run_async, run_sync
+from . import _native
+from ._native import Error
+from ._steps import Steps, run_async, run_sync, to_its_end
 from .exceptions import MisuseError
+from .execute import GRACE, AsyncExecute
 
 _log = logging.getLogger("millpond.transaction")
+
+
+def _has_coroutines(connection: Any) -> bool:
+    """Those of a backend end with the next cancel; the core's operations end by themselves."""
+    return isinstance(connection, AsyncExecute) and not isinstance(connection, _native.Connection)
 
 
 class _Transaction:
@@ -45,7 +52,7 @@ class _Transaction:
             else:
                 yield connection.begin_transaction()
         except CancelledError:
-            self._abandon()
+            yield from self._abandon()
             raise
         try:
             for statement in self._sql.inside:
@@ -85,25 +92,23 @@ class _Transaction:
             else:
                 yield self._connection.commit_transaction()
         except CancelledError:
-            self._abandon()
+            yield from self._abandon()
             raise
         except Error as failure:
             if self._savepoint:
                 yield from self._undo_after(failure)
             raise
 
-    def _abandon(self) -> None:
+    def _abandon(self) -> Steps[None]:
         """The wait for a begin or an end was cancelled, and so would be the next: nobody knows how
-        far it got. What is open is undone before whatever comes next on the connection."""
+        far it got. What is open is undone, by the core before whatever comes next."""
         connection = self._connection
-        if self._savepoint:
-            undo = connection.execute(f"ROLLBACK TO SAVEPOINT {self._savepoint}")
+        if _has_coroutines(connection):
+            yield from self._undo()
+        elif self._savepoint:
+            connection.execute(f"ROLLBACK TO SAVEPOINT {self._savepoint}").cancel()
         else:
-            undo = connection.rollback_transaction()
-        if isinstance(undo, Op):  # a backend's coroutine needs somebody who awaits it
-            undo.cancel()
-        else:
-            undo.close()
+            connection.rollback_transaction().cancel()
 
     def _undo_after(self, error: BaseException | None) -> Steps[None]:
         """The error is what the caller must see, whatever else fails."""
@@ -115,6 +120,12 @@ class _Transaction:
             _log.warning("rolling back after %s failed: %s", type(error).__name__, failure)
 
     def _undo(self) -> Steps[None]:
+        if _has_coroutines(self._connection):
+            yield to_its_end(run_async(self._undo_steps()), GRACE)
+        else:
+            yield from self._undo_steps()
+
+    def _undo_steps(self) -> Steps[None]:
         connection = self._connection
         if not (yield connection.in_transaction()):
             return  # the database has rolled it back by itself
