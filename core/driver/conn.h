@@ -13,8 +13,9 @@
 
 typedef struct pondi_driver pondi_driver;
 
-/* Beside POND_CAN_*, and not for hosts: the driver takes a batch, see pondi_request.batch. */
-#define PONDI_CAN_BATCH 0x10000u
+/* Beside POND_CAN_*, and not for hosts. */
+#define PONDI_CAN_BATCH 0x10000u  /* the driver takes a batch, see pondi_request.batch */
+#define PONDI_CAN_HASTEN 0x20000u /* a session says how long it waits for a table, as MySQL's */
 
 typedef enum pondi_conn_state {
     PONDI_CONN_NEW, /* not connected yet */
@@ -67,7 +68,7 @@ typedef struct pondi_conn {
     int in_transaction;       /* as the server or library reports it */
     int transaction_failed;   /* open, but only a rollback is possible */
     int standby;              /* it refused a write, as a standby does */
-    uint32_t features;        /* POND_CAN_* and PONDI_CAN_BATCH, of the server too */
+    uint32_t features;        /* POND_CAN_* and PONDI_CAN_*, of the server too */
     char server_version[128]; /* "PostgreSQL 15.8" */
     char driver_version[64];  /* "libpq 15.8" */
 } pondi_conn;

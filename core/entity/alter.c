@@ -9,6 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "driver/conn.h"
 #include "driver/param.h"
 #include "entity/plan.h"
 #include "millpond/millpond.h"
@@ -271,12 +272,18 @@ static void make_meta(pond_plan *plan)
 }
 
 /* A change that waits for one transaction holds up all others, among them perhaps the one that this
- * transaction waits for: MariaDB does not see such a deadlock, and can be told to give up early.
- * MySQL cannot. */
-static int gives_way(const pond_plan *plan)
+ * transaction waits for. MySQL and MariaDB do not see such a deadlock, and can be told to give up
+ * early: MariaDB by the statement, MySQL by the session. */
+static int waits_briefly(const pond_plan *plan)
 {
     return pondi_plan_dialect(plan) == POND_DIALECT_MYSQL && !plan->joined &&
            pondi_plan_can(plan, POND_CAN_RUN_BLOCK);
+}
+
+static int hastens(const pond_plan *plan)
+{
+    return pondi_plan_dialect(plan) == POND_DIALECT_MYSQL && !plan->joined &&
+           pondi_plan_can(plan, PONDI_CAN_HASTEN);
 }
 
 static void add_column(pond_plan *plan, const char *suffix, const char *name,
@@ -284,7 +291,7 @@ static void add_column(pond_plan *plan, const char *suffix, const char *name,
 {
     pondi_buffer_append_text(pondi_plan_sql(plan), "ALTER TABLE ");
     pondi_put_table(plan, suffix);
-    if (gives_way(plan))
+    if (waits_briefly(plan))
         pondi_buffer_append_text(&plan->sql, " WAIT 1");
     pondi_buffer_append_text(&plan->sql, " ADD COLUMN ");
     if (pondi_plan_dialect(plan) == POND_DIALECT_POSTGRES)
@@ -420,9 +427,24 @@ static void ended(pond_plan *plan)
     pondi_plan_round(plan);
 }
 
+/* Make the session wait for tables as before, if it was hastened; then go on, whatever came of it.
+ */
+static void be_patient(pond_plan *plan, pondi_state then)
+{
+    if (!plan->hastened) {
+        then(plan);
+        return;
+    }
+    plan->hastened = 0;
+    pondi_plan_run(plan, PONDI_BACK_TO_PATIENCE, then);
+    plan->catches = plan->kind != POND_STEP_DONE;
+}
+
 static void end(pond_plan *plan)
 {
-    if (plan->owns)
+    if (plan->hastened)
+        be_patient(plan, ended);
+    else if (plan->owns)
         pondi_plan_command(plan, POND_STEP_COMMIT, ended);
     else if (plan->saved)
         pondi_plan_run(plan, PONDI_RELEASE_SAVEPOINT, ended);
@@ -439,22 +461,32 @@ static int is_there_already(const pond_error *error)
 
 static void next(pond_plan *plan);
 
+/* With why in plan->error. */
+static void not_made(pond_plan *plan)
+{
+    pond_error *error = plan->error;
+    plan->error = NULL;
+    plan->private = 0;
+    if (error->code == POND_EBUSY && (waits_briefly(plan) || hastens(plan))) {
+        pondi_plan_give_way(plan, error);
+        return;
+    }
+    if (error->code == POND_ETIMEDOUT && plan->joined)
+        pondi_error_prefix(error,
+                           "a new field of \"%s\" cannot be added while a transaction that used it "
+                           "is open, since MySQL commits with it: save it before: ",
+                           plan->name);
+    pondi_plan_fail(plan, error);
+}
+
 static void made_one(pond_plan *plan)
 {
     pond_error *error = plan->failure;
     if (error && (in_place(plan) || !is_there_already(error))) {
         plan->failure = NULL;
-        plan->private = 0;
-        if (error->code == POND_EBUSY && gives_way(plan)) {
-            pondi_plan_give_way(plan, error);
-            return;
-        }
-        if (error->code == POND_ETIMEDOUT && plan->joined)
-            pondi_error_prefix(error,
-                               "a new field of \"%s\" cannot be added while a transaction that "
-                               "used it is open, since MySQL commits with it: save it before: ",
-                               plan->name);
-        pondi_plan_fail(plan, error);
+        pond_error_free(plan->error);
+        plan->error = error;
+        be_patient(plan, not_made);
         return;
     }
     plan->made++;
@@ -483,7 +515,13 @@ static void reloaded(pond_plan *plan)
         return;
     }
     plan->made = 0;
-    next(plan);
+    plan->hastened = hastens(plan);
+    if (!plan->hastened) {
+        next(plan);
+        return;
+    }
+    pondi_plan_run(plan, PONDI_HASTEN, next);
+    plan->catches = plan->kind != POND_STEP_DONE;
 }
 
 static void locked(pond_plan *plan)

@@ -112,13 +112,20 @@ struct pond_plan {
     pond_value now;
     size_t at; /* where the body is in records, ids or statements */
     size_t ends;
-    size_t made; /* of alter.c */
+    size_t made;  /* of alter.c */
+    int hastened; /* the session has to be made patient again */
 };
 
 /* In the caller's transaction. */
 #define PONDI_SAVEPOINT "SAVEPOINT millpond_entity"
 #define PONDI_BACK_TO_SAVEPOINT "ROLLBACK TO SAVEPOINT millpond_entity"
 #define PONDI_RELEASE_SAVEPOINT "RELEASE SAVEPOINT millpond_entity"
+
+/* A session that does not wait long for a table, and one that waits as long as before. The server
+ * evaluates all values before it sets the first. */
+#define PONDI_HASTEN \
+    "SET @millpond_lock_wait = @@SESSION.lock_wait_timeout, SESSION lock_wait_timeout = 1"
+#define PONDI_BACK_TO_PATIENCE "SET SESSION lock_wait_timeout = @millpond_lock_wait"
 
 /* ---- plan.c ---- */
 int pondi_plan_new(const pondi_plan_class *class, pond_schema *schema, const char *entity,

@@ -106,7 +106,8 @@ static int run_new(pond_connection *lease, pond_plan *plan, int64_t timeout_ms, 
 
 static int undoes(const pond_step *step)
 {
-    return step->kind == POND_STEP_ROLLBACK || strncmp(step->sql, "ROLLBACK", 8) == 0;
+    return step->kind == POND_STEP_ROLLBACK || strncmp(step->sql, "ROLLBACK", 8) == 0 ||
+           strcmp(step->sql, PONDI_BACK_TO_PATIENCE) == 0;
 }
 
 /* What is left of the time, or a little for cleaning up. */

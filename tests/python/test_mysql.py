@@ -383,12 +383,10 @@ async def test_a_session_is_as_the_settings_say(databases: Any) -> None:
 
 
 async def test_a_new_field_that_waits_for_a_transaction_lets_others_pass(databases: Any) -> None:
-    """MariaDB lets nobody past a change of tables that waits, for up to a day."""
+    """Servers let nobody past a change of tables that waits, for up to a day or a year."""
     db = databases.open("mysql")
     name = entity_name()
     async with db.async_connection() as conn:
-        if "MariaDB" not in (await conn.get_version_details())["db_server_version"]:
-            pytest.skip("MySQL cannot be told how long a change of tables waits")
         await conn.save_entity(name, {"id": "a", "n": 1})
 
     async def save(entity: dict[str, Any]) -> None:
@@ -409,3 +407,30 @@ async def test_a_new_field_that_waits_for_a_transaction_lets_others_pass(databas
     async with db.async_connection() as conn:
         assert (await conn.get_entity(name, "b"))["new"] == 1
         assert (await conn.get_entity(name, "a"))["n"] == 2
+
+
+async def test_a_new_field_leaves_the_session_as_patient_as_it_was(databases: Any) -> None:
+    """Whether the change of tables is made, or given up by its caller while it waits."""
+    db = databases.open("mysql")
+    name = entity_name()
+    async with db.async_connection() as conn, db.async_connection() as reader:
+
+        async def patience() -> Any:
+            return (await conn.execute("SELECT @@SESSION.lock_wait_timeout"))[0][0]
+
+        await conn.execute("SET SESSION lock_wait_timeout = 77")
+        await conn.save_entity(name, {"id": "a", "n": 1})
+        assert await patience() == 77
+        async with reader.transaction():
+            await reader.get_entity_history(name, "a")
+            adding = asyncio.ensure_future(conn.save_entity(name, {"id": "b", "new": 1}))
+            listed = "SELECT 1 FROM information_schema.processlist WHERE "
+            like = (f"ALTER TABLE `{name}_history%", "Waiting%")
+            while not await reader.execute(listed + "info LIKE ? AND state LIKE ?", like):
+                await asyncio.sleep(0.005)
+            adding.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await adding
+            assert await patience() == 77
+        await conn.save_entity(name, {"id": "b", "new": 1})
+        assert await patience() == 77

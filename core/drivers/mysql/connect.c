@@ -345,8 +345,10 @@ static void note_versions(my_conn *conn)
     unsigned long major = strtoul(server, NULL, 10);
     if (maria && (major > 10 || (major == 10 && strtoul(server + 3, NULL, 10) >= 5)))
         conn->base.features |= POND_CAN_RETURN | POND_CAN_RUN_BLOCK;
+    else
+        conn->base.features |= PONDI_CAN_HASTEN;
 #ifdef MARIADB_PACKAGE_VERSION /* Oracle's library takes one answer before the next statement */
-    else if (!maria && major >= 8 && pondi_config_flag(conn->base.config, "pipelining", 1))
+    if (!maria && major >= 8 && pondi_config_flag(conn->base.config, "pipelining", 1))
         conn->base.features |= PONDI_CAN_BATCH;
 #endif
     snprintf(conn->base.server_version, sizeof(conn->base.server_version), "%s %s",
