@@ -43,6 +43,20 @@ static int widens(pondi_storage from, pondi_storage to)
     return from == PONDI_STORE_INT && (to == PONDI_STORE_FLOAT || to == PONDI_STORE_DECIMAL);
 }
 
+/* What PostgreSQL has in every table. */
+static int check_system_column(const pond_plan *plan, const char *name, pond_error **err)
+{
+    static const char *const names[] = {"cmax", "cmin", "ctid", "tableoid", "xmax", "xmin"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (pondi_plan_dialect(plan) == POND_DIALECT_POSTGRES && strcmp(names[i], name) == 0)
+            return pondi_error_set(err, POND_EINVAL,
+                                   "the field \"%s\" is called like a column of PostgreSQL's own: "
+                                   "give it another name",
+                                   name);
+    }
+    return POND_OK;
+}
+
 /* The first value decides; whole numbers among others follow these. */
 static int note_new(pond_plan *plan, const pondi_field *field, pond_error **err)
 {
@@ -61,6 +75,8 @@ static int note_new(pond_plan *plan, const pondi_field *field, pond_error **err)
             known->storage = storage;
         return POND_OK;
     }
+    if (check_system_column(plan, field->name, err))
+        return POND_EINVAL;
     known = pondi_arena_alloc(&plan->arena, sizeof(*known));
     if (!known)
         return pondi_error_nomem(err);
@@ -475,6 +491,11 @@ static void not_made(pond_plan *plan)
         pondi_error_prefix(error,
                            "a new field of \"%s\" cannot be added while a transaction that used it "
                            "is open, since MySQL commits with it: save it before: ",
+                           plan->name);
+    else if (plan->joined && (error->code == POND_ENOTSUPPORTED || error->code == POND_EACQUIRE))
+        pondi_error_prefix(error,
+                           "new fields of \"%s\" need a connection beside that of the open "
+                           "transaction, since MySQL commits with them: ",
                            plan->name);
     pondi_plan_fail(plan, error);
 }

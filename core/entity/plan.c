@@ -9,6 +9,7 @@
 
 enum {
     LONGEST_NAME = 55, /* and "_history" makes 63, PostgreSQL's limit */
+    LONGEST_USER = 255,
     MOST_ALTERS = 8
 };
 
@@ -59,6 +60,10 @@ static int keep_options(pond_plan *plan, const pond_entity_options *options, pon
                                                        : options->limit;
     plan->offset = options->offset;
     plan->where_count = (size_t)options->param_count;
+    size_t user_size = options->user_id ? strlen(options->user_id) : 0;
+    if (user_size > LONGEST_USER)
+        return pondi_error_set(err, POND_EINVAL, "user_id has %zu bytes: at most %d are possible",
+                               user_size, LONGEST_USER);
     if (!copy_text(plan, options->user_id, &plan->user_id) ||
         !copy_text(plan, options->comment, &plan->comment) ||
         !copy_text(plan, options->where, &plan->where) ||

@@ -59,6 +59,24 @@ void pondi_plan_feed_failure(pond_plan *plan, pond_error *error, int open)
     plan->failure = NULL;
 }
 
+/* Decimals as the core's own drivers give them: hosts may write 1E-7. */
+static int adopt(pondi_row_set *set, pond_value *cell)
+{
+    pondi_buffer plain;
+    size_t whole;
+    size_t fraction;
+    if (cell->type != POND_TYPE_DECIMAL)
+        return pondi_row_set_adopt(set, cell);
+    pondi_buffer_init(&plain);
+    int code = POND_ENOMEM;
+    if (!pondi_plain_decimal(cell->as.text.data, cell->as.text.size, &plain, &whole, &fraction))
+        code = pondi_row_set_adopt(set, cell);
+    else if (!plain.failed)
+        code = pondi_row_set_text(set, cell, POND_TYPE_DECIMAL, plain.data, plain.size);
+    pondi_buffer_free(&plain);
+    return code;
+}
+
 static int copy_rows(const char *const *names, const pond_value *values, size_t rows,
                      size_t columns, pondi_row_set *set, pond_error **err)
 {
@@ -72,7 +90,7 @@ static int copy_rows(const char *const *names, const pond_value *values, size_t 
             return pondi_error_nomem(err);
         for (size_t i = 0; i < columns; i++) {
             cells[i] = values[row * columns + i];
-            if (pondi_row_set_adopt(set, &cells[i]))
+            if (adopt(set, &cells[i]))
                 return pondi_error_nomem(err);
         }
     }

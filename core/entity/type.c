@@ -249,6 +249,7 @@ static int fit_to_float(const char *field, pond_value *value, pond_error **err)
     if (!isfinite(value->as.real))
         return unstorable(
             field, "is not a finite number, which not all databases can store: save None", err);
+    value->as.real += 0.0; /* no zero has a sign: not all databases keep it */
     return POND_OK;
 }
 

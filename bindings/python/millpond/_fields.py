@@ -194,6 +194,12 @@ def _simplify_other(value: Any, cls: type) -> Any:
     raise _refuse(cls)
 
 
+def _misfit(why: str) -> Exception:
+    from .exceptions import InvalidDataError
+
+    return InvalidDataError(f"parameter 0 {why}")
+
+
 def _refuse(cls: type) -> Exception:
     from .exceptions import ParameterError
 
@@ -242,7 +248,10 @@ def _load(text: str) -> Any:
 
 
 def _dump(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except ValueError:  # all else was made fit for it
+        raise _misfit("contains an int of too many digits: pass it as text") from None
 
 
 # ---- What the native module calls --------------------------------------------------------
@@ -258,6 +267,13 @@ def _encode_collection(value: Any, cls: type) -> Encoded:
 
 def encode_field(value: Any) -> Encoded:
     """``(name of the type, value to store, whether that is JSON text)``."""
+    try:
+        return _encode(value)
+    except RecursionError:
+        raise _misfit("is nested too deep, or contains itself") from None
+
+
+def _encode(value: Any) -> Encoded:
     cls = type(value)
     if cls in (dict, list, tuple, set, frozenset):
         return _encode_collection(value, cls)

@@ -137,6 +137,25 @@ static int check_entity(native_state *state, PyObject *entity, Py_ssize_t index)
     return -1;
 }
 
+/* Our error is about one of many entities. */
+static void number_entity(native_state *state, Py_ssize_t index)
+{
+    PyObject *type;
+    PyObject *value;
+    PyObject *traceback;
+    if (!PyErr_ExceptionMatches(state->error_base))
+        return;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyErr_NormalizeException(&type, &value, &traceback);
+    PyObject *said = value ? PyUnicode_FromFormat("entity %zd: %S", index, value) : NULL;
+    PyObject *args = said ? PyTuple_Pack(1, said) : NULL;
+    if (!args || PyObject_SetAttrString(value, "args", args))
+        PyErr_Clear();
+    Py_XDECREF(said);
+    Py_XDECREF(args);
+    PyErr_Restore(type, value, traceback);
+}
+
 static int make_records(native_records *to, size_t count, size_t fields)
 {
     to->records = PyMem_New(pond_record, count + 1);
@@ -160,11 +179,21 @@ int native_records_read_one(native_state *state, PyObject *entity, native_record
     return 0;
 }
 
+PyObject *native_list_of(native_state *state, PyObject *object, const char *what, const char *of)
+{
+    int whole = PyUnicode_Check(object) || PyBytes_Check(object) || PyDict_Check(object);
+    if (!whole && (Py_TYPE(object)->tp_iter || PySequence_Check(object)))
+        return PySequence_List(object);
+    native_raise_text(state, POND_EPARAMS, "%s must be a list of %s, not %.100s", what, of,
+                      Py_TYPE(object)->tp_name);
+    return NULL;
+}
+
 int native_records_read(native_state *state, PyObject *entities, native_records *to)
 {
     *to = (native_records){0};
     size_t fields = 0;
-    PyObject *list = PySequence_List(entities); /* ours: nobody changes it meanwhile */
+    PyObject *list = native_list_of(state, entities, "entities", "dicts");
     if (!list || hold(&to->held, list))
         goto failed;
     Py_ssize_t count = PyList_GET_SIZE(list);
@@ -176,8 +205,11 @@ int native_records_read(native_state *state, PyObject *entities, native_records 
     if (make_records(to, (size_t)count, fields))
         goto failed;
     for (Py_ssize_t i = 0; i < count; i++) {
-        if (read_record(state, PyList_GET_ITEM(list, i), to, (size_t)i))
+        if (read_record(state, PyList_GET_ITEM(list, i), to, (size_t)i)) {
+            if (count > 1)
+                number_entity(state, i);
             goto failed;
+        }
     }
     Py_DECREF(list);
     return 0;

@@ -17,6 +17,8 @@ typedef struct native_records {
 
 int native_records_read_one(native_state *state, PyObject *entity, native_records *to);
 int native_records_read(native_state *state, PyObject *entities, native_records *to);
+/* A new list of what an argument has in it; text, bytes and dicts are one thing, and refused. */
+PyObject *native_list_of(native_state *state, PyObject *object, const char *what, const char *of);
 void native_records_free(native_records *records);
 int native_where_value(native_state *state, PyObject *object, Py_ssize_t number, pond_value *out,
                        PyObject **held);

@@ -27,6 +27,7 @@ typedef struct arguments {
     native_state *state;
     PyObject *given[AT_COUNT]; /* NULL or None: not given */
     pond_schema *schema;
+    int64_t verb;
     pond_entity_options options;
     pond_value few[NATIVE_FEW];
     pond_value *params;
@@ -36,6 +37,11 @@ typedef struct arguments {
 static const char *const names[] = {
     "verb",         "entity_name", "entity",   "flags", "user_id", "comment", "expected_version",
     "where_clause", "params",      "order_by", "limit", "offset",  "since",   "until"};
+
+static const char *name_of(const arguments *args, int at)
+{
+    return at == AT_FIRST && args->verb == NATIVE_VERSION ? "version" : names[at];
+}
 
 static int is_given(const arguments *args, int at)
 {
@@ -78,12 +84,16 @@ static int read_integer(arguments *args, int at, int64_t fallback, int64_t *out)
     if (!is_given(args, at))
         return 0;
     if (!PyLong_Check(args->given[at]) || PyBool_Check(args->given[at])) {
-        native_raise_text(args->state, POND_EPARAMS, "%s must be an int, not %.100s", names[at],
-                          Py_TYPE(args->given[at])->tp_name);
+        native_raise_text(args->state, POND_EPARAMS, "%s must be an int, not %.100s",
+                          name_of(args, at), Py_TYPE(args->given[at])->tp_name);
         return -1;
     }
     *out = PyLong_AsLongLong(args->given[at]);
-    return *out == -1 && PyErr_Occurred() ? -1 : 0;
+    if (*out != -1 || !PyErr_Occurred())
+        return 0;
+    PyErr_Clear();
+    native_raise_text(args->state, POND_ERANGE, "%s does not fit into 64 bits", name_of(args, at));
+    return -1;
 }
 
 static int read_natural(arguments *args, int at, int64_t fallback, int64_t *out)
@@ -199,7 +209,7 @@ static const char *id_of(arguments *args, PyObject *object)
 static int make_get_many(arguments *args, const char *entity, pond_plan **out)
 {
     pond_error *error = NULL;
-    PyObject *list = PySequence_List(args->given[AT_SUBJECT]);
+    PyObject *list = native_list_of(args->state, args->given[AT_SUBJECT], "entity_ids", "ids");
     Py_ssize_t count = list ? PyList_GET_SIZE(list) : 0;
     const char **ids = list ? PyMem_New(const char *, (size_t)count + 1) : NULL;
     int code = ids ? POND_OK : -1;
@@ -229,6 +239,10 @@ static int make_read(arguments *args, native_verb verb, const char *entity, pond
     const char *id = NULL;
     if (is_given(args, AT_SUBJECT) && !(id = id_of(args, args->given[AT_SUBJECT])))
         return -1;
+    if (verb == NATIVE_VERSION && !is_given(args, AT_FIRST)) {
+        native_raise_text(args->state, POND_EPARAMS, "version must be an int, not None");
+        return -1;
+    }
     if (read_integer(args, AT_FIRST, 0, &first) || read_integer(args, AT_SECOND, 0, &second))
         return -1;
     if (!id && verb != NATIVE_FIND && verb != NATIVE_FIND_ARROW && verb != NATIVE_COUNT &&
@@ -305,6 +319,7 @@ native_plan *native_plan_new(native_state *state, pond_schema *schema, PyObject 
         return NULL;
     }
     native_plan *self = NULL;
+    args.verb = verb;
     if (make(&args, (native_verb)verb, &plan) == 0)
         self = (native_plan *)state->plan_type->tp_alloc(state->plan_type, 0);
     if (args.params != args.few)

@@ -109,7 +109,7 @@ typedef struct pond_record {
 typedef struct pond_entity_options {
     uint32_t struct_size;     /* set by the caller to sizeof(pond_entity_options) */
     uint32_t flags;           /* POND_ENTITY_* */
-    const char *user_id;      /* who does it; or NULL */
+    const char *user_id;      /* who does it, at most 255 bytes; or NULL */
     const char *comment;      /* for the history; or NULL */
     int64_t expected_version; /* what the row's version must be, or POND_VERSION_NONE */
     const char *where;        /* a condition on columns, with ? for params; or NULL */
