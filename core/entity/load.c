@@ -249,6 +249,11 @@ static void took_apart(pond_plan *plan, void (*put)(pond_plan *plan), pondi_stat
         pondi_plan_execute(plan, then);
     } else {
         plan->failure = NULL;
+        if (error->code == POND_EACQUIRE)
+            pondi_error_prefix(error,
+                               "the columns of \"%s\" are read on a connection beside that of the "
+                               "open transaction: ",
+                               plan->name);
         pondi_plan_undo(plan, error, plan->open);
     }
 }

@@ -197,6 +197,11 @@ static void submit(run *self, pond_connection *lease, const pond_step *step)
     pondi_conn_submit_first(lease->slot->conn, request);
 }
 
+static void stop(run *self, int code, const char *why)
+{
+    pondi_plan_feed_failure(self->plan, pondi_error_new(code, "%s", why), is_open(self->lease));
+}
+
 /* ---- Apart ------------------------------------------------------------------------------- */
 
 static void acquired(pond_op *op)
@@ -218,6 +223,12 @@ static void submit_apart(run *self, const pond_step *step)
     pond_error *error = NULL;
     if (self->apart && self->apart->slot) {
         submit(self, self->apart, step);
+        return;
+    }
+    if (self->lease->pool->settings.max_size == 1) {
+        stop(self, POND_ENOTSUPPORTED,
+             "the pool has no other connection than the one of the open transaction: have it "
+             "have 2 or more (pool_max_size)");
         return;
     }
     pond_op *acquiring;
@@ -251,11 +262,6 @@ static void wait_a_while(run *self, int64_t wait_ms)
 }
 
 /* ---- Steps ------------------------------------------------------------------------------- */
-
-static void stop(run *self, int code, const char *why)
-{
-    pondi_plan_feed_failure(self->plan, pondi_error_new(code, "%s", why), is_open(self->lease));
-}
 
 /* True if the plan must not go on, and was told. */
 static int is_over(run *self, const pond_step *step)

@@ -409,6 +409,24 @@ async def test_a_new_field_that_waits_for_a_transaction_lets_others_pass(databas
         assert (await conn.get_entity(name, "a"))["n"] == 2
 
 
+async def test_entities_in_a_transaction_with_a_pool_of_one_connection(databases: Any) -> None:
+    """What needs another connection is refused at once, and what can do without does."""
+    name = entity_name()
+    other = databases.open("mysql", alias="another process")
+    async with other.async_connection() as conn:
+        await conn.save_entity(name, {"id": "x", "n": 1})
+    async with databases.open("mysql", pool_max_size=1).async_connection() as conn:
+        await conn.begin_transaction()
+        assert (await conn.get_entity(name, "x"))["n"] == 1
+        assert (await conn.save_entity(name, {"id": "x", "n": 2}))["version"] == 2
+        for entity in (name, f"{name}_b"):
+            with pytest.raises(millpond.UnsupportedError, match=f'"{entity}".*pool_max_size'):
+                await conn.save_entity(entity, {"id": "x", "new": 1})
+        assert await conn.in_transaction()
+        await conn.commit_transaction()
+        assert (await conn.save_entity(name, {"id": "x", "new": 1}))["n"] == 2
+
+
 async def test_a_new_field_leaves_the_session_as_patient_as_it_was(databases: Any) -> None:
     """Whether the change of tables is made, or given up by its caller while it waits."""
     db = databases.open("mysql")

@@ -56,8 +56,11 @@ def _carry_out(connection: Any, step: tuple[int, str, Any, float], pause: Pause)
 def _apart(connection: Any, step: tuple[int, str, Any, float]) -> Steps[Any]:
     """A step for another connection of the pool, while this one has a transaction open."""
     pool = getattr(connection, "_pool", None)
-    if pool is None:
-        raise UnsupportedError("there is but this connection")
+    if pool is None or pool.max_size == 1:
+        raise UnsupportedError(
+            "the pool has no other connection than the one of the open transaction: have it have "
+            "2 or more (pool_max_size)"
+        )
     acquire = pool.acquire_sync if isinstance(connection, _native.SyncConnection) else pool.acquire
     other = yield acquire(APART)
     try:
