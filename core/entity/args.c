@@ -93,6 +93,47 @@ int pondi_copy_ids(pond_plan *plan, const char *const *ids, size_t count, pond_e
     return POND_OK;
 }
 
+/* In the one way that an int is written. */
+static int is_int(const char *text, size_t size)
+{
+    enum { LONGEST_INT = 20 };
+    if (size > LONGEST_INT)
+        return 0;
+    size_t at = size > 1 && *text == '-';
+    if (text[at] == '0')
+        return size == 1;
+    for (; at < size; at++) {
+        if (text[at] < '0' || text[at] > '9')
+            return 0;
+    }
+    return 1;
+}
+
+static int check_int(const pond_plan *plan, const pond_value *id, int made, pond_error **err)
+{
+    if (is_int(id->as.text.data, id->as.text.size))
+        return POND_OK;
+    return pondi_error_set(err, POND_EDATA, "the id \"%.*s\" is no int, as ids of \"%s\" are%s",
+                           (int)id->as.text.size, id->as.text.data, plan->name,
+                           made ? ": give each entity an id" : "");
+}
+
+int pondi_plan_check_ids(const pond_plan *plan, pond_error **err)
+{
+    const pondi_entity *entity = plan->entity;
+    int code = POND_OK;
+    if (!entity->has_main || entity->columns[entity->id_at].storage != PONDI_STORE_INT)
+        return POND_OK;
+    for (size_t i = 0; i < plan->id_count && !code; i++)
+        code = check_int(plan, &plan->ids[i], 0, err);
+    for (size_t i = 0; i < plan->record_count && !code; i++) {
+        code = check_int(plan, &plan->records[i].id, plan->records[i].made_id, err);
+        if (code && plan->record_count > 1 && err && *err)
+            pondi_error_prefix(*err, "entity %zu: ", i);
+    }
+    return code;
+}
+
 /* A random UUID, version 4, as text. */
 static int make_id(pond_plan *plan, pond_value *out, pond_error **err)
 {

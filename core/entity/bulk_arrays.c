@@ -80,7 +80,9 @@ void pondi_bulk_write_arrays(pond_plan *plan, const uint8_t *given, size_t colum
     pondi_put(plan, " WHERE ");
     pondi_put_guard(plan);
     if (!pondi_chunk_made_ids(plan)) /* saves of the same rows lock them in one order */
-        pondi_put(plan, " ORDER BY s.id COLLATE \"C\"");
+        pondi_put(plan, entity->columns[entity->id_at].storage == PONDI_STORE_TEXT
+                            ? " ORDER BY s.id COLLATE \"C\""
+                            : " ORDER BY s.id");
     pondi_bulk_put_conflict(plan, given, 0);
     pondi_put(plan, " RETURNING ");
     pondi_put_columns(plan, "m.");

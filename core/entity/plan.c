@@ -352,6 +352,8 @@ static void known(pond_plan *plan)
     else if (entity && entity->has_main && entity->id_at == SIZE_MAX)
         pondi_error_set(&error, POND_EINVAL,
                         "the table \"%s\" has no column \"id\", which an entity needs", plan->name);
+    if (!error)
+        pondi_plan_check_ids(plan, &error);
     if (!error && plan->class->check)
         plan->class->check(plan, &error);
     if (error) {

@@ -196,6 +196,8 @@ pond_value pondi_text_value(const char *text);
 int pondi_copy_value(pondi_arena *arena, const pond_value *from, pond_value *to, pond_error **err);
 int pondi_copy_records(pond_plan *plan, const pond_record *records, size_t count, pond_error **err);
 int pondi_copy_ids(pond_plan *plan, const char *const *ids, size_t count, pond_error **err);
+/* Ids of a table of others must be what it has: databases make a number of any text. */
+int pondi_plan_check_ids(const pond_plan *plan, pond_error **err);
 
 /* ---- load.c ---- */
 /* Read what the database has, into plan->entity; then plan->loaded. */

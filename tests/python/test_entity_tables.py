@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import uuid
 from typing import Any
 
 import millpond
@@ -167,6 +168,64 @@ async def test_a_table_of_others_is_adopted(conn: Any, kind: str, name: str) -> 
     with pytest.raises(millpond.DatabaseError):
         await conn.save_entity(name, {"id": 4, "size": 1})  # no name
     assert await conn.count_entities(name) == 2
+
+
+IDS = {
+    "int": ("bigint", ["1", "20", "-3"], 4),
+    "uuid": ("uuid", [str(uuid.UUID(int=n)) for n in (1, 20, 3)], uuid.UUID(int=4)),
+}
+
+
+@pytest.mark.parametrize("ids", IDS)
+async def test_ids_of_other_types_can_be_used_by_all_calls(
+    conn: Any, kind: str, name: str, ids: str
+) -> None:
+    declared, many, one = IDS[ids]
+    if kind == "mysql" and ids == "uuid":
+        declared = "char(36)"
+    await conn.execute(f"CREATE TABLE {quoted(kind, name)} (id {declared} PRIMARY KEY, n int)")
+    assert await conn.save_entities(name, [{"id": i, "n": 1} for i in many]) == many
+    rows = [{"id": many[0], "n": 2}, {"id": many[1]}, {"id": many[0], "n": 3}]
+    assert await conn.save_entities(name, rows) == [many[0], many[1], many[0]]
+    assert (await conn.save_entity(name, {"id": one, "n": 1}))["version"] == 1
+    assert await conn.delete_entity(name, str(one)) is True
+    assert await conn.restore_entity(name, str(one)) is True
+    found = await conn.get_entities(name, [*many, one])
+    assert {str(row["id"]): (row["version"], row["n"]) for row in found} == {
+        many[0]: (3, 3),
+        many[1]: (2, 1),
+        many[2]: (1, 1),
+        str(one): (3, 1),
+    }
+    history = await conn.get_entity_history(name, many[0])
+    assert [(row["version"], row["n"]) for row in history] == [(1, 1), (2, 2), (3, 3)]
+    assert await conn.delete_entity(name, many[1], permanent=True) is True
+    assert await conn.save_entities(name, [{"id": many[1], "n": 9}]) == [many[1]]
+    assert (await conn.get_entity_by_version(name, many[1], 4))["n"] == 9
+
+
+@pytest.mark.parametrize("bad", ["2; --", "2abc", "abc", "02", "2.0", "2e0", " 2", "+2", "9" * 30])
+async def test_an_id_that_is_no_int_is_not_made_one(
+    conn: Any, kind: str, name: str, bad: str
+) -> None:
+    """MySQL and SQLite would take what begins with the digits of an id for that id."""
+    await conn.execute(f"CREATE TABLE {quoted(kind, name)} (id bigint PRIMARY KEY, n int)")
+    await conn.save_entities(name, [{"id": 0, "n": 1}, {"id": 2, "n": 1}])
+    for call in (
+        lambda: conn.get_entity(name, bad),
+        lambda: conn.get_entities(name, ["2", bad]),
+        lambda: conn.save_entity(name, {"id": bad, "n": 2}),
+        lambda: conn.save_entities(name, [{"id": 2, "n": 2}, {"id": bad, "n": 2}]),
+        lambda: conn.delete_entity(name, bad, permanent=True),
+        lambda: conn.restore_entity(name, bad),
+        lambda: conn.get_entity_history(name, bad),
+        lambda: conn.get_entity_by_version(name, bad, 1),
+    ):
+        with pytest.raises(millpond.InvalidDataError, match="is no int, as ids of"):
+            await call()
+    with pytest.raises(millpond.InvalidDataError, match="no int.* give each entity an id"):
+        await conn.save_entity(name, {"n": 2})
+    assert [row["n"] for row in await conn.find_entities(name)] == [1, 1]
 
 
 async def test_a_table_without_an_id_is_no_entity(conn: Any, kind: str, name: str) -> None:
