@@ -39,7 +39,7 @@ static void drive(pondi_job *job)
 }
 
 /* The thread must not run into what the process tears down on its way out. */
-static void end_with_process(void)
+static void end_keeper(void)
 {
     pthread_mutex_lock(&keeper.lock);
     keeper.over = 1;
@@ -53,9 +53,15 @@ static void end_with_process(void)
     pond_loop_release(loop);
 }
 
-void pondi_keeper_end_before_exit(void)
+static void end_threads(void)
 {
-    atexit(end_with_process);
+    pondi_thread_end();
+    end_keeper();
+}
+
+void pondi_threads_end_before_exit(void)
+{
+    atexit(end_threads);
 }
 
 static void before_fork(void)
@@ -70,7 +76,7 @@ static void after_fork(void)
 
 static void register_hooks(void)
 {
-    atexit(end_with_process);
+    atexit(end_keeper);
     pthread_atfork(before_fork, after_fork, after_fork);
 }
 

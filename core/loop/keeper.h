@@ -8,9 +8,9 @@
  * a reference. NULL with an error: POND_ENOMEM, POND_ERESOURCES. */
 pond_loop *pondi_loop_keeper(pond_error **err);
 
-/* Have the thread end before what was set up in this process until now is torn down at its end; it
- * may use that. Any thread, any number of times. */
-void pondi_keeper_end_before_exit(void);
+/* Have this thread, and those of pondi_thread_run(), end before what was set up in this process
+ * until now is torn down at its end; they may use that. Any thread, any number of times. */
+void pondi_threads_end_before_exit(void);
 
 /* If the loop, which is locked, is a thread's private one and operations are under way in it, the
  * keeper drives it until they have ended: its thread may never come back. */

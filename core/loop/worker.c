@@ -169,15 +169,10 @@ static void let_end(void)
         nanosleep(&moment, NULL);
 }
 
-static void end_with_process(void)
+void pondi_thread_end(void)
 {
     atomic_store(&over, 1);
     let_end();
-}
-
-void pondi_thread_end_before_exit(void)
-{
-    atexit(end_with_process);
 }
 
 static void before_fork(void)

@@ -31,9 +31,8 @@ void pondi_worker_join(pondi_worker *worker);
  * answer keep nobody from connecting elsewhere. Beyond that POND_ERESOURCES. */
 int pondi_thread_run(pondi_job *job, int spare, pond_error **err);
 
-/* At the end of the process, before what was set up until now is torn down, wait a moment for these
- * threads, and start no more: they use libraries that clean up then. Any thread, any number of
- * times. */
-void pondi_thread_end_before_exit(void);
+/* The process is ending: wait a moment for these threads, and start no more. They use libraries
+ * that clean up next. See pondi_threads_end_before_exit(). */
+void pondi_thread_end(void);
 
 #endif

@@ -131,8 +131,7 @@ static void init_library(void)
 {
     mysql_library_init(0, NULL, NULL);
     OPENSSL_init_crypto(0, NULL); /* what it tears down at the end, TLS in our threads may use */
-    pondi_keeper_end_before_exit();
-    pondi_thread_end_before_exit();
+    pondi_threads_end_before_exit();
 }
 
 void pondi_mysql_init(void)
