@@ -317,6 +317,39 @@ static void an_open_breaker_lets_tests_through_and_closes(void **state)
     finish(at);
 }
 
+/* Given up tests get their places back after the recovery time, too: it must not be over here. */
+static void a_cancelled_test_leaves_its_place_to_the_next(void **state)
+{
+    (void)state;
+    world *at = begin((const char *[]){"circuit_breaker_failure_threshold", "1",
+                                       "circuit_breaker_half_open_max_calls", "1",
+                                       "circuit_breaker_recovery_timeout", "1", NULL});
+    const pond_tag report = {"operation", "report"};
+    const pond_execute_options options = {.struct_size = sizeof(options),
+                                          .timeout_ms = POND_TIMEOUT_NONE,
+                                          .tags = &report,
+                                          .tag_count = 1};
+    pond_connection *connection = acquire(at);
+    assert_int_equal(run_as(connection, "report", "SLEEP 1000", 2), POND_ETIMEDOUT);
+    while (metric_of(at->pool, "breaker_state", "report") != POND_BREAKER_HALF_OPEN)
+        usleep(1000);
+    for (int i = 0; i < 3; i++) {
+        pond_op *op = NULL;
+        assert_int_equal(pond_connection_execute(connection, "SLEEP 600000", 12, NULL, 0, &options,
+                                                 NULL, &op, NULL),
+                         POND_OK);
+        pond_op_cancel(op);
+        assert_int_equal(pond_op_wait(op, 60000, NULL), POND_ECANCELLED);
+        pond_op_release(op);
+    }
+    assert_true(metric_of(at->pool, "breaker_state", "report") == POND_BREAKER_HALF_OPEN);
+    assert_true(metric_of(at->pool, "breaker_refused", "report") == 0);
+    assert_int_equal(run_as(connection, "report", "ROWS 1 1", -1), POND_OK);
+    assert_true(metric_of(at->pool, "breaker_state", "report") == POND_BREAKER_CLOSED);
+    give_back(connection);
+    finish(at);
+}
+
 static void breakers_can_be_turned_off(void **state)
 {
     (void)state;
@@ -426,6 +459,7 @@ RUN_TESTS(cmocka_unit_test(values_are_counted_by_their_bytes),
           cmocka_unit_test(statements_of_one_name_that_time_out_in_a_row_are_refused),
           cmocka_unit_test(timeouts_without_a_name_count_only_if_the_server_does_not_answer),
           cmocka_unit_test(an_open_breaker_lets_tests_through_and_closes),
+          cmocka_unit_test(a_cancelled_test_leaves_its_place_to_the_next),
           cmocka_unit_test(breakers_can_be_turned_off), cmocka_unit_test(labels_are_escaped),
           cmocka_unit_test(every_failed_allocation_leaves_nothing_behind),
           cmocka_unit_test(metrics_can_be_read_while_threads_work))

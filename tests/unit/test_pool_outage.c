@@ -1,6 +1,9 @@
 /* A server that cannot be reached, and its return. */
 #include "pool_fixture.h"
 
+#include "base/clock.h"
+#include "pool/pool.h"
+
 static int try_once(world *at, int64_t timeout_ms)
 {
     pond_connection *connection = NULL;
@@ -168,6 +171,33 @@ static void a_server_that_comes_back_is_not_run_over(void **state)
     finish(at);
 }
 
+/* Many processes that lost the same server at once: each comes back at a moment of its own. */
+static void those_who_lost_a_server_together_do_not_come_back_together(void **state)
+{
+    (void)state;
+    const char *const settings[] = {"connect_failures",
+                                    "1000000",
+                                    "pool_reconnect_delay",
+                                    "3600",
+                                    "pool_reconnect_max_delay",
+                                    "3600",
+                                    NULL};
+    enum { POOLS = 100, QUARTERS = 4 };
+    int in_quarter[QUARTERS] = {0};
+    for (int i = 0; i < POOLS; i++) {
+        world *at = begin(settings);
+        assert_int_equal(try_once(at, 20000), POND_ECONNECT);
+        pthread_mutex_lock(&at->pool->lock);
+        int64_t wait_ms = (at->pool->outage.retry_ns - pondi_now_ns()) / PONDI_NS_PER_MS;
+        pthread_mutex_unlock(&at->pool->lock);
+        assert_true(wait_ms <= 3600 * 1000);
+        in_quarter[wait_ms > 0 ? (wait_ms - 1) / (3600 * 1000 / QUARTERS) : 0]++;
+        finish(at);
+    }
+    for (int i = 0; i < QUARTERS; i++) /* one chance in 10^12 to be empty */
+        assert_true(in_quarter[i] > 0);
+}
+
 /* ---- Health ------------------------------------------------------------------------------ */
 
 static void a_check_pings_or_opens_and_leaves_no_lease(void **state)
@@ -227,6 +257,7 @@ RUN_TESTS(cmocka_unit_test(while_the_server_is_down_callers_are_told_at_once_and
           cmocka_unit_test(without_fail_fast_callers_wait_for_the_server),
           cmocka_unit_test(without_fail_fast_a_deadline_tells_the_cause),
           cmocka_unit_test(a_server_that_comes_back_is_not_run_over),
+          cmocka_unit_test(those_who_lost_a_server_together_do_not_come_back_together),
           cmocka_unit_test(a_check_pings_or_opens_and_leaves_no_lease),
           cmocka_unit_test(a_check_takes_nobodys_connection),
           cmocka_unit_test(a_check_of_dead_connections_judges_by_a_new_one))
