@@ -6,6 +6,7 @@ import gc
 import itertools
 import logging
 import threading
+import time
 import weakref
 from typing import Any
 
@@ -177,30 +178,74 @@ async def test_errors_that_show_that_the_database_is_there_do_not_count(database
     assert CircuitBreaker.get_or_create(name).state is CircuitState.OPEN
 
 
-async def test_a_cancelled_test_call_does_not_wedge_a_half_open_breaker() -> None:
+def half_open() -> CircuitBreaker:
+    """A breaker that lets one test call through. What nobody reports loses its place only after the
+    recovery time, which is not over so soon again."""
     breaker = CircuitBreaker(
-        "wedge", failure_threshold=1, recovery_timeout=0.0, half_open_max_calls=1
+        "wedge", failure_threshold=1, recovery_timeout=1.0, half_open_max_calls=1
     )
-    started = asyncio.Event()
-
-    @breaker
-    async def wait(seconds: float) -> str:
-        started.set()
-        await asyncio.sleep(seconds)
-        return "done"
-
     breaker.record_failure()
+    while breaker.state is not CircuitState.HALF_OPEN:
+        time.sleep(0.01)
+    return breaker
+
+
+async def wait(started: asyncio.Event, seconds: float) -> str:
+    started.set()
+    await asyncio.sleep(seconds)
+    return "done"
+
+
+def plain(started: asyncio.Event, seconds: float) -> Any:
+    return wait(started, seconds)
+
+
+@pytest.mark.parametrize("when", ["running", "not begun"])
+@pytest.mark.parametrize("kind", ["coroutine function", "returns a coroutine"])
+async def test_a_cancelled_test_call_does_not_wedge_a_half_open_breaker(
+    when: str, kind: str
+) -> None:
+    breaker = half_open()
+    started = asyncio.Event()
+    call = breaker(wait if kind == "coroutine function" else plain)
     for _ in range(20):
         started.clear()
-        task = asyncio.create_task(wait(600))
-        await started.wait()
+        task = asyncio.create_task(call(started, 600))
+        if when == "running":
+            await started.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
+        del task
         assert breaker.state is CircuitState.HALF_OPEN
         assert breaker.status()["probes"] == 0
-    assert await wait(0) == "done"
+    assert await call(started, 0) == "done"
     assert breaker.state is CircuitState.CLOSED
+
+
+def test_an_interrupted_test_call_does_not_wedge_it_either() -> None:
+    breaker = half_open()
+
+    @breaker
+    def work(interrupted: bool) -> str:
+        if interrupted:
+            raise KeyboardInterrupt
+        return "done"
+
+    for _ in range(3):
+        with pytest.raises(KeyboardInterrupt):
+            work(True)
+        assert breaker.state is CircuitState.HALF_OPEN
+        assert breaker.status()["probes"] == 0
+    assert work(False) == "done"
+    assert breaker.state is CircuitState.CLOSED
+
+
+@pytest.mark.filterwarnings("ignore:coroutine .*(wait|_await_within). was never awaited")
+async def test_a_test_call_that_nobody_awaits_is_given_up() -> None:
+    breaker = half_open()
+    breaker(plain)(asyncio.Event(), 0)
+    assert breaker.status()["probes"] == 0
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import inspect
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any, ClassVar, ParamSpec, Self, TypeVar
 
 from . import _native
@@ -38,18 +38,75 @@ def _outcome_of(error: BaseException) -> int:
 
 
 class Guard:
-    """One call through a breaker, for `with`."""
+    """One call through a breaker, for `with`; begin() may come before. If it is dropped in between,
+    as by a coroutine that nobody awaits, the call counts as cancelled."""
 
     __slots__ = ("_breaker", "_ticket")
 
     def __init__(self, breaker: CircuitBreaker) -> None:
         self._breaker = breaker
+        self._ticket = 0
+
+    def begin(self) -> None:
+        if not self._ticket:
+            self._ticket = self._breaker._check()
+
+    def drop(self) -> None:
+        if self._ticket:
+            self._record(_CANCELLED)
 
     def __enter__(self) -> None:
-        self._ticket = self._breaker._check()
+        self.begin()
 
     def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
-        self._breaker._record(self._ticket, _SUCCESS if error is None else _outcome_of(error))
+        self._record(_SUCCESS if error is None else _outcome_of(error))
+
+    def __del__(self) -> None:
+        self.drop()
+
+    def _record(self, outcome: int) -> None:
+        ticket, self._ticket = self._ticket, 0
+        self._breaker._record(ticket, outcome)
+
+
+async def _await_within(guard: Guard, result: Awaitable[Any]) -> Any:
+    with guard:
+        return await result
+
+
+class _Rest(Coroutine[Any, Any, Any]):
+    """The rest of a call whose function returned an awaitable. Cancelled before it begins, a
+    coroutine runs no code of its own: this one ends the call even then."""
+
+    __slots__ = ("__weakref__", "_guard", "_result", "_steps")
+
+    def __init__(self, guard: Guard, result: Awaitable[Any]) -> None:
+        self._guard = guard
+        self._result = result
+        self._steps = _await_within(guard, result)
+
+    def send(self, value: Any) -> Any:
+        return self._steps.send(value)
+
+    def throw(self, *error: Any) -> Any:
+        self._give_up()
+        return self._steps.throw(*error)
+
+    def close(self) -> None:
+        self._give_up()
+        self._steps.close()
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        return self._steps.__await__()
+
+    def _give_up(self) -> None:
+        if inspect.getcoroutinestate(self._steps) != inspect.CORO_CREATED:
+            return
+        self._guard.drop()
+        result: Any = self._result
+        stop = getattr(result, "cancel", None) or getattr(result, "close", None)
+        if stop:
+            stop()
 
 
 class CircuitBreaker(_native.Breaker):
@@ -160,30 +217,20 @@ class CircuitBreaker(_native.Breaker):
 
     def _run(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         guard = Guard(self)
-        guard.__enter__()
+        guard.begin()
         try:
             result = function(*args, **kwargs)
         except BaseException as error:
             guard.__exit__(type(error), error, None)
             raise
         if inspect.isawaitable(result):
-            return self._finish(guard, result)
+            return _Rest(guard, result)
         guard.__exit__(None, None, None)
         return result
 
     async def _run_async(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         with Guard(self):
             return await function(*args, **kwargs)
-
-    @staticmethod
-    async def _finish(guard: Guard, result: Awaitable[Any]) -> Any:
-        try:
-            value = await result
-        except BaseException as error:
-            guard.__exit__(type(error), error, None)
-            raise
-        guard.__exit__(None, None, None)
-        return value
 
     def __repr__(self) -> str:
         return f"<CircuitBreaker {self.name!r} {self.state.value}>"
