@@ -54,6 +54,7 @@ class Storm:
         self.db = db
         self.rng = rng
         self.outcomes: Counter[str] = Counter()
+        self.holding = 0  # tasks that have a connection for certain
         self.token_sql = f"SELECT CAST(? AS {CASTS[kind]['text']})"
 
     def token(self) -> str:
@@ -63,11 +64,22 @@ class Storm:
         mine = self.token()
         assert (await conn.execute(self.token_sql, (mine,))) == [(mine,)]
 
+    def check_holders(self) -> None:
+        """No task acquires or releases meanwhile; threads only add to it."""
+        pool = self.db._pool()
+        assert 1 <= self.holding <= min(pool.in_use, pool.size)
+
     # ---- What a task may do --------------------------------------------------------------
 
     async def query(self) -> None:
         async with self.db.async_connection() as conn:
-            await self.ask(conn)
+            self.holding += 1
+            try:
+                self.check_holders()
+                await self.ask(conn)
+                self.check_holders()
+            finally:
+                self.holding -= 1
 
     async def time_out(self) -> None:
         async with self.db.async_connection() as conn:
@@ -155,12 +167,14 @@ class Storm:
 
 
 class Sampler:
-    """Looks at pool and server all the time."""
+    """Looks at pool and server all the time, the pool from a thread, too: between any two steps of
+    those that change it."""
 
     def __init__(self, db: Any, look: observer.Observer | None) -> None:
         self._db = db
         self._look = look
         self.samples = 0
+        self.samples_of_thread = 0
 
     def check_pool(self) -> None:
         status = self._db.get_pool_status()
@@ -168,6 +182,21 @@ class Sampler:
         assert 0 <= status["idle"] <= status["size"] <= status["max_size"] == SIZE, status
         metrics = status["metrics"]
         assert 0 <= metrics["current_active"] <= metrics["peak_active"] <= SIZE, status
+        self.check_properties()
+
+    def check_properties(self) -> None:
+        """Each is read at an instant of its own."""
+        pool = self._db._pool()
+        assert 0 <= pool.min_size <= pool.max_size == SIZE
+        assert max(pool.size, pool.in_use, pool.idle) <= SIZE
+
+    def watch(self, stop: threading.Event, failures: list[BaseException]) -> None:
+        try:
+            while not stop.wait(0.001):
+                self.check_pool()
+                self.samples_of_thread += 1
+        except BaseException as failure:
+            failures.append(failure)
 
     async def few_sessions(self) -> bool:
         assert self._look
@@ -197,6 +226,9 @@ async def under_watch(storm: Storm, look: observer.Observer | None, work: Any) -
     sampler = Sampler(storm.db, look)
     watching = asyncio.create_task(sampler.run())
     failures: list[BaseException] = []
+    stop = threading.Event()
+    thread_watching = threading.Thread(target=sampler.watch, args=(stop, failures))
+    thread_watching.start()
     threads = [
         threading.Thread(target=ask_from_a_thread, args=(storm, 200, failures)) for _ in range(3)
     ]
@@ -208,10 +240,12 @@ async def under_watch(storm: Storm, look: observer.Observer | None, work: Any) -
         for thread in threads:
             await asyncio.to_thread(thread.join)
         watching.cancel()
+        stop.set()
+        await asyncio.to_thread(thread_watching.join)
     with contextlib.suppress(asyncio.CancelledError):
         await watching
     assert failures == []
-    assert sampler.samples > 3
+    assert min(sampler.samples, sampler.samples_of_thread) > 3
 
 
 async def all_answer(storm: Storm) -> None:
