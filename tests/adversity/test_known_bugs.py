@@ -89,10 +89,11 @@ async def test_psycopg_509_1275_1345_a_waiter_cancelled_at_the_hand_over(
 # ---- Waiting that cannot be bounded --------------------------------------------------------------
 
 
+@pytest.mark.parametrize("sslmode", ENCRYPTED)
 async def test_psycopg_1401_an_acquire_is_bounded_while_connections_are_checked(
-    site: Any, proxy: FaultProxy
+    site: Any, proxy: FaultProxy, sslmode: str
 ) -> None:
-    at = await site(pool_max_size=3, pool_validate_after=0.001)
+    at = await site(pool_max_size=3, pool_validate_after=0.001, sslmode=sslmode)
     held = [await at.db.get_async_connection() for _ in range(3)]
     for conn in held:
         await at.db.release_async_connection(conn)
@@ -114,10 +115,11 @@ async def test_psycopg_1401_an_acquire_is_bounded_while_connections_are_checked(
 # ---- Connections leaked by whoever did not wait for them -----------------------------------------
 
 
+@pytest.mark.parametrize("sslmode", ENCRYPTED)
 async def test_asyncpg_464_467_a_connect_that_is_not_waited_for_leaks_nothing(
-    site: Any, proxy: FaultProxy, rng: random.Random
+    site: Any, proxy: FaultProxy, sslmode: str, rng: random.Random
 ) -> None:
-    at = await site(pool_max_size=5)
+    at = await site(pool_max_size=5, sslmode=sslmode)
     proxy.delay(0.01)  # so that connecting takes a while
 
     async def give_up_early() -> None:
@@ -195,10 +197,11 @@ async def test_sqlalchemy_6652_12077_12099_a_cancelled_group_leaves_no_session_a
 # ---- The next borrower's answers -----------------------------------------------------------------
 
 
+@pytest.mark.parametrize("sslmode", ENCRYPTED)
 async def test_asyncmy_103_aiomysql_88_nobody_reads_the_rows_of_a_cancelled_query(
-    at: faults.Site, rng: random.Random
+    at: faults.Site, sslmode: str, rng: random.Random
 ) -> None:
-    db = at.another("rows", pool_max_size=1)
+    db = at.another("rows", pool_max_size=1, sslmode=sslmode)
     sql = TOKEN[at.kind]
     finished = 0
     for _ in range(100):
@@ -272,11 +275,14 @@ async def test_stale_waiters_do_not_pile_up_in_a_storm_of_cancels(
 # ---- "Another operation is in progress" ----------------------------------------------------------
 
 
+@pytest.mark.parametrize("sslmode", ENCRYPTED)
 @pytest.mark.parametrize("how", ["timeout", "wait_for", "cancel"])
 @pytest.mark.parametrize("in_transaction", [False, True])
 async def test_asyncpg_537_a_connection_is_usable_right_after_a_timeout(
-    at: faults.Site, how: str, in_transaction: bool
+    at: faults.Site, sslmode: str, how: str, in_transaction: bool
 ) -> None:
+    db = at.another("right after", sslmode=sslmode)
+
     async def stop(conn: Any) -> None:
         if how == "timeout":
             await conn.execute(SLEEP[at.kind], timeout=0.05)
@@ -289,7 +295,7 @@ async def test_asyncpg_537_a_connection_is_usable_right_after_a_timeout(
             assert await outcome_of(task) == "cancelled"
             raise TimeoutError
 
-    async with at.db.async_connection() as conn:
+    async with db.async_connection() as conn:
         for _ in range(5):
             if in_transaction:
                 await conn.begin_transaction()
@@ -299,7 +305,7 @@ async def test_asyncpg_537_a_connection_is_usable_right_after_a_timeout(
             if in_transaction:
                 await conn.rollback_transaction()
             assert (await conn.execute("SELECT 7")) == [(7,)]
-    await faults.adds_up(at.db, at.look)
+    await faults.adds_up(db, at.look)
 
 
 # ---- Given back twice ----------------------------------------------------------------------------

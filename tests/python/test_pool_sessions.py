@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from conftest import at_rest
-from millpond import AsyncConnection, ConnectionManager
+from millpond import AsyncConnection, ConnectionManager, SyncConnection
 
 
 async def leave_behind(db: ConnectionManager, *statements: str) -> int:
@@ -201,6 +201,45 @@ async def test_hooks_see_each_acquire_and_release(databases: Any) -> None:
     assert seen == [("acquire", first), ("release", first)] * 2
     with pytest.raises(TypeError):
         db.on_acquire("not callable")
+
+
+def test_plain_hooks_see_each_synchronous_acquire_and_release(db: ConnectionManager) -> None:
+    seen: list[tuple[str, int]] = []
+    db.on_acquire(lambda conn: seen.append(("acquire", conn.id)))
+    db.on_release(lambda conn: seen.append(("release", conn.id)))
+    for _ in range(2):
+        with db.sync_connection() as conn:
+            assert seen.pop() == ("acquire", conn.id)
+            number = conn.id
+        assert seen.pop() == ("release", number)
+    assert seen == []
+
+
+async def test_a_release_hook_that_fails_keeps_no_connection(databases: Any, kind: str) -> None:
+    db = databases.open(kind, pool_max_size=1)
+
+    @db.on_release
+    async def fail(conn: AsyncConnection) -> None:
+        await conn.execute("SELECT 1")
+        raise LookupError("not today")
+
+    @db.on_release
+    def fail_sync(conn: SyncConnection) -> None:
+        conn.execute("SELECT 1")
+        raise LookupError("not today")
+
+    def use_it() -> None:
+        with db.sync_connection() as conn:
+            conn.execute("SELECT 1")
+
+    for _ in range(3):
+        with pytest.raises(LookupError):
+            async with db.async_connection() as conn:
+                await conn.execute("SELECT 1")
+        with pytest.raises(LookupError):
+            await asyncio.to_thread(use_it)
+    status = await at_rest(db)
+    assert (status["in_use"], status["metrics"]["current_active"]) == (0, 0)
 
 
 async def test_a_task_cancelled_in_a_hook_leaves_no_connection(databases: Any) -> None:
