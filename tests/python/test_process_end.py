@@ -1,8 +1,10 @@
 """Interpreters that end, with a word on what is open, and those that are not the first."""
 
 import textwrap
+from pathlib import Path
 from typing import Any
 
+import millpond
 import pytest
 from conftest import ENDLESS, KINDS
 from programs import Programs
@@ -107,6 +109,52 @@ def test_an_open_pool_is_warned_of(programs: Programs) -> None:
 )
 def test_nothing_is_warned_of_where_all_was_closed(programs: Programs, text: str) -> None:
     assert programs(text).end() == (0, [], "")
+
+
+# ---- What is kept until the end ----------------------------------------------------------
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "python"
+
+KEPT = {
+    "rows": 'conn.execute("SELECT 1")',
+    "rows for dataframes": 'conn.find_entities_arrow("things")',
+    "the connection": "conn",
+    "rows whose type somebody remembers": (  # as polars does
+        'remember_type(conn.find_entities_arrow("things"))'
+    ),
+    "the pool": "db._pool()",
+    "what is known of entities": "millpond._native.Schema(millpond._native.POND_DIALECT_SQLITE)",
+    "a breaker": "millpond.circuit.CircuitBreaker('b')",
+}
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "duckdb"])
+@pytest.mark.parametrize("call", KEPT.values(), ids=list(KEPT))
+def test_what_a_program_keeps_does_not_keep_other_modules(
+    programs: Programs, databases: Any, kind: str, call: str
+) -> None:
+    """DuckDB's package tells what is left of it once the interpreter has ended."""
+    program = f"""
+        sys.path.insert(0, {str(EXAMPLES)!r})
+        import duckdb_backend
+        import ctypes
+        def remember_type(rows):
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(type(rows)))
+        def function(of: duckdb_backend.duckdb.DuckDBPyConnection): pass
+        millpond.Error.function = function  # leads from the module to that package
+        with open_db() as db, db.sync_connection() as conn:
+            conn.save_entity("things", {{"id": "one"}})
+            kept = {call}
+        """
+    assert programs(program, kind, databases.settings(kind)).end() == (0, [], "")
+
+
+@pytest.mark.parametrize(
+    "kind", [kind for kind in vars(millpond._native).values() if isinstance(kind, type)]
+)
+def test_the_garbage_collector_knows_each_type(kind: type) -> None:
+    have_gc = 1 << 14  # Py_TPFLAGS_HAVE_GC
+    assert kind.__flags__ & have_gc
 
 
 # ---- Interpreters in the interpreter -----------------------------------------------------

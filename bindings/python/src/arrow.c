@@ -4,7 +4,7 @@
 #include <millpond/arrow.h>
 
 typedef struct native_arrow_result {
-    PyObject_HEAD native_state *state;
+    PyObject_HEAD PyObject *module; /* with the state, as the type does not lead to it */
     pond_result *result;
 } native_arrow_result;
 
@@ -18,7 +18,7 @@ PyObject *native_arrow(native_state *state, pond_result *result)
         pond_result_release(result);
         return NULL;
     }
-    self->state = state;
+    self->module = Py_NewRef(PyType_GetModule(state->op_type));
     self->result = result;
     return (PyObject *)self;
 }
@@ -26,9 +26,17 @@ PyObject *native_arrow(native_state *state, pond_result *result)
 static void arrow_dealloc(PyObject *object)
 {
     PyTypeObject *type = Py_TYPE(object);
+    PyObject_GC_UnTrack(object);
     pond_result_release(((native_arrow_result *)object)->result);
+    Py_XDECREF(((native_arrow_result *)object)->module);
     type->tp_free(object);
     Py_DECREF(type);
+}
+
+static int arrow_traverse(PyObject *object, visitproc visit, void *arg)
+{
+    Py_VISIT(((native_arrow_result *)object)->module);
+    return native_traverse_type(object, visit, arg);
 }
 
 /* ---- Capsules ---------------------------------------------------------------------------- */
@@ -59,7 +67,7 @@ static int open_stream(const native_arrow_result *self, struct ArrowArrayStream 
         code = pond_result_export_arrow(result, out, &error);
     Py_END_ALLOW_THREADS
     if (code)
-        native_raise(self->state, code, error);
+        native_raise(PyModule_GetState(self->module), code, error);
     return code;
 }
 
@@ -145,6 +153,7 @@ static PyType_Slot arrow_slots[] = {
     {Py_tp_methods, arrow_methods},
     {Py_tp_getset, arrow_attributes},
     {Py_sq_length, arrow_length},
+    {Py_tp_traverse, arrow_traverse},
     {Py_tp_dealloc, arrow_dealloc},
     {0, NULL},
 };
@@ -152,6 +161,7 @@ static PyType_Slot arrow_slots[] = {
 PyType_Spec native_arrow_spec = {
     .name = "millpond._native.ArrowResult",
     .basicsize = sizeof(native_arrow_result),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE,
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION |
+             Py_TPFLAGS_IMMUTABLETYPE,
     .slots = arrow_slots,
 };

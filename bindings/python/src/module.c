@@ -6,6 +6,12 @@ native_state *native_state_of(PyTypeObject *type)
     return module ? PyModule_GetState(module) : NULL;
 }
 
+int native_traverse_type(PyObject *object, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(object));
+    return 0;
+}
+
 static PyObject *import_from(const char *module_name, const char *name)
 {
     PyObject *module = PyImport_ImportModule(module_name);
@@ -67,6 +73,13 @@ static int add_type(PyObject *module, PyType_Spec *spec, PyObject *base, PyTypeO
     return *out ? PyModule_AddType(module, *out) : -1;
 }
 
+/* Not tied to the module: Polars remembers the types that it has seen until after the end. */
+static int add_arrow_type(PyObject *module, native_state *state)
+{
+    state->arrow_type = (PyTypeObject *)PyType_FromSpec(&native_arrow_spec);
+    return state->arrow_type ? PyModule_AddType(module, state->arrow_type) : -1;
+}
+
 /* isinstance(op, collections.abc.Coroutine) is what create_task() asks. */
 static int register_coroutine(native_state *state)
 {
@@ -89,7 +102,7 @@ static int add_types(PyObject *module, native_state *state)
                             &state->sync_connection_type) ||
                    add_type(module, &native_result_spec, (PyObject *)&PyList_Type,
                             &state->result_type) ||
-                   add_type(module, &native_arrow_spec, NULL, &state->arrow_type) ||
+                   add_arrow_type(module, state) ||
                    add_type(module, &native_plan_spec, NULL, &state->plan_type) ||
                    add_type(module, &native_schema_spec, NULL, &state->schema_type) ||
                    register_coroutine(state)

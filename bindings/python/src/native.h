@@ -55,6 +55,10 @@ extern struct PyModuleDef native_module;
 
 native_state *native_state_of(PyTypeObject *type);
 
+/* For objects that refer to nothing but their type. That leads to the module, and so to all of its
+ * interpreter: the collector must see it, or whatever outlives its turn at the end keeps it all. */
+int native_traverse_type(PyObject *object, visitproc visit, void *arg);
+
 /* ---- errors.c ---- */
 int native_add_errors(PyObject *module, native_state *state);
 /* The number of a code by its name ("EUNIQUE"); POND_EOPERATIONAL for any other text. */

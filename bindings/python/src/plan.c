@@ -324,6 +324,7 @@ static PyObject *schema_new(PyTypeObject *type, PyObject *args, PyObject *keywor
 static void schema_dealloc(PyObject *object)
 {
     PyTypeObject *type = Py_TYPE(object);
+    PyObject_GC_UnTrack(object);
     pond_schema_release(((native_schema *)object)->schema);
     type->tp_free(object);
     Py_DECREF(type);
@@ -357,6 +358,7 @@ static PyType_Slot schema_slots[] = {
     {Py_tp_doc, "What is known of the entity tables of a database that Python code reaches."},
     {Py_tp_new, schema_new},
     {Py_tp_methods, schema_methods},
+    {Py_tp_traverse, native_traverse_type},
     {Py_tp_dealloc, schema_dealloc},
     {0, NULL},
 };
@@ -364,7 +366,7 @@ static PyType_Slot schema_slots[] = {
 PyType_Spec native_schema_spec = {
     .name = "millpond._native.Schema",
     .basicsize = sizeof(native_schema),
-    .flags = Py_TPFLAGS_DEFAULT,
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
     .slots = schema_slots,
 };
 

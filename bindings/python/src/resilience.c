@@ -66,12 +66,6 @@ static void breaker_dealloc(PyObject *object)
     Py_DECREF(type);
 }
 
-static int breaker_traverse(PyObject *object, visitproc visit, void *arg)
-{
-    Py_VISIT(Py_TYPE(object));
-    return 0;
-}
-
 static PyObject *breaker_allow(PyObject *object, PyObject *unused)
 {
     (void)unused;
@@ -143,7 +137,7 @@ static PyGetSetDef breaker_attributes[] = {
 
 static PyType_Slot breaker_slots[] = {
     {Py_tp_new, breaker_new},           {Py_tp_methods, breaker_methods},
-    {Py_tp_getset, breaker_attributes}, {Py_tp_traverse, breaker_traverse},
+    {Py_tp_getset, breaker_attributes}, {Py_tp_traverse, native_traverse_type},
     {Py_tp_dealloc, breaker_dealloc},   {0, NULL},
 };
 
