@@ -3,6 +3,8 @@
 
 #include <pthread.h>
 
+#include "pool/pool.h"
+
 /* Open so many connections, and give all back. */
 static void open_some(world *at, int count)
 {
@@ -49,6 +51,28 @@ static void unused_connections_are_closed_down_to_the_smallest_size(void **state
     EVENTUALLY(at->pool, status.size == 1);
     usleep(200000); /* more than one round of the keeper */
     assert_int_equal(status_of(at->pool).size, 1);
+    finish(at);
+}
+
+/* Opened together, they do not end together. */
+static void lifetimes_differ_by_up_to_a_tenth(void **state)
+{
+    (void)state;
+    const int64_t most_ns = 3600 * INT64_C(1000000000);
+    const char *const settings[] = {"pool_max_lifetime", "3600", "pool_max_size", "8", NULL};
+    world *at = begin(settings);
+    pond_connection *held[8];
+    int64_t before = 0;
+    for (int i = 0; i < 8; i++) {
+        held[i] = acquire(at);
+        pondi_slot *slot = held[i]->slot;
+        int64_t lifetime_ns = slot->expires_ns - slot->opened_ns;
+        assert_true(lifetime_ns >= most_ns - most_ns / 10 && lifetime_ns <= most_ns);
+        assert_true(lifetime_ns != before);
+        before = lifetime_ns;
+    }
+    for (int i = 0; i < 8; i++)
+        give_back(held[i]);
     finish(at);
 }
 
@@ -223,6 +247,7 @@ static void an_unused_pool_that_is_dropped_leaves_nothing(void **state)
 RUN_TESTS(cmocka_unit_test(the_smallest_size_is_reached_once_the_pool_was_used),
           cmocka_unit_test(a_lost_connection_is_made_up_for),
           cmocka_unit_test(unused_connections_are_closed_down_to_the_smallest_size),
+          cmocka_unit_test(lifetimes_differ_by_up_to_a_tenth),
           cmocka_unit_test(an_old_connection_is_not_lent_again_but_never_taken_from_its_holder),
           cmocka_unit_test(idle_connections_are_pinged),
           cmocka_unit_test(a_keepalive_that_is_not_answered_ends_the_connection),
