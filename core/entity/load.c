@@ -98,6 +98,25 @@ static table table_of(const pond_plan *plan, const char *found)
     return strcmp(suffix, "_history") == 0 ? HISTORY : strcmp(suffix, "_meta") == 0 ? META : OTHER;
 }
 
+/* Whether a column can hold what the library keeps by that name: a table of others may have a
+ * "version" that is no count of changes. */
+static int can_be_own(const pondi_column *column)
+{
+    switch (column->role) {
+    case PONDI_ROLE_VERSION:
+        return column->storage == PONDI_STORE_INT || column->storage == PONDI_STORE_DECIMAL ||
+               column->storage == PONDI_STORE_ANY;
+    case PONDI_ROLE_CREATED_AT:
+    case PONDI_ROLE_UPDATED_AT:
+    case PONDI_ROLE_DELETED_AT:
+        return column->storage == PONDI_STORE_DATETIMETZ ||
+               column->storage == PONDI_STORE_DATETIME || column->storage == PONDI_STORE_DATE ||
+               column->storage == PONDI_STORE_TEXT || column->storage == PONDI_STORE_ANY;
+    default:
+        return 1;
+    }
+}
+
 static int add_main(pond_plan *plan, const row *found, pond_error **err)
 {
     pondi_entity *entity = plan->entity;
@@ -107,6 +126,8 @@ static int add_main(pond_plan *plan, const row *found, pond_error **err)
     entity->has_main = 1;
     column->required = found->required;
     column->storage = pondi_storage_of_declaration(pondi_plan_dialect(plan), found->declared);
+    if (!can_be_own(column))
+        entity->foreign_at = entity->count - 1;
     if (column->role != PONDI_ROLE_FIELD && column->role != PONDI_ROLE_HISTORY &&
         column->role != PONDI_ROLE_ID)
         column->storage = pondi_role_storage(column->role);

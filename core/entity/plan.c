@@ -352,6 +352,12 @@ static void known(pond_plan *plan)
     else if (entity && entity->has_main && entity->id_at == SIZE_MAX)
         pondi_error_set(&error, POND_EINVAL,
                         "the table \"%s\" has no column \"id\", which an entity needs", plan->name);
+    else if (entity && plan->class->writes && entity->foreign_at != SIZE_MAX)
+        pondi_error_set(&error, POND_EINVAL,
+                        "the table \"%s\" has a column \"%s\" (%s), which an entity needs for "
+                        "itself: rename it",
+                        plan->name, entity->columns[entity->foreign_at].name,
+                        entity->columns[entity->foreign_at].declared);
     if (!error)
         pondi_plan_check_ids(plan, &error);
     if (!error && plan->class->check)

@@ -74,6 +74,7 @@ pondi_entity *pondi_entity_new(const char *name, pond_error **err)
     pondi_refcount_init(&entity->refs);
     pondi_arena_init(&entity->arena);
     entity->id_at = SIZE_MAX;
+    entity->foreign_at = SIZE_MAX;
     entity->name = pondi_arena_copy(&entity->arena, name, strlen(name));
     if (entity->name)
         return entity;

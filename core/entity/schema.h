@@ -44,11 +44,12 @@ typedef struct pondi_entity {
     int has_main;
     int has_history;
     int has_meta;
-    int careful;    /* an upsert could meet a key or a rule of others: update, then insert */
-    int64_t guard;  /* what the guard of a write must find, see write.c */
-    uint32_t shape; /* a hash of the columns and their types */
-    char other[80]; /* the table that differs only by case; "" for none */
-    size_t id_at;   /* index of the column; SIZE_MAX for none */
+    int careful;       /* an upsert could meet a key or a rule of others: update, then insert */
+    int64_t guard;     /* what the guard of a write must find, see write.c */
+    uint32_t shape;    /* a hash of the columns and their types */
+    char other[80];    /* the table that differs only by case; "" for none */
+    size_t id_at;      /* index of the column; SIZE_MAX for none */
+    size_t foreign_at; /* of one that is called like the library's own and is not; SIZE_MAX */
 } pondi_entity;
 
 struct pond_schema {

@@ -228,6 +228,28 @@ async def test_an_id_that_is_no_int_is_not_made_one(
     assert [row["n"] for row in await conn.find_entities(name)] == [1, 1]
 
 
+@pytest.mark.parametrize(
+    ("column", "declared", "value"),
+    [("version", "varchar(20)", "1.2.3"), ("deleted_at", "int", 0), ("updated_at", "int", 1700000)],
+)
+async def test_a_column_of_others_that_only_has_the_name_is_left_alone(
+    conn: Any, kind: str, name: str, column: str, declared: str, value: Any
+) -> None:
+    """It would be overwritten with something else."""
+    table = quoted(kind, name)
+    await conn.execute(f"CREATE TABLE {table} (id varchar(40) PRIMARY KEY, {column} {declared})")
+    await conn.execute(f"INSERT INTO {table} VALUES ('x', ?)", (value,))
+    for call in (
+        lambda: conn.save_entity(name, {"id": "x", "a": 1}),
+        lambda: conn.save_entities(name, [{"id": "x", "a": 1}]),
+        lambda: conn.delete_entity(name, "x"),
+    ):
+        with pytest.raises(millpond.ArgumentError, match=f'column "{column}".*rename it'):
+            await call()
+    assert await conn.execute(f"SELECT * FROM {table}") == [("x", value)]
+    assert (await conn.get_entity(name, "x", include_deleted=True))["id"] == "x"
+
+
 async def test_a_table_without_an_id_is_no_entity(conn: Any, kind: str, name: str) -> None:
     await conn.execute(f"CREATE TABLE {quoted(kind, name)} (a int)")
     with pytest.raises(millpond.ArgumentError, match='no column "id"'):
