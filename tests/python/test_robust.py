@@ -18,7 +18,6 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from millpond import PoolManager
 
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
-MOST = 4
 WAITER = 3
 THREAD = st.integers(0, WAITER - 1)
 
@@ -26,11 +25,13 @@ THREAD = st.integers(0, WAITER - 1)
 class PoolMachine(RuleBasedStateMachine):
     """Whatever is done in whatever order: the pool knows what the model knows."""
 
+    most = 4
+
     def __init__(self) -> None:
         super().__init__()
         self.runner = asyncio.Runner()
         self.db = millpond.connect(
-            "sqlite:///:memory:", pool_max_size=MOST, alias=f"machine {id(self)}"
+            "sqlite:///:memory:", pool_max_size=self.most, alias=f"machine {id(self)}"
         )
         self.held: dict[int, Any] = {}
         self.stale: list[Any] = []
@@ -52,13 +53,13 @@ class PoolMachine(RuleBasedStateMachine):
     def given_back(self) -> None:
         """A connection became free."""
 
-    @precondition(lambda self: self.lent() < MOST)
+    @precondition(lambda self: self.lent() < self.most)
     @rule()
     def acquire(self) -> None:
         self.held[self.next] = self.run(self.db.get_async_connection())
         self.next += 1
 
-    @precondition(lambda self: self.lent() == MOST)
+    @precondition(lambda self: self.lent() == self.most)
     @rule()
     def acquire_times_out(self) -> None:
         with pytest.raises(millpond.AcquireTimeoutError):
@@ -149,7 +150,7 @@ class PoolMachine(RuleBasedStateMachine):
         status = self.run(
             when(self.db, f"{now} in use, waiting", lambda it: (it["in_use"], it["waiting"]) == now)
         )
-        assert status["size"] == status["in_use"] + status["idle"] <= MOST
+        assert status["size"] == status["in_use"] + status["idle"] <= self.most
         counts = status["metrics"]
         assert counts["total_acquired"] - counts["total_released"] == self.lent()
 
@@ -162,6 +163,8 @@ class PoolMachine(RuleBasedStateMachine):
 class ThreadsMachine(PoolMachine):
     """The same beside threads with blocking calls: one step at a time but for what waits or runs
     in a thread, which a later step of another thread or of the event loop ends."""
+
+    most = 2  # so that there are waits
 
     def __init__(self) -> None:
         super().__init__()
@@ -198,20 +201,20 @@ class ThreadsMachine(PoolMachine):
         busy = WAITER if self.awaited else None
         return sorted(key for key, conn in self.sync.items() if self.owners[conn] != busy)
 
-    @precondition(lambda self: self.lent() < MOST)
+    @precondition(lambda self: self.lent() < self.most)
     @rule(thread=THREAD)
     def acquire_in_a_thread(self, thread: int) -> None:
         self.sync[self.next] = self.begin(thread, self.db._acquire_sync, None).result(60)
         self.owners[self.sync[self.next]] = thread
         self.next += 1
 
-    @precondition(lambda self: self.lent() == MOST)
+    @precondition(lambda self: self.lent() == self.most)
     @rule(thread=THREAD)
     def acquire_in_a_thread_times_out(self, thread: int) -> None:
         with pytest.raises(millpond.AcquireTimeoutError):
             self.begin(thread, self.db._acquire_sync, 0.001).result(60)
 
-    @precondition(lambda self: self.lent() == MOST and not self.awaited)
+    @precondition(lambda self: self.lent() == self.most and not self.awaited)
     @rule()
     def wait_in_a_thread(self) -> None:
         self.awaited = self.begin(WAITER, self.db._acquire_sync, 600)
