@@ -100,19 +100,22 @@ static int after_submit(lua_State *L, native_wait *wait, int code, pond_error *e
     return native_fail(L, state, code, error);
 }
 
-/* In the caller's own thread, without an operation. */
+/* In the caller's own thread, without an operation. A signal's handler that sets a hook ends it. */
 static int execute_inline(lua_State *L, const native_connection *self, const native_call *call,
                           int many)
 {
     pond_result *result = NULL;
     pond_error *error = NULL;
     pond_connection *lease = lease_of(L, self, NULL);
+    native_interrupt interrupt = {.L = L, .before = lua_gethook(L)};
+    pond_thread_set_interrupt(native_interrupted, &interrupt);
     int code =
         many ? pond_connection_execute_many_wait(lease, call->sql, call->sql_size, call->values,
                                                  call->row_count, call->column_count,
                                                  &call->options, &result, &error)
              : pond_connection_execute_wait(lease, call->sql, call->sql_size, call->values,
                                             call->column_count, &call->options, &result, &error);
+    pond_thread_set_interrupt(NULL, NULL);
     if (code)
         return native_fail(L, self->state, code, error);
     return native_return_rows(L, self->state, result, call->named);

@@ -63,6 +63,14 @@ typedef struct native_wait {
     int named;     /* rows by names of columns */
 } native_wait;
 
+/* For pond_thread_set_interrupt(), around a blocking call: whether a signal's handler has set a
+ * hook since, as the standalone interpreter's does. Says so once for each change. */
+typedef struct {
+    lua_State *L;
+    lua_Hook before;
+} native_interrupt;
+int native_interrupted(void *data);
+
 /* A free one, for the running coroutine. May raise, so call it before an operation exists. It is
  * the operation's user data; submit with &wait->op, then call native_await() or native_unwait(). */
 native_wait *native_wait_take(lua_State *L, native_state *state);

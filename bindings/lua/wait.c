@@ -92,6 +92,15 @@ static void block(lua_State *L, native_wait *wait)
     wait->status = NATIVE_WAIT_DONE;
 }
 
+int native_interrupted(void *data)
+{
+    native_interrupt *interrupt = data;
+    lua_Hook now = lua_gethook(interrupt->L);
+    int changed = now != interrupt->before;
+    interrupt->before = now; /* the cleaning up after it is to go on */
+    return changed;
+}
+
 int native_await(lua_State *L, native_wait *wait, lua_KFunction finish)
 {
     if (!lua_isyieldable(L)) {

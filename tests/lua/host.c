@@ -2,10 +2,12 @@
  *
  *     lua_host SCRIPT [ARGUMENT...]               as lua5.4 does
  *     lua_host --collect SCRIPT [ARGUMENT...]     a full collection at each allocation
+ *     lua_host --interruptible SCRIPT [...]       with lua5.4's handler of Ctrl-C
  *     lua_host --fail SCRIPT                      again and again, with allocation N and all later
  *                                                 ones failing from when the script calls arm(),
  *                                                 until it ends without; then N alone failing
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -120,11 +122,32 @@ static int run_script(lua_State *L, const char *script)
     return luaL_loadfile(L, script) || lua_pcall(L, 0, 0, 1);
 }
 
-static int run_once(char **arguments, int collect)
+/* ---- Ctrl-C -------------------------------------------------------------------------------- */
+
+static lua_State *interruptible;
+
+static void stop(lua_State *L, lua_Debug *at)
+{
+    (void)at;
+    lua_sethook(L, NULL, 0, 0);
+    luaL_error(L, "interrupted!");
+}
+
+static void on_interrupt(int number)
+{
+    signal(number, SIG_DFL);
+    lua_sethook(interruptible, stop, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
+}
+
+static int run_once(char **arguments, int collect, int with_handler)
 {
     memory at = {.used = 0};
     lua_State *L = open_state(&at, arguments);
     at.collect = collect;
+    if (with_handler) {
+        interruptible = L;
+        signal(SIGINT, on_interrupt);
+    }
     int failed = run_script(L, arguments[0]);
     at.collect = 0;
     if (failed)
@@ -176,9 +199,12 @@ int main(int count, char **arguments)
     if (count > 2 && strcmp(arguments[1], "--fail") == 0)
         return run_with_failures(arguments + 2);
     if (count > 2 && strcmp(arguments[1], "--collect") == 0)
-        return run_once(arguments + 2, 1);
+        return run_once(arguments + 2, 1, 0);
+    if (count > 2 && strcmp(arguments[1], "--interruptible") == 0)
+        return run_once(arguments + 2, 0, 1);
     if (count > 1)
-        return run_once(arguments + 1, 0);
-    fprintf(stderr, "usage: lua_host [--fail | --collect] SCRIPT [ARGUMENT...]\n");
+        return run_once(arguments + 1, 0, 0);
+    fprintf(stderr,
+            "usage: lua_host [--fail | --collect | --interruptible] SCRIPT [ARGUMENT...]\n");
     return 2;
 }
