@@ -76,13 +76,16 @@ static void drop(native_wait *wait)
 
 /* ---- Wait ---------------------------------------------------------------------------------- */
 
+/* A signal that comes right before the wait does not interrupt it. */
+enum { LOOK_MS = 250 };
+
 /* A signal's handler that sets a hook, as the standalone interpreter's does, ends the work. */
 static void block(lua_State *L, native_wait *wait)
 {
     lua_Hook before = lua_gethook(L);
     for (;;) {
         pond_error *error = NULL;
-        int code = pond_op_wait(wait->op, -1, &error);
+        int code = pond_op_wait(wait->op, LOOK_MS, &error);
         pond_error_free(error);
         if (code != POND_EAGAIN)
             break;

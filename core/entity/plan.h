@@ -109,11 +109,11 @@ struct pond_plan {
     unsigned heals;
     unsigned alters;
     int versions; /* new rows look for their version in the history */
+    int hastened; /* the session has to be made patient again */
     pond_value now;
     size_t at; /* where the body is in records, ids or statements */
     size_t ends;
-    size_t made;  /* of alter.c */
-    int hastened; /* the session has to be made patient again */
+    size_t made; /* of alter.c */
 };
 
 /* In the caller's transaction. */

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+import os
 import warnings
 import weakref
 from collections.abc import Callable
@@ -296,7 +297,7 @@ class ThreadsMachine(PoolMachine):
 
 
 PoolMachine.TestCase.settings = settings(
-    max_examples=40,
+    max_examples=1000 if os.environ.get("MILLPOND_LONG") else 40,
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],

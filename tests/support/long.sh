@@ -26,7 +26,7 @@ long_asan() {
     need_module_with_asan
     with_asan $(limit 20) $venv/bin/python -m pytest tests/python/test_cancel.py \
         tests/python/test_values.py tests/python/test_errors.py tests/python/test_misuse.py \
-        tests/adversity/test_rogue_server.py
+        tests/adversity/test_rogue_server.py tests/python/test_robust.py
 }
 
 # The Python module under Valgrind: of memory alone, as CPython leaves bits undefined.
