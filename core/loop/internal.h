@@ -31,6 +31,7 @@ struct pond_loop {
     int fresh;                  /* something completed that the host was not told of */
     atomic_int sleeping;        /* its thread waits for the descriptor, unlocked */
     int ending;                 /* closed while sleeping: the sleeper does the work */
+    int tearing_down;           /* the keeper is to drive it no more */
     uv_loop_t uv;
     int wake;         /* eventfd: makes the backend descriptor readable */
     atomic_int woken; /* it was written to and not yet read */

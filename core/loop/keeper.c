@@ -269,7 +269,7 @@ void pondi_loop_unattend(pond_loop *loop)
 /* Locked. */
 static void attend(pond_loop *loop, int stays)
 {
-    if (loop->sleeping || loop->closed)
+    if (loop->sleeping || loop->tearing_down)
         return;
     if (loop->attention) {
         loop->attention->stays |= stays;

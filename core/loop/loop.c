@@ -174,6 +174,7 @@ static void close_clients(pond_loop *loop)
 /* Locked. Completions that nobody took are moved to `untaken`, to be released without the lock. */
 static void tear_down(pond_loop *loop, pondi_list *untaken)
 {
+    loop->tearing_down = 1;
     pondi_loop_unattend(loop);
     run_messages(loop);
     close_clients(loop);

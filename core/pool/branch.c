@@ -232,6 +232,8 @@ void pondi_branch_tell_all(pond_pool *pool, int tasks)
 static int is_preparing(const pondi_branch *branch)
 {
     const unsigned states = 1u << PONDI_SLOT_OPENING | 1u << PONDI_SLOT_CLEANING;
+    if (branch->leaving)
+        return 1;
     for (pondi_list *node = branch->slots.next; node != &branch->slots; node = node->next) {
         if (states & 1u << PONDI_CONTAINER(node, pondi_slot, link)->state)
             return 1;

@@ -114,6 +114,7 @@ typedef struct pondi_branch {
     int tasks;          /* pool's lock: what the message asks for */
     pondi_message wake; /* a connection is idle, and who waits longest does so here */
     int wake_sent;      /* pool's lock */
+    uint32_t leaving;   /* pool's lock: connections that may need this loop to close */
 } pondi_branch;
 
 enum {
@@ -259,7 +260,8 @@ pondi_acquire *pondi_slot_part(pondi_slot *slot);
 /* Count a connection out that is about to be closed; pool locked. */
 void pondi_slot_count_out(pondi_slot *slot);
 /* Close it, and tell the pool when it is gone; its loop locked, pool not. */
-void pondi_slot_close_conn(pond_pool *pool, pondi_conn *conn, const char *why);
+void pondi_slot_close_conn(pond_pool *pool, pondi_branch *branch, pondi_conn *conn,
+                           const char *why);
 /* A connection of this slot's was opened; pool locked. */
 void pondi_slot_note_opened(pondi_slot *slot, int64_t took_ns);
 /* Tell a new connection whose it is. */

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/random.h"
+#include "loop/keeper.h"
 #include "pool/pool.h"
 
 static void on_lost(void *owner);
@@ -53,6 +54,8 @@ void pondi_slot_count_out(pondi_slot *slot)
 {
     pond_pool *pool = slot->pool;
     pool->leaving++;
+    if (slot->branch)
+        slot->branch->leaving++;
     pool->destroyed++;
     pool->statement_hits += pondi_counter_read(&slot->conn->statements.hits);
     pool->statement_misses += pondi_counter_read(&slot->conn->statements.misses);
@@ -95,11 +98,38 @@ static void on_gone(void *owner)
     pondi_pool_unhold(pool);
 }
 
-void pondi_slot_close_conn(pond_pool *pool, pondi_conn *conn, const char *why)
+static void on_gone_from(void *owner)
+{
+    pondi_branch *branch = owner;
+    pond_pool *pool = branch->pool;
+    pthread_mutex_lock(&pool->lock);
+    branch->leaving--;
+    pthread_mutex_unlock(&pool->lock);
+    on_gone(pool);
+    pondi_branch_release(branch);
+}
+
+/* Others wait for the place of a connection that needs its loop to close. */
+static void close_for_others(pond_pool *pool, pondi_branch *branch)
+{
+    pthread_mutex_lock(&pool->lock);
+    int tend = branch->leaving && pondi_acquire_others_wait(pool, branch);
+    pthread_mutex_unlock(&pool->lock);
+    if (tend)
+        pondi_loop_tend(branch->loop);
+}
+
+void pondi_slot_close_conn(pond_pool *pool, pondi_branch *branch, pondi_conn *conn, const char *why)
 {
     pondi_pool_hold(pool);
     conn->gone = (pondi_gone){.run = on_gone, .owner = pool};
+    if (branch) {
+        pondi_branch_retain(branch);
+        conn->gone = (pondi_gone){.run = on_gone_from, .owner = branch};
+    }
     pondi_conn_destroy(conn, POND_ECLOSED, why);
+    if (branch)
+        close_for_others(pool, branch);
 }
 
 void pondi_slot_destroy(pondi_slot *slot, const char *why)
@@ -121,7 +151,7 @@ void pondi_slot_destroy(pondi_slot *slot, const char *why)
     pondi_conn *conn = slot->conn;
     slot->conn = NULL; /* the requests that end now see that it is over */
     if (conn)
-        pondi_slot_close_conn(pool, conn, why);
+        pondi_slot_close_conn(pool, here, conn, why);
     pondi_free(slot);
     pondi_outage_settle(pool);
     pondi_acquire_pump(pool, here);

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import millpond
@@ -379,3 +380,19 @@ async def test_what_is_open_at_the_end_is_committed_or_rolled_back(
         assert await again.execute("SELECT count(*) FROM closing") == [(left,)]
         await again.execute("DROP TABLE closing")
     await at_rest(db)
+
+
+def test_a_connection_that_still_closes_on_a_loop_at_rest_gives_its_place_to_a_thread() -> None:
+    """Its statement does not stop in time: one step of SQLite takes longer than the grace."""
+    db = millpond.connect("sqlite:///:memory:", pool_max_size=1, alias="closes late")
+
+    async def leave_it() -> None:
+        async with db.async_connection() as conn:
+            with pytest.raises(millpond.QueryTimeoutError):
+                await conn.execute("SELECT length(hex(zeroblob(400000000)))", timeout=0.001)
+
+    with asyncio.Runner() as runner, ThreadPoolExecutor(1) as thread:
+        runner.run(leave_it())
+        conn = thread.submit(db._acquire_sync, 60).result()
+        thread.submit(conn._release).result()
+        runner.run(PoolManager.close_pool(config_hash=db.hash()))
