@@ -326,6 +326,27 @@ async def test_more_than_the_server_takes_at_once_is_refused_before_it_is_sent(
         assert (await conn.execute("SELECT length(?)", ("x" * (limit // 2),))) == [(limit // 2,)]
 
 
+async def test_a_row_of_many_that_is_too_big_is_refused_before_it_is_sent(databases: Any) -> None:
+    async with databases.open("mysql").async_connection() as conn:
+        await conn.execute("CREATE TEMPORARY TABLE big (a longtext)")
+        limit = (await conn.execute("SELECT @@max_allowed_packet"))[0][0]
+        with pytest.raises(millpond.ValueRangeError, match="row 1: .*max_allowed_packet"):
+            await conn.executemany("INSERT INTO big VALUES (?)", [("x",), ("x" * limit,), ("x",)])
+        assert (await conn.execute("SELECT count(*) FROM big")) == [(0,)]
+
+
+@pytest.mark.parametrize("text", ["x" * 1000, "\x01" * 1000])
+async def test_many_lists_go_in_as_many_calls_as_the_server_takes(
+    databases: Any, text: str
+) -> None:
+    async with databases.open("mysql").async_connection() as conn:
+        await conn.execute("CREATE TEMPORARY TABLE lists (a longtext)")
+        limit = (await conn.execute("SELECT @@max_allowed_packet"))[0][0]
+        count = limit // 100_000 + 10
+        await conn.executemany("INSERT INTO lists VALUES (?)", [([text] * 100,)] * count)
+        assert (await conn.execute("SELECT count(*) FROM lists")) == [(count,)]
+
+
 async def test_evicted_statements_leave_the_server(databases: Any) -> None:
     async with databases.open("mysql", statement_cache_size=5).async_connection() as conn:
         for i in range(50):

@@ -87,17 +87,23 @@ static const pond_value *value_at(const pondi_request *request, size_t row, size
     return &request->params[row * request->column_count + index];
 }
 
-static uint64_t row_size(const pondi_request *request, size_t row)
+static uint64_t values_size(const pond_value *values, size_t count)
 {
     enum { FIXED = 24 };
-    uint64_t size = 0;
-    for (size_t i = 0; i < request->column_count; i++) {
-        const pond_value *value = value_at(request, row, i);
-        size += FIXED + (pondi_param_has_text(value) ? value->as.text.size : 0);
-        if (value->type == POND_TYPE_ARRAY)
-            size += value->as.array.count * FIXED;
+    uint64_t size = (uint64_t)count * FIXED;
+    for (size_t i = 0; i < count; i++) {
+        if (pondi_param_has_text(&values[i]))
+            size += values[i].as.text.size;
+        else if (values[i].type == POND_TYPE_ARRAY)
+            size += values_size(values[i].as.array.items, values[i].as.array.count);
     }
     return size;
+}
+
+/* About: what is formatted here, as JSON is, may turn out longer. */
+static uint64_t row_size(const pondi_request *request, size_t row)
+{
+    return values_size(value_at(request, row, 0), request->column_count);
 }
 
 static size_t find_end(const my_conn *conn)
@@ -293,24 +299,61 @@ static int bind(my_conn *conn, const column *columns, pond_error **err)
     return POND_OK;
 }
 
-int pondi_mysql_bulk_bind(my_conn *conn, pond_error **err)
+/* The columns of the rows up to many.ends; NULL with an error. */
+static column *fill_all(my_conn *conn, pond_error **err)
 {
     size_t count = conn->request->column_count;
     int code = POND_OK;
     pondi_mysql_bulk_reset(conn);
     conn->params.text.size = 0;
     conn->params.text.failed = 0;
-    conn->many.ends = find_end(conn);
     column *columns = room(conn, count, sizeof(*columns));
-    if (!columns)
-        return pondi_error_nomem(err);
+    if (!columns) {
+        pondi_error_nomem(err);
+        return NULL;
+    }
     for (size_t i = 0; i < count && !code; i++)
         code = choose_type(conn, i, &columns[i], err);
     for (size_t i = 0; i < count && !code; i++)
         code = fill(conn, i, &columns[i], err);
-    if (code)
-        return code;
-    place_formatted(conn, columns);
-    return bind(conn, columns, err);
+    return code ? NULL : columns;
+}
+
+static uint64_t call_size(const my_conn *conn, const column *columns)
+{
+    enum { FIXED = 14 }; /* of a value: its indicator, and a time or the length of a text */
+    const pondi_request *request = conn->request;
+    size_t rows = conn->many.ends - conn->many.row;
+    uint64_t size = request->statement->native_size;
+    for (size_t index = 0; index < request->column_count; index++) {
+        for (size_t i = 0; i < rows; i++)
+            size += FIXED + columns[index].sizes[i];
+    }
+    return size;
+}
+
+/* The server hangs up on a call that is too big. */
+int pondi_mysql_bulk_bind(my_conn *conn, pond_error **err)
+{
+    my_many *many = &conn->many;
+    many->ends = find_end(conn);
+    for (;;) {
+        column *columns = fill_all(conn, err);
+        if (!columns)
+            return POND_EPARAMS;
+        uint64_t size = call_size(conn, columns);
+        int alone = many->ends == many->row + 1;
+        int code = pondi_mysql_check_size(conn, size, alone ? err : NULL);
+        if (!code) {
+            place_formatted(conn, columns);
+            return bind(conn, columns, err);
+        }
+        if (alone) {
+            if (err && *err)
+                pondi_error_prefix(*err, "row %zu: ", many->row);
+            return code;
+        }
+        many->ends = many->row + (many->ends - many->row) / 2;
+    }
 }
 #endif
