@@ -359,6 +359,25 @@ async def test_deallocate_all_does_not_disturb_later_statements(databases: Any) 
             assert (await conn.execute(f"SELECT {i}")) == [(i,)]
 
 
+async def test_deallocate_all_does_not_disturb_later_statements_of_many_rows(
+    databases: Any,
+) -> None:
+    insert = "INSERT INTO many VALUES (?) RETURNING n"
+    async with databases.open("postgres").async_connection() as conn:
+        await conn.execute("CREATE TEMP TABLE many (n int)")
+        await conn.executemany(insert, [(1,), (2,)])
+        await conn.execute("DEALLOCATE ALL")
+        assert (await conn.executemany(insert, [(3,), (4,)])) == [(3,), (4,)]
+        await conn.execute("DEALLOCATE ALL")
+        await conn.begin_transaction()
+        await conn.execute("SELECT 1")
+        with pytest.raises(millpond.Error, match="row 0: .*does not exist"):
+            await conn.executemany(insert, [(5,)])
+        await conn.rollback_transaction()
+        assert (await conn.executemany(insert, [(6,)])) == [(6,)]
+        assert (await conn.execute("SELECT n FROM many")) == [(1,), (2,), (3,), (4,), (6,)]
+
+
 async def test_a_memory_database_is_shared_by_the_pool(databases: Any) -> None:
     db = databases.open("sqlite", database=":memory:")
     async with db.async_connection() as one, db.async_connection() as two:

@@ -275,7 +275,7 @@ static void refuse_copy(pg_conn *conn, const PGresult *res)
     pondi_postgres_finish(conn);
 }
 
-static void note_stale_plan(pg_conn *conn, const PGresult *res)
+void pondi_postgres_note_stale(pg_conn *conn, const PGresult *res)
 {
     const char *sqlstate = PQresultErrorField(res, PG_DIAG_SQLSTATE);
     const char *function = PQresultErrorField(res, PG_DIAG_SOURCE_FUNCTION);
@@ -310,7 +310,7 @@ void pondi_postgres_take_result(pg_conn *conn, PGresult *res)
         refuse_copy(conn, res);
         break;
     default:
-        note_stale_plan(conn, res);
+        pondi_postgres_note_stale(conn, res);
         pondi_postgres_fail(conn, pondi_postgres_error(conn, res));
         break;
     }
@@ -332,6 +332,8 @@ static int retry_stale(pg_conn *conn)
     conn->retried = 1;
     pond_error_free(conn->error);
     conn->error = NULL;
+    pondi_postgres_result_free(conn->result);
+    conn->result = NULL;
     conn->sent = 0;
     if (idle)
         prepare(conn, at);

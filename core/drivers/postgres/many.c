@@ -122,6 +122,10 @@ void pondi_postgres_many_take(pg_conn *conn, PGresult *res)
         pondi_postgres_pipeline_ended(conn);
         return;
     case PGRES_FATAL_ERROR:
+        if (!conn->error) {
+            pondi_postgres_note_stale(conn, res);
+            conn->retried |= conn->many.answered > 0; /* not what a row may have done */
+        }
         fail_row(conn, pondi_postgres_error(conn, res), conn->many.answered);
         conn->many.answered++;
         break;

@@ -126,6 +126,8 @@ void pondi_postgres_take_prepared(pg_conn *conn, PGresult *res);
 void pondi_postgres_prepared(pg_conn *conn);
 void pondi_postgres_take_result(pg_conn *conn, PGresult *res);
 void pondi_postgres_executed(pg_conn *conn);
+/* See whether an error tells that the prepared statement is of no use any more. */
+void pondi_postgres_note_stale(pg_conn *conn, const PGresult *res);
 void pondi_postgres_statement_free(pg_conn *conn, pg_statement *statement);
 
 /* ---- begin.c: transactions that begin with their first statement ---- */
