@@ -311,8 +311,9 @@ static int read_element(array_reader *in, pond_value *out)
 static int read_dimension(array_reader *in, int dimension, pond_value *out)
 {
     int count = in->sizes[dimension];
-    /* each element has at least a length: a count that promises more is a lie */
-    if (count < 0 || count > (in->end - in->at) / 4)
+    /* each element has at least a length: a count that promises more is a lie, and so are many
+     * arrays of nothing */
+    if (count < (dimension > 0) || count > (in->end - in->at) / 4)
         return POND_EDATA;
     pond_value *items = pondi_arena_alloc(in->arena, (size_t)count * sizeof(*items));
     if (!items)
