@@ -31,8 +31,8 @@ static int begins_with(const pondi_token *token, const char *start)
 static const char *const *verbs_of(pond_dialect dialect)
 {
     static const char *const postgres[] = {"LISTEN", "LOAD", "DECLARE", "DO", "CALL", NULL};
-    static const char *const mysql[] = {"SET",  "USE",     "LOCK",  "PREPARE",
-                                        "CALL", "HANDLER", "FLUSH", NULL};
+    static const char *const mysql[] = {"SET",     "USE",   "LOCK",    "PREPARE", "CALL",
+                                        "HANDLER", "FLUSH", "EXECUTE", "BACKUP",  NULL};
     static const char *const sqlite[] = {"SET", "ATTACH", "DETACH", NULL};
     return dialect == POND_DIALECT_POSTGRES ? postgres
            : dialect == POND_DIALECT_MYSQL  ? mysql

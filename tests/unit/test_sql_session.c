@@ -69,6 +69,8 @@ static void changes_of_a_mysql_session_are_seen(void **state)
                                       "SELECT GET_LOCK('a', 1)",
                                       "LOCK TABLES t WRITE",
                                       "PREPARE p FROM 'SELECT 1'",
+                                      "EXECUTE IMMEDIATE 'SET sql_mode = \\'\\''",
+                                      "BACKUP LOCK t",
                                       "SET TRANSACTION READ ONLY",
                                       NULL};
     static const char *const no[] = {"SELECT @@version", "UPDATE t SET a = 1",
