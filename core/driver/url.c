@@ -212,6 +212,19 @@ static int read_file(const url_reader *reader, span authority, span path)
     return report(reader, "database", path.size ? path : (span){memory, sizeof(memory) - 1});
 }
 
+/* A / in a password ends the authority too early: where the rest of it looks like a port, the
+ * password would go on as the name of the database, which is in messages. */
+static int check_database(const url_reader *reader, span authority, span path)
+{
+    int whole = memchr(authority.at, '@', authority.size) || !path.size ||
+                !memchr(authority.at, ':', authority.size) || !memchr(path.at, '@', path.size);
+    if (whole)
+        return POND_OK;
+    return pondi_error_set(reader->err, POND_EINVAL,
+                           "the URL has an @ after its first /: in a password write / as %%2F, in "
+                           "the name of a database @ as %%40");
+}
+
 static int read_parts(const url_reader *reader, const char *scheme, span rest)
 {
     static const struct {
@@ -233,6 +246,8 @@ static int read_parts(const url_reader *reader, const char *scheme, span rest)
         code = read_file(reader, authority, path);
     } else {
         code = read_authority(reader, authority, default_port);
+        if (!code)
+            code = check_database(reader, authority, path);
         if (!code)
             code = report(reader, "database", path);
     }

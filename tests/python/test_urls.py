@@ -71,6 +71,7 @@ def test_a_file_is_what_follows_the_third_slash(url: str, path: str) -> None:
         ("postgres://me:s3cr%0@h/shop", "password has a %"),
         ("postgres://me:s3cr%00t@h/shop", "password has a %"),
         ("postgres://s3cr:t/x@h/shop", "port must be a number"),
+        ("postgres://me:12/s3cr@h:5432/shop", "%2F"),
         ("postgres://[::1]5/shop", "after its ]"),
         ("postgres://h:0/shop", "port must be from 1"),
         ("postgres://h:99999999999999999999/shop", "port must be from 1"),
