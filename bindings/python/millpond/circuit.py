@@ -152,7 +152,10 @@ class CircuitBreaker(_native.Breaker):
     ) -> Self:
         if threshold < 1 or calls < 1:
             raise ArgumentError("failure_threshold and half_open_max_calls must be at least 1")
-        return super().__new__(cls, name, threshold, recovery, calls, window, shared)
+        most = 0xFFFF_FFFF  # what the library reads, and refuses
+        return super().__new__(
+            cls, name, min(threshold, most), recovery, min(calls, most), window, shared
+        )
 
     @classmethod
     def get_or_create(

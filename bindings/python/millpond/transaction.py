@@ -24,7 +24,15 @@ def _has_coroutines(connection: Any) -> bool:
 class _Transaction:
     """What both kinds do, as steps: see ``_steps``."""
 
-    __slots__ = ("_connection", "_force_rollback", "_isolation", "_read_only", "_savepoint", "_sql")
+    __slots__ = (
+        "_connection",
+        "_force_rollback",
+        "_isolation",
+        "_open",
+        "_read_only",
+        "_savepoint",
+        "_sql",
+    )
 
     def __init__(
         self, connection: Any, isolation: str | None, read_only: bool, force_rollback: bool
@@ -34,11 +42,19 @@ class _Transaction:
         self._read_only = read_only
         self._force_rollback = force_rollback
         self._savepoint: str | None = None
+        self._open = False
         self._sql = connection.parameter_converter.get_transaction_sql(isolation, read_only)
 
     # ---- Begin ---------------------------------------------------------------------------
 
     def _enter(self) -> Steps[None]:
+        if self._open:
+            raise MisuseError("this transaction() is open already: call it again for one inside")
+        self._savepoint = None
+        yield from self._begin()
+        self._open = True
+
+    def _begin(self) -> Steps[None]:
         connection = self._connection
         if (yield connection.in_transaction()):
             yield from self._enter_savepoint()
@@ -75,6 +91,7 @@ class _Transaction:
     # ---- End -----------------------------------------------------------------------------
 
     def _exit(self, error: BaseException | None) -> Steps[None]:
+        self._open = False
         if self._savepoint:
             self._connection._savepoints -= 1
         try:

@@ -1,6 +1,6 @@
 /* Arguments of execute(sql, params, timeout, tags) and executemany(sql, param_list, timeout, tags).
  */
-#include "native.h"
+#include "plan.h"
 
 typedef struct arguments {
     PyObject *sql;
@@ -80,12 +80,12 @@ static int hold(native_call *call, PyObject *object)
 }
 
 /* Text of a tag's key or value, kept alive in call->held. */
-static const char *tag_text(native_call *call, PyObject *object)
+static const char *tag_text(native_state *state, native_call *call, PyObject *object)
 {
     PyObject *text = PyObject_Str(object);
     if (!text)
         return NULL;
-    const char *utf8 = hold(call, text) ? NULL : PyUnicode_AsUTF8(text);
+    const char *utf8 = hold(call, text) ? NULL : native_text_of(state, text, "a tag");
     Py_DECREF(text);
     return utf8;
 }
@@ -103,20 +103,20 @@ static int read_tags(native_state *state, native_call *call, PyObject *tags)
     size_t count = 0;
     PyObject *key;
     PyObject *value;
-    call->tags = PyMem_New(pond_tag, (size_t)PyDict_GET_SIZE(tags));
-    if (!call->tags) {
-        PyErr_NoMemory();
-        return -1;
-    }
     PyObject *items = PyDict_Copy(tags); /* str() of a value may change the original */
     if (!items || hold(call, items)) {
         Py_XDECREF(items);
         return -1;
     }
     Py_DECREF(items);
+    call->tags = PyMem_New(pond_tag, (size_t)PyDict_GET_SIZE(items));
+    if (!call->tags) {
+        PyErr_NoMemory();
+        return -1;
+    }
     while (PyDict_Next(items, &position, &key, &value)) {
-        call->tags[count].key = tag_text(call, key);
-        call->tags[count].value = tag_text(call, value);
+        call->tags[count].key = tag_text(state, call, key);
+        call->tags[count].value = tag_text(state, call, value);
         if (!call->tags[count].key || !call->tags[count].value)
             return -1;
         count++;
@@ -148,9 +148,8 @@ static int is_row(PyObject *object)
 
 static int read_row(native_state *state, native_call *call, PyObject *row, pond_value *values)
 {
-    for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(row); i++) {
-        if (native_to_value(state, PySequence_Fast_GET_ITEM(row, i), i + 1, &values[i],
-                            &call->held))
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(row); i++) {
+        if (native_to_value(state, PyTuple_GET_ITEM(row, i), i + 1, &values[i], &call->held))
             return -1;
     }
     return 0;
@@ -168,7 +167,10 @@ static int read_params(native_state *state, native_call *call, PyObject *params)
                           Py_TYPE(params)->tp_name);
         return -1;
     }
-    size_t count = (size_t)PySequence_Fast_GET_SIZE(params);
+    params = native_frozen(params, &call->held);
+    if (!params)
+        return -1;
+    size_t count = (size_t)PyTuple_GET_SIZE(params);
     if (count > NATIVE_FEW) {
         call->values = PyMem_New(pond_value, count);
         if (!call->values) {
@@ -196,9 +198,20 @@ static int check_row(native_state *state, PyObject *row, Py_ssize_t index, Py_ss
     return 0;
 }
 
+static int read_one_of(native_state *state, native_call *call, PyObject *row, Py_ssize_t index)
+{
+    Py_ssize_t columns = (Py_ssize_t)call->column_count;
+    if (check_row(state, row, index, columns) || !(row = native_frozen(row, &call->held)))
+        return -1;
+    if (!read_row(state, call, row, call->values + index * columns))
+        return 0;
+    native_error_prefix("row %zd", index); /* a parameter's error says which parameter */
+    return -1;
+}
+
 static int read_rows(native_state *state, native_call *call, PyObject *rows)
 {
-    PyObject *list = PySequence_Fast(rows, "param_list must be a list of tuples");
+    PyObject *list = PySequence_Tuple(rows); /* who is called below may change what was given */
     if (!list) {
         if (PyErr_ExceptionMatches(PyExc_TypeError)) {
             PyErr_Clear();
@@ -208,8 +221,8 @@ static int read_rows(native_state *state, native_call *call, PyObject *rows)
         }
         return -1;
     }
-    Py_ssize_t count = PySequence_Fast_GET_SIZE(list);
-    PyObject *first = count ? PySequence_Fast_GET_ITEM(list, 0) : NULL;
+    Py_ssize_t count = PyTuple_GET_SIZE(list);
+    PyObject *first = count ? PyTuple_GET_ITEM(list, 0) : NULL;
     Py_ssize_t columns = first && is_row(first) ? PySequence_Fast_GET_SIZE(first) : 0;
     int failed = hold(call, list);
     call->row_count = (size_t)count;
@@ -223,14 +236,8 @@ static int read_rows(native_state *state, native_call *call, PyObject *rows)
             failed = -1;
         }
     }
-    for (Py_ssize_t i = 0; i < count && !failed; i++) {
-        PyObject *row = PySequence_Fast_GET_ITEM(list, i);
-        failed = check_row(state, row, i, columns);
-        if (!failed && read_row(state, call, row, call->values + i * columns)) {
-            native_error_prefix("row %zd", i); /* a parameter's error says which parameter */
-            failed = -1;
-        }
-    }
+    for (Py_ssize_t i = 0; i < count && !failed; i++)
+        failed = read_one_of(state, call, PyTuple_GET_ITEM(list, i), i);
     Py_DECREF(list);
     return failed;
 }

@@ -91,9 +91,7 @@ static int read_field(native_state *state, PyObject *key, PyObject *value, pond_
         native_raise_text(state, POND_EINVAL, "%R cannot be the name of a field", key);
         return -1;
     }
-    Py_INCREF(value); /* whoever is called may change the dict */
     int failed = read_value(state, value, out, held);
-    Py_DECREF(value);
     if (failed)
         name_field(key);
     return failed;
@@ -109,8 +107,13 @@ static int read_record(native_state *state, PyObject *entity, native_records *to
     pond_record *record = &to->records[index];
     size_t room = to->field_room - to->field_count;
     size_t count = 0;
+    PyObject *copy = PyDict_Copy(entity); /* whoever is called may change the original */
+    int failed = !copy || hold(&to->held, copy);
+    Py_XDECREF(copy);
+    if (failed)
+        return -1;
     record->fields = to->fields + to->field_count;
-    while (PyDict_Next(entity, &position, &key, &value)) {
+    while (PyDict_Next(copy, &position, &key, &value)) {
         if (count == room) {
             PyErr_SetString(PyExc_RuntimeError, "an entity changed while it was saved");
             return -1;

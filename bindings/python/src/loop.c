@@ -168,11 +168,12 @@ static int forget_closed(native_state *state)
             return -1;
         }
         if (PyObject_IsTrue(closed)) {
-            native_loop *loop = (native_loop *)PyDict_GetItem(state->loops, key);
-            Py_INCREF(loop);
-            forget(loop);
-            native_loop_close(loop);
-            Py_DECREF(loop);
+            PyObject *loop = Py_XNewRef(PyDict_GetItem(state->loops, key));
+            if (loop) { /* no other thread has done it during is_closed() */
+                forget((native_loop *)loop);
+                native_loop_close((native_loop *)loop);
+                Py_DECREF(loop);
+            }
         }
         Py_DECREF(closed);
     }

@@ -265,6 +265,8 @@ int native_init_params(void);
 int native_to_value(native_state *state, PyObject *object, Py_ssize_t number, pond_value *out,
                     PyObject **held);
 PyObject *native_from_value(native_state *state, const pond_value *value);
+/* A tuple of a tuple's or list's items, which *held keeps, or who gave the tuple; borrowed. */
+PyObject *native_frozen(PyObject *row, PyObject **held);
 extern PyType_Spec native_result_spec;
 /* All rows; `result` is released. */
 PyObject *native_rows(native_state *state, pond_result *result);

@@ -224,9 +224,23 @@ static int call_now(native_op *self, PyObject *callback, PyObject *context)
     return 0;
 }
 
+/* The event loop that it belongs to; one that was ready from the start has that which runs, or
+ * None. */
+static PyObject *event_loop_of(const native_op *self)
+{
+    return self->loop ? Py_NewRef(self->loop->event_loop)
+                      : PyObject_CallNoArgs(self->state->get_running_loop);
+}
+
 static int call_soon(native_op *self, PyObject *callback, PyObject *context)
 {
-    PyObject *method = PyObject_GetAttrString(self->loop->event_loop, "call_soon");
+    PyObject *event_loop = event_loop_of(self);
+    if (event_loop == Py_None) { /* nobody else would call it */
+        Py_DECREF(event_loop);
+        return call_now(self, callback, context);
+    }
+    PyObject *method = event_loop ? PyObject_GetAttrString(event_loop, "call_soon") : NULL;
+    Py_XDECREF(event_loop);
     PyObject *positional = method ? PyTuple_Pack(2, callback, (PyObject *)self) : NULL;
     PyObject *keywords =
         positional && context ? Py_BuildValue("{O:O}", self->state->str_context, context) : NULL;
@@ -289,7 +303,7 @@ static PyObject *op_add_done_callback(PyObject *object, PyObject *const *args, P
         return NULL;
     int failed = 0;
     if (self->status != NATIVE_PENDING) {
-        failed = self->loop ? call_soon(self, args[0], held) : call_now(self, args[0], held);
+        failed = call_soon(self, args[0], held); /* asyncio counts on not being called from here */
     } else if (!self->callback) {
         self->callback = Py_NewRef(args[0]);
         self->context = Py_NewRef(held);
@@ -304,19 +318,44 @@ static PyObject *op_add_done_callback(PyObject *object, PyObject *const *args, P
     return failed ? NULL : Py_NewRef(Py_None);
 }
 
+/* Whether it is the one to remove; a comparison may run any code, and so drop it: -1 for an error.
+ */
+static int is_same(PyObject *callback, PyObject *wanted)
+{
+    Py_INCREF(callback);
+    int same = PyObject_RichCompareBool(callback, wanted, Py_EQ);
+    Py_DECREF(callback);
+    return same;
+}
+
+/* Returns how many went, or -1. The list is another one, or none, once the callbacks have run. */
+static Py_ssize_t remove_from(PyObject *list, PyObject *callback)
+{
+    Py_ssize_t removed = 0;
+    for (Py_ssize_t i = PyList_GET_SIZE(list) - 1; i >= 0; i--) {
+        if (i >= PyList_GET_SIZE(list))
+            continue; /* a comparison removed some */
+        int same = is_same(PyTuple_GET_ITEM(PyList_GET_ITEM(list, i), 0), callback);
+        if (same < 0 || (same && i < PyList_GET_SIZE(list) && PySequence_DelItem(list, i)))
+            return -1;
+        removed += same;
+    }
+    return removed;
+}
+
 static PyObject *op_remove_done_callback(PyObject *object, PyObject *callback)
 {
     native_op *self = (native_op *)object;
     Py_ssize_t removed = 0;
-    for (Py_ssize_t i = self->more ? PyList_GET_SIZE(self->more) - 1 : -1; i >= 0; i--) {
-        PyObject *pair = PyList_GET_ITEM(self->more, i);
-        int same = PyObject_RichCompareBool(PyTuple_GET_ITEM(pair, 0), callback, Py_EQ);
-        if (same < 0 || (same && PySequence_DelItem(self->more, i)))
+    if (self->more) {
+        PyObject *list = Py_NewRef(self->more);
+        removed = remove_from(list, callback);
+        Py_DECREF(list);
+        if (removed < 0)
             return NULL;
-        removed += same;
     }
     if (self->callback) {
-        int same = PyObject_RichCompareBool(self->callback, callback, Py_EQ);
+        int same = is_same(self->callback, callback);
         if (same < 0)
             return NULL;
         if (same) {
@@ -392,10 +431,7 @@ static PyObject *op_exception(PyObject *object, PyObject *unused)
 static PyObject *op_get_loop(PyObject *object, PyObject *unused)
 {
     (void)unused;
-    native_op *self = (native_op *)object;
-    if (self->loop)
-        return Py_NewRef(self->loop->event_loop);
-    return PyObject_CallNoArgs(self->state->get_running_loop);
+    return event_loop_of((native_op *)object);
 }
 
 static PyObject *get_blocking(PyObject *object, void *unused)

@@ -18,6 +18,18 @@ static int hold(PyObject **held, PyObject *object)
     return PyList_Append(*held, object);
 }
 
+/* Another thread, or the code of a parameter, may change a list while values point into its items.
+ */
+PyObject *native_frozen(PyObject *row, PyObject **held)
+{
+    if (PyTuple_Check(row))
+        return row;
+    PyObject *copy = PySequence_Tuple(row);
+    int failed = !copy || hold(held, copy);
+    Py_XDECREF(copy);
+    return failed ? NULL : copy;
+}
+
 static void set_text(pond_value *out, pond_type type, const char *data, Py_ssize_t size)
 {
     out->type = (uint32_t)type;
@@ -159,7 +171,7 @@ static int from_time(native_state *state, PyObject *object, Py_ssize_t number, p
     return 0;
 }
 
-static int from_timedelta(native_state *state, PyObject *object, pond_value *out)
+static int from_timedelta(native_state *state, PyObject *object, Py_ssize_t number, pond_value *out)
 {
     out->type = POND_TYPE_INTERVAL;
     out->as.interval.days = PyDateTime_DELTA_GET_DAYS(object);
@@ -167,10 +179,13 @@ static int from_timedelta(native_state *state, PyObject *object, pond_value *out
                                     PyDateTime_DELTA_GET_MICROSECONDS(object);
     if (PyObject_TypeCheck(object, (PyTypeObject *)state->interval_type)) {
         PyObject *months = PyObject_GetAttrString(object, "months");
-        long count = months ? PyLong_AsLong(months) : -1;
+        int overflow = 0;
+        long count = months ? PyLong_AsLongAndOverflow(months, &overflow) : -1;
         Py_XDECREF(months);
         if (count == -1 && PyErr_Occurred())
             return -1;
+        if (overflow || count < INT32_MIN || count > INT32_MAX)
+            return fail(state, POND_ERANGE, number, "has more months than fit into 32 bits");
         out->aux = (int32_t)count;
     }
     return 0;
@@ -203,7 +218,10 @@ static int from_uuid(PyObject *object, pond_value *out)
 static int from_sequence(native_state *state, PyObject *object, Py_ssize_t number, pond_value *out,
                          PyObject **held)
 {
-    Py_ssize_t count = PySequence_Fast_GET_SIZE(object);
+    object = native_frozen(object, held);
+    if (!object)
+        return -1;
+    Py_ssize_t count = PyTuple_GET_SIZE(object);
     PyObject *memory = PyBytes_FromStringAndSize(NULL, count * (Py_ssize_t)sizeof(pond_value) + 16);
     if (!memory || hold(held, memory)) {
         Py_XDECREF(memory);
@@ -215,9 +233,8 @@ static int from_sequence(native_state *state, PyObject *object, Py_ssize_t numbe
     if (Py_EnterRecursiveCall(" in a nested list"))
         return -1;
     int failed = 0;
-    for (Py_ssize_t i = 0; i < count && i < PySequence_Fast_GET_SIZE(object) && !failed; i++)
-        failed =
-            native_to_value(state, PySequence_Fast_GET_ITEM(object, i), number, &items[i], held);
+    for (Py_ssize_t i = 0; i < count && !failed; i++)
+        failed = native_to_value(state, PyTuple_GET_ITEM(object, i), number, &items[i], held);
     Py_LeaveRecursiveCall();
     out->type = POND_TYPE_ARRAY;
     out->as.array.items = items;
@@ -256,7 +273,7 @@ static int from_special(native_state *state, PyObject *object, Py_ssize_t number
     if (PyTime_Check(object))
         return from_time(state, object, number, out);
     if (PyDelta_Check(object))
-        return from_timedelta(state, object, out);
+        return from_timedelta(state, object, number, out);
     if (PyObject_TypeCheck(object, (PyTypeObject *)state->decimal_type))
         return from_made_text(state, PyObject_Str(object), number, POND_TYPE_DECIMAL, out, held);
     if (PyObject_TypeCheck(object, (PyTypeObject *)state->uuid_type))

@@ -117,16 +117,19 @@ static int read_params(arguments *args)
                           Py_TYPE(params)->tp_name);
         return -1;
     }
-    Py_ssize_t count = PySequence_Fast_GET_SIZE(params);
+    params = native_frozen(params, &args->held);
+    if (!params)
+        return -1;
+    Py_ssize_t count = PyTuple_GET_SIZE(params);
     if (count > NATIVE_FEW)
         args->params = PyMem_New(pond_value, (size_t)count);
     if (!args->params) {
         PyErr_NoMemory();
         return -1;
     }
-    for (Py_ssize_t i = 0; i < count && i < PySequence_Fast_GET_SIZE(params); i++) {
-        if (native_where_value(args->state, PySequence_Fast_GET_ITEM(params, i), i + 1,
-                               &args->params[i], &args->held))
+    for (Py_ssize_t i = 0; i < count; i++) {
+        if (native_where_value(args->state, PyTuple_GET_ITEM(params, i), i + 1, &args->params[i],
+                               &args->held))
             return -1;
     }
     args->options.params = args->params;

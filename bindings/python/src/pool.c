@@ -41,11 +41,12 @@ static int set_all(native_state *state, pond_config *config, PyObject *settings)
     PyObject *value;
     while (PyDict_Next(settings, &position, &key, &value)) {
         pond_error *error = NULL;
+        Py_ssize_t size;
         const char *name = PyUnicode_AsUTF8(key);
-        const char *text = name ? PyUnicode_AsUTF8(value) : NULL;
+        const char *text = name ? PyUnicode_AsUTF8AndSize(value, &size) : NULL;
         if (!text)
             return -1;
-        if (strlen(text) != (size_t)PyUnicode_GET_LENGTH(value) && PyUnicode_IS_ASCII(value)) {
+        if (strlen(text) != (size_t)size) {
             native_raise_text(state, POND_EINVAL, "%s contains a NUL character", name);
             return -1;
         }

@@ -11,14 +11,26 @@ typedef struct native_result {
 
 static int result_traverse(PyObject *object, visitproc visit, void *arg)
 {
+    native_result *self = (native_result *)object;
     Py_VISIT(Py_TYPE(object));
+    Py_VISIT(self->columns);
+    Py_VISIT(self->lastrowid);
     return PyList_Type.tp_traverse(object, visit, arg);
+}
+
+static int result_clear(PyObject *object)
+{
+    native_result *self = (native_result *)object;
+    Py_CLEAR(self->columns);
+    Py_CLEAR(self->lastrowid);
+    return PyList_Type.tp_clear(object);
 }
 
 static void result_dealloc(PyObject *object)
 {
     native_result *self = (native_result *)object;
     PyTypeObject *type = Py_TYPE(object);
+    PyObject_GC_UnTrack(object);
     Py_CLEAR(self->columns);
     Py_CLEAR(self->lastrowid);
     PyList_Type.tp_dealloc(object);
@@ -69,6 +81,7 @@ static PyType_Slot result_slots[] = {
                 "Rows as tuples: a list, and what else the database told."},
     {Py_tp_init, result_init},
     {Py_tp_traverse, result_traverse},
+    {Py_tp_clear, result_clear},
     {Py_tp_dealloc, result_dealloc},
     {Py_tp_members, result_members},
     {0, NULL},

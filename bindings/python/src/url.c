@@ -25,6 +25,11 @@ PyObject *native_parse_url(PyObject *module, PyObject *args)
         native_raise(PyModule_GetState(module), code, error);
     else
         pond_error_free(error);
+    if (PyErr_Occurred() && PyErr_ExceptionMatches(PyExc_UnicodeDecodeError)) {
+        PyErr_Clear();
+        native_raise_text(PyModule_GetState(module), POND_EINVAL,
+                          "the URL has bytes that are not UTF-8 as percent escapes");
+    }
     if (PyErr_Occurred())
         Py_CLEAR(settings);
     return settings;
