@@ -1,7 +1,7 @@
 """anyio on asyncio: it cancels again and again until a scope is left."""
 
+import asyncio
 import contextlib
-import sys
 import threading
 from typing import Any
 
@@ -145,7 +145,8 @@ async def test_a_rollback_that_hangs_is_given_up_with_its_connection(
     db: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     over = threading.Event()
-    backend = sys.modules["duckdb_backend"].DuckdbConnection
+    async with db.async_connection() as conn:
+        backend = type(conn).__mro__[1]
     transact = backend._transact
 
     def hang(self: Any, verb: str) -> None:
@@ -154,6 +155,13 @@ async def test_a_rollback_that_hangs_is_given_up_with_its_connection(
         transact(self, verb)
 
     monkeypatch.setattr(backend, "_transact", hang)
+    close = type(conn).close
+
+    async def close_slowly(self: Any) -> None:
+        await asyncio.sleep(0.01)
+        await close(self)
+
+    monkeypatch.setattr(type(conn), "close", close_slowly)
     with anyio.move_on_after(0.05) as scope:
         async with db.async_connection() as conn, conn.transaction():
             first = conn.id

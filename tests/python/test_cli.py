@@ -1,5 +1,6 @@
 """The command `millpond`, as a program and at a terminal."""
 
+import asyncio
 import json
 import os
 import re
@@ -95,6 +96,46 @@ def test_json_may_stand_at_the_end(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/empty.db"
     assert run("entities", url, "list", "--json").stdout == "[]\n"
     assert run("entities", "--json", url, "list").stdout == "[]\n"
+
+
+async def save_and_delete(url: str) -> None:
+    db = millpond.connect(url)
+    async with db.async_connection() as conn:
+        for table in ("cli_fish", "cli_fish_history", "cli_fish_meta"):
+            await conn.execute(f"DROP TABLE IF EXISTS {table}")
+        await conn.save_entity("cli_fish", {"id": "f1", "name": "pike"}, user_id="ada")
+        await conn.save_entity("cli_fish", {"id": "f1", "name": "zander"}, comment="renamed")
+        await conn.save_entity("cli_fish", {"id": "f2", "name": "carp"})
+        await conn.delete_entity("cli_fish", "f2")
+    await millpond.PoolManager.close_pool(config_hash=db.hash())
+
+
+def test_entities_are_listed_and_shown_and_their_history_is_told_as_changes(url: str) -> None:
+    asyncio.run(save_and_delete(url))
+    assert {"entity": "cli_fish", "count": 1} in json.loads(
+        run("entities", url, "list", "--json").stdout
+    )
+    one = json.loads(run("entities", url, "show", "cli_fish", "f1", "--json").stdout)
+    assert (one["id"], one["name"], one["version"]) == ("f1", "zander", 2)
+    assert re.search(r"^name +zander$", run("entities", url, "show", "cli_fish", "f1").stdout, re.M)
+    shown = json.loads(run("entities", url, "show", "cli_fish", "--json").stdout)
+    assert [entity["id"] for entity in shown] == ["f1"]
+    shown = json.loads(run("entities", url, "show", "cli_fish", "--deleted", "--json").stdout)
+    assert sorted(entity["id"] for entity in shown) == ["f1", "f2"]
+    told = json.loads(run("entities", url, "history", "cli_fish", "f1", "--json").stdout)
+    assert [version["version"] for version in told] == [1, 2]
+    assert told[1]["changes"] == {"name": ["pike", "zander"]}
+    lines = run("entities", url, "history", "cli_fish", "f1").stdout
+    assert re.search(r"^version 1, .*, ada$", lines, re.M)
+    assert re.search(r"^version 2, .*: renamed\n  - name: pike\n  \+ name: zander$", lines, re.M)
+
+
+@pytest.mark.parametrize("action", ["show", "history"])
+def test_an_entity_that_is_not_there_is_named(file_url: str, action: str) -> None:
+    done = run("entities", file_url, action, "cli_none", "f9")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "millpond: error: " in done.stderr
+    assert "cli_none 'f9'" in done.stderr
 
 
 def test_bench_counts_statements(url: str) -> None:

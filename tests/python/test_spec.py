@@ -239,7 +239,8 @@ def check_args(row: Row, function: Callable[..., Any], hints: dict[str, Any]) ->
         parameter = parameters[name]
         if default is not None:
             assert parameter.default == documented_type(default), f"{row}: default of {name}"
-        if documented is not None and name in hints:
+        if documented is not None and hints:
+            assert name in hints, f"{row}: {name} has no type"
             check_arg_type(row, name, hints[name], documented)
     for name in list(parameters)[len(names) :]:  # more than documented is optional
         parameter = parameters[name]
@@ -278,6 +279,8 @@ def check_row(row: Row) -> None:
             assert narrower(documented, wider), f"{row} returns {wider}, not {documented}"
             documented = wider
         assert narrower(actual, documented), f"{row} returns {actual}, not {documented}"
+    elif "property" not in row.decorators:
+        assert awaited(hints["return"]) is type(None), f"{row} returns {hints['return']}"
 
 
 # ---- Tests -------------------------------------------------------------------------------

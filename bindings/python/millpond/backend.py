@@ -21,6 +21,7 @@ from . import _native
 from ._breakers import Breakers
 from ._open_stream import OpenStream
 from ._plans import entity_schema
+from ._steps import to_its_end
 from .circuit import Guard
 from .exceptions import (
     AcquireTimeoutError,
@@ -261,8 +262,10 @@ class BackendPool:
         return AsyncLoan(self, timeout)
 
     async def release(self, connection: Any) -> None:
-        """Give a connection back, clean."""
-        lease = self._end(connection)
+        """Give a connection back, clean. Left halfway, its place would be lost: a cancel waits."""
+        await to_its_end(self._clean_up(self._end(connection), connection), GRACE)
+
+    async def _clean_up(self, lease: Lease, connection: Any) -> None:
         assert lease.to is not None
         lease.cleaning = True
         try:
