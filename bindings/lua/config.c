@@ -1,4 +1,5 @@
 /* Configurations and URLs. */
+#include <locale.h>
 #include <string.h>
 
 #include "native.h"
@@ -101,7 +102,8 @@ static const char *setting_text(lua_State *L, const char *key)
     const char *text = luaL_tolstring(L, 3, &size);
     if (strlen(text) != size)
         luaL_error(L, "%s contains a NUL character", key);
-    return text;
+    /* Lua writes numbers as the program's locale does */
+    return type == LUA_TNUMBER ? luaL_gsub(L, text, localeconv()->decimal_point, ".") : text;
 }
 
 /* config:set(key, value) */

@@ -232,11 +232,12 @@ static int interval_field(lua_State *L, const pond_value *value, const char *nam
     return push_if(L, strcmp(name, "microseconds") == 0, value->as.interval.microseconds);
 }
 
-/* The nearest float of a decimal. */
+/* The nearest float of a decimal. Lua reads a point in any locale, but no NaN. */
 static int push_number(lua_State *L, const pond_value *value)
 {
-    char *end;
-    double number = strtod(value->as.text.data, &end);
+    const char *text = value->as.text.data;
+    lua_Number number =
+        lua_stringtonumber(L, text) ? lua_tonumber(L, -1) : (lua_Number)strtod(text, NULL);
     lua_pushnumber(L, number);
     return 1;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/real.h"
 
 void pondi_buffer_init(pondi_buffer *buffer)
 {
@@ -81,6 +82,12 @@ void pondi_buffer_appendf(pondi_buffer *buffer, const char *format, ...)
         }
     }
     va_end(again);
+}
+
+void pondi_buffer_append_real(pondi_buffer *buffer, double value)
+{
+    char text[PONDI_REAL_TEXT];
+    pondi_buffer_append(buffer, text, pondi_format_real(value, 17, text));
 }
 
 char *pondi_buffer_take(pondi_buffer *buffer)

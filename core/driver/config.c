@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/real.h"
 #include "base/refcount.h"
 #include "driver/driver.h"
 
@@ -52,7 +53,7 @@ static int parse_count(const char *value, uint64_t *out)
 static int parse_seconds(const char *value, double *out)
 {
     char *end;
-    *out = strtod(value, &end);
+    *out = pondi_parse_real(value, &end);
     return end != value && *end == '\0' && isfinite(*out) && *out >= 0 && *out <= 1e9;
 }
 

@@ -39,7 +39,7 @@ static int write_number(double number, pondi_buffer *out, pond_error **err)
     if (!isfinite(number))
         return pondi_error_set(err, POND_ERANGE, "JSON has no %s",
                                isnan(number) ? "NaN" : "infinity");
-    pondi_buffer_appendf(out, "%.17g", number);
+    pondi_buffer_append_real(out, number);
     return POND_OK;
 }
 

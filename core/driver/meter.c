@@ -39,7 +39,7 @@ static void append_parameter(pondi_buffer *out, const pond_value *value)
         pondi_buffer_appendf(out, "%lld", (long long)value->as.integer);
         break;
     case POND_TYPE_DOUBLE:
-        pondi_buffer_appendf(out, "%.17g", value->as.real);
+        pondi_buffer_append_real(out, value->as.real);
         break;
     case POND_TYPE_DECIMAL:
     case POND_TYPE_TEXT:

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #include "base/error.h"
+#include "base/real.h"
 #include "driver/param.h"
 #include "drivers/mysql/mysql.h"
 
@@ -72,6 +73,7 @@ static int put_formatted(pondi_buffer *out, const pond_value *value, size_t numb
 
 static int put_literal(pondi_buffer *out, const pond_value *value, size_t number, pond_error **err)
 {
+    char real[PONDI_REAL_TEXT];
     int code = pondi_mysql_check_param(value, number, err);
     if (code)
         return code;
@@ -83,7 +85,7 @@ static int put_literal(pondi_buffer *out, const pond_value *value, size_t number
     case POND_TYPE_INT64:
         return pondi_mysql_format(value, number, out, err);
     case POND_TYPE_DOUBLE:
-        pondi_buffer_appendf(out, "%.17e", value->as.real);
+        pondi_buffer_append(out, real, pondi_format_scientific(value->as.real, real));
         return POND_OK;
     case POND_TYPE_BYTES:
         put_hex(out, value->as.text.data, value->as.text.size);

@@ -193,7 +193,7 @@ int pondi_mysql_format(const pond_value *value, size_t number, pondi_buffer *out
         pondi_buffer_appendf(out, "%lld", (long long)value->as.integer);
         break;
     case POND_TYPE_DOUBLE:
-        pondi_buffer_appendf(out, "%.17g", value->as.real);
+        pondi_buffer_append_real(out, value->as.real);
         break;
     case POND_TYPE_DATE:
         pondi_format_date(value->as.integer, text);

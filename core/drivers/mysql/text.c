@@ -5,6 +5,7 @@
 
 #include "base/calendar.h"
 #include "base/error.h"
+#include "base/real.h"
 #include "drivers/mysql/mysql.h"
 
 static int parse_time(const char *text, size_t size, pond_value *cell)
@@ -34,7 +35,7 @@ static int parse_double(const char *text, size_t size, pond_value *cell)
 {
     char *end;
     cell->type = POND_TYPE_DOUBLE;
-    cell->as.real = strtod(text, &end);
+    cell->as.real = pondi_parse_real(text, &end);
     return size && end == text + size;
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/calendar.h"
+#include "base/real.h"
 #include "drivers/postgres/postgres.h"
 
 static int as_text(pond_value *out, pond_type type, const char *data, int size)
@@ -61,7 +62,7 @@ DECODER(real)
     (void)arena;
     char *end;
     out->type = POND_TYPE_DOUBLE;
-    out->as.real = strtod(data, &end);
+    out->as.real = pondi_parse_real(data, &end);
     return size && end == data + size ? POND_OK : POND_EDATA;
 }
 

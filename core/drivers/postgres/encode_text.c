@@ -36,7 +36,7 @@ static void put_double_text(pg_encoder *at, double value)
     else if (isinf(value))
         pondi_buffer_append_text(at->out, value < 0 ? "-Infinity" : "Infinity");
     else
-        pondi_buffer_appendf(at->out, "%.17g", value);
+        pondi_buffer_append_real(at->out, value);
 }
 
 static int put_time_text(pg_encoder *at, pond_error **err)

@@ -7,6 +7,7 @@
 
 #include "base/calendar.h"
 #include "base/error.h"
+#include "base/real.h"
 #include "drivers/sqlite/sqlite.h"
 #include "driver/json.h"
 #include "driver/param.h"
@@ -224,11 +225,11 @@ static int read_integer(pondi_row_set *set, pond_value *cell, uint8_t declared, 
 static int read_real(pondi_row_set *set, pond_value *cell, uint8_t declared, double value)
 {
     if (declared == POND_TYPE_DECIMAL && isfinite(value)) {
-        char text[40];
-        int size = snprintf(text, sizeof(text), "%.15g", value);
-        if (strtod(text, NULL) != value)
-            size = snprintf(text, sizeof(text), "%.17g", value);
-        return pondi_row_set_text(set, cell, POND_TYPE_DECIMAL, text, (size_t)size);
+        char text[PONDI_REAL_TEXT];
+        size_t size = pondi_format_real(value, 15, text);
+        if (pondi_parse_real(text, NULL) != value)
+            size = pondi_format_real(value, 17, text);
+        return pondi_row_set_text(set, cell, POND_TYPE_DECIMAL, text, size);
     }
     cell->type = POND_TYPE_DOUBLE;
     cell->as.real = value;
