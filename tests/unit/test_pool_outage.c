@@ -13,17 +13,19 @@ static int try_once(world *at, int64_t timeout_ms)
     return code;
 }
 
+/* Nothing can be opened, and a try is due once an hour at most. */
+static const char *const down_for_long[] = {"connect_failures",
+                                            "1000000",
+                                            "pool_reconnect_delay",
+                                            "3600",
+                                            "pool_reconnect_max_delay",
+                                            "3600",
+                                            NULL};
+
 static void while_the_server_is_down_callers_are_told_at_once_and_it_is_left_alone(void **state)
 {
     (void)state;
-    const char *const settings[] = {"connect_failures",
-                                    "1000000",
-                                    "pool_reconnect_delay",
-                                    "3600",
-                                    "pool_reconnect_max_delay",
-                                    "3600",
-                                    NULL};
-    world *at = begin(settings);
+    world *at = begin(down_for_long);
     for (int i = 0; i < 10; i++) {
         pond_error *error = NULL;
         pond_connection *connection = NULL;
@@ -175,17 +177,10 @@ static void a_server_that_comes_back_is_not_run_over(void **state)
 static void those_who_lost_a_server_together_do_not_come_back_together(void **state)
 {
     (void)state;
-    const char *const settings[] = {"connect_failures",
-                                    "1000000",
-                                    "pool_reconnect_delay",
-                                    "3600",
-                                    "pool_reconnect_max_delay",
-                                    "3600",
-                                    NULL};
     enum { POOLS = 100, QUARTERS = 4 };
     int in_quarter[QUARTERS] = {0};
     for (int i = 0; i < POOLS; i++) {
-        world *at = begin(settings);
+        world *at = begin(down_for_long);
         assert_int_equal(try_once(at, 20000), POND_ECONNECT);
         pthread_mutex_lock(&at->pool->lock);
         int64_t wait_ms = (at->pool->outage.retry_ns - pondi_now_ns()) / PONDI_NS_PER_MS;
