@@ -15,8 +15,8 @@ static int decode_dimensions(const unsigned char *sizes, int count, int rest)
     for (int i = 0; i < count; i++)
         data[15 + 8 * i] = (char)sizes[i];
     pondi_arena_init(&arena);
-    int code = pondi_postgres_binary_decoder(OID_INT4_ARRAY)(data, 12 + 8 * count + rest, &arena,
-                                                             &value);
+    int code =
+        pondi_postgres_binary_decoder(OID_INT4_ARRAY)(data, 12 + 8 * count + rest, &arena, &value);
     pondi_arena_free(&arena);
     return code;
 }
