@@ -278,6 +278,7 @@ async def watched(
         yield db, observer.Observer(kind, direct, name)
 
 
+@pytest.mark.filterwarnings("ignore:a connection was not released:ResourceWarning")
 async def test_a_storm_of_five_thousand_tasks_leaves_nothing_behind(
     watched: Any, kind: str, rng: random.Random, long_run: bool
 ) -> None:
