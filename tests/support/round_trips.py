@@ -6,6 +6,17 @@ import threading
 from types import TracebackType
 from typing import Self
 
+PAUSE = 0.02  # seconds: who sends no more for so long waits for an answer
+
+
+def _all_of(client: socket.socket) -> bytes:
+    """What a client sends in several pieces, before the server can answer the first of them."""
+    data = piece = client.recv(1 << 16)
+    while piece and select.select([client], [], [], PAUSE)[0]:
+        piece = client.recv(1 << 16)
+        data += piece
+    return data
+
 
 class RoundTrips:
     """``with RoundTrips(host, port) as relay``: connect to relay.port instead.
@@ -53,7 +64,7 @@ class RoundTrips:
                             self.count += 1
                     asked = source is client
                     try:
-                        data = source.recv(1 << 16)
+                        data = _all_of(source) if source is client else source.recv(1 << 16)
                         (server if source is client else client).sendall(data)
                     except OSError:
                         return
