@@ -79,22 +79,6 @@ static void drop(native_wait *wait)
 /* A signal that comes right before the wait does not interrupt it. */
 enum { LOOK_MS = 250 };
 
-/* A signal's handler that sets a hook, as the standalone interpreter's does, ends the work. */
-static void block(lua_State *L, native_wait *wait)
-{
-    lua_Hook before = lua_gethook(L);
-    for (;;) {
-        pond_error *error = NULL;
-        int code = pond_op_wait(wait->op, LOOK_MS, &error);
-        pond_error_free(error);
-        if (code != POND_EAGAIN)
-            break;
-        if (lua_gethook(L) != before)
-            pond_op_cancel(wait->op);
-    }
-    wait->status = NATIVE_WAIT_DONE;
-}
-
 int native_interrupted(void *data)
 {
     native_interrupt *interrupt = data;
@@ -102,6 +86,21 @@ int native_interrupted(void *data)
     int changed = now != interrupt->before;
     interrupt->before = now; /* the cleaning up after it is to go on */
     return changed;
+}
+
+static void block(lua_State *L, native_wait *wait)
+{
+    native_interrupt interrupt = {.L = L, .before = lua_gethook(L)};
+    for (;;) {
+        pond_error *error = NULL;
+        int code = pond_op_wait(wait->op, LOOK_MS, &error);
+        pond_error_free(error);
+        if (code != POND_EAGAIN)
+            break;
+        if (native_interrupted(&interrupt))
+            pond_op_cancel(wait->op);
+    }
+    wait->status = NATIVE_WAIT_DONE;
 }
 
 int native_await(lua_State *L, native_wait *wait, lua_KFunction finish)

@@ -140,25 +140,6 @@ static int check_entity(native_state *state, PyObject *entity, Py_ssize_t index)
     return -1;
 }
 
-/* Our error is about one of many entities. */
-static void number_entity(native_state *state, Py_ssize_t index)
-{
-    PyObject *type;
-    PyObject *value;
-    PyObject *traceback;
-    if (!PyErr_ExceptionMatches(state->error_base))
-        return;
-    PyErr_Fetch(&type, &value, &traceback);
-    PyErr_NormalizeException(&type, &value, &traceback);
-    PyObject *said = value ? PyUnicode_FromFormat("entity %zd: %S", index, value) : NULL;
-    PyObject *args = said ? PyTuple_Pack(1, said) : NULL;
-    if (!args || PyObject_SetAttrString(value, "args", args))
-        PyErr_Clear();
-    Py_XDECREF(said);
-    Py_XDECREF(args);
-    PyErr_Restore(type, value, traceback);
-}
-
 static int make_records(native_records *to, size_t count, size_t fields)
 {
     to->records = PyMem_New(pond_record, count + 1);
@@ -209,8 +190,8 @@ int native_records_read(native_state *state, PyObject *entities, native_records 
         goto failed;
     for (Py_ssize_t i = 0; i < count; i++) {
         if (read_record(state, PyList_GET_ITEM(list, i), to, (size_t)i)) {
-            if (count > 1)
-                number_entity(state, i);
+            if (count > 1 && PyErr_ExceptionMatches(state->error_base))
+                native_error_prefix("entity %zd", i);
             goto failed;
         }
     }
