@@ -161,7 +161,7 @@ static int pool_status(lua_State *L)
 /* In a forked child a pool counts as closed, too. */
 static int pool_closed(lua_State *L)
 {
-    pond_pool_status at = {.struct_size = sizeof(at)};
+    pond_pool_status at = {.struct_size = offsetof(pond_pool_status, acquired)};
     pond_error *error = NULL;
     int code = pond_pool_get_status(check_pool(L)->pool, &at, &error);
     pond_error_free(error);

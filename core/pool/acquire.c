@@ -314,20 +314,13 @@ int pondi_acquire_others_wait(const pond_pool *pool, const pondi_branch *branch)
 
 static pondi_acquire *take_expired(pondi_branch *branch, int64_t now_ns, int64_t *next_ns)
 {
-    pond_pool *pool = branch->pool;
-    *next_ns = PONDI_NEVER;
-    for (pondi_list *node = pool->waiters.next; node != &pool->waiters; node = node->next) {
-        pondi_acquire *waiter = waiter_at(node);
-        if (waiter->branch != branch)
-            continue;
-        if (waiter->deadline_ns <= now_ns) {
-            pondi_queue_remove(waiter);
-            return waiter;
-        }
-        if (waiter->deadline_ns < *next_ns)
-            *next_ns = waiter->deadline_ns;
-    }
-    return NULL;
+    pondi_heap_node *first = pondi_heap_first(&branch->waiters);
+    *next_ns = first ? first->key : PONDI_NEVER;
+    if (!first || first->key > now_ns)
+        return NULL;
+    pondi_acquire *waiter = PONDI_CONTAINER(first, pondi_acquire, timed);
+    pondi_queue_remove(waiter);
+    return waiter;
 }
 
 /* Pool locked. */

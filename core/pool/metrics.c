@@ -138,8 +138,7 @@ void pondi_pool_load(pond_pool *pool, pondi_load *out)
     for (pondi_list *node = pool->branches.next; node != &pool->branches; node = node->next)
         add_running(&PONDI_CONTAINER(node, pondi_branch, link)->slots, &pool->metrics, now_ns,
                     &running_ns, &slow_ns);
-    for (pondi_list *node = pool->waiters.next; node != &pool->waiters; node = node->next)
-        out->waiting++;
+    out->waiting = pool->waiting;
     pondi_metrics_load(&pool->metrics, now_ns, running_ns, slow_ns, out);
 }
 

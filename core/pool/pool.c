@@ -201,14 +201,6 @@ static void add_statements(pond_pool_status *status, const pondi_list *slots)
     }
 }
 
-static uint32_t count_waiters(const pond_pool *pool)
-{
-    uint32_t count = 0;
-    for (const pondi_list *node = pool->waiters.next; node != &pool->waiters; node = node->next)
-        count++;
-    return count;
-}
-
 static void read_counts(const pond_pool *pool, pond_pool_status *status)
 {
     status->min_size = pool->settings.min_size;
@@ -216,7 +208,7 @@ static void read_counts(const pond_pool *pool, pond_pool_status *status)
     status->size = pool->size;
     status->idle = pool->idle;
     status->in_use = pool->size - pool->idle;
-    status->waiting = count_waiters(pool);
+    status->waiting = pool->waiting;
     status->closed = (uint32_t)pool->closing;
     status->acquired = pool->acquired;
     status->released = pool->released;
@@ -225,6 +217,10 @@ static void read_counts(const pond_pool *pool, pond_pool_status *status)
     status->created = pool->created;
     status->destroyed = pool->destroyed;
     status->peak_active = pool->peak_active;
+}
+
+static void read_statements(const pond_pool *pool, pond_pool_status *status)
+{
     status->statement_hits = pool->statement_hits;
     status->statement_misses = pool->statement_misses;
     status->statement_evictions = pool->statement_evictions;
@@ -245,6 +241,8 @@ int pond_pool_get_status(pond_pool *pool, pond_pool_status *out, pond_error **er
     pond_pool_status status = {0};
     pthread_mutex_lock(&pool->lock);
     read_counts(pool, &status);
+    if (out->struct_size > offsetof(pond_pool_status, statement_hits))
+        read_statements(pool, &status); /* walks all connections */
     pthread_mutex_unlock(&pool->lock);
     size_t size = out->struct_size < sizeof(status) ? out->struct_size : sizeof(status);
     status.struct_size = (uint32_t)size;

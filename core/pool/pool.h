@@ -9,6 +9,7 @@
 
 #include <pthread.h>
 
+#include "base/heap.h"
 #include "base/list.h"
 #include "base/refcount.h"
 #include "driver/driver.h"
@@ -75,6 +76,7 @@ struct pond_pool {
     pondi_list branches;         /* one for each loop in use */
     pondi_list detached;         /* idle slots on no loop, last used first */
     pondi_list waiters;          /* acquire operations, oldest first; queue.c */
+    uint32_t waiting;            /* how many */
     struct pondi_acquire *woken; /* one of them that was told of an idle connection; or NULL */
     pondi_list closers;          /* close operations */
     pondi_outage outage;
@@ -107,6 +109,7 @@ typedef struct pondi_branch {
     pond_loop *loop;     /* holds it */
     pondi_timer *timer;  /* deadlines of waiters and closers; NULL once the loop is closed */
     int64_t timer_ns;    /* when it fires at the latest */
+    pondi_heap waiters;  /* pool's lock: who waits here, by deadline */
     pondi_list slots;    /* all that are attached here */
     pondi_list idle;     /* those that are ready, last used first */
     pondi_message message;
@@ -142,6 +145,7 @@ typedef struct pondi_acquire {
     pondi_branch *branch;
     int64_t timeout_ms;
     int64_t deadline_ns;
+    pondi_heap_node timed;      /* in branch->waiters while it waits; pool's lock */
     struct pondi_slot *opening; /* a connection that is being opened or checked on its behalf;
                                    pool's lock */
     int64_t began_ns;           /* when it began to wait; 0 if it did not */

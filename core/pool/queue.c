@@ -43,6 +43,8 @@ static int may_be_overtaken(const pondi_acquire *acquire)
 
 void pondi_queue_push(pond_pool *pool, pondi_acquire *acquire, int in_front)
 {
+    pool->waiting++;
+    pondi_heap_push(&acquire->branch->waiters, &acquire->timed, acquire->deadline_ns);
     if (in_front)
         pondi_list_push_front(&pool->waiters, &acquire->op.link);
     else
@@ -52,6 +54,9 @@ void pondi_queue_push(pond_pool *pool, pondi_acquire *acquire, int in_front)
 void pondi_queue_remove(pondi_acquire *acquire)
 {
     pond_pool *pool = acquire->pool;
+    if (acquire->timed.inside)
+        pool->waiting--;
+    pondi_heap_remove(&acquire->branch->waiters, &acquire->timed);
     pondi_list_remove(&acquire->op.link);
     if (pool->woken == acquire)
         pool->woken = NULL;

@@ -30,6 +30,7 @@ import memory
 import peers
 import peers_mysql
 import uvloop
+import waiting
 from measure import ratio, side_by_side, sync_side_by_side
 from peers import SELECT_ALL, SELECT_ONE
 
@@ -492,6 +493,7 @@ def main() -> None:
             run_memory(kind, address, report)
             run_lua(kind, address, report)
     run_c(report)
+    waiting.run(report)
     if report.wants("entities"):
         entities.run(report)
     (OUT / "results.json").write_text(json.dumps(report.rows, indent=1))

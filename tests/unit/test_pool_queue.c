@@ -264,6 +264,53 @@ static void an_idle_connection_serves_others_while_the_first_has_one_checked(voi
     }
 }
 
+/* ---- Long lines -------------------------------------------------------------------------- */
+
+enum { LONG = 5000, LOG_LONG = 13 };
+
+/* What takes a waiter out, each in turn. */
+static uint64_t steps_to_end(int64_t timeout_ms, void (*end)(pond_op **ops, pond_loop *loop))
+{
+    static pond_op *ops[LONG];
+    world *at = begin(one);
+    pond_connection *connection = acquire(at);
+    for (int i = 0; i < LONG; i++)
+        assert_int_equal(pond_pool_acquire(at->pool, at->loop, timeout_ms, NULL, &ops[i], NULL),
+                         POND_OK);
+    assert_int_equal(status_of(at->pool).waiting, LONG);
+    pondi_branch *branch = acquire_of(&(waiter){at->loop, ops[0]})->branch;
+    end(ops, at->loop);
+    assert_int_equal(status_of(at->pool).waiting, 0);
+    uint64_t steps = branch->waiters.steps;
+    for (int i = 0; i < LONG; i++)
+        pond_op_release(ops[i]);
+    give_back(connection);
+    finish(at);
+    return steps;
+}
+
+static void cancel_all(pond_op **ops, pond_loop *loop)
+{
+    (void)loop;
+    for (int i = 0; i < LONG; i++)
+        pond_op_cancel(ops[i * 7 % LONG]); /* 7 does not divide LONG: each once */
+}
+
+static void let_all_expire(pond_op **ops, pond_loop *loop)
+{
+    (void)loop;
+    for (int i = 0; i < LONG; i++)
+        assert_int_equal(pond_op_wait(ops[i], 60000, NULL), POND_EACQUIRE);
+}
+
+static void a_waiter_leaves_a_long_line_in_few_steps(void **state)
+{
+    (void)state;
+    const uint64_t most = (uint64_t)4 * LONG * LOG_LONG;
+    assert_true(steps_to_end(POND_TIMEOUT_NONE, cancel_all) < most);
+    assert_true(steps_to_end(100, let_all_expire) < most);
+}
+
 /* ---- Threads ----------------------------------------------------------------------------- */
 
 enum { TURNS = 400, THREADS = 6 };
@@ -372,5 +419,6 @@ RUN_TESTS(cmocka_unit_test(who_runs_may_use_what_a_blocked_thread_was_just_woken
           cmocka_unit_test(who_loses_its_loop_when_woken_passes_it_on),
           cmocka_unit_test(who_is_handed_another_when_woken_passes_it_on),
           cmocka_unit_test(an_idle_connection_serves_others_while_the_first_has_one_checked),
+          cmocka_unit_test(a_waiter_leaves_a_long_line_in_few_steps),
           cmocka_unit_test(threads_and_loops_share_without_losing_a_wake_up),
           cmocka_unit_test(those_who_come_again_and_again_starve_nobody))

@@ -283,7 +283,8 @@ static PyObject *pool_status(PyObject *object, PyObject *unused)
 static PyObject *pool_closed(PyObject *object, void *unused)
 {
     (void)unused;
-    pond_pool_status at = {.struct_size = sizeof(at)};
+    pond_pool_status at = {.struct_size =
+                               offsetof(pond_pool_status, acquired)}; /* the cheap part */
     pond_error *error = NULL;
     int code = pond_pool_get_status(((native_pool *)object)->pool, &at, &error);
     pond_error_free(error);
@@ -294,7 +295,7 @@ static PyObject *pool_closed(PyObject *object, void *unused)
 static PyObject *pool_count(PyObject *object, void *offset)
 {
     native_pool *self = (native_pool *)object;
-    pond_pool_status at = {.struct_size = sizeof(at)};
+    pond_pool_status at = {.struct_size = offsetof(pond_pool_status, acquired)};
     pond_error *error = NULL;
     uint32_t count;
     int code = pond_pool_get_status(self->pool, &at, &error);
