@@ -7,13 +7,8 @@
 static int check_statement(const pondi_request *request, const pondi_sql_info *info,
                            pond_error **err)
 {
-    if (info->statements == 0)
+    if (info->empty)
         return pondi_error_set(err, POND_ESYNTAX, "the statement is empty");
-    if (info->statements > 1 && !request->block)
-        return pondi_error_set(err, POND_ESYNTAX,
-                               "one call executes one statement, this text has %u: execute them "
-                               "one by one",
-                               (unsigned)info->statements);
     if (memchr(request->sql, '\0', request->sql_size))
         return pondi_error_set(err, POND_ESYNTAX, "the statement contains a NUL character");
     int no_rows = request->kind == PONDI_REQUEST_EXECUTE_MANY && request->row_count == 0;

@@ -140,3 +140,15 @@ uint32_t pondi_statement_position(const pondi_statement *statement, pond_dialect
         return native_position;
     return pondi_sql_caller_position(dialect, statement->sql, statement->sql_size, native_position);
 }
+
+int pondi_statement_refuse_several(const pondi_statement *statement, pond_dialect dialect,
+                                   uint32_t native_position, pond_error **err)
+{
+    pond_error *error = pondi_error_new(
+        POND_ESYNTAX, "one call executes one statement, this text has more: execute them one by "
+                      "one");
+    pondi_error_set_sqlstate(error, "42601");
+    if (!pondi_error_is_shared(error))
+        error->position = pondi_statement_position(statement, dialect, native_position);
+    return pondi_error_move(err, error);
+}

@@ -49,6 +49,11 @@ int pondi_statement_cache_get(pondi_statement_cache *cache, const char *sql, siz
 uint32_t pondi_statement_position(const pondi_statement *statement, pond_dialect dialect,
                                   uint32_t native_position);
 
+/* Set the error for a text with a second statement, which begins at this position of the native one
+ * (0 if unknown); returns its code, POND_ESYNTAX. */
+int pondi_statement_refuse_several(const pondi_statement *statement, pond_dialect dialect,
+                                   uint32_t native_position, pond_error **err);
+
 /* Forget one statement, its preparation included. */
 void pondi_statement_cache_remove(pondi_statement_cache *cache, pondi_statement *statement);
 

@@ -7,27 +7,7 @@
 #include "sql/session.h"
 #include "sql/tokenizer.h"
 
-/* ---- Counting statements ----------------------------------------------------------------- */
-
-/* Bodies of triggers and routines contain semicolons: CREATE ... TRIGGER ... BEGIN ...; ...; END.
- */
-typedef struct counter {
-    int seen;      /* a token of the current statement that is no space or comment */
-    size_t words;  /* of the current statement */
-    int creates;   /* it begins with CREATE */
-    int has_body;  /* ... TRIGGER, PROCEDURE, FUNCTION or EVENT */
-    size_t depth;  /* open BEGIN and CASE */
-    int after_end; /* the last word was END */
-} counter;
-
-static int is_any(const pondi_token *token, const char *const *words)
-{
-    for (; *words; words++) {
-        if (pondi_token_is_word(token, *words))
-            return 1;
-    }
-    return 0;
-}
+/* ---- What is learned on the way ---------------------------------------------------------- */
 
 static void set_verb(pondi_sql_info *info, const pondi_token *token)
 {
@@ -41,57 +21,21 @@ static void set_verb(pondi_sql_info *info, const pondi_token *token)
     info->verb[size] = '\0';
 }
 
-static void count_word(counter *at, const pondi_token *token, pondi_sql_info *info)
+static void start_info(pondi_sql_info *info)
 {
-    static const char *const routines[] = {"TRIGGER", "PROCEDURE", "FUNCTION", "EVENT", NULL};
-    static const char *const blocks[] = {"IF", "LOOP", "WHILE", "REPEAT", NULL};
-    enum { HEAD = 12 }; /* words before the kind of thing: OR REPLACE, DEFINER = ..., TEMPORARY */
-    at->words++;
-    if (at->words == 1) {
-        at->creates = pondi_token_is_word(token, "CREATE");
-        if (info->statements == 0)
-            set_verb(info, token);
-    }
-    if (at->creates && at->words <= HEAD && is_any(token, routines))
-        at->has_body = 1;
-    int is_case = pondi_token_is_word(token, "CASE");
-    int is_end = pondi_token_is_word(token, "END");
-    if (!at->has_body)
-        return;
-    if (is_end && at->depth)
-        at->depth--;
-    else if (pondi_token_is_word(token, "BEGIN") || (is_case && !at->after_end))
-        at->depth++;
-    else if (at->after_end && is_any(token, blocks))
-        at->depth++; /* END IF closed what never counted as open */
-    at->after_end = is_end;
+    memset(info, 0, sizeof(*info));
+    info->empty = 1;
 }
 
-static void count_token(counter *at, const pondi_token *token, pondi_sql_info *info)
+static void note_token(const pondi_token *token, pondi_sql_info *info)
 {
-    switch (token->kind) {
-    case PONDI_TOKEN_SPACE:
-    case PONDI_TOKEN_COMMENT:
+    if (!pondi_token_is_of_statement(token))
         return;
-    case PONDI_TOKEN_SEMICOLON:
-        at->after_end = 0;
-        if (at->depth)
-            return;
-        info->statements += (uint32_t)at->seen;
-        *at = (counter){0};
-        return;
-    case PONDI_TOKEN_WORD:
-        at->seen = 1;
-        count_word(at, token, info);
-        return;
-    case PONDI_TOKEN_PLACEHOLDER:
+    info->empty = 0;
+    if (token->kind == PONDI_TOKEN_PLACEHOLDER)
         info->placeholders++;
-        break;
-    default:
-        break;
-    }
-    at->after_end = 0;
-    at->seen = 1;
+    else if (token->kind == PONDI_TOKEN_WORD && !info->verb[0])
+        set_verb(info, token);
 }
 
 /* ---- Writing ----------------------------------------------------------------------------- */
@@ -148,8 +92,7 @@ int pondi_sql_convert(pond_dialect dialect, const char *sql, size_t size, pondi_
     pondi_tokenizer tokenizer;
     pondi_token token;
     pondi_session_watch session;
-    counter count = {0};
-    memset(info, 0, sizeof(*info));
+    start_info(info);
     pondi_session_watch_init(&session, dialect);
     pondi_tokenizer_init(&tokenizer, dialect, sql, size);
     pondi_buffer_reserve(out, size + size / 8);
@@ -159,11 +102,10 @@ int pondi_sql_convert(pond_dialect dialect, const char *sql, size_t size, pondi_
             return code;
         if (token.kind == PONDI_TOKEN_END)
             break;
-        count_token(&count, &token, info);
+        note_token(&token, info);
         pondi_session_watch_token(&session, &token);
         write_token(&tokenizer, &token, info->placeholders, out);
     }
-    info->statements += (uint32_t)count.seen;
     info->touches = session.touches;
     return out->failed ? pondi_error_nomem(err) : POND_OK;
 }
@@ -188,10 +130,9 @@ int pondi_sql_inspect(pond_dialect dialect, const char *sql, size_t size, pondi_
     pondi_tokenizer tokenizer;
     pondi_token token;
     pondi_session_watch session;
-    counter count = {0};
     size_t highest = 0;
     int after_dollar = 0;
-    memset(info, 0, sizeof(*info));
+    start_info(info);
     pondi_session_watch_init(&session, dialect);
     pondi_tokenizer_init(&tokenizer, dialect, sql, size);
     for (;;) {
@@ -200,19 +141,32 @@ int pondi_sql_inspect(pond_dialect dialect, const char *sql, size_t size, pondi_
             return code;
         if (token.kind == PONDI_TOKEN_END)
             break;
-        count_token(&count, &token, info);
+        note_token(&token, info);
         pondi_session_watch_token(&session, &token);
         size_t number = parameter_number(&token, after_dollar);
         highest = number > highest ? number : highest;
         after_dollar = token.kind == PONDI_TOKEN_OTHER && token.text[0] == '$';
     }
     info->placeholders = dialect == POND_DIALECT_POSTGRES ? highest : PONDI_UNCOUNTED;
-    info->statements += (uint32_t)count.seen;
     info->touches = session.touches;
     return POND_OK;
 }
 
 /* ---- Positions --------------------------------------------------------------------------- */
+
+int pondi_sql_follows_semicolon(pond_dialect dialect, const char *sql, size_t size)
+{
+    pondi_tokenizer tokenizer;
+    pondi_token token;
+    int found = 0;
+    pondi_tokenizer_init(&tokenizer, dialect, sql, size);
+    while (pondi_tokenizer_next(&tokenizer, &token, NULL) == POND_OK &&
+           token.kind != PONDI_TOKEN_END) {
+        if (token.kind != PONDI_TOKEN_SPACE && token.kind != PONDI_TOKEN_COMMENT)
+            found = token.kind == PONDI_TOKEN_SEMICOLON;
+    }
+    return found;
+}
 
 static int is_verbatim(pondi_token_kind kind)
 {

@@ -14,9 +14,10 @@
 /* What the converter learned about a statement on the way. */
 typedef struct pondi_sql_info {
     size_t placeholders;
-    uint32_t statements; /* non-empty statements, told apart by `;` outside literals */
-    int touches;         /* the session: PONDI_TOUCHES_* of sql/session.h */
-    char verb[16];       /* first keyword, upper-case ("SELECT", "CREATE"); "" if there is none */
+    int empty;     /* nothing but space, comments and `;`. How many statements there are, only the
+                      database can tell: the bodies of routines have `;` in them, too */
+    int touches;   /* the session: PONDI_TOUCHES_* of sql/session.h */
+    char verb[16]; /* first keyword, upper-case ("SELECT", "CREATE"); "" if there is none */
 } pondi_sql_info;
 
 /* Append the native form of `sql` to `out` and fill `info`. The rules are those of
@@ -28,6 +29,9 @@ int pondi_sql_convert(pond_dialect dialect, const char *sql, size_t size, pondi_
 /* Fill `info` for a statement that is in the dialect's own words already. Errors: as above. */
 int pondi_sql_inspect(pond_dialect dialect, const char *sql, size_t size, pondi_sql_info *info,
                       pond_error **err);
+
+/* True if the last token of the first `size` bytes that is no space or comment is a `;`. */
+int pondi_sql_follows_semicolon(pond_dialect dialect, const char *sql, size_t size);
 
 /* The 1-based character of the caller's `sql` that became character `native_position` of the
  * native statement, so that a server's error position can be told in the caller's terms; 0 if

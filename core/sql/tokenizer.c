@@ -39,6 +39,12 @@ size_t pondi_count_characters(const char *text, size_t size)
     return count;
 }
 
+int pondi_token_is_of_statement(const pondi_token *token)
+{
+    return token->kind != PONDI_TOKEN_SPACE && token->kind != PONDI_TOKEN_COMMENT &&
+           token->kind != PONDI_TOKEN_SEMICOLON && token->kind != PONDI_TOKEN_END;
+}
+
 int pondi_token_is_word(const pondi_token *token, const char *word)
 {
     if (token->kind != PONDI_TOKEN_WORD || token->size != strlen(word))

@@ -50,6 +50,9 @@ int pondi_tokenizer_next(pondi_tokenizer *tokenizer, pondi_token *out, pond_erro
 /* Characters in UTF-8 text; a byte that is no part of a character counts as one or as none. */
 size_t pondi_count_characters(const char *text, size_t size);
 
+/* True if the token is part of a statement: no space, comment or `;`, and not the end. */
+int pondi_token_is_of_statement(const pondi_token *token);
+
 /* True if the token is this word, given in upper case. */
 int pondi_token_is_word(const pondi_token *token, const char *word);
 

@@ -63,8 +63,10 @@ class DuckdbConnection:
 
     def _prepare(self, native_sql: str) -> Any:
         statements = self._conn.extract_statements(native_sql)
-        if len(statements) != 1:
-            raise millpond.SqlSyntaxError(f"this text has {len(statements)}, or is empty")
+        if not statements:
+            raise millpond.SqlSyntaxError("the statement is empty")
+        if len(statements) > 1:
+            raise millpond.SqlSyntaxError("one call executes one statement, this text has more")
         return statements[0]
 
     def _batches(self, statement: Any, params: Any, batch: int) -> Iterator[millpond.Result]:

@@ -92,6 +92,44 @@ def test_a_script_may_have_several_statements_on_a_line(tmp_path: Path) -> None:
     ]
 
 
+SCRIPTS = {
+    "sqlite": (
+        "CREATE INDEX script_a ON script_event (begin); CREATE INDEX script_b ON "
+        "script_event (begin);\n"
+        "CREATE TRIGGER script_t AFTER INSERT ON script_event\nBEGIN\n"
+        "  UPDATE script_event SET begin = 1;\n  SELECT CASE WHEN 1 THEN 2 END;\nEND;\n"
+        "INSERT INTO script_event VALUES (5);\n"
+    ),
+    "postgres": (
+        "CREATE INDEX script_a ON script_event (begin); CREATE INDEX script_b ON "
+        "script_event (begin);\n"
+        "CREATE FUNCTION script_f() RETURNS int BEGIN ATOMIC\n"
+        "  SELECT 1;\n  SELECT CASE WHEN true THEN 1 END;\nEND;\n"
+        "CREATE RULE script_r AS ON DELETE TO script_event DO ALSO (\n  SELECT ')';\n"
+        "  SELECT script_f() -- ;\n);\n"
+        "INSERT INTO script_event SELECT script_f(); DROP FUNCTION script_f CASCADE;\n"
+    ),
+    "mysql": (
+        "CREATE INDEX script_a ON script_event (begin); CREATE INDEX script_b ON "
+        "script_event (begin);\n"
+        "CREATE TRIGGER script_t BEFORE INSERT ON script_event FOR EACH ROW "
+        "IF 1 THEN SET NEW.`begin` = 0; SET NEW.`begin` = NEW.`begin` + 1; END IF;\n"
+        "INSERT INTO script_event VALUES (5);\n"
+    ),
+}
+
+
+def test_a_script_may_have_bodies_with_semicolons(kind: str, url: str) -> None:
+    script = (
+        "DROP TABLE IF EXISTS script_event; CREATE TABLE script_event (begin integer);\n"
+        f"{SCRIPTS[kind]}SELECT * FROM script_event;\nDROP TABLE script_event"
+    )
+    done = run("shell", url, "--json", text=script)
+    assert (done.returncode, done.stderr) == (0, "")
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [{"begin": 1}] in answers
+
+
 def test_json_may_stand_at_the_end(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/empty.db"
     assert run("entities", url, "list", "--json").stdout == "[]\n"

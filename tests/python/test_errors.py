@@ -156,7 +156,7 @@ async def test_a_nul_in_text_is_refused_never_cut(conn: Any, casts: dict[str, st
 
 @pytest.mark.parametrize("sql", ["SELECT 1; SELECT 2", "SELECT 1; DROP TABLE items --"])
 async def test_several_statements_in_one_call_are_refused(conn: Any, sql: str) -> None:
-    with pytest.raises(millpond.SqlSyntaxError, match="this text has 2"):
+    with pytest.raises(millpond.SqlSyntaxError, match="one statement"):
         await conn.execute(sql)
 
 

@@ -275,35 +275,26 @@ static void sqlite_statements_are_converted(void **state)
 
 /* ---- What else the converter learns ------------------------------------------------------ */
 
-typedef struct counted {
-    const char *sql;
-    uint32_t statements;
-    const char *verb;
-} counted;
-
-static void statements_are_counted_and_named(void **state)
+static void an_empty_statement_is_told_and_others_are_named(void **state)
 {
     (void)state;
-    static const counted cases[] = {
-        {"", 0, ""},
-        {" ; ; -- x", 0, ""},
-        {"select 1", 1, "SELECT"},
-        {"SELECT 1;", 1, "SELECT"},
-        {"SELECT 1; -- done", 1, "SELECT"},
-        {"/* a */ (select 1)", 1, "SELECT"},
-        {"SELECT ';'", 1, "SELECT"},
-        {"SELECT 1; DROP TABLE a", 2, "SELECT"},
-        {"a;b;c", 3, "A"},
-        {"WITH x AS (SELECT 1) DELETE FROM y", 1, "WITH"},
-        {"CREATE TRIGGER t AFTER INSERT ON a BEGIN UPDATE b SET c = 1; DELETE FROM d; END", 1,
-         "CREATE"},
-        {"CREATE TRIGGER t AFTER INSERT ON a BEGIN UPDATE b SET c = 1; END; DROP TABLE a", 2,
-         "CREATE"},
-        {"CREATE TEMP TRIGGER t BEGIN SELECT CASE WHEN 1 THEN 2 END; SELECT 3; END;", 1, "CREATE"},
-        {"CREATE PROCEDURE p() BEGIN IF a THEN SET b = 1; END IF; SELECT 1; END", 1, "CREATE"},
-        {"CREATE TABLE a (b int); SELECT 1", 2, "CREATE"},
-        {"BEGIN; COMMIT", 2, "BEGIN"},
-        {"averyveryverylongverb", 1, "AVERYVERYVERYLO"},
+    static const struct {
+        const char *sql;
+        int empty;
+        const char *verb;
+    } cases[] = {
+        {"", 1, ""},
+        {" ; ; -- x", 1, ""},
+        {"/* a */\n;", 1, ""},
+        {"select 1", 0, "SELECT"},
+        {"SELECT 1; -- done", 0, "SELECT"},
+        {";SELECT ';'", 0, "SELECT"},
+        {"/* a */ (select 1)", 0, "SELECT"},
+        {"a;b;c", 0, "A"},
+        {"?", 0, ""},
+        {"'a' b", 0, "B"},
+        {"WITH x AS (SELECT 1) DELETE FROM y", 0, "WITH"},
+        {"averyveryverylongverb", 0, "AVERYVERYVERYLO"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         pondi_buffer out;
@@ -312,12 +303,29 @@ static void statements_are_counted_and_named(void **state)
         assert_int_equal(pondi_sql_convert(POND_DIALECT_SQLITE, cases[i].sql, strlen(cases[i].sql),
                                            &out, &info, NULL),
                          POND_OK);
-        if (info.statements != cases[i].statements)
+        if (info.empty != cases[i].empty)
             print_error("<%s>\n", cases[i].sql);
-        assert_int_equal(info.statements, cases[i].statements);
+        assert_int_equal(info.empty, cases[i].empty);
         assert_string_equal(info.verb, cases[i].verb);
         pondi_buffer_free(&out);
     }
+}
+
+static void what_follows_a_semicolon_is_known(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *sql;
+        int follows;
+    } cases[] = {
+        {"", 0},         {"a", 0},     {"a;", 1},       {"a; -- b\n /* c; */ ", 1},
+        {"a; b", 0},     {"';", 0},    {"a ';' ", 0},   {";", 1},
+        {"a; /*! b", 0}, {"a # ;", 0}, {"a; # b\n", 1},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        assert_int_equal(
+            pondi_sql_follows_semicolon(POND_DIALECT_MYSQL, cases[i].sql, strlen(cases[i].sql)),
+            cases[i].follows);
 }
 
 static void a_native_statement_is_only_looked_at(void **state)
@@ -327,15 +335,15 @@ static void a_native_statement_is_only_looked_at(void **state)
         pond_dialect dialect;
         const char *sql;
         size_t placeholders;
-        uint32_t statements;
+        int empty;
     } cases[] = {
-        {POND_DIALECT_POSTGRES, "SELECT $2, $1", 2, 1},
-        {POND_DIALECT_POSTGRES, "SELECT $10 ?| $3, '$11', $$ $12 $$ -- $13", 10, 1},
-        {POND_DIALECT_POSTGRES, "SELECT a$1 ? b, x[i]; SELECT 2", 0, 2},
-        {POND_DIALECT_POSTGRES, "SELECT $99999999999999999999999999", 999999999999999999u, 1},
-        {POND_DIALECT_MYSQL, "SELECT ?", PONDI_UNCOUNTED, 1},
-        {POND_DIALECT_SQLITE, "SELECT ?1, :a; ; SELECT 2", PONDI_UNCOUNTED, 2},
-        {POND_DIALECT_SQLITE, " -- nothing", PONDI_UNCOUNTED, 0},
+        {POND_DIALECT_POSTGRES, "SELECT $2, $1", 2, 0},
+        {POND_DIALECT_POSTGRES, "SELECT $10 ?| $3, '$11', $$ $12 $$ -- $13", 10, 0},
+        {POND_DIALECT_POSTGRES, "SELECT a$1 ? b, x[i]; SELECT 2", 0, 0},
+        {POND_DIALECT_POSTGRES, "SELECT $99999999999999999999999999", 999999999999999999u, 0},
+        {POND_DIALECT_MYSQL, "SELECT ?", PONDI_UNCOUNTED, 0},
+        {POND_DIALECT_SQLITE, "SELECT ?1, :a; ; SELECT 2", PONDI_UNCOUNTED, 0},
+        {POND_DIALECT_SQLITE, " -- nothing", PONDI_UNCOUNTED, 1},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         pondi_sql_info info;
@@ -346,7 +354,7 @@ static void a_native_statement_is_only_looked_at(void **state)
             assert_int_equal(info.placeholders, cases[i].placeholders);
         else
             assert_true(info.placeholders > 65535 && info.placeholders != PONDI_UNCOUNTED);
-        assert_int_equal(info.statements, cases[i].statements);
+        assert_int_equal(info.empty, cases[i].empty);
     }
     pondi_sql_info info;
     assert_int_equal(pondi_sql_inspect(POND_DIALECT_SQLITE, "'a", 2, &info, NULL), POND_ESYNTAX);
@@ -462,7 +470,8 @@ static void timeouts_are_statements_where_there_are_any(void **state)
 RUN_TESTS(cmocka_unit_test(postgres_statements_are_converted),
           cmocka_unit_test(mysql_statements_are_converted),
           cmocka_unit_test(sqlite_statements_are_converted),
-          cmocka_unit_test(statements_are_counted_and_named),
+          cmocka_unit_test(an_empty_statement_is_told_and_others_are_named),
+          cmocka_unit_test(what_follows_a_semicolon_is_known),
           cmocka_unit_test(a_native_statement_is_only_looked_at),
           cmocka_unit_test(positions_are_told_in_the_callers_terms),
           cmocka_unit_test(ten_megabytes_are_converted),

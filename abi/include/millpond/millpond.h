@@ -474,10 +474,12 @@ typedef struct pond_execute_options {
     }
 
 /* Execute one statement with `?` placeholders (see pond_sql_convert()). Completes with a result.
- * Errors: POND_EPARAMS and POND_ERANGE before anything is sent; POND_ETIMEDOUT after the server's
- * work was stopped, the connection usable; POND_ECONNLOST if it was lost before the statement could
- * have had an effect, POND_EUNKNOWN if after; the latter too if the time is over and the server,
- * silent, could not be stopped; any other that the database's own answer maps to. Thread: loop. */
+ * The database says where the statement ends; of a text with a second one nothing is executed.
+ * Errors: POND_ESYNTAX for that; POND_EPARAMS and POND_ERANGE before anything is sent;
+ * POND_ETIMEDOUT after the server's work was stopped, the connection usable; POND_ECONNLOST if it
+ * was lost before the statement could have had an effect, POND_EUNKNOWN if after; the latter too if
+ * the time is over and the server, silent, could not be stopped; any other that the database's own
+ * answer maps to. Thread: loop. */
 POND_API int pond_connection_execute(pond_connection *connection, const char *sql, size_t sql_size,
                                      const pond_value *params, size_t param_count,
                                      const pond_execute_options *options, void *user_data,

@@ -110,6 +110,20 @@ static size_t line_start(const char *sql, unsigned long line)
     return at ? (size_t)(at - sql) : 0;
 }
 
+/* The server calls a second statement a syntax error, as it does a bad one in a routine's body. */
+static void suspect_another(pond_error *error)
+{
+    pondi_buffer message;
+    pondi_buffer_init(&message);
+    pondi_buffer_appendf(&message,
+                         "%s: if another statement begins there, execute it by itself: one call "
+                         "executes one statement",
+                         pond_error_message(error));
+    if (!message.failed)
+        pondi_error_set_text(error, &error->message, message.data);
+    pondi_buffer_free(&message);
+}
+
 /* A syntax error quotes the rest of the statement, from the bad word on, up to 80 characters. */
 static void set_position(const my_conn *conn, pond_error *error, const char *message)
 {
@@ -134,6 +148,9 @@ static void set_position(const my_conn *conn, pond_error *error, const char *mes
     for (const char *at = statement->native; at < found; at++)
         position += (*at & 0xC0) != 0x80;
     error->position = pondi_statement_position(statement, POND_DIALECT_MYSQL, position);
+    if (pondi_sql_follows_semicolon(POND_DIALECT_MYSQL, statement->native,
+                                    (size_t)(found - statement->native)))
+        suspect_another(error);
 }
 
 pond_error *pondi_mysql_error(const my_conn *conn, unsigned int number, const char *sqlstate,

@@ -19,13 +19,27 @@ static void set_position(const pg_conn *conn, const PGresult *res, pond_error *e
                                                (uint32_t)strtoul(position, NULL, 10));
 }
 
+/* The message may be in any language: only this function of the server raises it. */
+static int is_of_several(const char *sqlstate, const PGresult *res)
+{
+    const char *function = PQresultErrorField(res, PG_DIAG_SOURCE_FUNCTION);
+    return strcmp(sqlstate, "42601") == 0 && function &&
+           strcmp(function, "exec_parse_message") == 0;
+}
+
 pond_error *pondi_postgres_error(pg_conn *conn, const PGresult *res)
 {
     const char *sqlstate = PQresultErrorField(res, PG_DIAG_SQLSTATE);
     const char *message = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
     if (!sqlstate || !message)
         return pondi_postgres_connection_error(conn, POND_ECONNLOST, "the connection failed");
-    pond_error *error = pondi_error_new(pondi_sqlstate_code(sqlstate), "%s", message);
+    const pondi_request *request = conn->base.current;
+    pond_error *error = NULL;
+    if (request && request->statement && is_of_several(sqlstate, res)) {
+        pondi_statement_refuse_several(request->statement, POND_DIALECT_POSTGRES, 0, &error);
+        return error;
+    }
+    error = pondi_error_new(pondi_sqlstate_code(sqlstate), "%s", message);
     if (pondi_error_is_shared(error))
         return error;
     pondi_error_set_sqlstate(error, sqlstate);

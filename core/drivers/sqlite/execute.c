@@ -5,101 +5,6 @@
 #include "base/error.h"
 #include "drivers/sqlite/sqlite.h"
 
-/* ---- Prepared statements ----------------------------------------------------------------- */
-
-void pondi_sqlite_statement_free(pondi_sqlite_statement *statement)
-{
-    while (statement) {
-        pondi_sqlite_statement *next = statement->next;
-        sqlite3_finalize(statement->stmt);
-        pondi_free(statement->kinds);
-        pondi_free(statement);
-        statement = next;
-    }
-}
-
-/* Read what the columns are declared as; again after SQLite prepared anew for a changed schema. */
-static int read_kinds(pondi_sqlite_statement *statement)
-{
-    int count = sqlite3_column_count(statement->stmt);
-    uint8_t *kinds = pondi_realloc(statement->kinds, 2 * (size_t)count + 1);
-    if (!kinds)
-        return SQLITE_NOMEM;
-    for (int i = 0; i < count; i++) {
-        const char *declared = sqlite3_column_decltype(statement->stmt, i);
-        kinds[i] = pondi_sqlite_declared_type(declared);
-        kinds[count + i] = kinds[i] ? kinds[i] : pondi_sqlite_affinity(declared);
-    }
-    statement->kinds = kinds;
-    statement->usual = kinds + count;
-    statement->column_count = count;
-    statement->reprepared = sqlite3_stmt_status(statement->stmt, SQLITE_STMTSTATUS_REPREPARE, 0);
-    return SQLITE_OK;
-}
-
-static int is_stale(const pondi_sqlite_statement *statement)
-{
-    return sqlite3_stmt_status(statement->stmt, SQLITE_STMTSTATUS_REPREPARE, 0) !=
-           statement->reprepared;
-}
-
-/* The statement that `sql` begins with; `rest` is what follows it. */
-static int prepare_one(pondi_sqlite_conn *conn, const char *sql, size_t size,
-                       pondi_sqlite_statement **out, const char **rest)
-{
-    *out = NULL;
-    pondi_sqlite_statement *statement = pondi_calloc(1, sizeof(*statement));
-    if (!statement)
-        return SQLITE_NOMEM;
-    int code = sqlite3_prepare_v3(conn->db, sql, (int)size + 1, SQLITE_PREPARE_PERSISTENT,
-                                  &statement->stmt, rest);
-    if (code == SQLITE_OK && statement->stmt)
-        code = read_kinds(statement);
-    if (code == SQLITE_OK && statement->stmt)
-        *out = statement;
-    else
-        pondi_sqlite_statement_free(statement);
-    return *out || code ? code : SQLITE_ERROR;
-}
-
-static int prepare(pondi_sqlite_conn *conn, pondi_statement *at, int batch)
-{
-    pondi_sqlite_statement *first = NULL;
-    pondi_sqlite_statement **link = &first;
-    const char *sql = at->native;
-    int code = SQLITE_OK;
-    if (at->prepared)
-        return SQLITE_OK;
-    if (at->native_size > INT32_MAX - 1)
-        return SQLITE_TOOBIG;
-    do {
-        code = prepare_one(conn, sql, at->native_size - (size_t)(sql - at->native), link, &sql);
-        link = code ? link : &(*link)->next;
-    } while (batch && !code && *sql);
-    if (code)
-        pondi_sqlite_statement_free(first);
-    else
-        at->prepared = first;
-    return code;
-}
-
-/* `:name`, `@name` and `$1` are parameters to SQLite, but not to us. */
-static int check_parameters(const pondi_sqlite_statement *statement, const pondi_request *request,
-                            pond_error **err)
-{
-    size_t found = 0;
-    for (; statement; statement = statement->next)
-        found += (size_t)sqlite3_bind_parameter_count(statement->stmt);
-    if (found == request->column_count)
-        return POND_OK;
-    if (request->is_native)
-        return pondi_error_set(err, POND_EPARAMS, "the statement has %zu parameters and got %zu",
-                               found, request->column_count);
-    return pondi_error_set(err, POND_EPARAMS,
-                           "the statement has parameters that are not written as ?, such as "
-                           ":name, @name or $1: write ? for each");
-}
-
 /* ---- One execution ----------------------------------------------------------------------- */
 
 /* The parameters are the request's: a stream goes on after its first one has gone. */
@@ -134,9 +39,9 @@ pondi_row_set *pondi_sqlite_new_rows(const pondi_sqlite_statement *statement)
  * shared by several executions must not change under it. */
 static int match_columns(pondi_sqlite_statement *statement, pondi_row_set **set)
 {
-    if (!is_stale(statement))
+    if (!pondi_sqlite_is_stale(statement))
         return SQLITE_OK;
-    if (read_kinds(statement))
+    if (pondi_sqlite_read_kinds(statement))
         return SQLITE_NOMEM;
     if ((*set)->base.row_count)
         return (*set)->base.column_count == (size_t)statement->column_count ? SQLITE_OK
@@ -247,19 +152,11 @@ void pondi_sqlite_run_undisturbed(pondi_sqlite_conn *conn, const char *sql)
 
 /* ---- Requests ---------------------------------------------------------------------------- */
 
-static int ready_statement(pondi_sqlite_conn *conn, pondi_request *request, pond_error **err)
-{
-    int sqlite = prepare(conn, request->statement, request->batch);
-    if (sqlite)
-        return pondi_error_move(err, pondi_sqlite_error(conn, request, sqlite));
-    return check_parameters(request->statement->prepared, request, err);
-}
-
 static int execute(pondi_sqlite_conn *conn, pondi_request *request, pond_result **result,
                    pond_error **err)
 {
     pondi_row_set *set = NULL;
-    int code = ready_statement(conn, request, err);
+    int code = pondi_sqlite_prepare(conn, request, err);
     if (code)
         return code;
     if (request->batch)
@@ -340,7 +237,7 @@ static int execute_many(pondi_sqlite_conn *conn, pondi_request *request, pond_re
 {
     int owns = sqlite3_get_autocommit(conn->db);
     pondi_row_set *set = NULL;
-    int code = ready_statement(conn, request, err);
+    int code = pondi_sqlite_prepare(conn, request, err);
     if (code)
         return code;
     int sqlite = owns ? pondi_sqlite_begin(conn) : run(conn, "SAVEPOINT millpond_many");

@@ -113,6 +113,16 @@ int pondi_sqlite_was_stopped(const pondi_sqlite_conn *conn);
 /* In a blocking call: stop the current request if its host wants that. No lock may be held. */
 void pondi_sqlite_ask_host(pondi_sqlite_conn *conn);
 
+/* ---- prepare.c ---- */
+/* Prepare what the request executes, unless it is. Errors: POND_ESYNTAX for a second statement
+ * after the first, unless it is a batch; POND_EPARAMS; SQLite's own. */
+int pondi_sqlite_prepare(pondi_sqlite_conn *conn, const pondi_request *request, pond_error **err);
+/* Read what the columns are declared as; an SQLite code. */
+int pondi_sqlite_read_kinds(pondi_sqlite_statement *statement);
+/* True if SQLite prepared it anew since, for a changed schema. */
+int pondi_sqlite_is_stale(const pondi_sqlite_statement *statement);
+void pondi_sqlite_statement_free(pondi_sqlite_statement *statement);
+
 /* ---- execute.c ---- */
 /* Do a request in this thread. */
 void pondi_sqlite_perform(pondi_sqlite_conn *conn, pondi_request *request, pond_result **result,
@@ -127,7 +137,6 @@ int pondi_sqlite_execute_one(pondi_sqlite_conn *conn, pondi_request *request,
 int pondi_sqlite_begin(pondi_sqlite_conn *conn);
 /* Ours alone, whatever was asked to stop: cleaning up must not fail for that. */
 void pondi_sqlite_run_undisturbed(pondi_sqlite_conn *conn, const char *sql);
-void pondi_sqlite_statement_free(pondi_sqlite_statement *statement);
 /* Do it here on the loop's thread, if it is known to be quick; 0 if the worker must do it. */
 int pondi_sqlite_perform_quickly(pondi_sqlite_conn *conn, pondi_request *request,
                                  pond_result **result, pond_error **error);

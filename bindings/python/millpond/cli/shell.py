@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import re
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from ..connection import AsyncConnection
 from ..database import ConnectionManager
 from ..exceptions import Error
 from .output import Output
+from .script import Script
 
 Read = Callable[[str], str]
 
@@ -77,13 +78,12 @@ async def _execute(conn: AsyncConnection, sql: str, out: Output) -> bool:
     return True
 
 
-async def _tables(conn: AsyncConnection) -> str:
-    server = (await conn.get_version_details())["db_server_version"]
+def _tables(server: str) -> str:
     return next(sql for name, sql in TABLES.items() if server.startswith(name))
 
 
-async def _statement(read: Read) -> str:
-    """The next statement, without its semicolon; or a command with a backslash."""
+async def _statement(read: Read, script: Script) -> str:
+    """The next line or lines, without the last semicolon; or a command with a backslash."""
     lines: list[str] = []
     while True:
         try:
@@ -96,31 +96,18 @@ async def _statement(read: Read) -> str:
             return line.strip()
         lines.append(line)
         if line.rstrip().endswith(";"):
-            return "\n".join(lines).strip().rstrip(";")
+            sql = "\n".join(lines).strip().rstrip(";")
+            if script.ends(sql):
+                return sql
 
 
-def _is_whole(conn: AsyncConnection, sql: str) -> bool:
+def _is_closed(conn: AsyncConnection, sql: str) -> bool:
     """False where a literal or comment is still open."""
     try:
         conn.parameter_converter.convert_query_to_native(sql)
     except Error:
         return False
     return True
-
-
-def split(conn: AsyncConnection, sql: str) -> list[str]:
-    """The statements of a text. What may have a body with semicolons is taken for one."""
-    if re.match(r"\s*CREATE\b[^;]*\b(TRIGGER|PROCEDURE|FUNCTION|EVENT)\b", sql, re.I):
-        return [sql]
-    found = [""]
-    for piece in sql.split(";"):
-        found[-1] += piece
-        in_comment = _is_whole(conn, found[-1] + "'")  # to the end of a line
-        if _is_whole(conn, found[-1]) and not in_comment:
-            found.append("")
-        else:
-            found[-1] += ";"
-    return [statement.strip() for statement in found if statement.strip(" \n\t;")]
 
 
 async def _shell(arguments: argparse.Namespace, db: ConnectionManager, out: Output) -> int:
@@ -132,9 +119,11 @@ async def _shell(arguments: argparse.Namespace, db: ConnectionManager, out: Outp
 
 async def _loop(conn: Any, read: Read, out: Output) -> int:
     failed = False
+    server = (await conn.get_version_details())["db_server_version"]
+    script = Script(server, partial(_is_closed, conn))
     while True:
         try:
-            sql = await _statement(read)
+            sql = await _statement(read, script)
         except EOFError:
             return int(failed)
         except KeyboardInterrupt:
@@ -142,11 +131,11 @@ async def _loop(conn: Any, read: Read, out: Output) -> int:
         if sql in ("\\q", "\\quit"):
             return 0
         if sql == "\\d":
-            sql = await _tables(conn)
+            sql = _tables(server)
         if sql.startswith("\\"):
             print("error: \\d lists tables, \\q leaves", file=sys.stderr)
             continue
-        for statement in split(conn, sql):
+        for statement in script.split(sql):
             if not await _execute(conn, statement, out):
                 failed = not sys.stdin.isatty()  # a script tells by its exit code
 
