@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from headers import ROOT
 
+pytestmark = pytest.mark.slow
+
 LANGUAGES = ["c", "cpp", "python", "luajit", "node", "go", "rust"]
 
 

@@ -55,12 +55,14 @@ def test_the_current_version_is_among_them() -> None:
     assert version() in RELEASES
 
 
+@pytest.mark.slow
 def test_its_symbols_are_there_in_its_version(release: Path) -> None:
     promised = dict(line.split() for line in (release / "symbols.txt").read_text().splitlines())
     assert len(promised) > 100
     assert promised.items() <= exported_versions(LIBRARY).items()
 
 
+@pytest.mark.slow
 def test_a_program_of_its_time_runs(release: Path, tmp_path: Path) -> None:
     """Compiled against its headers, linked against no more than they declare."""
     include = release / "include"
@@ -74,6 +76,7 @@ def test_a_program_of_its_time_runs(release: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_only_additions_were_made(release: Path, tmp_path: Path) -> None:
     found = differs(release, LIBRARY, tmp_path) + moved(release, INCLUDE, tmp_path)
     assert found == "", (

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from headers import HEADERS, ROOT
 
+pytestmark = pytest.mark.slow
+
 BUILD = ROOT / "build" / "release"
 CONSUMER = ROOT / "tests" / "abi" / "consumer"
 

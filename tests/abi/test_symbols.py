@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from headers import HEADERS, ROOT, declared, exported
 
 
@@ -13,6 +14,7 @@ def test_exported_txt_lists_what_the_headers_declare() -> None:
     assert declared() == listed()
 
 
+@pytest.mark.slow
 def test_the_library_exports_what_is_listed_and_nothing_else() -> None:
     assert exported() == listed()
 

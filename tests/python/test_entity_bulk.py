@@ -80,6 +80,7 @@ def test_arrows_without_asyncio(db: Any, name: str) -> None:
 # ---- Progress ----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_progress_of_a_save_moves_a_bar(conn: Any, name: str) -> None:
     steps: list[int] = []
     rows = [{"id": str(i), "n": i} for i in range(1050)]

@@ -165,6 +165,7 @@ async def test_a_comment_may_be_long(conn: Any, name: str) -> None:
     assert (await conn.get_entity_history(name, "x"))[0]["history_comment"] == "c" * 100_000
 
 
+@pytest.mark.slow
 async def test_many_ids_are_got_in_one_call(conn: Any, name: str) -> None:
     ids = [f"{i:06}" for i in range(20_000)]
     await conn.save_entities(name, [{"id": i} for i in ids])

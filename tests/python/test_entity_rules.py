@@ -122,6 +122,7 @@ async def test_many_are_saved_all_or_none(conn: Any, name: str) -> None:
     assert await conn.save_entities(name, []) == []
 
 
+@pytest.mark.slow
 async def test_more_than_a_chunk_is_saved_with_its_history(conn: Any, name: str) -> None:
     entities = [{"id": f"{i:05}", "n": i, "text": f"row {i}"} for i in range(6000)]
     assert await conn.save_entities(name, entities) == [row["id"] for row in entities]

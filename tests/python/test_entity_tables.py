@@ -327,6 +327,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.slow
 async def test_20_processes_that_save_new_fields_at_once_lose_none(
     db: Any, kind: str, name: str, databases: Any
 ) -> None:

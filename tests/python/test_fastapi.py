@@ -13,6 +13,8 @@ import httpx
 import pytest
 import running
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).parents[2] / "examples" / "python"
 
 

@@ -51,6 +51,7 @@ def test_names_that_no_attribute_can_have_are_mended() -> None:
     assert dict_row(["a", "a"])((1, 2)) == {"a": 2}
 
 
+@pytest.mark.slow
 async def test_progress_moves_a_bar(items: str, conn: Any) -> None:
     rows = [(i, "x") for i in range(2500)]
     steps: list[int] = []

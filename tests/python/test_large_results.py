@@ -30,6 +30,7 @@ async def test_many_rows_arrive_whole(kind: str, conn: Any, request: Any) -> Non
         assert row == (i, f"row {i}", None if i % 3 == 0 else i * 0.5)
 
 
+@pytest.mark.slow
 async def test_postgres_values_of_all_shapes_arrive_whole(databases: Any) -> None:
     sql = (
         "SELECT i::numeric / 8, ARRAY[i, NULL, i + 1], ARRAY['a' || i, '{'], "

@@ -382,6 +382,7 @@ async def test_what_is_open_at_the_end_is_committed_or_rolled_back(
     await at_rest(db)
 
 
+@pytest.mark.slow
 def test_a_connection_that_still_closes_on_a_loop_at_rest_gives_its_place_to_a_thread() -> None:
     """Its statement does not stop in time: one step of SQLite takes longer than the grace."""
     db = millpond.connect("sqlite:///:memory:", pool_max_size=1, alias="closes late")

@@ -9,6 +9,8 @@ import pytest
 from conftest import ENDLESS, KINDS
 from programs import Programs
 
+pytestmark = pytest.mark.slow
+
 # ---- Ends --------------------------------------------------------------------------------
 
 ENDS = {

@@ -12,6 +12,8 @@ TESTS = """
 import pytest
 from millpond import UniqueViolationError
 
+pytestmark = pytest.mark.slow
+
 @pytest.mark.parametrize("turn", [1, 2])
 async def test_async(millpond_conn, turn):
     conn = millpond_conn

@@ -303,9 +303,9 @@ PoolMachine.TestCase.settings = settings(
     suppress_health_check=[HealthCheck.too_slow],
     derandomize=True,
 )
-TestPoolMachine = PoolMachine.TestCase
+TestPoolMachine = pytest.mark.slow(PoolMachine.TestCase)
 ThreadsMachine.TestCase.settings = PoolMachine.TestCase.settings
-TestThreadsMachine = ThreadsMachine.TestCase
+TestThreadsMachine = pytest.mark.slow(ThreadsMachine.TestCase)
 
 
 # ---- References --------------------------------------------------------------------------

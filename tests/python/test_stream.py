@@ -152,6 +152,7 @@ async def test_a_batch_of_no_rows_is_refused(conn: Any, batch: int) -> None:
         await conn.stream("SELECT 1", batch=batch).__anext__()
 
 
+@pytest.mark.slow
 async def test_a_cancelled_task_leaves_the_connection_usable(conn: Any, numbers: str) -> None:
     async def read() -> None:
         async for _row in conn.stream(numbers.format(10_000_000), batch=100):
@@ -173,6 +174,7 @@ def resident_bytes() -> int:
         return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
+@pytest.mark.slow
 async def test_memory_stays_flat_over_five_million_rows(conn: Any, numbers: str) -> None:
     stream = conn.stream(numbers.format(5_000_000))
     before = 0

@@ -1,5 +1,8 @@
-# The parts of a run: each is named, timed, and if it fails, the last lines say of what.
-sections=()
+# The parts of a run. Each is named and timed. A part that fails does not stop the others: the end of
+# the run lists all parts, and tells of each that failed what it said of the cause.
+sections=() # a line for each
+failed=()   # the numbers of those that failed
+section_logs=build/sections
 
 # What pytest, ctest, cmocka, busted and compilers call the cause; for want of that, how it ended.
 causes_in() {
@@ -8,24 +11,41 @@ causes_in() {
     [ "${PIPESTATUS[0]}" -eq 0 ] || grep -avE '^(nanobind: | - (leaked|\.\.\.) )' "$1" | tail -n 40
 }
 
-# section NAME COMMAND...: what it says is shown, and kept in build/section.log for its end.
+# section NAME COMMAND...: run it. Its output is shown, and kept until the next run.
 section() {
-    local name="$1" begun=$SECONDS code
+    local name="$1" begun=$SECONDS number=${#sections[@]} code result=passed
     shift
+    mkdir -p $section_logs
     echo "== $name"
     set +e
-    (set -e && "$@") 2>&1 | tee build/section.log
+    (set -e && "$@") 2>&1 | tee $section_logs/$number.log
     code=${PIPESTATUS[0]}
     set -e
-    sections+=("$(printf '%4d s  %s' $((SECONDS - begun)) "$name")")
-    [ "$code" -eq 0 ] && return 0
-    echo
-    echo "== failed: $name (exit status $code); of what it said:"
-    causes_in build/section.log
-    exit 1
+    if [ "$code" -ne 0 ]; then
+        result="FAILED with exit status $code"
+        failed+=("$number")
+        echo "== failed: $name (exit status $code)"
+    fi
+    sections+=("$(printf '%4d s  %s: %s' $((SECONDS - begun)) "$name" "$result")")
 }
 
+# needed_section NAME COMMAND...: the same, for a part without which no other can run.
+needed_section() {
+    local before=${#failed[@]}
+    section "$@"
+    [ ${#failed[@]} -eq "$before" ] || tell_sections
+}
+
+# The last words of a run. Ends it.
 tell_sections() {
-    echo "== all passed in $((SECONDS / 60)) min $((SECONDS % 60)) s:"
+    local number
+    for number in "${failed[@]}"; do
+        printf '\n== of the cause: %s\n' "${sections[number]}"
+        causes_in $section_logs/"$number".log
+    done
+    printf '\n== %d min %d s:\n' $((SECONDS / 60)) $((SECONDS % 60))
     printf '%s\n' "${sections[@]}"
+    echo "sections: $((${#sections[@]} - ${#failed[@]})) passed, ${#failed[@]} failed"
+    [ ${#failed[@]} -eq 0 ]
+    exit
 }
