@@ -158,14 +158,10 @@ static int pool_status(lua_State *L)
     return 1;
 }
 
-/* In a forked child a pool counts as closed, too. */
+/* Not while it is still closing. In a forked child a pool counts as closed, too. */
 static int pool_closed(lua_State *L)
 {
-    pond_pool_status at = {.struct_size = offsetof(pond_pool_status, acquired)};
-    pond_error *error = NULL;
-    int code = pond_pool_get_status(check_pool(L)->pool, &at, &error);
-    pond_error_free(error);
-    lua_pushboolean(L, code || at.closed);
+    lua_pushboolean(L, pond_pool_is_closed(check_pool(L)->pool));
     return 1;
 }
 

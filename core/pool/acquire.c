@@ -80,11 +80,6 @@ void pondi_acquire_grant(pondi_acquire *acquire, pondi_slot *slot)
     pondi_op_complete(&acquire->op, POND_OK, NULL);
 }
 
-static pond_error *closed_error(void)
-{
-    return pondi_error_new(POND_ECLOSED, "the pool was closed: open it again for new connections");
-}
-
 /* ---- One try ----------------------------------------------------------------------------- */
 
 /* Pool locked: an idle slot for this loop, if who waits already lets it pass. With `working` only
@@ -207,7 +202,7 @@ void pondi_acquire_again(pondi_acquire *acquire)
     int closing = acquire->pool->closing;
     pthread_mutex_unlock(&acquire->pool->lock);
     if (closing)
-        pondi_acquire_fail(acquire, closed_error());
+        pondi_acquire_fail(acquire, pondi_pool_closed_error(acquire->pool));
     else if (!acquire->branch->timer)
         pondi_acquire_fail(acquire, pondi_error_new(POND_ECLOSED, "the event loop was closed"));
     else
@@ -385,7 +380,7 @@ int pond_pool_try_acquire(pond_pool *pool, pond_loop *loop, pond_connection **ou
     if (slot)
         code = pondi_slot_lease(slot, 0, out, err);
     else if (!code && closing)
-        code = pondi_error_move(err, closed_error());
+        code = pondi_error_move(err, pondi_pool_closed_error(pool));
     else if (!code)
         code = POND_EAGAIN;
     pondi_loop_leave(loop);
@@ -432,7 +427,7 @@ static int submit(pond_pool *pool, pond_loop *loop, int flags, void (*intercept)
     code = take_here(pool, branch, 0, &closing, &slot, err);
     if (code || closing) {
         pond_op_release(&acquire->op);
-        return code ? code : pondi_error_move(err, closed_error());
+        return code ? code : pondi_error_move(err, pondi_pool_closed_error(pool));
     }
     acquire->op.intercept = intercept;
     if (intercept) {

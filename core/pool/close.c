@@ -28,8 +28,21 @@ static void complete(closer *at, int code, pond_error *error)
     pondi_op_complete(&at->op, code, error);
 }
 
+/* It gives up waiting, but the pool goes on closing: the keeper sees to the rest in its time. */
+static void leave_to_keeper(closer *at)
+{
+    pond_pool *pool = at->pool;
+    pthread_mutex_lock(&pool->lock);
+    if (at->deadline_ns < pool->left_close_ns)
+        pool->left_close_ns = at->deadline_ns;
+    if (pool->upkeep)
+        pondi_branch_tell(pool, pool->upkeep, PONDI_BRANCH_UPKEEP);
+    pthread_mutex_unlock(&pool->lock);
+}
+
 static void cancel(pond_op *op)
 {
+    leave_to_keeper((closer *)op);
     complete((closer *)op, POND_ECANCELLED,
              pondi_error_new(POND_ECANCELLED, "waiting for the pool to close was cancelled; it "
                                               "goes on closing"));
@@ -57,8 +70,6 @@ static void on_done(pondi_message *message)
 
 static closer *next_undone(pond_pool *pool)
 {
-    if (!pool->closing || pool->size || pool->leaving)
-        return NULL;
     for (pondi_list *node = pool->closers.next; node != &pool->closers; node = node->next) {
         if (!closer_at(node)->done)
             return closer_at(node);
@@ -66,9 +77,21 @@ static closer *next_undone(pond_pool *pool)
     return NULL;
 }
 
+/* Pool locked. */
+static int is_over(const pond_pool *pool)
+{
+    return pool->closing && !pool->size && !pool->leaving;
+}
+
 void pondi_close_check(pond_pool *pool)
 {
-    for (;;) {
+    pthread_mutex_lock(&pool->lock);
+    int over = is_over(pool);
+    int was_closed = over && atomic_exchange(&pool->closed, 1);
+    pthread_mutex_unlock(&pool->lock);
+    if (over && !was_closed)
+        pondi_pool_unregister(pool);
+    while (over) {
         pthread_mutex_lock(&pool->lock);
         closer *at = next_undone(pool);
         if (at) {
@@ -89,6 +112,15 @@ static int64_t next_stage(pond_pool *pool, const pondi_branch *branch, int64_t n
 {
     int64_t next_ns = PONDI_NEVER;
     *tasks = 0;
+    if (branch == pool->upkeep) {
+        if (pool->left_close_ns <= now_ns) {
+            *tasks |= pool->left_forced ? PONDI_BRANCH_KILL : PONDI_BRANCH_FORCE;
+            pool->left_close_ns =
+                pool->left_forced ? PONDI_NEVER : pondi_deadline_from_ns(now_ns, FORCE_MS);
+            pool->left_forced = 1;
+        }
+        next_ns = pool->left_close_ns;
+    }
     for (pondi_list *node = pool->closers.next; node != &pool->closers; node = node->next) {
         closer *at = closer_at(node);
         if (at->branch != branch)
@@ -130,6 +162,7 @@ void pondi_close_abandon(pondi_branch *branch)
         pthread_mutex_unlock(&pool->lock);
         if (!found)
             return;
+        leave_to_keeper(found);
         complete(found, POND_ECLOSED,
                  pondi_error_new(POND_ECLOSED, "the event loop was closed before the pool was"));
     }
@@ -175,7 +208,6 @@ int pond_pool_close(pond_pool *pool, pond_loop *loop, int64_t timeout_ms, void *
         return code;
     code = submit(pool, loop, timeout_ms, user_data, op, err);
     if (!code) {
-        pondi_pool_unregister(pool);
         pondi_pool_close_detached(pool, "the pool was closed");
         pondi_branch_tell_all(pool, PONDI_BRANCH_CLOSE);
         pondi_close_check(pool);

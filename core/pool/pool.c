@@ -1,5 +1,6 @@
 #include "pool/pool.h"
 
+#include <stddef.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -48,11 +49,13 @@ static int pool_new(pond_config *config, pond_pool **out, pond_error **err)
     pondi_pool_read_settings(pool->config, &pool->settings);
     pondi_pool_begin_metrics(pool);
     pool->outage.open_most = pool->settings.max_size;
+    pool->left_close_ns = PONDI_NEVER;
     *out = pool;
     return POND_OK;
 }
 
-/* Registered pools are not references: one may be at its end. */
+/* Registered pools are not references: one may be at its end. One that closes is found until that
+ * is over, so that nobody opens another beside it. */
 static int retain_if_alive(pond_pool *pool)
 {
     uint_fast32_t count = atomic_load(&pool->refs.count);
@@ -67,7 +70,8 @@ static pond_pool *find(const pond_config *config)
 {
     for (pondi_list *node = pools.next; node != &pools; node = node->next) {
         pond_pool *pool = PONDI_CONTAINER(node, pond_pool, link);
-        if (pondi_config_equal(pool->config, config) && retain_if_alive(pool))
+        if (pondi_config_equal(pool->config, config) && !atomic_load(&pool->closed) &&
+            retain_if_alive(pool))
             return pool;
     }
     return NULL;
@@ -110,6 +114,15 @@ size_t pond_pool_list(pond_pool **out, size_t capacity)
     }
     pondi_process_lock_give(&registry_lock);
     return count;
+}
+
+pond_error *pondi_pool_closed_error(const pond_pool *pool)
+{
+    return pondi_error_new(POND_ECLOSED,
+                           atomic_load(&pool->closed)
+                               ? "the pool was closed: open it again for new connections"
+                               : "the pool is being closed: no connection is lent until that is "
+                                 "over, then open it again");
 }
 
 int pondi_pool_check_process(const pond_pool *pool, pond_error **err)
@@ -248,6 +261,11 @@ int pond_pool_get_status(pond_pool *pool, pond_pool_status *out, pond_error **er
     status.struct_size = (uint32_t)size;
     memcpy(out, &status, size);
     return POND_OK;
+}
+
+int pond_pool_is_closed(const pond_pool *pool)
+{
+    return atomic_load(&pool->closed) || pool->process != pondi_process_generation();
 }
 
 const char *pond_pool_hash(const pond_pool *pool)

@@ -66,6 +66,7 @@ struct pond_pool {
     pondi_message upkeep_message;
     pond_loop *keeper;            /* its loop, once asked; holds it */
     _Atomic(int64_t) distrust_ns; /* connections opened before are not lent any more */
+    atomic_int closed;            /* it was closed, and its last connection is gone */
 
     pthread_mutex_t lock; /* guards all below */
     int closing;
@@ -79,6 +80,8 @@ struct pond_pool {
     uint32_t waiting;            /* how many */
     struct pondi_acquire *woken; /* one of them that was told of an idle connection; or NULL */
     pondi_list closers;          /* close operations */
+    int64_t left_close_ns;       /* deadline of closers that gave up waiting; for the keeper */
+    int left_forced;             /* its first stage is over */
     pondi_outage outage;
     uint32_t size;
     uint32_t idle;
@@ -201,6 +204,8 @@ int pondi_pool_enter(const pond_pool *pool, pond_loop *loop, pond_error **err);
 void pondi_pool_close_detached(pond_pool *pool, const char *why);
 /* Forget the pool in the registry, so that the next opening makes a new one. */
 void pondi_pool_unregister(pond_pool *pool);
+/* The error for who asks for a connection of a pool that closes. Any lock. */
+pond_error *pondi_pool_closed_error(const pond_pool *pool);
 
 /* ---- branch.c ---- */
 /* Find or make; the loop is locked. Not a reference. */
@@ -381,8 +386,8 @@ int pondi_acquire_within(pond_pool *pool, pond_loop *loop, int64_t timeout_ms,
                          pond_error **err);
 
 /* ---- close.c ---- */
-/* To be called when a slot went: complete the closers if it was the last. Any lock but the pool's.
- */
+/* To be called when a slot went: if it was the last of a pool that closes, forget the pool, and
+ * complete the closers. Any lock but the pool's. */
 void pondi_close_check(pond_pool *pool);
 int64_t pondi_close_expire(pondi_branch *branch);
 /* The loop of these closers is going away. */

@@ -68,10 +68,12 @@ void pondi_upkeep_branch(pondi_branch *branch)
     pthread_mutex_lock(&branch->pool->lock);
     int keeps = branch->pool->upkeep == branch;
     pthread_mutex_unlock(&branch->pool->lock);
-    if (keeps)
+    if (keeps) {
         pondi_branch_aim(branch, pondi_upkeep_round(branch));
-    else
+        pondi_branch_aim(branch, pondi_close_expire(branch));
+    } else {
         do_duties(branch, branch);
+    }
 }
 
 /* ---- The keeper's round ------------------------------------------------------------------ */

@@ -300,6 +300,41 @@ describe("A backend in Lua", function()
     end)
   end)
 
+  it("tells those who wait that its pool closes, and opens nothing for them", function()
+    local opened = 0
+    local db = echo { connect = function() opened = opened + 1 return {} end }
+      :create_database { pool_max_size = 1 }
+    millpond.run(function()
+      local conn = assert(db:connection())
+      local _, errors = millpond.gather {
+        function() return db:connection(60) end,
+        function() return db:connection(60) end,
+        function() return db:close_pool() end,
+      }
+      assert.are.same({ "ECLOSED", "ECLOSED" }, { errors[1].code, errors[2].code })
+      assert.are.equal(0, db:get_pool_status().waiting)
+      conn:release()
+      assert.are.same({ 1, 0 }, { opened, db:get_pool_status().size })
+    end)
+  end)
+
+  it("lets the next one try where a connection could not be made", function()
+    local tries = 0
+    local db = echo { connect = function()
+      tries = tries + 1
+      millpond.sleep(0.001)
+      return tries > 1 and {} or nil
+    end }:create_database { pool_max_size = 1 }
+    millpond.run(function()
+      local results, errors = millpond.gather {
+        function() return db:connection(60) end,
+        function() return db:connection(60) end,
+      }
+      assert.are.equal("ECONNECT", errors[1].code)
+      results[2]:release()
+    end)
+  end)
+
   it("is stopped by timeouts", function()
     local db = echo { execute = function() millpond.sleep(600) end }:create_database {}
     millpond.run(function()

@@ -276,42 +276,6 @@ static void a_dropped_connection_is_replaced(void **state)
 
 /* ---- Close ------------------------------------------------------------------------------- */
 
-static void closing_waits_for_holders_then_takes_by_force(void **state)
-{
-    (void)state;
-    world *at = begin(NULL);
-    pond_connection *idle = acquire(at);
-    pond_connection *busy = acquire(at);
-    pond_connection_transaction_wait(idle, POND_BEGIN, 20000, NULL);
-    pond_op *running = start(busy, "SLEEP 600000");
-    pond_op *closing = NULL;
-    assert_int_equal(pond_pool_close(at->pool, at->loop, 30, NULL, &closing, NULL), POND_OK);
-    pond_connection *late = NULL;
-    assert_int_equal(pond_pool_acquire_wait(at->pool, at->loop, 20000, &late, NULL), POND_ECLOSED);
-    assert_int_equal(pond_op_wait(closing, 60000, NULL), POND_OK);
-    assert_true(pond_op_status(running) < 0);
-    assert_int_equal(run(idle, "ROWS 1 1", 20000, NULL), POND_ESTALE);
-    pond_op_release(running);
-    pond_op_release(closing);
-    pond_connection_release(idle);
-    pond_connection_release(busy);
-    finish(at);
-}
-
-static void closing_ends_when_the_last_holder_gives_back(void **state)
-{
-    (void)state;
-    world *at = begin(NULL);
-    pond_connection *held = acquire(at);
-    pond_op *closing = NULL;
-    pond_pool_close(at->pool, at->loop, POND_TIMEOUT_NONE, NULL, &closing, NULL);
-    assert_int_equal(pond_op_wait(closing, 20, NULL), POND_EAGAIN);
-    give_back(held);
-    assert_int_equal(pond_op_wait(closing, 60000, NULL), POND_OK);
-    pond_op_release(closing);
-    finish(at);
-}
-
 static void closing_the_loop_keeps_idle_connections_for_others(void **state)
 {
     (void)state;
@@ -756,8 +720,6 @@ RUN_TESTS(cmocka_unit_test(a_released_connection_is_lent_again),
           cmocka_unit_test(statements_run_in_order_and_a_cancelled_one_is_not_sent),
           cmocka_unit_test(what_still_runs_on_release_is_stopped_before_the_next_owner),
           cmocka_unit_test(a_dropped_connection_is_replaced),
-          cmocka_unit_test(closing_waits_for_holders_then_takes_by_force),
-          cmocka_unit_test(closing_ends_when_the_last_holder_gives_back),
           cmocka_unit_test(closing_the_loop_keeps_idle_connections_for_others),
           cmocka_unit_test(threads_pass_connections_to_each_other),
           cmocka_unit_test(a_release_by_another_thread_wakes_who_waits_on_the_same_loop),

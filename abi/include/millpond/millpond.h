@@ -339,9 +339,11 @@ POND_API int pond_pool_acquire_wait(pond_pool *pool, pond_loop *loop, int64_t ti
 
 /* Close the pool: no new leases (POND_ECLOSED), wait for the leased connections to come back,
  * and after `timeout_ms` take them by force: idle ones in a healthy transaction are committed (or
- * rolled back, see pool_close_transactions), running statements are cancelled. A later
- * pond_pool_open() of the config makes a new pool. The operation completes when the last connection
- * is closed. Closing again waits likewise. Errors: POND_EMISUSE, POND_ECANCELLED. Thread: loop. */
+ * rolled back, see pool_close_transactions), running statements are cancelled. The operation
+ * completes when the last connection is closed, which pond_pool_is_closed() tells; from then on a
+ * pond_pool_open() of the config makes a new pool, up to then it returns this one. Closing again
+ * waits likewise; a close that is cancelled goes on without being waited for. Errors: POND_EMISUSE,
+ * POND_ECANCELLED. Thread: loop. */
 POND_API int pond_pool_close(pond_pool *pool, pond_loop *loop, int64_t timeout_ms, void *user_data,
                              pond_op **op, pond_error **err);
 POND_API int pond_pool_close_wait(pond_pool *pool, int64_t timeout_ms, pond_error **err);
@@ -392,6 +394,11 @@ typedef struct pond_lease_info {
  * sizeof(pond_lease_info): the struct may grow at its end. Thread: any. */
 POND_API size_t pond_pool_leases(pond_pool *pool, int64_t least_age_ms, pond_lease_info *out,
                                  size_t info_size, size_t capacity);
+
+/* 1 once the pool was closed and its last connection is gone, or in a process forked from the one
+ * that opened it: pond_pool_open() of the config makes a new one then. 0 while it is open or still
+ * closing. Costs no lock. Thread: any. */
+POND_API int pond_pool_is_closed(const pond_pool *pool);
 
 /* The hash of the pool's config. Owned by the pool. Thread: any. */
 POND_API const char *pond_pool_hash(const pond_pool *pool);

@@ -217,61 +217,88 @@ entity.install(Connection)
 local Database = { __name = "millpond.backend_database" }
 Database.__index = Database
 
+-- Who waits, the oldest first: each has a number, and takes it with it when it leaves.
+local function line_up(self)
+  local waiter = scheduler.event()
+  local line = self.line
+  line.last = line.last + 1
+  waiter.number = line.last
+  line.count = line.count + 1
+  line[waiter.number] = waiter
+  return waiter
+end
+
+local function leave(self, waiter)
+  local line = self.line
+  if line[waiter.number] then
+    line[waiter.number] = nil
+    line.count = line.count - 1
+  end
+end
+
+local function first_in_line(self)
+  local line = self.line
+  while line.count > 0 do
+    local waiter = line[line.first]
+    if waiter then
+      leave(self, waiter)
+      return waiter
+    end
+    line.first = line.first + 1
+  end
+  return nil
+end
+
+local function discard(self, raw)
+  self.size = self.size - 1
+  self.backend.close(raw)
+end
+
+-- Someone may go on: hand over a connection, or the right to open one.
+local function serve_next(self, raw)
+  local waiter = first_in_line(self)
+  if waiter then
+    if not raw then
+      self.size = self.size + 1
+    end
+    waiter.raw = raw
+    waiter.served = true
+    waiter.wake()
+  elseif raw then
+    self.idle[#self.idle + 1] = raw
+  end
+end
+
+local function closed_error()
+  return core.error("ECLOSED", "the pool is closed")
+end
+
 -- Make a connection in a place that was counted already.
 local function open(self)
   local raw, err = self.backend.connect(self.settings)
-  if raw == nil then
+  if raw ~= nil and self.closed then
+    discard(self, raw)
+    return nil, closed_error()
+  elseif raw == nil then
     self.size = self.size - 1
+    if not self.closed then
+      serve_next(self)
+    end
     return nil, err or core.error("ECONNECT", "the backend made no connection")
   end
   return setmetatable({ raw = raw, database = self }, Connection)
 end
 
--- Someone may go on: hand over a connection, or the right to open one.
-local function serve_next(self, raw)
-  while self.waiters[1] do
-    local waiter = table.remove(self.waiters, 1)
-    if not waiter.left then
-      if not raw then
-        self.size = self.size + 1
-      end
-      waiter.raw = raw
-      waiter.served = true
-      waiter.wake()
-      return
-    end
-  end
-  if raw then
-    self.idle[#self.idle + 1] = raw
-  end
-end
-
---- Acquire a connection: an idle one, a new one if there is room, else the first to come back.
----@param timeout? number seconds
----@return millpond.BackendConnection? connection
----@return millpond.Error? err
-function Database:connection(timeout)
+-- Waiting came to its end: what it was given, if anything.
+local function after_wait(self, waiter)
   if self.closed then
-    return nil, core.error("ECLOSED", "the pool is closed")
-  end
-  local raw = table.remove(self.idle)
-  if raw then
-    return setmetatable({ raw = raw, database = self }, Connection)
-  elseif self.size < self.max_size then
-    self.size = self.size + 1
-    return open(self)
-  end
-  local waiter = scheduler.event()
-  self.waiters[#self.waiters + 1] = waiter
-  local ok, failed = pcall(waiter.wait, timeout or self.acquisition_timeout)
-  waiter.left = true
-  if not ok or not waiter.served then
     if waiter.raw then
-      serve_next(self, waiter.raw)
+      discard(self, waiter.raw)
+    elseif waiter.served then
+      self.size = self.size - 1
     end
-    if not ok then
-      error(failed, 0)
-    end
+    return nil, closed_error()
+  elseif not waiter.served then
     return nil, core.error("EACQUIRE", ("no connection became free in time: %d of at most %d are "
       .. "in use"):format(self.size - #self.idle, self.max_size), true)
   elseif waiter.raw then
@@ -280,12 +307,43 @@ function Database:connection(timeout)
   return open(self)
 end
 
+--- Acquire a connection: an idle one, a new one if there is room, else the first to come back.
+---@param timeout? number seconds
+---@return millpond.BackendConnection? connection
+---@return millpond.Error? err
+function Database:connection(timeout)
+  if self.closed then
+    return nil, closed_error()
+  end
+  local raw = table.remove(self.idle)
+  if raw then
+    return setmetatable({ raw = raw, database = self }, Connection)
+  elseif self.size < self.max_size then
+    self.size = self.size + 1
+    return open(self)
+  end
+  local waiter = line_up(self)
+  local ok, failed = pcall(waiter.wait, timeout or self.acquisition_timeout)
+  leave(self, waiter)
+  if ok then
+    return after_wait(self, waiter)
+  end
+  if waiter.served then -- it was cancelled: someone else's turn
+    if not waiter.raw then
+      self.size = self.size - 1
+    end
+    serve_next(self, waiter.raw)
+  end
+  error(failed, 0)
+end
+
 function Database:_discard(connection)
   local raw = connection.raw
   connection.raw = nil
-  self.size = self.size - 1
-  self.backend.close(raw)
-  serve_next(self)
+  discard(self, raw)
+  if not self.closed then
+    serve_next(self)
+  end
 end
 
 function Database:_take_back(connection)
@@ -304,18 +362,21 @@ end
 ---@return table
 function Database:get_pool_status()
   return { size = self.size, idle = #self.idle, in_use = self.size - #self.idle,
-    waiting = #self.waiters, max_size = self.max_size, closed = self.closed }
+    waiting = self.line.count, max_size = self.max_size, closed = self.closed }
 end
 
---- Close the pool: connections in use are closed as they come back.
+--- Close the pool: who waits gets ECLOSED, connections in use are closed as they come back.
 ---@return true
 function Database:close_pool()
   self.closed = true
-  for _, raw in ipairs(self.idle) do
-    self.size = self.size - 1
-    self.backend.close(raw)
+  for waiter in first_in_line, self do
+    waiter.wake()
   end
+  local idle = self.idle
   self.idle = {}
+  for _, raw in ipairs(idle) do
+    discard(self, raw)
+  end
   return true
 end
 
@@ -343,7 +404,7 @@ Backend.__index = Backend
 ---@return millpond.BackendDatabase
 function Backend:create_database(settings)
   return setmetatable({
-    backend = self, settings = settings, idle = {}, waiters = {}, size = 0, closed = false,
+    backend = self, settings = settings, idle = {}, line = { first = 1, last = 0, count = 0 }, size = 0, closed = false,
     max_size = settings.pool_max_size or 20,
     acquisition_timeout = settings.connection_acquisition_timeout or 10,
     query_timeout = settings.query_execution_timeout,

@@ -116,6 +116,7 @@ function Pool:leases(seconds) end
 ---@return table<string, integer|boolean>
 function Pool:status() end
 
+--- True once closing is over.
 ---@return boolean
 function Pool:closed() end
 

@@ -7,6 +7,7 @@ A :class:`BackendPool` has the methods of ``_native.Pool``, and hands out what t
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import sys
@@ -14,7 +15,7 @@ import threading
 import time
 import warnings
 import weakref
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from . import _native
@@ -166,7 +167,9 @@ class BackendPool:
         self.schema: _native.Schema | None = None
         self.timings = Timings(float(manager.option("slow_query_threshold", SLOW)))
         self._closing: set[asyncio.Task[None]] = set()
-        self.closed = False
+        self._lends = True  # until it is asked to close
+        self._limits: dict[asyncio.Timeout, asyncio.AbstractEventLoop] = {}  # of who waits
+        self.closed = False  # once that is over
 
     @property
     def kind(self) -> str:
@@ -234,7 +237,7 @@ class BackendPool:
         finally:
             self._counts.waiting -= 1
             self.timings.waited(time.monotonic() - started, timed_out)
-        if self.closed:
+        if not self._lends:
             await pool.release(raw)
             self._check_open()
         return self._lend(raw, self._manager._wrap_async_connection(raw), pool)
@@ -242,13 +245,14 @@ class BackendPool:
     async def _acquire_raw(self, pool: ConnectionPool, seconds: float | None) -> Any:
         with Guard(self._breaker):
             try:
-                async with asyncio.timeout(seconds):
+                async with self._limit(seconds):
                     started = time.monotonic()
                     raw = await pool.acquire(seconds)
                     if not self._is_known(raw):
                         self.timings.connected(time.monotonic() - started)
                     return raw
             except TimeoutError as error:
+                self._check_open()
                 self._counts.timeouts += 1
                 raise AcquireTimeoutError(
                     f"waited {seconds} s for a connection: {pool.in_use} of at most "
@@ -257,6 +261,27 @@ class BackendPool:
             except Exception as error:
                 self._counts.errors += 1
                 raise _as_connect_error(error) from error
+
+    @contextlib.asynccontextmanager
+    async def _limit(self, seconds: float | None) -> AsyncIterator[None]:
+        """At most so long, and not beyond the moment when the pool begins to close."""
+        async with asyncio.timeout(seconds) as limit:
+            self._limits[limit] = asyncio.get_running_loop()
+            try:
+                self._check_open()
+                yield
+            finally:
+                del self._limits[limit]
+
+    def _stop_lending(self) -> None:
+        self._lends = False
+        for limit, loop in list(self._limits.items()):
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(self._end_now, limit, loop)
+
+    def _end_now(self, limit: asyncio.Timeout, loop: asyncio.AbstractEventLoop) -> None:
+        if limit in self._limits and not limit.expired():
+            limit.reschedule(loop.time())
 
     def async_connection(self, timeout: float | None = None) -> AsyncLoan:
         return AsyncLoan(self, timeout)
@@ -329,7 +354,7 @@ class BackendPool:
 
     def _keep_sync(self, lease: Lease) -> None:
         with self._lock:
-            keep = not lease.broken and not self.closed
+            keep = not lease.broken and self._lends
             if keep:
                 self._idle_sync.append(lease.raw)
         if not keep:
@@ -343,8 +368,11 @@ class BackendPool:
     # ---- Leases --------------------------------------------------------------------------
 
     def _check_open(self) -> None:
-        if self.closed:
-            raise ClosedError("the pool is closed: no connection is lent any more")
+        if not self._lends:
+            raise ClosedError(
+                "the pool is being closed: no connection is lent until that is over; after that "
+                "the next use makes a new pool"
+            )
 
     def _lend(self, raw: Any, connection: Any, to: ConnectionPool | None) -> Any:
         lease = Lease(self, raw, connection, to)
@@ -432,8 +460,24 @@ class BackendPool:
     # ---- Close ---------------------------------------------------------------------------
 
     async def close(self, timeout: float | None = None) -> None:
-        """No lending any more; wait; then take connections by force, committing idle ones."""
-        self.closed = True
+        """No lending any more; wait; then take connections by force, committing idle ones.
+
+        Whoever waits for it may give up: it goes on.
+        """
+        self._manager._acquisition_timeout(timeout)  # checks it
+        self._stop_lending()
+        task = asyncio.ensure_future(self._close(timeout))
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+        await asyncio.shield(task)
+
+    async def _close(self, timeout: float | None) -> None:
+        try:
+            await self._close_all(timeout)
+        finally:
+            self.closed = True
+
+    async def _close_all(self, timeout: float | None) -> None:
         end = time.monotonic() + (60.0 if timeout is None else timeout)
         while self._leases and time.monotonic() < end:
             await asyncio.sleep(0.01)
@@ -482,7 +526,14 @@ class BackendPool:
             time.sleep(INTERRUPT_EVERY)
 
     def close_sync(self, timeout: float | None = None) -> None:
-        self.closed = True
+        self._manager._acquisition_timeout(timeout)  # checks it
+        self._stop_lending()
+        try:
+            self._close_all_sync(timeout)
+        finally:
+            self.closed = True
+
+    def _close_all_sync(self, timeout: float | None) -> None:
         end = time.monotonic() + (60.0 if timeout is None else timeout)
         while self._leases and time.monotonic() < end:
             time.sleep(0.01)
@@ -516,6 +567,7 @@ class BackendPool:
 
     async def health_check(self, timeout: float | None = None) -> bool:
         try:
+            self._check_open()
             async with asyncio.timeout(self._manager._acquisition_timeout(timeout)):
                 pool = await self._pool_here()
                 return await pool.health_check()
@@ -532,7 +584,7 @@ class BackendPool:
             finally:
                 self.release_sync(connection)
         except UnsupportedError:
-            return not self.closed
+            return self._lends
         except Exception as error:
             _log.warning("a health check failed: %s", error)
             return False
@@ -557,7 +609,7 @@ class BackendPool:
             "in_use": in_use,
             "idle": free,
             "waiting": counts.waiting,
-            "closed": self.closed,
+            "closed": not self._lends,
             "total_acquired": counts.acquired,
             "total_released": counts.released,
             "timeouts": counts.timeouts,

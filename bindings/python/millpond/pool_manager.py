@@ -37,6 +37,9 @@ class _Entry:
         self.driver = driver
         self.name = name  # for metrics
 
+    async def close(self, timeout: float | None) -> None:
+        await self.pool.close(timeout)
+
     def is_tested(self) -> bool:
         """True if the application has a test of its own for the connections."""
         return bool(getattr(self.config, "_tests", False))
@@ -75,8 +78,10 @@ class PoolManager:
 
     @classmethod
     def _find(cls, config_hash: str | None) -> list[_Entry]:
+        """The pools of a hash, or all, but those that were closed."""
         cls._forget_parent()
         with PoolManager._lock:
+            PoolManager._entries = [e for e in PoolManager._entries if not e.pool.closed]
             return [
                 entry
                 for entry in PoolManager._entries
@@ -90,18 +95,14 @@ class PoolManager:
             PoolManager._entries.append(entry)
 
     @classmethod
-    def _forget(cls, entries: list[_Entry]) -> None:
-        with PoolManager._lock:
-            PoolManager._entries = [e for e in PoolManager._entries if e not in entries]
-
-    @classmethod
     async def close_pool(cls, config_hash: str | None = None, timeout: float | None = 60) -> None:
         """Close one pool, or all.
 
-        No connection is lent any more (ClosedError). Those that are in use may come back until
-        ``timeout`` seconds have passed; then those idle in a healthy transaction are committed
-        (with the setting ``pool_close_transactions="rollback"``: rolled back), running statements
-        cancelled, and all are closed. A later use makes a new pool.
+        No connection is lent any more until that is over: who asks for one, or waits for one
+        already, gets ClosedError. Those that are in use may come back until ``timeout`` seconds
+        have passed; then those idle in a healthy transaction are committed (with the setting
+        ``pool_close_transactions="rollback"``: rolled back), running statements cancelled, and all
+        are closed. A later use makes a new pool. Cancelled, it goes on without being waited for.
 
         Args:
             config_hash: ``DatabaseConfig.hash()`` of the pool to close; None for all pools.
@@ -111,14 +112,12 @@ class PoolManager:
             ArgumentError: timeout is not positive.
         """
         entries = cls._find(config_hash)
-        cls._forget(entries)
-        await asyncio.gather(*(entry.pool.close(timeout) for entry in entries))
+        await asyncio.gather(*(entry.close(timeout) for entry in entries))
 
     @classmethod
     def _close_pools_sync(cls, config_hash: str | None = None, timeout: float | None = 60) -> None:
         """As close_pool(), without an event loop."""
         entries = cls._find(config_hash)
-        cls._forget(entries)
         for entry in entries:
             entry.pool.close_sync(timeout)
 
@@ -247,10 +246,9 @@ class PoolManager:
 def _warn_of_open_pools() -> None:
     """Their sessions end with the process, without a word to the servers."""
     for entry in PoolManager._find(None):
-        if not getattr(entry.pool, "closed", False):
-            name = entry.config.alias() or entry.driver
-            message = f"a pool was not closed: {name}: use 'with' or close_pool()"
-            warnings.warn(message, ResourceWarning, stacklevel=1)
+        name = entry.config.alias() or entry.driver
+        message = f"a pool was not closed: {name}: use 'with' or close_pool()"
+        warnings.warn(message, ResourceWarning, stacklevel=1)
 
 
 def _metrics(pool: _native.Pool) -> dict[str, Any]:

@@ -283,12 +283,7 @@ static PyObject *pool_status(PyObject *object, PyObject *unused)
 static PyObject *pool_closed(PyObject *object, void *unused)
 {
     (void)unused;
-    pond_pool_status at = {.struct_size =
-                               offsetof(pond_pool_status, acquired)}; /* the cheap part */
-    pond_error *error = NULL;
-    int code = pond_pool_get_status(((native_pool *)object)->pool, &at, &error);
-    pond_error_free(error);
-    return PyBool_FromLong(code || at.closed); /* a forked child needs a new one, too */
+    return PyBool_FromLong(pond_pool_is_closed(((native_pool *)object)->pool));
 }
 
 /* One count of the status; the closure is its offset in the struct. */
@@ -447,7 +442,8 @@ static PyMemberDef pool_members[] = {
 };
 
 static PyGetSetDef pool_attributes[] = {
-    {"closed", pool_closed, NULL, "True once it closes, or in a forked child.", NULL},
+    {"closed", pool_closed, NULL,
+     "True once closing is over, or in a forked child: a new one is needed.", NULL},
     {"hash", pool_hash, NULL, "The key of the pool in the library.", NULL},
     {"min_size", pool_count, NULL, "Connections that are kept open once the pool is used.",
      COUNT_AT(min_size)},
