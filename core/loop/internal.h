@@ -30,7 +30,7 @@ struct pond_loop {
     int driven;                 /* inside a call after which the host asks for completions */
     int fresh;                  /* something completed that the host was not told of */
     atomic_int sleeping;        /* its thread waits for the descriptor, unlocked */
-    int ending;                 /* closed while sleeping: the sleeper does the work */
+    atomic_int ending;          /* closed while sleeping: the sleeper does the work */
     int tearing_down;           /* the keeper is to drive it no more */
     uv_loop_t uv;
     int wake;         /* eventfd: makes the backend descriptor readable */
@@ -65,6 +65,10 @@ void pondi_loop_unlock(pond_loop *loop);
 /* Wait, unlocked, until something is ready or `deadline_ns` has passed; POND_EAGAIN when it has, or
  * when a signal came; POND_ECLOSED when the loop was closed. Locked before and after. */
 int pondi_loop_sleep(pond_loop *loop, int64_t deadline_ns, pond_error **err);
+
+/* Have the thread that sleeps in the loop, or is about to, close it. Not locked, and waits for
+ * nobody. The caller has a handle. */
+void pondi_loop_end(pond_loop *loop);
 
 /* The loop is closing: the keeper lets go of it. Locked. */
 void pondi_loop_unattend(pond_loop *loop);

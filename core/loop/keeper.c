@@ -15,6 +15,8 @@
 
 /* ---- The thread -------------------------------------------------------------------------- */
 
+enum { LAST_MS = 2000 };
+
 static struct {
     pthread_mutex_t lock; /* guards all below */
     pond_loop *loop;      /* NULL once the process is ending */
@@ -38,7 +40,10 @@ static void drive(pondi_job *job)
     } while (!code || code == POND_EAGAIN);
 }
 
-/* The thread must not run into what the process tears down on its way out. */
+/* The thread must not run into what the process tears down on its way out. What still refers to the
+ * loop holds it: other threads, and handlers and destructors that come later, let go of theirs when
+ * they end, and what they send to a closed loop runs at once. A thread that does not end in time
+ * waits for what the caller has locked, or is the caller: it is left to the kernel. */
 static void end_keeper(void)
 {
     pthread_mutex_lock(&keeper.lock);
@@ -47,10 +52,11 @@ static void end_keeper(void)
     pond_loop *loop = mine ? keeper.loop : NULL;
     keeper.loop = NULL;
     pthread_mutex_unlock(&keeper.lock);
-    pond_loop_close(loop);
-    if (loop)
-        pondi_worker_join(keeper.worker);
-    pond_loop_release(loop);
+    if (!loop)
+        return;
+    pondi_loop_end(loop);
+    if (pondi_worker_join(keeper.worker, LAST_MS))
+        pond_loop_release(loop);
 }
 
 static void end_threads(void)
@@ -111,8 +117,18 @@ pond_loop *pondi_loop_keeper(pond_error **err)
     else if (!keeper.loop)
         start(err);
     pond_loop *loop = keeper.loop;
+    if (loop)
+        pondi_loop_hold(loop);
     pthread_mutex_unlock(&keeper.lock);
     return loop;
+}
+
+static int is_keeper(const pond_loop *loop)
+{
+    pthread_mutex_lock(&keeper.lock);
+    int is = loop == keeper.driven;
+    pthread_mutex_unlock(&keeper.lock);
+    return is;
 }
 
 /* ---- Loops with work in them that their threads may not come back to ----------------------- */
@@ -120,9 +136,9 @@ pond_loop *pondi_loop_keeper(pond_error **err)
 enum { BUSY_MS = 2 };
 
 struct pondi_attention {
-    pond_loop *loop; /* holds it */
-    pond_loop *keeper;
-    int fd; /* a duplicate: the loop may be closed meanwhile */
+    pond_loop *loop;   /* holds it */
+    pond_loop *keeper; /* holds it: the process may be ending */
+    int fd;            /* a duplicate: the loop may be closed meanwhile */
     pondi_watcher *watcher;
     pondi_timer *timer;
     pondi_loop_client client;
@@ -150,6 +166,7 @@ static void free_attention(pondi_attention *attention)
     pondi_loop_remove_client(&attention->client);
     close(attention->fd);
     pondi_loop_unhold(attention->loop);
+    pondi_loop_unhold(attention->keeper);
     pondi_free(attention);
 }
 
@@ -240,14 +257,16 @@ static void on_begin(pondi_message *message)
 static pondi_attention *attention_new(pond_loop *loop)
 {
     pond_loop *keeper_loop = pondi_loop_keeper(NULL);
-    pondi_attention *attention = keeper_loop ? pondi_calloc(1, sizeof(*attention)) : NULL;
-    if (!attention)
+    if (!keeper_loop)
         return NULL;
-    attention->fd = fcntl(uv_backend_fd(&loop->uv), F_DUPFD_CLOEXEC, 0);
-    if (attention->fd < 0) {
+    pondi_attention *attention = pondi_calloc(1, sizeof(*attention));
+    int fd = attention ? fcntl(uv_backend_fd(&loop->uv), F_DUPFD_CLOEXEC, 0) : -1;
+    if (fd < 0) {
         pondi_free(attention);
+        pondi_loop_unhold(keeper_loop);
         return NULL;
     }
+    attention->fd = fd;
     attention->loop = loop;
     attention->keeper = keeper_loop;
     pondi_loop_hold(loop);
@@ -290,7 +309,7 @@ void pondi_loop_attend(pond_loop *loop)
 
 void pondi_loop_tend(pond_loop *loop)
 {
-    if (!loop->thread && loop != pondi_loop_keeper(NULL))
+    if (!loop->thread && !is_keeper(loop))
         attend(loop, 0);
 }
 

@@ -4,8 +4,9 @@
 
 #include "millpond/millpond.h"
 
-/* The loop that this thread runs, started on first use and ended with the process. Any thread; not
- * a reference. NULL with an error: POND_ENOMEM, POND_ERESOURCES. */
+/* The loop that this thread runs, started on first use. Any thread. It is held for the caller, who
+ * ends that with pondi_loop_unhold(): the process may end, and close it, at any time. NULL with an
+ * error: POND_ENOMEM, POND_ERESOURCES, the latter also once the process is ending. */
 pond_loop *pondi_loop_keeper(pond_error **err);
 
 /* Have this thread, and those of pondi_thread_run(), end before what was set up in this process

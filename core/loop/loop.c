@@ -182,7 +182,7 @@ static void tear_down(pond_loop *loop, pondi_list *untaken)
     while (atomic_load(&loop->senders)) /* they are about to touch what is closed below */
         sched_yield();
     while (run_messages(loop))
-        ;
+        close_clients(loop); /* those that came meanwhile */
     loop->closed = 1;
     end_uv(loop);
     pondi_list *node;
@@ -225,6 +225,15 @@ void pond_loop_close(pond_loop *loop)
         pondi_loop_thread_stop(loop);
     else
         pondi_loop_close_here(loop);
+}
+
+void pondi_loop_end(pond_loop *loop)
+{
+    atomic_fetch_add(&loop->senders, 1);
+    atomic_store(&loop->ending, 1);
+    if (!atomic_load(&loop->ended))
+        pondi_loop_wake(loop);
+    atomic_fetch_sub(&loop->senders, 1);
 }
 
 int pondi_loop_closed(const pond_loop *loop)
@@ -448,7 +457,9 @@ int pondi_loop_sleep(pond_loop *loop, int64_t deadline_ns, pond_error **err)
     loop->fresh = 0;
     loop->sleeping = 1;
     pondi_loop_unlock(loop);
-    int ready = poll(&descriptor, 1, left_ms > INT32_MAX ? INT32_MAX : (int)left_ms);
+    int ready = 0;
+    if (!atomic_load(&loop->ending)) /* else the wake-up may be spent already */
+        ready = poll(&descriptor, 1, left_ms > INT32_MAX ? INT32_MAX : (int)left_ms);
     int interrupted = ready < 0 && errno == EINTR;
     pthread_mutex_lock(&loop->lock);
     loop->sleeping = 0;

@@ -20,6 +20,7 @@ struct pondi_worker {
     pondi_job **last;
     int finishing;
     int joined; /* somebody waits for its end */
+    int ended;  /* nothing more is run */
     pthread_t thread;
 };
 
@@ -27,8 +28,8 @@ enum { LAST_MS = 2000 };
 
 static atomic_int short_lived; /* threads, those of spare jobs included */
 static atomic_int spares;
-static atomic_int over;                                      /* the process is ending */
 static pthread_mutex_t starting = PTHREAD_MUTEX_INITIALIZER; /* held while one is started */
+static int over; /* guarded by it: the process is ending */
 
 /* Signals are for the host's threads. */
 static int start_thread(void *(*main)(void *), void *data, pthread_t *out, pond_error **err)
@@ -72,7 +73,12 @@ static void *worker_main(void *data)
     pondi_job *job;
     while ((job = next_job(worker)))
         job->run(job);
-    if (!worker->joined) { /* nothing changes any more */
+    pthread_mutex_lock(&worker->lock);
+    worker->ended = 1;
+    pthread_cond_broadcast(&worker->changed);
+    int joined = worker->joined;
+    pthread_mutex_unlock(&worker->lock);
+    if (!joined) {
         pthread_detach(pthread_self());
         worker_free(worker);
     }
@@ -86,7 +92,11 @@ int pondi_worker_new(pondi_worker **out, pond_error **err)
     if (!worker)
         return pondi_error_nomem(err);
     pthread_mutex_init(&worker->lock, NULL);
-    pthread_cond_init(&worker->changed, NULL);
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&worker->changed, &attributes);
+    pthread_condattr_destroy(&attributes);
     worker->last = &worker->first;
     int code = start_thread(worker_main, worker, &worker->thread, err);
     if (code) {
@@ -121,11 +131,25 @@ void pondi_worker_finish(pondi_worker *worker)
     finish(worker, 0);
 }
 
-void pondi_worker_join(pondi_worker *worker)
+int pondi_worker_join(pondi_worker *worker, int64_t timeout_ms)
 {
+    int64_t end_ns = pondi_deadline_ns(timeout_ms);
+    struct timespec until = {.tv_sec = (time_t)(end_ns / 1000000000),
+                             .tv_nsec = (long)(end_ns % 1000000000)};
     finish(worker, 1);
+    if (pthread_equal(worker->thread, pthread_self()))
+        return 0;
+    int late = 0;
+    pthread_mutex_lock(&worker->lock);
+    while (!worker->ended && !late)
+        late = pthread_cond_timedwait(&worker->changed, &worker->lock, &until) != 0;
+    int ended = worker->ended;
+    pthread_mutex_unlock(&worker->lock);
+    if (!ended)
+        return 0;
     pthread_join(worker->thread, NULL);
     worker_free(worker);
+    return 1;
 }
 
 static void *short_lived_main(void *data)
@@ -171,7 +195,9 @@ static void let_end(void)
 
 void pondi_thread_end(void)
 {
-    atomic_store(&over, 1);
+    pthread_mutex_lock(&starting);
+    over = 1;
+    pthread_mutex_unlock(&starting);
     let_end();
 }
 
@@ -206,7 +232,9 @@ static int start_short_lived(pondi_job *job, int spare, pond_error **err)
     pthread_once(&once, watch_forks);
     pthread_mutex_lock(&starting);
     int code = POND_OK;
-    if (!reserve(&short_lived, SHORT_LIVED_LIMIT)) {
+    if (over) {
+        code = pondi_error_set(err, POND_ERESOURCES, "the process is ending");
+    } else if (!reserve(&short_lived, SHORT_LIVED_LIMIT)) {
         code = too_many(SHORT_LIVED_LIMIT, err);
     } else {
         code = start_thread(spare ? spare_main : short_lived_main, job, &thread, err);
@@ -219,8 +247,6 @@ static int start_short_lived(pondi_job *job, int spare, pond_error **err)
 
 int pondi_thread_run(pondi_job *job, int spare, pond_error **err)
 {
-    if (atomic_load(&over))
-        return pondi_error_set(err, POND_ERESOURCES, "the process is ending");
     if (spare && !reserve(&spares, SPARE_LIMIT))
         return too_many(SPARE_LIMIT, err);
     int code = start_short_lived(job, spare, err);

@@ -22,9 +22,10 @@ void pondi_worker_submit(pondi_worker *worker, pondi_job *job);
  * too. The worker must not be used any more. */
 void pondi_worker_finish(pondi_worker *worker);
 
-/* The same, but return when the thread is gone, with all that libraries keep for each thread. Not
- * the worker's own thread. */
-void pondi_worker_join(pondi_worker *worker);
+/* The same, but return when the thread is gone, with all that libraries keep for each thread: true;
+ * false if that has not come about in so many milliseconds, or never will since the caller is that
+ * thread. The worker is then not freed. */
+int pondi_worker_join(pondi_worker *worker, int64_t timeout_ms);
 
 /* Run one job on a short-lived thread of its own. A fixed number run at once; what can be done
  * without (`spare`) gets at most half of them, so that cancels which a silent server does not

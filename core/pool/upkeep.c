@@ -201,8 +201,7 @@ void pondi_upkeep_begin(pond_pool *pool)
     pond_loop *keeper = begins ? pondi_loop_keeper(NULL) : NULL;
     if (!keeper)
         return;
-    pool->keeper = keeper;
-    pondi_loop_hold(keeper);
+    pool->keeper = keeper; /* held */
     pondi_pool_hold(pool);
     pool->upkeep_message.run = on_begin;
     pondi_loop_post(keeper, &pool->upkeep_message);

@@ -411,6 +411,49 @@ static void a_host_without_a_descriptor_is_woken_once(void **state)
     sem_destroy(&woken);
 }
 
+/* ---- Clients that come while the loop closes ----------------------------------------------- */
+
+typedef struct late_client {
+    pondi_loop_client client;
+    pondi_message message;
+    pond_loop *loop;
+    struct late_client *next; /* sent for as this one closes */
+    int closed;
+} late_client;
+
+static void send_for_the_next(pondi_loop_client *client)
+{
+    late_client *self = PONDI_CONTAINER(client, late_client, client);
+    self->closed++;
+    if (self->next)
+        pondi_loop_post(self->loop, &self->next->message);
+}
+
+static void come(pondi_message *message)
+{
+    late_client *self = PONDI_CONTAINER(message, late_client, message);
+    assert_false(pondi_loop_closed(self->loop));
+    pondi_loop_add_client(self->loop, &self->client);
+}
+
+static void who_comes_while_a_loop_closes_is_told_of_it(void **state)
+{
+    pond_loop *loop = *state;
+    late_client clients[3];
+    for (int i = 0; i < 3; i++) {
+        clients[i] = (late_client){.client.closing = send_for_the_next,
+                                   .message.run = come,
+                                   .loop = loop,
+                                   .next = i < 2 ? &clients[i + 1] : NULL};
+        pondi_list_init(&clients[i].client.link);
+    }
+    pondi_loop_post(loop, &clients[0].message);
+    assert_int_equal(pond_loop_run_nowait(loop, NULL), POND_OK);
+    pond_loop_close(loop);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(clients[i].closed, 1);
+}
+
 RUN_TESTS(LOOP_TEST(a_message_makes_the_descriptor_readable_and_completes_in_order),
           LOOP_TEST(what_completes_inside_a_call_makes_the_descriptor_readable),
           LOOP_TEST(a_wait_ends_when_another_thread_completes_the_operation),
@@ -424,5 +467,6 @@ RUN_TESTS(LOOP_TEST(a_message_makes_the_descriptor_readable_and_completes_in_ord
           LOOP_TEST(a_process_may_end_right_after_the_keeper_began),
           LOOP_TEST(a_closed_loop_says_so_and_frees_what_nobody_took),
           LOOP_TEST(closing_from_another_thread_ends_a_wait),
+          LOOP_TEST(who_comes_while_a_loop_closes_is_told_of_it),
           cmocka_unit_test(a_worker_runs_jobs_in_order_and_finishes_them),
           LOOP_TEST(a_host_without_a_descriptor_is_woken_once))

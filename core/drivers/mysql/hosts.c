@@ -1,12 +1,12 @@
 /* Which of several hosts to connect to: the one that the last connection was made to, else the next
  * that can be reached and, once a standby was met, that accepts writes. */
-#include <openssl/crypto.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "driver/openssl.h"
 #include "drivers/mysql/mysql.h"
 #include "loop/keeper.h"
 #include "loop/worker.h"
@@ -129,9 +129,9 @@ static MYSQL *open_fit(const pond_config *config, my_target *target, unsigned in
 
 static void init_library(void)
 {
+    pondi_openssl_init(); /* Connector/C would have it torn down at exit */
     mysql_library_init(0, NULL, NULL);
-    OPENSSL_init_crypto(0, NULL); /* what it tears down at the end, TLS in our threads may use */
-    pondi_threads_end_before_exit();
+    pondi_threads_end_before_exit(); /* and before whatever that has registered */
 }
 
 void pondi_mysql_init(void)

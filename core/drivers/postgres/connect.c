@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "driver/openssl.h"
 #include "driver/sqlstate.h"
 #include "drivers/postgres/postgres.h"
 
@@ -210,6 +211,7 @@ static void begin(pg_conn *conn, const char *hosts, const char *addresses, const
     for (int i = 0; i < PASSED_ON; i++)
         put(&words, passed_on[i], pondi_config_get(config, passed_on[i]));
     conn->phase = PG_CONNECTING;
+    pondi_openssl_init();
     conn->pg = PQconnectStartParams(words.names, words.values, 0);
     if (!conn->pg || PQstatus(conn->pg) == CONNECTION_BAD) {
         connect_failed(conn);
