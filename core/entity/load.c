@@ -7,25 +7,29 @@
 #include "millpond/millpond.h"
 
 /* Each gives rows of (table, column, declared type, required, key of others, guard), where the
- * guard is a number of the main table that a write can check. */
+ * guard is a number of the main table that a write can check. No two have one name: hosts may know
+ * rows as maps. */
 
 /* relnatts counts columns, those that were dropped, too. */
 static const char postgres_columns[] =
-    "SELECT CAST(c.relname AS text), CAST(a.attname AS text), format_type(a.atttypid, "
-    "a.atttypmod), CAST(a.attnotnull AND NOT a.atthasdef AND a.attidentity = '' AS int), 0, "
-    "CAST(c.relnatts AS int) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_attribute a ON "
+    "SELECT CAST(c.relname AS text) AS of_table, CAST(a.attname AS text) AS of_column, "
+    "format_type(a.atttypid, a.atttypmod) AS declared, CAST(a.attnotnull AND NOT a.atthasdef AND "
+    "a.attidentity = '' AS int) AS required, 0 AS keyed, CAST(c.relnatts AS int) AS guard FROM "
+    "pg_catalog.pg_class c JOIN pg_catalog.pg_attribute a ON "
     "a.attrelid = c.oid WHERE lower(c.relname) IN (?, ?, ?) AND "
     "pg_catalog.pg_table_is_visible(c.oid) AND c.relkind IN ('r', 'p', 'v', 'f') AND a.attnum > 0 "
     "AND NOT a.attisdropped ORDER BY c.relname, a.attnum";
 
 static const char mysql_columns[] =
-    "SELECT TABLE_NAME, COLUMN_NAME, COLUMN_TYPE, IS_NULLABLE = 'NO' AND COLUMN_DEFAULT IS NULL "
-    "AND EXTRA NOT LIKE '%auto_increment%', COLUMN_KEY IN ('UNI', 'MUL'), 0 FROM "
+    "SELECT TABLE_NAME AS of_table, COLUMN_NAME AS of_column, COLUMN_TYPE AS declared, IS_NULLABLE "
+    "= 'NO' AND COLUMN_DEFAULT IS NULL AND EXTRA NOT LIKE '%auto_increment%' AS required, "
+    "COLUMN_KEY IN ('UNI', 'MUL') AS keyed, 0 AS guard FROM "
     "information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME IN (?, ?, ?) ORDER "
     "BY TABLE_NAME, ORDINAL_POSITION";
 
 static const char sqlite_columns[] =
-    "SELECT s.name, c.name, c.type, c.\"notnull\" AND c.dflt_value IS NULL AND NOT c.pk, 0, 0 FROM "
+    "SELECT s.name AS of_table, c.name AS of_column, c.type AS declared, c.\"notnull\" AND "
+    "c.dflt_value IS NULL AND NOT c.pk AS required, 0 AS keyed, 0 AS guard FROM "
     "sqlite_schema s, pragma_table_info(s.name) c WHERE lower(s.name) IN (?, ?, ?) AND s.type IN "
     "('table', 'view') ORDER BY s.name, c.cid";
 

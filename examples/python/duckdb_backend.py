@@ -33,7 +33,7 @@ class DuckdbSqlGenerator(millpond.PostgresSqlGenerator):  # but entities are kep
         "column_name AS name, data_type AS type, NOT is_nullable AS notnull, FALSE AS pk, "
         "column_default AS dflt_value, column_index AS cid FROM duckdb_columns()) c "
         "ON c.table_name = s.name",
-        "SELECT value FROM json_each(?)": "SELECT unnest(CAST(? AS text[]))",
+        "SELECT value FROM json_each(?)": "SELECT unnest(CAST(CAST(? AS json) AS text[]))",
         "decimal_text COLLATE decimal": "decimal(38, 9)",
         "sqlite_schema": "sqlite_master",
     }

@@ -344,6 +344,158 @@ describe("A backend in Lua", function()
     end)
   end)
 
+  -- A backend over SQLite whose n-th call from now on stops in a way.
+  local function stopping(way)
+    local inner = support.open("sqlite")
+    local calls = { left = 0 }
+    local function counted(method)
+      return function(raw, ...)
+        calls.left = calls.left - 1
+        if calls.left == 0 then
+          calls.reached = true
+          way(calls)
+        end
+        return raw[method](raw, ...)
+      end
+    end
+    local own = millpond.backend {
+      dialect = "sqlite", can_return = true,
+      convert = function(sql) return sql end,
+      connect = function() return inner:connection() end,
+      execute = counted("execute"), begin = counted("begin"), commit = counted("commit"),
+      rollback = function(raw) return raw:rollback() end,
+      in_transaction = function(raw) return raw:in_transaction() end,
+      close = function(raw) raw:release() end,
+    }
+    return own:create_database {}, calls
+  end
+
+  local function raises()
+    error("the driver's own error", 0)
+  end
+
+  local function waits(calls)
+    calls.waits = true
+    millpond.sleep(600)
+  end
+
+  -- Each way to stop a call: returns whether it was stopped.
+  local function fails(calls, f, conn)
+    local ok, err = pcall(f, conn)
+    assert(ok or err == "the driver's own error", err)
+    return calls.reached, ok
+  end
+
+  local function until_it_waits(calls, f, conn, stop)
+    local ended
+    local work = millpond.spawn(function()
+      ended = { pcall(f, conn) }
+      if not ended[1] then
+        error(ended[2], 0)
+      end
+    end)
+    while not ended and not calls.waits do
+      millpond.sleep(0)
+    end
+    calls.waits = nil
+    if not ended then
+      stop(work)
+    end
+    work:join()
+    return calls.reached
+  end
+
+  local function is_cancelled(calls, f, conn)
+    return until_it_waits(calls, f, conn, function(work) work:cancel() end)
+  end
+
+  local function is_late(calls, f, conn)
+    local _, err = millpond.timeout(0.02, f, conn)
+    assert(not err or err.code == "ETIMEDOUT", err)
+    return calls.reached
+  end
+
+  local function is_closed(calls, f, conn)
+    local co = coroutine.create(f)
+    coroutine.resume(co, conn)
+    while coroutine.status(co) ~= "dead" and not calls.waits do
+      millpond.sleep(0)
+    end
+    calls.waits = nil
+    coroutine.close(co)
+    return calls.reached
+  end
+
+  local changes = {
+    save = function(conn) assert(conn:save_entity("pond", { id = "one", name = "changed" })) end,
+    ["save many"] = function(conn)
+      assert(conn:save_entities("pond", { { id = "one", name = "changed" }, { name = "new" } }))
+    end,
+    transaction = function(conn)
+      assert(conn:transaction(function()
+        return conn:execute("UPDATE pond SET name = 'changed'")
+      end))
+    end,
+    executemany = function(conn)
+      assert(conn:executemany("UPDATE pond SET name = ?", { { "changed" } }))
+    end,
+  }
+
+  for what, stop in pairs { ["fails"] = { raises, fails }, ["is cancelled"] = { waits, is_cancelled },
+    ["is too late"] = { waits, is_late }, ["is closed"] = { waits, is_closed } } do
+    for name, change in pairs(changes) do
+      it(("undoes %s that %s at any step"):format(name, what), function()
+        local db, calls = stopping(stop[1])
+        millpond.run(function()
+          local conn <close> = assert(db:connection())
+          assert(conn:save_entity("pond", { id = "one", name = "mill" }))
+          local step = 0
+          repeat
+            step = step + 1
+            calls.left, calls.reached = step, nil
+            local stopped = stop[2](calls, change, conn)
+            calls.left = 0
+            assert.is_false(conn:in_transaction())
+            local found = conn:execute("SELECT name FROM pond WHERE id = 'one'")[1][1]
+            assert.are.equal(stopped and "mill" or "changed", found)
+          until not stopped
+          assert.is_true(step > 2)
+        end)
+        db:close_pool()
+      end)
+    end
+  end
+
+  it("undoes no more than the call in a transaction of the caller's", function()
+    local db, calls = stopping(raises)
+    millpond.run(function()
+      local conn <close> = assert(db:connection())
+      assert(conn:save_entity("pond", { id = "one", name = "mill" }))
+      assert(conn:begin())
+      assert(conn:execute("UPDATE pond SET name = 'mine'"))
+      local step = 0
+      repeat
+        step = step + 1
+        calls.left, calls.reached = step, nil
+        local stopped = fails(calls, changes["save many"], conn)
+        calls.left = 0
+        assert.is_true(conn:in_transaction())
+        local found = conn:execute("SELECT name FROM pond WHERE id = 'one'")[1][1]
+        assert.are.equal(stopped and "mine" or "changed", found)
+      until not stopped
+      assert(conn:rollback())
+    end)
+    db:close_pool()
+  end)
+
+  it("says what to return where names are missing", function()
+    local db = echo { execute = function() return { { 1 } } end }:create_database {}
+    local conn <close> = assert(db:connection())
+    local _, err = conn:save_entity("pond", { name = "mill" })
+    assert.are.equal("ENOTSUPPORTED", err.code)
+    assert.truthy(err.message:find('columns = {"id", "name"}', 1, true))
+  end)
+
   it("that lacks a function is refused, and one that is given back is of no use", function()
     assert.has_error(function() millpond.backend { connect = print } end)
     local db = echo():create_database {}

@@ -26,11 +26,60 @@ local backend = {}
 local Connection = { __name = "millpond.backend_connection" }
 Connection.__index = Connection
 
-local function check(self)
-  if not self.raw then
-    error(core.error("ESTALE", "this connection was given back to its pool: acquire another"), 3)
+local SAVEPOINT = "millpond_entity" -- of an entity call inside the caller's transaction
+
+-- Undo what was left halfway: all of it, or what came after the savepoint of an entity call.
+local function undo(own, raw, savepoint)
+  if not own.in_transaction(raw) then
+    return true -- the database has rolled it back by itself
+  elseif not savepoint then
+    local ok, err = own.rollback(raw)
+    return err == nil and ok ~= false
   end
-  return self.raw, self.database.backend
+  return own.execute(raw, "ROLLBACK TO SAVEPOINT " .. SAVEPOINT, {})
+    and own.execute(raw, "RELEASE SAVEPOINT " .. SAVEPOINT, {})
+end
+
+local function check_lent(self)
+  if not self.raw then
+    error(core.error("ESTALE", "this connection was given back to its pool: acquire another"), 4)
+  end
+end
+
+local function check(self)
+  check_lent(self)
+  local raw, own, left = self.raw, self.database.backend, self.left
+  if left then
+    self.left = nil
+    self.spoiled = not undo(own, raw, left.savepoint)
+  end
+  if self.spoiled then
+    error(core.error("ECONNLOST", "rolling back failed on this connection: acquire another"), 3)
+  end
+  return raw, own
+end
+
+-- The connection is of no use any more, and is closed when it is given back.
+function Connection:_spoil()
+  self.spoiled = true
+end
+
+-- A scope in which a transaction is open. A coroutine that is closed in it cannot wait for the end
+-- of that: it is undone before whatever comes next on the connection.
+local Scope = {}
+function Scope:__close(err)
+  if not self.over and err == nil and self.connection.raw then
+    self.connection.left = self
+  end
+end
+
+local function scope_of(connection)
+  return setmetatable({ connection = connection }, Scope)
+end
+
+local function leave_scope(scope, ...)
+  scope.over = true
+  return ...
 end
 
 local function limited(seconds, f, ...)
@@ -137,11 +186,19 @@ function Connection:get_version_details()
     or { db_server_version = "unknown", db_driver = own.name or "backend" }
 end
 
-Connection.transaction = core.connection_methods.transaction
+--- Call f(connection, ...) in a transaction: as millpond.Connection:transaction().
+---@param f fun(connection: millpond.BackendConnection, ...: any): any ...
+---@param ... any
+---@return any ...
+function Connection:transaction(f, ...)
+  check(self)
+  local scope <close> = scope_of(self)
+  return leave_scope(scope, core.connection_methods.transaction(self, f, ...))
+end
 
 --- Give the connection back to its pool; an open transaction is rolled back.
 function Connection:release()
-  check(self)
+  check_lent(self)
   self.database:_take_back(self)
 end
 
@@ -187,8 +244,26 @@ local function do_step(self, kind, sql, params)
   return {}
 end
 
-local function drive(self, plan)
-  plan:start(self:in_transaction())
+-- Names are needed for what the plan reads, and a driver may have none.
+local function check_names(rows)
+  if rows[1] and #rows[1] > 0 and not rows.columns then
+    return nil, core.error("ENOTSUPPORTED", "the backend's execute() returned rows without the names "
+      .. "of their columns: return {{1, \"a\"}, columns = {\"id\", \"name\"}}")
+  end
+  return rows
+end
+
+-- What is to be undone in a scope if its work stops now.
+local function note(scope, sql)
+  if sql == "SAVEPOINT " .. SAVEPOINT then
+    scope.savepoint = SAVEPOINT
+  elseif sql == "RELEASE SAVEPOINT " .. SAVEPOINT then
+    scope.savepoint = nil
+  end
+  scope.over = scope.joined and not scope.savepoint
+end
+
+local function run_steps(self, plan, scope)
   while true do
     local kind, sql, params = plan:next()
     if kind == "done" then
@@ -196,12 +271,38 @@ local function drive(self, plan)
     end
     local rows, err = do_step(self, kind, sql, params)
     if rows then
+      rows, err = check_names(rows)
+    end
+    if rows then
       plan:feed(rows, rows.columns, rows.rowcount)
+      note(scope, sql)
     else
       local known = errors.is_error(err) and err or core.error("EOPERATIONAL", tostring(err))
       plan:feed_error(known.code, known.sqlstate, known.message, self:in_transaction())
     end
   end
+end
+
+-- What a function of the backend raises, a cancel among it, leaves nothing of the call behind.
+local function finish_steps(self, scope, ok, ...)
+  if ok then
+    return ...
+  end
+  if not scope.over and self.raw then
+    local undone, done = pcall(undo, self.database.backend, self.raw, scope.savepoint)
+    if not (undone and done) then
+      self:_spoil()
+    end
+  end
+  error((...), 0)
+end
+
+local function drive(self, plan)
+  local scope <close> = scope_of(self)
+  scope.joined = self:in_transaction()
+  scope.over = scope.joined
+  plan:start(scope.joined)
+  return leave_scope(scope, finish_steps(self, scope, pcall(run_steps, self, plan, scope)))
 end
 
 function Connection:_run(plan, timeout)
@@ -340,19 +441,30 @@ end
 function Database:_discard(connection)
   local raw = connection.raw
   connection.raw = nil
-  discard(self, raw)
+  local ok, err = pcall(discard, self, raw)
   if not self.closed then
     serve_next(self)
   end
+  if not ok then
+    error(err, 0)
+  end
+end
+
+local function is_clean(connection)
+  return not connection:in_transaction() or connection:rollback()
 end
 
 function Database:_take_back(connection)
-  local clean = not self.closed
-  if clean and connection:in_transaction() then
-    clean = connection:rollback()
+  local ok, clean = true, false
+  if not self.closed and not connection.spoiled then
+    ok, clean = pcall(is_clean, connection)
   end
-  if not clean then
-    return self:_discard(connection)
+  if not (ok and clean) then
+    self:_discard(connection)
+    if not ok then
+      error(clean, 0)
+    end
+    return
   end
   local raw = connection.raw
   connection.raw = nil

@@ -6,20 +6,35 @@ local errors = require "millpond.errors"
 ---@class millpond.Connection
 local methods = core.connection_methods
 
+-- What is still open is rolled back; the caller has an error already, which is what it must see.
+-- A backend's own connection that cannot do it is not used again.
+local function undo(connection)
+  local ok, done = pcall(function()
+    return not connection:in_transaction() or connection:rollback()
+  end)
+  if connection._spoil and not (ok and done) then
+    connection:_spoil()
+  end
+end
+
 local function finish(connection, ok, ...)
   local first, second = ...
   if not ok or (first == nil and errors.is_error(second)) then
-    connection:rollback() -- fails only if the connection or the transaction is gone already
+    undo(connection)
     if not ok then
       error(first, 0)
     end
     return nil, second
   end
-  local committed, err = connection:commit()
-  if not committed then
-    return nil, err
+  local ended, committed, err = pcall(connection.commit, connection)
+  if ended and committed then
+    return ...
   end
-  return ...
+  undo(connection)
+  if not ended then
+    error(committed, 0)
+  end
+  return nil, err
 end
 
 --- Call f(connection, ...) in a transaction: committed if it returns, rolled back if it raises an
@@ -28,8 +43,11 @@ end
 ---@param ... any
 ---@return any ... what f returned; nil and an error object if that, beginning or committing failed
 function methods:transaction(f, ...)
-  local begun, err = self:begin()
-  if not begun then
+  local ended, begun, err = pcall(self.begin, self)
+  if not ended then -- perhaps after it had begun
+    undo(self)
+    error(begun, 0)
+  elseif not begun then
     return nil, err
   end
   return finish(self, pcall(f, self, ...))

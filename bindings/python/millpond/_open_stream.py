@@ -5,16 +5,10 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from ._answers import as_result
 from ._native import Result
 
 _log = logging.getLogger("millpond.pool")
-
-
-def as_result(answer: Any) -> Result:
-    """What a backend returned for a statement: a Result, rows, or None."""
-    if isinstance(answer, Result):
-        return answer
-    return Result(() if answer is None else [tuple(row) for row in answer])
 
 
 class OpenStream:
@@ -31,7 +25,7 @@ class OpenStream:
     def _took(self, answer: Any) -> Result:
         """A batch that is not full is the last one."""
         result = as_result(answer)
-        self._columns = result.columns
+        self._columns = result.columns or self._columns
         self.over = len(result) < self._batch
         result._more = not self.over
         return result

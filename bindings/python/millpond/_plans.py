@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Callable
 from typing import Any
 
 from . import _native
+from ._answers import check_names
 from ._steps import Steps
+from ._undo import give_up, is_native, undo_quietly
 from .exceptions import Error, UnsupportedError
 from .sql import DIALECTS, SqlGenerator
 
@@ -27,6 +30,7 @@ def entity_schema(generator: SqlGenerator) -> _native.Schema:
 
 def _answer(plan: _native.Plan, result: Any) -> None:
     if isinstance(result, _native.Result):
+        check_names(result, result.columns)
         plan.feed_rows(result.columns, result, result.rowcount)
     else:
         plan.feed_rows((), ())
@@ -37,13 +41,25 @@ def _execute_of(connection: Any) -> Any:
     return getattr(connection, "_execute_raw", connection.execute)
 
 
+def _bindable(connection: Any, params: Any) -> Any:
+    """Lists as JSON, which the library's statements of this dialect take apart, for a driver that
+    can bind no list. Only PostgreSQL's has arrays."""
+    if is_native(connection) or connection.parameter_converter.entity_dialect == "postgres":
+        return params
+    return [_as_json(param) if isinstance(param, list) else param for param in params]
+
+
+def _as_json(values: list[Any]) -> str:
+    return json.dumps(values, ensure_ascii=False, default=str)
+
+
 def _carry_out(connection: Any, step: tuple[int, str, Any, float], pause: Pause) -> Any:
     """Begin a step; what it returns is awaited on an asynchronous connection."""
     kind, sql, params, seconds = step
     if kind == _EXECUTE:
-        return _execute_of(connection)(sql, params)
+        return _execute_of(connection)(sql, _bindable(connection, params))
     if kind == _EXECUTE_MANY:
-        return connection.executemany(sql, params)
+        return connection.executemany(sql, [_bindable(connection, row) for row in params])
     if kind == _BEGIN:
         return connection.begin_transaction()
     if kind == _COMMIT:
@@ -69,21 +85,89 @@ def _apart(connection: Any, step: tuple[int, str, Any, float]) -> Steps[Any]:
         yield other._release()
 
 
+#: Of an entity call inside the caller's transaction.
+_SAVEPOINT = "millpond_entity"
+
+
+class _Halfway:
+    """What is to be undone if an entity call is left now."""
+
+    __slots__ = ("_joined", "_saved", "_sql")
+
+    def __init__(self, joined: bool) -> None:
+        self._joined = joined  # the caller's transaction
+        self._saved = False
+        self._sql = ""
+
+    def begins(self, step: tuple[int, str, Any, float]) -> None:
+        self._sql = step[1]
+
+    def did(self) -> None:
+        if self._sql == f"SAVEPOINT {_SAVEPOINT}":
+            self._saved = True
+        elif self._sql == f"RELEASE SAVEPOINT {_SAVEPOINT}":
+            self._saved = False
+
+    @property
+    def anything(self) -> bool:
+        return self._saved or not self._joined
+
+    @property
+    def savepoint(self) -> str | None:
+        return _SAVEPOINT if self._joined else None
+
+
 def run_plan(connection: Any, plan: _native.Plan, pause: Pause) -> Steps[Any]:
-    """Do what the plan says, and tell it what came of it, until it has its answer."""
-    plan.start((yield connection.in_transaction()))
+    """Do what the plan says, and tell it what came of it, until it has its answer. Whatever else is
+    raised meanwhile, a cancel or a signal, nothing of it is left behind."""
+    joined = yield connection.in_transaction()
+    plan.start(joined)
+    halfway = _Halfway(joined)
+    try:
+        return (yield from _run(connection, plan, pause, halfway))
+    except GeneratorExit:
+        if halfway.anything:
+            give_up(connection, halfway.savepoint)
+        raise
+    except BaseException as error:
+        if halfway.anything:
+            yield from undo_quietly(connection, halfway.savepoint, error)
+        raise
+
+
+def _run(connection: Any, plan: _native.Plan, pause: Pause, halfway: _Halfway) -> Steps[Any]:
+    failure: Exception | None = None
     while (step := plan.next()) is not None:
+        halfway.begins(step)
         try:
             if step[0] == _APART:
                 result = yield from _apart(connection, step)
             else:
                 result = yield _carry_out(connection, step, pause)
-        except Error as error:
-            still_open = yield connection.in_transaction()
-            plan.feed_error(error.code, error.sqlstate, str(error), still_open)
-        else:
             _answer(plan, result)
-    return plan.answer()
+            halfway.did()
+        except Exception as error:
+            failure = error
+            still_open = yield connection.in_transaction()
+            plan.feed_error(*_told(error), still_open)
+    return _outcome(plan, failure)
+
+
+def _told(error: Exception) -> tuple[str, str, str]:
+    """An error as a plan takes it; a driver's own tells it only that the step failed."""
+    if isinstance(error, Error):
+        return error.code, error.sqlstate, str(error)
+    return "EOPERATIONAL", "", str(error)
+
+
+def _outcome(plan: _native.Plan, failure: Exception | None) -> Any:
+    """A driver's own error is raised as ``execute`` raises it."""
+    try:
+        return plan.answer()
+    except Error as error:
+        if failure is None or isinstance(failure, Error) or str(failure) not in str(error):
+            raise
+    raise failure
 
 
 def pause_async(seconds: float) -> Any:

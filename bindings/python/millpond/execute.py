@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import _native
 from ._native import Result
-from ._open_stream import OpenStream, as_result
+from ._answers import read_answer
+from ._open_stream import OpenStream
 from ._plans import entity_schema, pause_async, pause_sync, run_plan
 from ._steps import Steps, run_async, run_sync, to_its_end
+from ._undo import GRACE
 from .exceptions import (
     ArgumentError,
     Error,
@@ -51,8 +53,6 @@ SQLSTATES = {
     "ReadOnlyError": "25006",
 }
 
-#: Seconds that a statement gets to end after it was told to.
-GRACE = 0.7
 INTERRUPT_EVERY = 0.02
 
 
@@ -229,13 +229,13 @@ class _Backend:
         """The statement of the connection's cache, or a new one."""
         lease = self._lease_of()
         if lease is None:
-            return (yield prepare(native))
+            return _prepared((yield prepare(native)), native)
         cache = lease.cache
         key = cache.hash(native)
         found = cache.get(key)
         if found is not None:
             return found[0]
-        statement = yield prepare(native)
+        statement = _prepared((yield prepare(native)), native)
         cache.put(key, statement, native)
         return statement
 
@@ -254,7 +254,7 @@ class _Backend:
             if limit:
                 yield run_limit((yield from self._prepare_steps(prepare, limit)), [])
             statement = yield from self._prepare_steps(prepare, native)
-            return as_result((yield run(statement, native_params)))
+            return (yield from read_answer((yield run(statement, native_params))))
         except Exception as error:
             raise self._translated(error, None) from error.__cause__
 
@@ -267,10 +267,15 @@ class _Backend:
                 self._check_stopping()
                 native, params = self._native_statement(sql, row, tags)
                 statement = yield from self._prepare_steps(prepare, native)
-                answers.append(as_result((yield run(statement, params))))
+                answers.append((yield from read_answer((yield run(statement, params)))))
             except Exception as error:
                 raise self._translated(error, number) from error.__cause__
         return joined(answers)
+
+
+def _prepared(statement: Any, native: str) -> Any:
+    """What a driver that prepares nothing runs is the SQL itself."""
+    return native if statement is None else statement
 
 
 def _called(lease: Lease | None, plan: _native.Plan, steps: Steps[Any]) -> Steps[Any]:
@@ -366,7 +371,13 @@ class AsyncExecute(_Backend):
         return native_sql
 
     async def _execute_statement_async(self, statement: Any, params: Any = None) -> Any:
-        """Run a prepared statement. Returns a :class:`Result`, an iterable of rows, or None."""
+        """Run a prepared statement. Returns what the driver answers with.
+
+        That may be a cursor with ``description`` and ``fetchall()``; an iterable, or asynchronous
+        iterable, of rows that know their columns: dicts, ``sqlite3.Row``, named tuples, records
+        with ``keys()``; a :class:`Result`; None, a number of rows or a command's tag for a
+        statement without rows. Plain tuples do for ``execute`` alone: entity calls and
+        ``row_factory`` need the columns' names, and raise UnsupportedError without them."""
         raise NotImplementedError(
             f"{type(self).__name__} must define _execute_statement_async(statement, params)"
         )
@@ -416,7 +427,8 @@ class AsyncExecute(_Backend):
     ) -> AsyncIterator[Result]:
         """Run a prepared statement and yield its rows, ``batch`` at a time: each a Result with the
         columns' names, and only the last with fewer rows. By default all rows come at once."""
-        yield as_result(await self._execute_statement_async(statement, params))
+        answer = await self._execute_statement_async(statement, params)
+        yield await run_async(read_answer(answer))
 
     async def _stream(
         self,
@@ -622,7 +634,7 @@ class SyncExecute(_Backend):
         return native_sql
 
     def _execute_statement_sync(self, statement: Any, params: Any = None) -> Any:
-        """Run a prepared statement. Returns a :class:`Result`, an iterable of rows, or None."""
+        """Run a prepared statement; as :meth:`AsyncConnection._execute_statement_async`."""
         raise NotImplementedError(
             f"{type(self).__name__} must define _execute_statement_sync(statement, params)"
         )
@@ -654,7 +666,7 @@ class SyncExecute(_Backend):
         self, statement: Any, params: Any = None, batch: int = 1000
     ) -> Iterator[Result]:
         """As :meth:`AsyncConnection._stream_statement_async`."""
-        yield as_result(self._execute_statement_sync(statement, params))
+        yield run_sync(read_answer(self._execute_statement_sync(statement, params)))
 
     def _stream(
         self,

@@ -8,6 +8,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ._answers import check_names
+
 Row = tuple[Any, ...]
 
 #: Takes the columns' names and returns what makes an object of each row.
@@ -35,7 +37,10 @@ def namedtuple_row(columns: Sequence[str]) -> Callable[[Row], Any]:
 
 def shape(rows: Sequence[Row], columns: Sequence[str], factory: RowFactory | None) -> Any:
     """The rows as the factory makes them; as they are without one."""
-    return rows if factory is None else [*map(factory(columns), rows)]
+    if factory is None:
+        return rows
+    check_names(rows, columns)
+    return [*map(factory(columns), rows)]
 
 
 __all__ = ["Row", "RowFactory", "dict_row", "namedtuple_row"]

@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import logging
-from asyncio import CancelledError
 from types import TracebackType
 from typing import Any, Self
 
-from . import _native
-from ._native import Error
-from ._steps import Steps, run_async, run_sync, to_its_end
+from ._steps import Steps, run_async, run_sync
+from ._undo import abandon, undo, undo_quietly
 from .exceptions import MisuseError
-from .execute import GRACE, AsyncExecute
 
 _log = logging.getLogger("millpond.transaction")
-
-
-def _has_coroutines(connection: Any) -> bool:
-    """Those of a backend end with the next cancel; the core's operations end by themselves."""
-    return isinstance(connection, AsyncExecute) and not isinstance(connection, _native.Connection)
 
 
 class _Transaction:
@@ -67,8 +59,8 @@ class _Transaction:
                 yield connection.execute(self._sql.begin)
             else:
                 yield connection.begin_transaction()
-        except CancelledError:
-            yield from self._abandon()
+        except BaseException as error:
+            yield from self._abandon_after(error)
             raise
         try:
             for statement in self._sql.inside:
@@ -108,49 +100,30 @@ class _Transaction:
                 yield self._connection.execute(f"RELEASE SAVEPOINT {self._savepoint}")
             else:
                 yield self._connection.commit_transaction()
-        except CancelledError:
-            yield from self._abandon()
-            raise
-        except Error as failure:
-            if self._savepoint:
-                yield from self._undo_after(failure)
+        except BaseException as error:
+            yield from self._abandon_after(error)
             raise
 
-    def _abandon(self) -> Steps[None]:
-        """The wait for a begin or an end was cancelled, and so would be the next: nobody knows how
-        far it got. What is open is undone, by the core before whatever comes next."""
-        connection = self._connection
-        if _has_coroutines(connection):
-            yield from self._undo()
-        elif self._savepoint:
-            connection.execute(f"ROLLBACK TO SAVEPOINT {self._savepoint}").cancel()
+    def _abandon_after(self, error: BaseException) -> Steps[None]:
+        """Beginning or ending it failed, or was cancelled: what is still open is undone."""
+        if isinstance(error, Exception):
+            yield from undo_quietly(self._connection, self._savepoint, error)
         else:
-            connection.rollback_transaction().cancel()
+            yield from abandon(self._connection, self._savepoint)
 
     def _undo_after(self, error: BaseException | None) -> Steps[None]:
         """The error is what the caller must see, whatever else fails."""
+        if error is None:
+            yield from self._undo()
+            return
         try:
             yield from self._undo()
-        except Error as failure:
-            if error is None:
-                raise
+        except Exception as failure:
+            self._connection._mark_broken()
             _log.warning("rolling back after %s failed: %s", type(error).__name__, failure)
 
     def _undo(self) -> Steps[None]:
-        if _has_coroutines(self._connection):
-            yield to_its_end(run_async(self._undo_steps()), GRACE)
-        else:
-            yield from self._undo_steps()
-
-    def _undo_steps(self) -> Steps[None]:
-        connection = self._connection
-        if not (yield connection.in_transaction()):
-            return  # the database has rolled it back by itself
-        if self._savepoint:
-            yield connection.execute(f"ROLLBACK TO SAVEPOINT {self._savepoint}")
-            yield connection.execute(f"RELEASE SAVEPOINT {self._savepoint}")
-        else:
-            yield connection.rollback_transaction()
+        yield from undo(self._connection, self._savepoint)
 
     def _restore(self) -> Steps[None]:
         """Settings of the session that were made for this transaction must not outlive it."""
