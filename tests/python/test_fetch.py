@@ -1,5 +1,7 @@
 """Rows in other shapes, and progress of long work."""
 
+import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import millpond
@@ -49,6 +51,118 @@ def test_names_that_no_attribute_can_have_are_mended() -> None:
     row = namedtuple_row(["id", "count(*)", "class", "id", "9"])((1, 2, 3, 4, 5))
     assert row._fields == ("id", "count___", "_2", "_3", "_4")
     assert dict_row(["a", "a"])((1, 2)) == {"a": 2}
+
+
+# ---- Shapes on execute and stream, and of a database ---------------------------------------
+
+
+async def test_execute_and_stream_take_a_shape(three: None, conn: Any) -> None:
+    rows = await conn.execute(ALL, row_factory=dict_row)
+    assert rows[0] == {"id": 1, "name": "one"}
+    assert (rows.columns, len(rows)) == (("id", "name"), 3)
+    rows = await conn.execute("SELECT id FROM items WHERE id = ?", (2,), None, row_factory=dict_row)
+    assert rows == [{"id": 2}]
+    names = [row.name async for row in conn.stream(ALL, batch=2, row_factory=namedtuple_row)]
+    assert names == ["one", "two", "three"]
+    assert await conn.execute(ALL) == await conn.execute(ALL, row_factory=None)
+    assert [row async for row in conn.stream(ALL)] == [(1, "one"), (2, "two"), (3, "three")]
+
+
+async def test_a_database_has_a_shape(three: None, db: Any) -> None:
+    db.row_factory = dict_row
+    first = {"id": 1, "name": "one"}
+    async with db.async_connection() as conn:
+        assert (await conn.execute(ALL))[0] == first
+        assert (await conn.fetch_all(ALL))[0] == first
+        assert await conn.fetch_one(ALL) == first
+        assert await conn.fetch_value(ALL) == 1
+        assert await anext(conn.stream(ALL, batch=2)) == first
+        tuples = await conn.fetch_all(ALL, row_factory=millpond.tuple_row)
+        assert tuples == [(1, "one"), (2, "two"), (3, "three")]
+        assert (await conn.execute(ALL, row_factory=namedtuple_row))[0].name == "one"
+        await conn.executemany("UPDATE items SET name = ? WHERE id = ?", [("x", 3), ("y", 2)])
+        await conn.save_entity("shaped", {"id": "a", "name": "b"})
+        assert (await conn.get_entity("shaped", "a"))["name"] == "b"
+        assert await conn.count_entities("shaped") == 1
+        for table in ("shaped", "shaped_meta", "shaped_history"):
+            await conn.execute(f"DROP TABLE {table}")
+    async with db.transaction() as conn:
+        assert await conn.fetch_one(ALL) == first
+    assert await db.health_check() is True
+
+
+def test_a_database_has_a_shape_without_asyncio(three: None, db: Any) -> None:
+    db.row_factory = dict_row
+    first = {"id": 1, "name": "one"}
+    with db.sync_connection() as conn:
+        assert conn.execute(ALL)[0] == first
+        assert conn.fetch_one(ALL) == first
+        assert conn.fetch_value(ALL) == 1
+        assert next(conn.stream(ALL)) == first
+        assert conn.execute(ALL, row_factory=millpond.tuple_row)[0] == (1, "one")
+    assert db.get_sync_connection().fetch_one(ALL) == first
+    db.release_sync_connection()
+
+
+def test_a_shape_is_given_with_the_url() -> None:
+    with millpond.connect("sqlite:///:memory:", row_factory=dict_row) as db:
+        with db.sync_connection() as conn:
+            assert conn.execute("SELECT 1 AS one") == [{"one": 1}]
+    with millpond.SqliteDatabase(database=":memory:", row_factory=dict_row) as db:
+        assert db.row_factory is dict_row
+
+
+# ---- Rows that come ------------------------------------------------------------------------
+
+
+class Source:
+    """An asynchronous generator of rows that notes its end."""
+
+    def __init__(self, count: int, error: Exception | None = None) -> None:
+        self._count, self._error, self.ended = count, error, False
+
+    async def rows(self) -> AsyncIterator[tuple[int, str]]:
+        try:
+            for number in range(self._count):
+                yield number, "x"
+            if self._error:
+                raise self._error
+        finally:
+            self.ended = True
+
+
+async def test_rows_may_come_from_an_asynchronous_generator(items: str, conn: Any) -> None:
+    insert = "INSERT INTO items (id, name) VALUES (?, ?)"
+    steps: list[int] = []
+    result = await conn.executemany(insert, Source(2500).rows(), progress=steps.append)
+    assert (sum(steps), len(steps), result.rowcount) == (2500, 3, 2500)
+    assert await conn.fetch_value("SELECT count(*) FROM items") == 2500
+    assert (await conn.executemany(insert, Source(0).rows())).rowcount == 0
+
+
+async def test_all_or_nothing_of_what_comes(items: str, conn: Any) -> None:
+    insert = "INSERT INTO items (id, name) VALUES (?, ?)"
+    await conn.execute(insert, (2100, "there"))
+    source = Source(2500)
+    with pytest.raises(millpond.UniqueViolationError, match="^row 2100: "):
+        await conn.executemany(insert, source.rows())
+    assert source.ended
+    source = Source(2000, ZeroDivisionError())
+    with pytest.raises(ZeroDivisionError):
+        await conn.executemany(insert, source.rows())
+    assert await conn.in_transaction() is False
+    assert await conn.fetch_value("SELECT count(*) FROM items") == 1
+
+
+async def test_a_source_that_never_ends_is_left_in_time(items: str, conn: Any) -> None:
+    async def endless() -> AsyncIterator[tuple[int, str]]:
+        yield 1, "x"
+        await asyncio.Event().wait()
+
+    insert = "INSERT INTO items (id, name) VALUES (?, ?)"
+    with pytest.raises(millpond.QueryTimeoutError):
+        await conn.executemany(insert, endless(), timeout=0.05)
+    assert await conn.fetch_value("SELECT count(*) FROM items") == 0
 
 
 @pytest.mark.slow

@@ -198,3 +198,75 @@ async def test_a_connection_left_open_is_warned_of(db: Any) -> None:
     messages = [str(w.message) for w in caught if w.category is ResourceWarning]
     assert len(messages) == 1
     assert "a connection was not released: <millpond" in messages[0]
+
+
+# ---- On a connection of its own ----------------------------------------------------------
+
+
+async def test_a_database_lends_a_connection_for_a_transaction(items: str, db: Any) -> None:
+    async with db.transaction() as conn:
+        assert await conn.in_transaction() is True
+        await add(conn, 1)
+    with pytest.raises(ZeroDivisionError):
+        async with db.transaction(isolation="serializable") as conn:
+            await add(conn, 2)
+            raise ZeroDivisionError
+    async with db.transaction(force_rollback=True) as conn:
+        await add(conn, 3)
+    with pytest.raises(millpond.ReadOnlyError):
+        async with db.transaction(read_only=True) as conn:
+            await add(conn, 4)
+    assert (await at_rest(db))["in_use"] == 0
+    async with db.async_connection() as conn:
+        assert await conn.execute("SELECT id FROM items") == [(1,)]
+
+
+def test_so_does_it_without_asyncio(items: str, db: Any) -> None:
+    insert = "INSERT INTO items (id, name) VALUES (?, 'x')"
+    with db.transaction() as conn:
+        conn.execute(insert, (1,))
+    with pytest.raises(ZeroDivisionError), db.transaction() as conn:
+        conn.execute(insert, (2,))
+        raise ZeroDivisionError
+    with db.sync_connection() as conn:
+        assert conn.execute("SELECT id FROM items") == [(1,)]
+
+
+async def test_a_transaction_that_cannot_begin_keeps_no_connection(db: Any) -> None:
+    with pytest.raises(millpond.ArgumentError):
+        async with db.transaction(isolation="none"):
+            pass
+    assert (await at_rest(db))["in_use"] == 0
+    block = db.transaction()
+    async with block:
+        with pytest.raises(millpond.MisuseError, match="is open already"):
+            async with block:
+                pass
+    async with block as conn:  # once it has ended it can be begun anew
+        assert await conn.in_transaction() is True
+    assert (await at_rest(db))["in_use"] == 0
+
+
+async def test_a_commit_that_fails_leaves_no_transaction_open(db: Any, kind: str) -> None:
+    """SQLite keeps it open then, and what was written later would be lost at release."""
+    if kind not in ("sqlite", "postgres"):
+        pytest.skip("no deferred constraints")
+    async with db.async_connection() as conn:
+        for table in ("children", "parents"):
+            await conn.execute(f"DROP TABLE IF EXISTS {table}")
+        await conn.execute("CREATE TABLE parents (id integer PRIMARY KEY)")
+        await conn.execute(
+            "CREATE TABLE children (parent integer REFERENCES parents (id) "
+            "DEFERRABLE INITIALLY DEFERRED)"
+        )
+        if kind == "sqlite":
+            await conn.execute("PRAGMA foreign_keys = ON")
+        with pytest.raises(millpond.ForeignKeyViolationError):
+            async with conn.transaction():
+                await conn.execute("INSERT INTO children VALUES (7)")
+        assert await conn.in_transaction() is False
+        await conn.execute("INSERT INTO parents VALUES (1)")
+    async with db.async_connection() as conn:
+        assert await conn.fetch_value("SELECT count(*) FROM parents") == 1
+        await conn.execute("DROP TABLE children")
+        await conn.execute("DROP TABLE parents")

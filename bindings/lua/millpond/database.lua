@@ -124,6 +124,20 @@ function Database:with_connection(f, ...)
   return f(connection, ...)
 end
 
+--- Call f(connection, ...) in a transaction on a connection that is given back at its end: committed
+--- if it returns, rolled back if it raises an error or returns nil and an error object.
+---@param f fun(connection: millpond.Connection, ...: any): any ...
+---@param ... any
+---@return any ... what f returned; nil and an error object if that, acquiring, beginning or
+--- committing failed
+function Database:transaction(f, ...)
+  local connection <close>, err = self:connection()
+  if not connection then
+    return nil, err
+  end
+  return connection:transaction(f, ...)
+end
+
 ---- Settings ---------------------------------------------------------------------------------
 
 --- Host, port, database, user and password, by these names.

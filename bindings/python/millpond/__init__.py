@@ -42,7 +42,7 @@ from .resilience import (
     retry_with_backoff,
     track_slow_method,
 )
-from .rows import dict_row, namedtuple_row
+from .rows import dict_row, namedtuple_row, tuple_row
 from .sql import MysqlSqlGenerator, PostgresSqlGenerator, SqlGenerator, SqliteSqlGenerator
 
 __all__ = [
@@ -83,5 +83,6 @@ __all__ = [
     "register_serializer",
     "retry_with_backoff",
     "track_slow_method",
+    "tuple_row",
 ]
 __all__ += exceptions.__all__

@@ -1,4 +1,4 @@
-from collections.abc import Awaitable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Any, Self, final
 
 version: str
@@ -54,12 +54,15 @@ class ArrowResult:
     def __len__(self) -> int: ...
 
 class Connection:
+    _row_factory: Callable[[Sequence[str]], Callable[[tuple[Any, ...]], Any]] | None
     async def execute(
         self,
         sql: str,
         params: Sequence[Any] | None = None,
         timeout: float | None = None,
         tags: dict[str, Any] | None = None,
+        *,
+        row_factory: Callable[[Sequence[str]], Callable[[tuple[Any, ...]], Any]] | None = None,
     ) -> Result: ...
     async def executemany(
         self,
@@ -105,6 +108,13 @@ class Connection:
         timeout: float | None = None,
         tags: dict[str, Any] | None = None,
     ) -> Result: ...
+    async def _execute_plain(
+        self,
+        sql: str,
+        params: Sequence[Any] | None = None,
+        timeout: float | None = None,
+        tags: dict[str, Any] | None = None,
+    ) -> Result: ...
     def _entity(self, *args: Any) -> Awaitable[Any]: ...
     @property
     def _pool(self) -> Pool | None: ...
@@ -117,12 +127,15 @@ class Connection:
     def id(self) -> int: ...
 
 class SyncConnection:
+    _row_factory: Callable[[Sequence[str]], Callable[[tuple[Any, ...]], Any]] | None
     def execute(
         self,
         sql: str,
         params: Sequence[Any] | None = None,
         timeout: float | None = None,
         tags: dict[str, Any] | None = None,
+        *,
+        row_factory: Callable[[Sequence[str]], Callable[[tuple[Any, ...]], Any]] | None = None,
     ) -> Result: ...
     def executemany(
         self,
@@ -155,6 +168,13 @@ class SyncConnection:
     ) -> Result: ...
     def _fetch(self, timeout: float | None, /) -> Result: ...
     def _execute_raw(
+        self,
+        sql: str,
+        params: Sequence[Any] | None = None,
+        timeout: float | None = None,
+        tags: dict[str, Any] | None = None,
+    ) -> Result: ...
+    def _execute_plain(
         self,
         sql: str,
         params: Sequence[Any] | None = None,

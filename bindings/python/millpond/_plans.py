@@ -38,7 +38,7 @@ def _answer(plan: _native.Plan, result: Any) -> None:
 
 def _execute_of(connection: Any) -> Any:
     """Its execute(), with JSON as text where it can be had so."""
-    return getattr(connection, "_execute_raw", connection.execute)
+    return getattr(connection, "_execute_raw", connection._execute_plain)
 
 
 def _bindable(connection: Any, params: Any) -> Any:

@@ -23,6 +23,7 @@ from ._breakers import Breakers
 from ._open_stream import OpenStream
 from ._plans import entity_schema
 from ._steps import to_its_end
+from ._undo import GRACE
 from .circuit import Guard
 from .exceptions import (
     AcquireTimeoutError,
@@ -34,9 +35,10 @@ from .exceptions import (
     StaleConnectionError,
     UnsupportedError,
 )
-from .execute import GRACE, INTERRUPT_EVERY
+from .execute import INTERRUPT_EVERY
 from .pool import ConnectionPool
 from .resilience import StatementCache
+from .rows import RowFactory
 from .timings import Timings
 
 if TYPE_CHECKING:
@@ -64,6 +66,7 @@ class Lease:
         "process",
         "raw",
         "released",
+        "row_factory",
         "running",
         "since",
         "stack",
@@ -96,6 +99,7 @@ class Lease:
         self.stopping = False  # a statement of several rows
         self.in_transaction = False  # by begin_transaction()
         self.stream: OpenStream | None = None
+        self.row_factory: RowFactory | None = None  # of the database that acquired it
 
     def check(self) -> None:
         """Raises if the connection must not be used, or not here."""

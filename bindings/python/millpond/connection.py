@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Coroutine, Sequence
+from collections.abc import AsyncIterable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from . import _native
@@ -11,7 +11,7 @@ from ._plans import entity_schema, pause_async, pause_sync, run_plan
 from ._steps import run_async, run_sync
 from .entity import AsyncEntityMethods, SyncEntityMethods
 from .fetch import AsyncFetch, SyncFetch, Tags
-from .progress import Progress, executemany_in_pieces
+from .progress import Progress, executemany_as_they_come, executemany_in_pieces
 from .rows import Row
 from .sql import (
     MysqlSqlGenerator,
@@ -129,13 +129,14 @@ class _NativeAsyncConnection(_native.Connection, AsyncConnection):
     def parameter_converter(self) -> SqlGenerator:
         return self._generator
 
+    _execute_plain = _native.Connection._execute_plain
     # Natively these return awaitables at once; the abstract class only knows coroutines.
     if TYPE_CHECKING:
 
         async def executemany(
             self,
             sql: str,
-            param_list: Sequence[Sequence[Any]],
+            param_list: Sequence[Sequence[Any]] | AsyncIterable[Sequence[Any]],
             timeout: float | None = None,
             tags: Tags = None,
             *,
@@ -160,6 +161,8 @@ class _NativeAsyncConnection(_native.Connection, AsyncConnection):
             *,
             progress: Progress | None = None,
         ) -> Coroutine[Any, Any, _native.Result]:
+            if hasattr(param_list, "__aiter__"):
+                return executemany_as_they_come(self, sql, param_list, timeout, tags, progress)
             if progress is None:
                 return _native.Connection.executemany(self, sql, param_list, timeout, tags)
             return run_async(executemany_in_pieces(self, sql, param_list, timeout, tags, progress))

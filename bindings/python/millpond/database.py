@@ -27,8 +27,10 @@ from .hooks import Hook
 from .liveness import acquire_tested, acquire_tested_sync, check_health, passes_sync
 from .pool import ConnectionPool
 from .pool_manager import PoolManager, _Entry
+from .rows import RowFactory
 from .slow import overridable
 from .sql import SqlGenerator
+from .transaction import DatabaseTransaction
 
 
 def _with_generator(own: type[Any], generator: Any) -> type[Any]:
@@ -42,6 +44,7 @@ class ConnectionManager(DatabaseConfig, PoolManager):
 
     Args:
         config: the database's configuration; or the keyword arguments of DatabaseConfig.
+        row_factory: the shape of rows; see the attribute.
 
     Raises:
         ArgumentError: the configuration is incomplete, or has what this database does not know.
@@ -68,7 +71,19 @@ class ConnectionManager(DatabaseConfig, PoolManager):
             if own and own._generator is not cls.sql_generator:
                 setattr(cls, name, _with_generator(own, cls.sql_generator))
 
-    def __init__(self, config: DatabaseConfig | None = None, **settings: Any) -> None:
+    #: The shape of rows, on all connections that this object acquires: as ``row_factory`` of
+    #: :meth:`AsyncConnection.fetch_all`. None: tuples. Entities stay dicts.
+    row_factory: RowFactory | None = None
+
+    def __init__(
+        self,
+        config: DatabaseConfig | None = None,
+        *,
+        row_factory: RowFactory | None = None,
+        **settings: Any,
+    ) -> None:
+        if row_factory is not None:
+            self.row_factory = row_factory
         if config is None:
             super().__init__(**settings)
         elif not isinstance(config, DatabaseConfig):
@@ -84,9 +99,9 @@ class ConnectionManager(DatabaseConfig, PoolManager):
         self._pool()
 
     @classmethod
-    def from_url(cls, url: str, **settings: Any) -> Self:
+    def from_url(cls, url: str, *, row_factory: RowFactory | None = None, **settings: Any) -> Self:
         """The database of a URL, not yet connected: see :meth:`DatabaseConfig.from_url`."""
-        return cls(DatabaseConfig.from_url(url, **settings))
+        return cls(DatabaseConfig.from_url(url, **settings), row_factory=row_factory)
 
     @classmethod
     def _check_kind(cls, url_driver: str | None) -> None:
@@ -231,6 +246,8 @@ class ConnectionManager(DatabaseConfig, PoolManager):
             connection = await self._pool().acquire(timeout)
         if self._hooks.any:
             await self._hooks.welcome(connection)
+        if self.row_factory is not None:
+            connection._row_factory = self.row_factory
         return connection
 
     async def release_async_connection(self, async_conn: AsyncConnection) -> None:
@@ -253,7 +270,7 @@ class ConnectionManager(DatabaseConfig, PoolManager):
         self, timeout: float | None = None
     ) -> contextlib.AbstractAsyncContextManager[AsyncConnection]:
         """``async with db.async_connection() as conn:`` acquires, and releases at the end."""
-        if self._hooks.any or self._tests:
+        if self._hooks.any or self._tests or self.row_factory is not None:
             return self._lend_async(timeout)
         pool = self._pool()
         loan: contextlib.AbstractAsyncContextManager[AsyncConnection] = (
@@ -301,6 +318,30 @@ class ConnectionManager(DatabaseConfig, PoolManager):
             connection.close()
             connection._release()
 
+    def transaction(
+        self,
+        isolation: str | None = None,
+        read_only: bool = False,
+        *,
+        force_rollback: bool = False,
+        timeout: float | None = None,
+    ) -> DatabaseTransaction:
+        """A connection with a transaction open on it, for one block::
+
+            async with db.transaction() as conn: ...
+            with db.transaction() as conn: ...
+
+        It commits at the end, or rolls back if an exception leaves the block; then the connection
+        is released.
+
+        Args:
+            isolation, read_only, force_rollback: as for :meth:`AsyncConnection.transaction`.
+            timeout: seconds to wait for a free connection; as for get_async_connection().
+
+        Raises: on entering what ``get_async_connection`` and ``AsyncConnection.transaction`` raise.
+        """
+        return DatabaseTransaction(self, (isolation, read_only, force_rollback), timeout)
+
     def sync_connection(
         self, timeout: float | None = None
     ) -> contextlib.AbstractContextManager[SyncConnection]:
@@ -328,6 +369,8 @@ class ConnectionManager(DatabaseConfig, PoolManager):
             connection = self._pool().acquire_sync(timeout)
         if self._hooks.any:
             self._hooks.welcome_sync(connection)
+        if self.row_factory is not None:
+            connection._row_factory = self.row_factory
         return connection
 
     # ---- Hooks ---------------------------------------------------------------------------
@@ -451,11 +494,14 @@ class DatabaseFactory:
         DatabaseFactory._classes[name.lower()] = database
 
     @staticmethod
-    def from_url(url: str, **settings: Any) -> ConnectionManager:
+    def from_url(
+        url: str, *, row_factory: RowFactory | None = None, **settings: Any
+    ) -> ConnectionManager:
         """The database of a URL, not yet connected.
 
         Args:
             url: see :meth:`DatabaseConfig.from_url`; its scheme is the database's type.
+            row_factory: the shape of rows, see :attr:`ConnectionManager.row_factory`.
             **settings: arguments of DatabaseConfig; they win over the URL's.
 
         Raises: as :meth:`DatabaseConfig.from_url` and :meth:`DatabaseFactory.create_database`.
@@ -463,7 +509,10 @@ class DatabaseFactory:
         if isinstance(url, str):  # an unknown kind of database is what is wrong first
             DatabaseFactory._class_of(_native.parse_url(url)["driver"])
         config = DatabaseConfig.from_url(url, **settings)
-        return DatabaseFactory._class_of(config._url_driver)(config)
+        made = DatabaseFactory._class_of(config._url_driver)(config)
+        if row_factory is not None:
+            made.row_factory = row_factory
+        return made
 
     @staticmethod
     def _class_of(db_type: str | None) -> type[ConnectionManager]:
@@ -473,7 +522,9 @@ class DatabaseFactory:
         return known[db_type.lower()]
 
 
-def connect(url: str, **settings: Any) -> ConnectionManager:
+def connect(
+    url: str, *, row_factory: RowFactory | None = None, **settings: Any
+) -> ConnectionManager:
     """The database of a URL. It connects when the first connection is wanted::
 
         db = millpond.connect("postgres://me:secret@localhost/shop")
@@ -484,13 +535,14 @@ def connect(url: str, **settings: Any) -> ConnectionManager:
 
     Args:
         url: see :meth:`DatabaseConfig.from_url`.
+        row_factory: the shape of rows, see :attr:`ConnectionManager.row_factory`.
         **settings: arguments of DatabaseConfig; they win over the URL's.
 
     Raises:
         ArgumentError: (a ValueError) the URL cannot be read, or settings are wrong.
         DriverNotBuiltError: this build of millpond lacks the driver.
     """
-    return DatabaseFactory.from_url(url, **settings)
+    return DatabaseFactory.from_url(url, row_factory=row_factory, **settings)
 
 
 def is_environment_async() -> bool:

@@ -12,12 +12,20 @@ import functools
 import math
 import threading
 import types
-from collections.abc import AsyncIterator, Awaitable, Coroutine, Generator, Iterator, Sequence
+from collections.abc import (
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Coroutine,
+    Generator,
+    Iterator,
+    Sequence,
+)
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import _native
-from ._native import Result
 from ._answers import read_answer
+from ._native import Result
 from ._open_stream import OpenStream
 from ._plans import entity_schema, pause_async, pause_sync, run_plan
 from ._steps import Steps, run_async, run_sync, to_its_end
@@ -31,7 +39,8 @@ from .exceptions import (
     SqlSyntaxError,
     UnsupportedError,
 )
-from .progress import Progress, executemany_in_pieces, joined
+from .progress import Progress, executemany_as_they_come, executemany_in_pieces, joined
+from .rows import RowFactory, reshape
 
 if TYPE_CHECKING:
     from .backend import Lease
@@ -140,6 +149,18 @@ class _Backend:
     def _lease_of(self) -> Lease | None:
         """How the connection was acquired; None for one that was made by hand."""
         return getattr(self, "_lease", None)
+
+    @property
+    def _row_factory(self) -> RowFactory | None:
+        """The database's, for the rows of statements."""
+        lease = self._lease_of()
+        return None if lease is None else lease.row_factory
+
+    @_row_factory.setter
+    def _row_factory(self, factory: RowFactory | None) -> None:
+        lease = self._lease_of()
+        if lease is not None:
+            lease.row_factory = factory
 
     @property
     def id(self) -> int:
@@ -383,7 +404,13 @@ class AsyncExecute(_Backend):
         )
 
     async def execute(
-        self, sql: str, params: Params = None, timeout: float | None = None, tags: Tags = None
+        self,
+        sql: str,
+        params: Params = None,
+        timeout: float | None = None,
+        tags: Tags = None,
+        *,
+        row_factory: RowFactory | None = None,
     ) -> Result:
         """Execute one statement.
 
@@ -392,6 +419,7 @@ class AsyncExecute(_Backend):
             params: tuple or list, one value for each placeholder.
             timeout: seconds for the whole call, the database's work included. None: the config's.
             tags: dict, sent as a comment in the statement.
+            row_factory: the shape of a row; as for :meth:`fetch_all`.
 
         Returns a list of tuples with the attributes ``columns`` (tuple of str), ``rowcount`` (int)
         and ``lastrowid`` (int or None).
@@ -403,6 +431,20 @@ class AsyncExecute(_Backend):
             UnknownOutcomeError: the connection was lost when it might have had one.
             What the database answers.
         """
+        rows = await self._execute_plain(sql, params, timeout, tags)
+        return reshape(rows, row_factory or self._row_factory)  # type: ignore[no-any-return]
+
+    async def _execute_shaped(
+        self, *args: Any, row_factory: RowFactory | None = None, **keywords: Any
+    ) -> Result:
+        """``execute`` of a native connection, where rows are to be no tuples."""
+        rows = await self._execute_plain(*args, **keywords)
+        return reshape(rows, row_factory or self._row_factory)  # type: ignore[no-any-return]
+
+    async def _execute_plain(
+        self, sql: str, params: Params = None, timeout: float | None = None, tags: Tags = None
+    ) -> Result:
+        """``execute`` with rows as tuples."""
         self._check_lease()
         seconds = self._seconds(timeout)
         limit = self.parameter_converter.get_timeout_sql(seconds)  # type: ignore[attr-defined]
@@ -442,7 +484,7 @@ class AsyncExecute(_Backend):
         _check_batch(batch)
         lease = self._check_lease()
         if lease is None:
-            return await self.execute(sql, params, timeout, tags)
+            return await self._execute_plain(sql, params, timeout, tags)
         seconds = self._seconds(timeout)
         limit = self.parameter_converter.get_timeout_sql(seconds)  # type: ignore[attr-defined]
 
@@ -498,7 +540,7 @@ class AsyncExecute(_Backend):
     async def executemany(
         self,
         sql: str,
-        param_list: Sequence[Sequence[Any]],
+        param_list: Sequence[Sequence[Any]] | AsyncIterable[Sequence[Any]],
         timeout: float | None = None,
         tags: Tags = None,
         *,
@@ -509,7 +551,8 @@ class AsyncExecute(_Backend):
 
         Args:
             sql, timeout, tags: as for ``execute``; the timeout is for the whole call.
-            param_list: list of tuples or lists.
+            param_list: list of tuples or lists, or an asynchronous iterable of them, of which no
+                more than 1,000 are in memory. It is closed at the end.
             progress: called with a number of rows whenever so many more are done, such as the
                 ``update`` of a tqdm bar. An open transaction gets a savepoint then.
 
@@ -518,6 +561,8 @@ class AsyncExecute(_Backend):
         Raises: what ``execute`` raises.
         """
         self._check_lease()
+        if isinstance(param_list, AsyncIterable):
+            return await executemany_as_they_come(self, sql, param_list, timeout, tags, progress)
         _check_rows(param_list)
         if progress is not None:
             steps = executemany_in_pieces(self, sql, param_list, timeout, tags, progress)
@@ -640,9 +685,29 @@ class SyncExecute(_Backend):
         )
 
     def execute(
-        self, sql: str, params: Params = None, timeout: float | None = None, tags: Tags = None
+        self,
+        sql: str,
+        params: Params = None,
+        timeout: float | None = None,
+        tags: Tags = None,
+        *,
+        row_factory: RowFactory | None = None,
     ) -> Result:
         """Execute one statement; as :meth:`AsyncConnection.execute`."""
+        rows = self._execute_plain(sql, params, timeout, tags)
+        return reshape(rows, row_factory or self._row_factory)  # type: ignore[no-any-return]
+
+    def _execute_shaped(
+        self, *args: Any, row_factory: RowFactory | None = None, **keywords: Any
+    ) -> Result:
+        """As :meth:`AsyncConnection._execute_shaped`."""
+        rows = self._execute_plain(*args, **keywords)
+        return reshape(rows, row_factory or self._row_factory)  # type: ignore[no-any-return]
+
+    def _execute_plain(
+        self, sql: str, params: Params = None, timeout: float | None = None, tags: Tags = None
+    ) -> Result:
+        """``execute`` with rows as tuples."""
         self._check_lease()
         seconds = self._seconds(timeout)
         limit = self.parameter_converter.get_timeout_sql(seconds)  # type: ignore[attr-defined]
@@ -680,7 +745,7 @@ class SyncExecute(_Backend):
         _check_batch(batch)
         lease = self._check_lease()
         if lease is None:
-            return self.execute(sql, params, timeout, tags)
+            return self._execute_plain(sql, params, timeout, tags)
         seconds = self._seconds(timeout)
         limit = self.parameter_converter.get_timeout_sql(seconds)  # type: ignore[attr-defined]
 

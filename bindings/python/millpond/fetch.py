@@ -30,12 +30,14 @@ class AsyncFetch(AsyncExecute):
             sql, params, timeout (seconds), tags: as for ``execute``.
             row_factory: the shape of a row: ``millpond.dict_row``, ``millpond.namedtuple_row``, or
                 a function that takes the columns' names and returns a function of a row's tuple.
-                None: tuples.
+                None: the database's ``row_factory``, or tuples.
 
         Raises: what ``execute`` raises.
         """
-        rows = await self.execute(sql, params, timeout, tags)
-        return shape(rows, rows.columns, row_factory)  # type: ignore[no-any-return]
+        factory = row_factory or self._row_factory
+        run = self._execute_plain if factory else self.execute
+        rows = await run(sql, params, timeout, tags)
+        return shape(rows, rows.columns, factory)  # type: ignore[no-any-return]
 
     async def fetch_one(
         self,
@@ -48,15 +50,18 @@ class AsyncFetch(AsyncExecute):
     ) -> Any:
         """The first row, or None where there is none. The others are read and dropped: write
         ``LIMIT 1`` where there may be many. Arguments and errors: as ``fetch_all``."""
-        rows = await self.execute(sql, params, timeout, tags)
-        return shape(rows[:1], rows.columns, row_factory)[0] if rows else None
+        factory = row_factory or self._row_factory
+        run = self._execute_plain if factory else self.execute
+        rows = await run(sql, params, timeout, tags)
+        return shape(rows[:1], rows.columns, factory)[0] if rows else None
 
     async def fetch_value(
         self, sql: str, params: Params = None, timeout: float | None = None, tags: Tags = None
     ) -> Any:
         """The first column of the first row, or None where there is no row. Arguments and errors:
         as ``execute``."""
-        rows = await self.execute(sql, params, timeout, tags)
+        run = self._execute_plain if self._row_factory else self.execute
+        rows = await run(sql, params, timeout, tags)
         return rows[0][0] if rows else None
 
     def stream(
@@ -66,18 +71,22 @@ class AsyncFetch(AsyncExecute):
         batch: int = 1000,
         timeout: float | None = None,
         tags: Tags = None,
+        *,
+        row_factory: RowFactory | None = None,
     ) -> AsyncStream:
         """The rows of a statement one by one: ``async for row in conn.stream(sql): ...``.
 
         Args:
             sql, params, tags: as for ``execute``.
+            row_factory: as for ``fetch_all``.
             batch: rows that are read from the database at a time.
             timeout: seconds for each batch. None: the config's.
         While the stream is open, other statements on this connection raise MisuseError. Leaving the
         loop early ends the stream before the next statement. Raises what ``execute`` raises, when
         the first or a later batch is read.
         """
-        return AsyncStream(self, batch, (sql, params, timeout, tags))
+        factory = row_factory or self._row_factory
+        return AsyncStream(self, batch, (sql, params, timeout, tags), factory)
 
     def transaction(
         self,
@@ -120,8 +129,10 @@ class SyncFetch(SyncExecute):
         row_factory: RowFactory | None = None,
     ) -> list[Any]:
         """All rows of a statement; as :meth:`AsyncConnection.fetch_all`."""
-        rows = self.execute(sql, params, timeout, tags)
-        return shape(rows, rows.columns, row_factory)  # type: ignore[no-any-return]
+        factory = row_factory or self._row_factory
+        run = self._execute_plain if factory else self.execute
+        rows = run(sql, params, timeout, tags)
+        return shape(rows, rows.columns, factory)  # type: ignore[no-any-return]
 
     def fetch_one(
         self,
@@ -133,14 +144,17 @@ class SyncFetch(SyncExecute):
         row_factory: RowFactory | None = None,
     ) -> Any:
         """The first row, or None; as :meth:`AsyncConnection.fetch_one`."""
-        rows = self.execute(sql, params, timeout, tags)
-        return shape(rows[:1], rows.columns, row_factory)[0] if rows else None
+        factory = row_factory or self._row_factory
+        run = self._execute_plain if factory else self.execute
+        rows = run(sql, params, timeout, tags)
+        return shape(rows[:1], rows.columns, factory)[0] if rows else None
 
     def fetch_value(
         self, sql: str, params: Params = None, timeout: float | None = None, tags: Tags = None
     ) -> Any:
         """The first column of the first row, or None; as :meth:`AsyncConnection.fetch_value`."""
-        rows = self.execute(sql, params, timeout, tags)
+        run = self._execute_plain if self._row_factory else self.execute
+        rows = run(sql, params, timeout, tags)
         return rows[0][0] if rows else None
 
     def stream(
@@ -150,10 +164,13 @@ class SyncFetch(SyncExecute):
         batch: int = 1000,
         timeout: float | None = None,
         tags: Tags = None,
+        *,
+        row_factory: RowFactory | None = None,
     ) -> SyncStream:
         """The rows of a statement one by one: ``for row in conn.stream(sql): ...``; arguments and
         rules are those of the asynchronous class."""
-        return SyncStream(self, batch, (sql, params, timeout, tags))
+        factory = row_factory or self._row_factory
+        return SyncStream(self, batch, (sql, params, timeout, tags), factory)
 
     def transaction(
         self,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator, Sequence
 from typing import Any
 
 from ._native import Result
@@ -85,6 +86,61 @@ def executemany_in_pieces(
         raise
     yield from transaction._exit(None)
     return joined(answers)
+
+
+async def _pieces_of(rows: AsyncIterable[Sequence[Any]]) -> AsyncIterator[list[Sequence[Any]]]:
+    """What an asynchronous iterable gives, in runs of at most PIECE rows."""
+    piece: list[Sequence[Any]] = []
+    async for row in rows:
+        piece.append(row)
+        if len(piece) == PIECE:
+            yield piece
+            piece = []
+    if piece:
+        yield piece
+
+
+async def _write_as_they_come(
+    connection: Any,
+    sql: str,
+    rows: AsyncIterable[Sequence[Any]],
+    deadline: Deadline,
+    tags: Any,
+    progress: Progress | None,
+) -> Result:
+    answers: list[Result] = []
+    before = 0
+    async with connection.transaction():
+        async for piece in _pieces_of(rows):
+            with renumber(before):
+                answers.append(await connection.executemany(sql, piece, deadline.left(), tags))
+            before += len(piece)
+            if progress is not None:
+                progress(len(piece))
+    return joined(answers)
+
+
+async def executemany_as_they_come(
+    connection: Any,
+    sql: str,
+    rows: AsyncIterable[Sequence[Any]],
+    timeout: float | None,
+    tags: Any,
+    progress: Progress | None,
+) -> Result:
+    """``executemany``, all or nothing, of rows that an asynchronous iterable gives: no more than
+    PIECE of them are in memory. It is closed at the end, if it can be."""
+    deadline = Deadline(timeout)
+    try:
+        async with asyncio.timeout(timeout) as scope:
+            return await _write_as_they_come(connection, sql, rows, deadline, tags, progress)
+    except TimeoutError as error:
+        if not scope.expired() or isinstance(error, Error):
+            raise
+        raise QueryTimeoutError(f"the call took longer than its timeout of {timeout} s") from error
+    finally:
+        if hasattr(rows, "aclose"):
+            await rows.aclose()
 
 
 def joined(answers: list[Result]) -> Result:

@@ -16,6 +16,11 @@ Row = tuple[Any, ...]
 RowFactory = Callable[[Sequence[str]], Callable[[Row], Any]]
 
 
+def tuple_row(columns: Sequence[str]) -> Callable[[Row], Row]:
+    """Rows as they are, where a database's ``row_factory`` says otherwise."""
+    return lambda row: row
+
+
 def dict_row(columns: Sequence[str]) -> Callable[[Row], dict[str, Any]]:
     """Rows as dicts by column name; of columns with one name the last counts."""
     names = tuple(columns)
@@ -43,4 +48,11 @@ def shape(rows: Sequence[Row], columns: Sequence[str], factory: RowFactory | Non
     return [*map(factory(columns), rows)]
 
 
-__all__ = ["Row", "RowFactory", "dict_row", "namedtuple_row"]
+def reshape(rows: Any, factory: RowFactory | None) -> Any:
+    """The same of a Result, in place: it stays one."""
+    if factory is not None:
+        rows[:] = shape(rows, rows.columns, factory)
+    return rows
+
+
+__all__ = ["Row", "RowFactory", "dict_row", "namedtuple_row", "tuple_row"]

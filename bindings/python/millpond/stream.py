@@ -9,6 +9,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from . import _native
+from ._answers import check_names
+from .rows import RowFactory
 
 if TYPE_CHECKING:
     from typing import Self
@@ -20,9 +22,11 @@ Arguments = tuple[str, Any, float | None, dict[str, Any] | None]
 class _Batches:
     """What both kinds of stream know: the batch that is being read, and whether more follow."""
 
-    __slots__ = ("_arguments", "_begun", "_open", "_rows", "_size", "columns")
+    __slots__ = ("_arguments", "_begun", "_factory", "_make", "_open", "_rows", "_size", "columns")
 
-    def __init__(self, size: int, arguments: Arguments) -> None:
+    def __init__(self, size: int, arguments: Arguments, factory: RowFactory | None) -> None:
+        self._factory = factory
+        self._make: Any = None  # of the factory, once the columns are known
         self._size = size
         self._arguments = arguments
         self._begun = False
@@ -34,6 +38,11 @@ class _Batches:
         self._open = batch._more
         self._rows = iter(batch)
         self.columns = batch.columns
+        if self._factory is not None:
+            check_names(batch, batch.columns)
+            if self._make is None:
+                self._make = self._factory(batch.columns)
+            self._rows = map(self._make, batch)
 
     def _forget(self) -> bool:
         """True if the database must be told."""
@@ -53,8 +62,10 @@ class AsyncStream(_Batches, AsyncIterator[Row]):
 
     __slots__ = ("_connection",)
 
-    def __init__(self, connection: Any, size: int, arguments: Arguments) -> None:
-        super().__init__(size, arguments)
+    def __init__(
+        self, connection: Any, size: int, arguments: Arguments, factory: RowFactory | None = None
+    ) -> None:
+        super().__init__(size, arguments, factory)
         self._connection = connection
 
     def __aiter__(self) -> Self:
@@ -120,8 +131,10 @@ class SyncStream(_Batches, Iterator[Row]):
 
     __slots__ = ("_connection",)
 
-    def __init__(self, connection: Any, size: int, arguments: Arguments) -> None:
-        super().__init__(size, arguments)
+    def __init__(
+        self, connection: Any, size: int, arguments: Arguments, factory: RowFactory | None = None
+    ) -> None:
+        super().__init__(size, arguments, factory)
         self._connection = connection
 
     def __iter__(self) -> Self:

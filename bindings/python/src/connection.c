@@ -46,6 +46,7 @@ int native_lease_traverse(PyObject *object, visitproc visit, void *arg)
     Py_VISIT(self->loop);
     Py_VISIT(self->pool);
     Py_VISIT(self->undo);
+    Py_VISIT(self->row_factory);
     return 0;
 }
 
@@ -78,6 +79,7 @@ void native_lease_dealloc(PyObject *object)
     native_origin_free(self->origin);
     pond_schema_release(self->schema);
     Py_CLEAR(self->undo);
+    Py_CLEAR(self->row_factory);
     Py_CLEAR(self->loop);
     Py_CLEAR(self->pool);
     type->tp_free(object);
@@ -147,6 +149,29 @@ static int undoes(const native_call *call)
     return call->sql_size >= 8 && strncasecmp(call->sql, "ROLLBACK", 8) == 0;
 }
 
+int native_wants_shape(const native_connection *self, PyObject *keywords)
+{
+    if (self->row_factory && self->row_factory != Py_None)
+        return 1;
+    PyObject *wanted = self->state->str_row_factory;
+    for (Py_ssize_t i = 0; keywords && i < PyTuple_GET_SIZE(keywords); i++) {
+        PyObject *key = PyTuple_GET_ITEM(keywords, i);
+        if (key == wanted || PyUnicode_Compare(key, wanted) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+PyObject *native_shaped(PyObject *object, PyObject *const *args, Py_ssize_t count,
+                        PyObject *keywords)
+{
+    native_state *state = ((native_connection *)object)->state;
+    PyObject *method = PyObject_GetAttr(object, state->str_execute_shaped);
+    PyObject *made = method ? PyObject_Vectorcall(method, args, (size_t)count, keywords) : NULL;
+    Py_XDECREF(method);
+    return made;
+}
+
 static PyObject *execute_as(native_op_kind kind, PyObject *object, PyObject *const *args,
                             Py_ssize_t count, PyObject *keywords)
 {
@@ -175,6 +200,14 @@ static PyObject *execute_as(native_op_kind kind, PyObject *object, PyObject *con
 
 static PyObject *connection_execute(PyObject *object, PyObject *const *args, Py_ssize_t count,
                                     PyObject *keywords)
+{
+    if (native_wants_shape((native_connection *)object, keywords))
+        return native_shaped(object, args, count, keywords);
+    return execute_as(NATIVE_OP_RESULT, object, args, count, keywords);
+}
+
+static PyObject *connection_execute_plain(PyObject *object, PyObject *const *args, Py_ssize_t count,
+                                          PyObject *keywords)
 {
     return execute_as(NATIVE_OP_RESULT, object, args, count, keywords);
 }
@@ -341,7 +374,8 @@ static PyObject *connection_id(PyObject *object, void *unused)
 
 static PyMethodDef connection_methods[] = {
     {"execute", FAST(connection_execute),
-     "execute($self, sql, params=None, timeout=None, tags=None)\n--\n\nExecute one statement."},
+     "execute($self, sql, params=None, timeout=None, tags=None, *, row_factory=None)\n--\n\n"
+     "Execute one statement."},
     {"executemany", FAST(connection_executemany),
      "executemany($self, sql, param_list, timeout=None, tags=None)\n--\n\n"
      "Execute it for each row."},
@@ -359,6 +393,7 @@ static PyMethodDef connection_methods[] = {
     {"get_version_details", connection_version, METH_NOARGS,
      "get_version_details($self)\n--\n\nVersions of server and driver."},
     {"_execute_raw", FAST(connection_execute_raw), "As execute(), with JSON as text."},
+    {"_execute_plain", FAST(connection_execute_plain), "As execute(), with rows as tuples."},
     {"_stream", FAST(native_connection_stream), "_stream(batch, sql, params, timeout, tags)"},
     {"_fetch", native_connection_fetch, METH_O, "_fetch(timeout)"},
     {"_entity", (PyCFunction)(void (*)(void))native_connection_entity, METH_FASTCALL,
@@ -380,6 +415,7 @@ PyGetSetDef native_lease_attributes[] = {
 
 PyMemberDef native_lease_members[] = {
     {"_pool", T_OBJECT, offsetof(native_connection, pool), READONLY, NULL},
+    {"_row_factory", T_OBJECT, offsetof(native_connection, row_factory), 0, NULL},
     {"__weaklistoffset__", T_PYSSIZET, offsetof(native_connection, weakrefs), READONLY, NULL},
     {NULL, 0, 0, 0, NULL},
 };

@@ -60,9 +60,12 @@ static int make_constants(native_state *state)
     state->str_params = PyUnicode_InternFromString("params");
     state->str_timeout = PyUnicode_InternFromString("timeout");
     state->str_tags = PyUnicode_InternFromString("tags");
+    state->str_row_factory = PyUnicode_InternFromString("row_factory");
+    state->str_execute_shaped = PyUnicode_InternFromString("_execute_shaped");
     state->str_context = PyUnicode_InternFromString("context");
     return state->loops && state->empty_tuple && state->str_int && state->str_params &&
-                   state->str_timeout && state->str_tags && state->str_context
+                   state->str_timeout && state->str_tags && state->str_row_factory &&
+                   state->str_execute_shaped && state->str_context
                ? 0
                : -1;
 }
@@ -162,6 +165,8 @@ static void objects_of(native_state *state, PyObject ***out)
         &state->str_params,
         &state->str_timeout,
         &state->str_tags,
+        &state->str_row_factory,
+        &state->str_execute_shaped,
         &state->str_context,
         &state->watch_shutdown,
         &state->format_stack,

@@ -48,6 +48,8 @@ typedef struct native_state {
     PyObject *str_params;
     PyObject *str_timeout;
     PyObject *str_tags;
+    PyObject *str_row_factory;
+    PyObject *str_execute_shaped;
     PyObject *str_context;
 } native_state;
 
@@ -183,6 +185,7 @@ typedef struct native_connection {
     native_origin *origin; /* who acquired it */
     PyObject *pool;        /* if it converts; else NULL */
     native_op *undo;       /* the last rollback, which may still be under way; or NULL */
+    PyObject *row_factory; /* of its database; NULL or None for tuples */
     PyObject *weakrefs;
     int runs_inline;
     int closed;
@@ -192,6 +195,10 @@ extern PyType_Spec native_connection_spec;
 /* Wrap a lease, which is taken over as well as `origin`. */
 PyObject *native_connection_new(native_pool *pool, native_loop *loop, pond_connection *lease,
                                 native_origin *origin);
+/* Whether rows are to have another shape than tuples; if so execute() is native_shaped(). */
+int native_wants_shape(const native_connection *self, PyObject *keywords);
+PyObject *native_shaped(PyObject *object, PyObject *const *args, Py_ssize_t count,
+                        PyObject *keywords);
 /* Give it back; -1 with an exception set. */
 int native_connection_release(native_connection *self);
 /* The event loop that the connection was acquired on must be the running one; else -1. */

@@ -67,6 +67,14 @@ static PyObject *sync_run(PyObject *object, PyObject *const *args, Py_ssize_t co
 static PyObject *sync_execute(PyObject *object, PyObject *const *args, Py_ssize_t count,
                               PyObject *keywords)
 {
+    if (native_wants_shape((native_connection *)object, keywords))
+        return native_shaped(object, args, count, keywords);
+    return sync_run(object, args, count, keywords, 0, native_rows);
+}
+
+static PyObject *sync_execute_plain(PyObject *object, PyObject *const *args, Py_ssize_t count,
+                                    PyObject *keywords)
+{
     return sync_run(object, args, count, keywords, 0, native_rows);
 }
 
@@ -136,7 +144,8 @@ static PyObject *sync_close(PyObject *object, PyObject *unused)
 
 static PyMethodDef sync_methods[] = {
     {"execute", FAST(sync_execute),
-     "execute($self, sql, params=None, timeout=None, tags=None)\n--\n\nExecute one statement."},
+     "execute($self, sql, params=None, timeout=None, tags=None, *, row_factory=None)\n--\n\n"
+     "Execute one statement."},
     {"executemany", FAST(sync_executemany),
      "executemany($self, sql, param_list, timeout=None, tags=None)\n--\n\n"
      "Execute it for each row."},
@@ -154,6 +163,7 @@ static PyMethodDef sync_methods[] = {
     {"get_version_details", sync_version, METH_NOARGS,
      "get_version_details($self)\n--\n\nVersions of server and driver."},
     {"_execute_raw", FAST(sync_execute_raw), "As execute(), with JSON as text."},
+    {"_execute_plain", FAST(sync_execute_plain), "As execute(), with rows as tuples."},
     {"_stream", FAST(native_sync_stream), "_stream(batch, sql, params, timeout, tags)"},
     {"_fetch", native_sync_fetch, METH_O, "_fetch(timeout)"},
     {"_entity", (PyCFunction)(void (*)(void))native_sync_entity, METH_FASTCALL,
