@@ -183,6 +183,10 @@ describe("Conformance", function()
         return value
       end, 5))
       assert.are.equal(5, kept)
+      assert.are.equal(6, db:transaction(function(other, value)
+        assert.is_true(other:in_transaction())
+        return value
+      end, 6))
       local nothing, err = conn:transaction(function()
         assert(conn:execute("INSERT INTO kept VALUES (2, 2)"))
         return conn:execute("INSERT INTO kept VALUES (1, 1)")

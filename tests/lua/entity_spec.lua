@@ -488,6 +488,32 @@ describe("A backend in Lua", function()
     db:close_pool()
   end)
 
+  it("lends a connection for a transaction", function()
+    local db, calls = stopping(raises)
+    millpond.run(function()
+      assert(db:transaction(function(conn)
+        return conn:execute("CREATE TABLE kept (n integer)")
+      end))
+      assert.are.equal(5, db:transaction(function(conn, n)
+        assert(conn:execute("INSERT INTO kept VALUES (1)"))
+        return n
+      end, 5))
+      local ok = pcall(db.transaction, db, function(conn)
+        assert(conn:execute("INSERT INTO kept VALUES (2)"))
+        error("no")
+      end)
+      assert.is_false(ok)
+      calls.left = 1
+      assert.is_false(pcall(db.transaction, db, print))
+      local count = db:with_connection(function(conn)
+        return conn:execute("SELECT count(*) FROM kept")[1][1]
+      end)
+      assert.are.equal(1, count)
+      assert.are.equal(0, db:get_pool_status().in_use)
+    end)
+    db:close_pool()
+  end)
+
   it("says what to return where names are missing", function()
     local db = echo { execute = function() return { { 1 } } end }:create_database {}
     local conn <close> = assert(db:connection())

@@ -130,6 +130,8 @@ static int module_exec(PyObject *module)
     return state->ready_none ? 0 : -1;
 }
 
+enum { OBJECT_COUNT = 37 };
+
 /* Every Python object of the state, for the garbage collector. */
 static void objects_of(native_state *state, PyObject ***out)
 {
@@ -172,10 +174,9 @@ static void objects_of(native_state *state, PyObject ***out)
         &state->format_stack,
         NULL,
     };
+    _Static_assert(sizeof(objects) == OBJECT_COUNT * sizeof(*objects), "OBJECT_COUNT");
     memcpy(out, objects, sizeof(objects));
 }
-
-enum { OBJECT_COUNT = 35 };
 
 static int module_traverse(PyObject *module, visitproc visit, void *arg)
 {
