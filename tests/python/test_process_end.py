@@ -55,6 +55,43 @@ ENDS = {
         while not db.get_pool_status()["in_use"]:
             time.sleep(0.001)
         """,
+    "a child that exits first": """
+        kept = open_db().get_sync_connection()
+        kept.execute("SELECT 1")
+        child = os.fork()
+        if not child:
+            sys.exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        """,
+    "a child whose threads are all gone, and that forks again": """
+        db = open_db()
+        db.get_sync_connection().execute("SELECT 1")
+        child = os.fork()
+        if not child:
+            open_db().get_sync_connection().execute("SELECT 1")
+            grandchild = os.fork()
+            if not grandchild:
+                os._exit(0)
+            assert os.waitpid(grandchild, 0)[1] == 0
+            sys.exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        """,
+    "a thread that an exit handler lets go on": """
+        import atexit
+        db = open_db()
+        begun, go = threading.Event(), threading.Event()
+        def work():
+            with db.sync_connection() as conn:
+                conn.execute("SELECT 1")
+            begun.set()
+            go.wait()
+            with db.sync_connection() as conn:
+                conn.execute("SELECT 2")
+        thread = threading.Thread(target=work, daemon=True)
+        thread.start()
+        begun.wait()
+        atexit.register(lambda: (go.set(), thread.join()))
+        """,
     "sys.exit() in a coroutine": """
         async def main():
             async with open_db().async_connection() as conn:
