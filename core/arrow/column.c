@@ -88,6 +88,17 @@ static int add_timestamp(pondi_arrow_column *column, int64_t us, const char **pr
     return POND_OK;
 }
 
+static int add_time(pondi_arrow_column *column, int64_t us, const char **problem)
+{
+    static const int64_t us_per_day = INT64_C(86400000000);
+    if (us < 0 || us >= us_per_day) {
+        *problem = "has a time of 24:00, which is none of Arrow's: cast it to interval or text";
+        return POND_EDATA;
+    }
+    append_number(column, us);
+    return POND_OK;
+}
+
 static int add_interval(pondi_arrow_column *column, const pond_value *value, const char **problem)
 {
     static const int64_t us_per_day = INT64_C(86400000000);
@@ -158,6 +169,8 @@ static int add_value(pondi_arrow_column *column, const pond_value *value, const 
     case POND_TYPE_TIMESTAMP:
     case POND_TYPE_TIMESTAMPTZ:
         return add_timestamp(column, value->as.integer, problem);
+    case POND_TYPE_TIME:
+        return add_time(column, value->as.integer, problem);
     case POND_TYPE_INTERVAL:
         return add_interval(column, value, problem);
     case POND_TYPE_DECIMAL:

@@ -191,6 +191,8 @@ async def test_arrays_intervals_and_wide_numbers_of_postgres(databases: Any) -> 
     [
         ("'infinity'::date", "infinite or too far away"),
         ("'-infinity'::timestamptz", "infinite timestamp"),
+        ("'24:00'::time", "a time of 24:00"),
+        ("ARRAY['24:00'::time]", "a time of 24:00"),
         ("'NaN'::numeric", "not finite"),
         ("'12:00+02'::timetz", "time zone"),
         ("(10::numeric ^ 80)", "more than 76 digits"),
