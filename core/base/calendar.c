@@ -7,7 +7,7 @@
 /* ---- Days -------------------------------------------------------------------------------- */
 
 /* Count from 1 March of year 0, so that the leap day ends a year; 400 years are 146097 days. */
-static int64_t days_from_civil(pondi_civil date)
+int64_t pondi_days_of(pondi_civil date)
 {
     int64_t year = date.month <= 2 ? date.year - 1 : date.year;
     int64_t era = (year >= 0 ? year : year - 399) / 400;
@@ -46,7 +46,7 @@ int pondi_days_from_civil(pondi_civil date, int64_t *days)
     if (date.year < 1 || date.year > 9999 || date.month < 1 || date.month > 12 || date.day < 1 ||
         date.day > days_in_month(date.year, date.month))
         return 0;
-    *days = days_from_civil(date);
+    *days = pondi_days_of(date);
     return 1;
 }
 

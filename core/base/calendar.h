@@ -36,6 +36,8 @@ typedef struct pondi_civil {
 } pondi_civil;
 pondi_civil pondi_civil_from_days(int64_t days);
 int pondi_days_from_civil(pondi_civil date, int64_t *days);
+/* The same for any year, 0 being 1 BC; the date must exist. */
+int64_t pondi_days_of(pondi_civil date);
 
 /* Whole days before an instant, rounded down. */
 int64_t pondi_floor_days(int64_t us);

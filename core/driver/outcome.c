@@ -23,7 +23,7 @@ int pondi_request_outcome_unknown(const pondi_conn *conn, const pondi_request *r
         return 0;
     if (request->statement && strcmp(request->statement->info.verb, "COMMIT") == 0)
         return 1;
-    return !conn->in_transaction && !pondi_request_only_reads(request);
+    return !request->preparing && !conn->in_transaction && !pondi_request_only_reads(request);
 }
 
 pond_error *pondi_conn_lost_error(const pondi_conn *conn, const pondi_request *request, int sent,

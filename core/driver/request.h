@@ -45,6 +45,7 @@ typedef struct pondi_request {
     int inline_run; /* executed by the calling thread, see pondi_driver.run_inline */
     int may_move;   /* once, to another connection, if it never left this one */
     int started;    /* it passed its checks, and was the driver's to run */
+    int preparing;  /* what the driver has sent so far does nothing: the statement is yet to come */
     pondi_operation *operation; /* what it is counted as; NULL for not at all */
     uint64_t ticket;            /* of the operation's circuit breaker; 0 for none */
 } pondi_request;

@@ -38,6 +38,18 @@ void pondi_statement_cache_remove(pondi_statement_cache *cache, pondi_statement 
     drop(cache, pondi_lru_remove(&cache->lru, &statement->entry));
 }
 
+void pondi_statement_cache_unprepare(pondi_statement_cache *cache)
+{
+    for (pondi_list *node = cache->lru.recency.next; node != &cache->lru.recency;
+         node = node->next) {
+        pondi_statement *statement =
+            (pondi_statement *)(void *)PONDI_CONTAINER(node, pondi_lru_entry, recency);
+        if (statement->prepared)
+            cache->evicted(cache->owner, statement->prepared);
+        statement->prepared = NULL;
+    }
+}
+
 void pondi_statement_cache_clear(pondi_statement_cache *cache)
 {
     pondi_lru_entry *entry;
@@ -55,6 +67,7 @@ typedef struct text {
     const char *sql;
     size_t size;
     int is_native;
+    uint64_t context;
 } text;
 
 static int is_of(const pondi_lru_entry *entry, const void *key)
@@ -62,6 +75,7 @@ static int is_of(const pondi_lru_entry *entry, const void *key)
     const pondi_statement *statement = (const pondi_statement *)(const void *)entry;
     const text *wanted = key;
     return statement->sql_size == wanted->size && statement->is_native == wanted->is_native &&
+           statement->context == wanted->context &&
            memcmp(statement->sql, wanted->sql, wanted->size) == 0;
 }
 
@@ -91,6 +105,7 @@ static int statement_new(pondi_statement_cache *cache, const text *from, pondi_s
     statement->sql = pondi_memdup(from->sql, from->size);
     statement->sql_size = from->size;
     statement->is_native = from->is_native;
+    statement->context = from->context;
     statement->native_size = native.size;
     statement->native = pondi_buffer_take(&native);
     if (!statement->sql || !statement->native) {
@@ -109,8 +124,8 @@ failed:
 int pondi_statement_cache_get(pondi_statement_cache *cache, const char *sql, size_t size,
                               int is_native, pondi_statement **out, pond_error **err)
 {
-    uint64_t hash = pondi_hash_bytes(sql, size) + (uint64_t)is_native;
-    const text wanted = {sql, size, is_native};
+    uint64_t hash = pondi_hash_bytes(sql, size) + (uint64_t)is_native + cache->context;
+    const text wanted = {sql, size, is_native, cache->context};
     pondi_lru_entry *found = pondi_lru_find(&cache->lru, hash, is_of, &wanted);
     if (found) {
         pondi_counter_raise(&cache->hits);

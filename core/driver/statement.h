@@ -17,11 +17,13 @@ typedef struct pondi_statement {
     char *native;  /* as the dialect takes it, NUL-terminated */
     size_t native_size;
     pondi_sql_info info;
-    void *prepared; /* the driver's; NULL until it prepares the statement */
+    uint64_t context; /* of the cache, when it was added */
+    void *prepared;   /* the driver's; NULL until it prepares the statement */
 } pondi_statement;
 
 typedef struct pondi_statement_cache {
     pond_dialect dialect;
+    uint64_t context; /* the driver's: what else than its text tells a statement from others */
     pondi_lru lru;
     pondi_counter hits; /* read by any thread */
     pondi_counter misses;
@@ -35,6 +37,9 @@ typedef struct pondi_statement_cache {
 int pondi_statement_cache_init(pondi_statement_cache *cache, pond_dialect dialect, size_t capacity,
                                size_t limit, void (*evicted)(void *owner, void *prepared),
                                void *owner, pond_error **err);
+
+/* Free what the driver prepared for them, and keep the statements. */
+void pondi_statement_cache_unprepare(pondi_statement_cache *cache);
 
 /* Drop all statements. */
 void pondi_statement_cache_clear(pondi_statement_cache *cache);

@@ -6,9 +6,8 @@
 #include "base/arena.h"
 #include "drivers/postgres/postgres.h"
 
-static const Oid types[] = {16,   17,   18,   20,   21,   23,   25,   114,  700,  701,  1082, 1083,
-                            1114, 1184, 1186, 1266, 1700, 2950, 3802, 1000, 1001, 1007, 1009, 1016,
-                            1022, 1115, 1182, 1185, 1187, 1231, 1270, 2951, 3807, 9999};
+static const Oid types[] = {16,   17,   18,   20,   21,   23,   25,   114,  700, 701, 1082,
+                            1083, 1114, 1184, 1186, 1266, 1700, 2950, 3802, 603, 9999};
 
 /* Read every byte that a value claims to have. */
 static unsigned walk(const pond_value *value)
@@ -32,19 +31,28 @@ static unsigned walk(const pond_value *value)
     return sum;
 }
 
-static void decode(pg_decoder decoder, const char *data, size_t size)
+static void decode(const pg_codec *codec, const char *data, size_t size)
 {
     pondi_arena arena;
     pond_value value;
     volatile unsigned sink = 0;
-    if (!decoder)
-        return;
     memset(&value, 0, sizeof(value));
     pondi_arena_init(&arena);
-    if (decoder(data, (int)size, &arena, &value) == POND_OK)
+    if (pondi_postgres_decode(codec, data, (int)size, &arena, &value) == POND_OK)
         sink = walk(&value);
     (void)sink;
     pondi_arena_free(&arena);
+}
+
+/* A value of the type, or an array of such. */
+static void decode_both(pg_decoder decoder, int is_binary, const char *data, size_t size)
+{
+    pg_codec codec = {.decoder = decoder, .is_binary = is_binary, .delimiter = ','};
+    if (!decoder)
+        return;
+    decode(&codec, data, size);
+    codec.is_array = 1;
+    decode(&codec, data, size);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -59,9 +67,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     memcpy(text, data + 1, size - 1);
     text[size - 1] = '\0';
-    decode(pondi_postgres_binary_decoder(type), text, size - 1);
+    decode_both(pondi_postgres_binary_decoder(type), 1, text, size - 1);
     if (!memchr(text, '\0', size - 1)) /* which text cannot have */
-        decode(pondi_postgres_text_decoder(type), text, size - 1);
+        decode_both(pondi_postgres_text_decoder(type), 0, text, size - 1);
     free(text);
     return 0;
 }

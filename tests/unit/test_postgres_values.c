@@ -2,8 +2,6 @@
 #include "check.h"
 #include "drivers/postgres/postgres.h"
 
-enum { OID_INT4_ARRAY = 1007 };
-
 /* An array of integers in binary, of so many dimensions, with so many bytes of elements. */
 static int decode_dimensions(const unsigned char *sizes, int count, int rest)
 {
@@ -15,8 +13,8 @@ static int decode_dimensions(const unsigned char *sizes, int count, int rest)
     for (int i = 0; i < count; i++)
         data[15 + 8 * i] = (char)sizes[i];
     pondi_arena_init(&arena);
-    int code =
-        pondi_postgres_binary_decoder(OID_INT4_ARRAY)(data, 12 + 8 * count + rest, &arena, &value);
+    int code = pondi_postgres_decode_array(data, 12 + 8 * count + rest,
+                                           pondi_postgres_binary_decoder(OID_INT4), &arena, &value);
     pondi_arena_free(&arena);
     return code;
 }

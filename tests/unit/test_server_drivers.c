@@ -180,6 +180,44 @@ static void a_storm_of_cancels_never_hits_the_next_statement(void **state)
     leave(at);
 }
 
+/* Few statements are kept, so that nearly each is prepared, and one closed, when it is cancelled.
+ * Their texts differ by what they add, and by the number of their parameters. */
+static void a_storm_of_cancels_takes_no_prepare_for_anothers(void **state)
+{
+    static const char *const settings[] = {"statement_cache_size", "3", "statement_cache_max_size",
+                                           "3", NULL};
+    world *at = enter(state, "prepares", settings);
+    for (int64_t i = 0; i < 400; i++) {
+        char sql[400];
+        pond_value params[4];
+        size_t count = (size_t)(i % 5);
+        int64_t sum = i % 11;
+        int length = snprintf(sql, sizeof(sql), "%s + %d", at->server->same, (int)sum);
+        params[0] = integer(i);
+        for (size_t j = 1; j < count; j++) {
+            params[j] = integer(i * (int64_t)j);
+            length += snprintf(sql + length, sizeof(sql) - (size_t)length, " + %s",
+                               at->server->same + strlen("SELECT "));
+        }
+        if (!count)
+            length = snprintf(sql, sizeof(sql), "SELECT %d", (int)sum);
+        for (size_t j = 0; j < count; j++)
+            sum += params[j].as.integer;
+        pond_op *op = NULL;
+        assert_int_equal(pond_connection_execute(at->connection, sql, (size_t)length, params, count,
+                                                 NULL, NULL, &op, NULL),
+                         POND_OK);
+        for (int64_t turns = 0; turns < i % 7; turns++)
+            pond_loop_run_nowait(at->loop, NULL);
+        pond_op_cancel(op);
+        int status = pond_op_wait(op, 60000, NULL);
+        assert_true(status == POND_OK || status == POND_ECANCELLED);
+        pond_op_release(op);
+        assert_int_equal(number_of(at, sql, params, count), sum);
+    }
+    leave(at);
+}
+
 static void closing_the_loop_while_a_cancel_is_under_way_is_safe(void **state)
 {
     for (int i = 0; i < 20; i++) {
@@ -233,5 +271,6 @@ RUN_TESTS(ON_ALL(statements_are_prepared_once_and_give_values),
           ON_ALL(a_failed_transaction_is_not_committed), ON_ALL(many_rows_are_all_or_none),
           ON_ALL(a_timeout_stops_the_server_and_keeps_the_session),
           ON_ALL(a_storm_of_cancels_never_hits_the_next_statement),
+          ON_ALL(a_storm_of_cancels_takes_no_prepare_for_anothers),
           ON_ALL(closing_the_loop_while_a_cancel_is_under_way_is_safe),
           ON_ALL(a_killed_session_is_lost_and_replaced))

@@ -124,6 +124,7 @@ static void close_next(my_conn *conn);
 static void prepare_done(my_conn *conn)
 {
     my_statement *statement = conn->request->statement->prepared;
+    conn->request->preparing = 0;
     if (!conn->failed) {
         size_t expected = conn->request->column_count;
         if (mysql_stmt_param_count(statement->stmt) == expected) {
@@ -161,6 +162,7 @@ static void prepare_now(my_conn *conn)
     conn->stmt = statement->stmt;
     conn->text = at->native;
     conn->text_size = at->native_size;
+    conn->request->preparing = 1;
     pondi_mysql_call(conn, MY_PREPARE, prepare_done);
 }
 

@@ -50,6 +50,7 @@ void pondi_postgres_take_begin_with(pg_conn *conn, PGresult *res)
 void pondi_postgres_begin_first(pg_conn *conn, int failed)
 {
     conn->phase = PG_BEGINNING;
+    conn->base.current->preparing = 1;
     if (!PQsendQuery(conn->pg, failed ? "ROLLBACK; BEGIN" : "BEGIN"))
         pondi_postgres_lost(conn);
     else
@@ -70,6 +71,7 @@ void pondi_postgres_begun(pg_conn *conn)
     if (!conn->error && conn->base.current->stop_code)
         pondi_postgres_fail(conn, pondi_error_new(POND_ECANCELLED, "cancelled"));
     conn->sent = 0;
+    conn->base.current->preparing = 0;
     if (conn->error)
         pondi_postgres_executed(conn);
     else

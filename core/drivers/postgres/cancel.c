@@ -1,6 +1,8 @@
 /* A cancel travels on a connection of its own and may arrive after the statement has ended. So a
  * request that was cancelled ends only when the cancel is over, and what it might still hit is an
  * empty statement of ours. */
+#include <string.h>
+
 #include "base/error.h"
 #include "base/log.h"
 #include "drivers/postgres/postgres.h"
@@ -12,9 +14,10 @@ static void send_cancel(pg_task *task)
         pondi_log(POND_LOG_WARNING, "postgres", "a statement could not be cancelled: %s", problem);
 }
 
+/* By the server, so that nothing of the cancel is left. */
 static int was_cancelled(const pg_conn *conn)
 {
-    return conn->error && conn->error->code == POND_ECANCELLED;
+    return conn->error && strcmp(conn->error->sqlstate, "57014") == 0;
 }
 
 static void settle(pg_conn *conn)

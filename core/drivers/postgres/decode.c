@@ -110,6 +110,23 @@ DECODER(text)
     return text(out, POND_TYPE_TEXT, data, (size_t)size);
 }
 
+/* One byte. As text, none is nothing, and what is not ASCII is written as \\377. */
+DECODER(char)
+{
+    EXPECT(size == 1);
+    unsigned byte = (unsigned char)data[0];
+    if (byte < 128)
+        return text(out, POND_TYPE_TEXT, data, byte != 0);
+    char *escape = pondi_arena_alloc(arena, 4);
+    if (!escape)
+        return POND_ENOMEM;
+    escape[0] = '\\';
+    escape[1] = (char)('0' + (byte >> 6));
+    escape[2] = (char)('0' + (byte >> 3 & 7));
+    escape[3] = (char)('0' + (byte & 7));
+    return text(out, POND_TYPE_TEXT, escape, 4);
+}
+
 DECODER(bytea)
 {
     EXPECT(size >= 0);
@@ -279,103 +296,9 @@ DECODER(numeric)
     return code ? code : text(out, POND_TYPE_DECIMAL, digits, length);
 }
 
-/* ---- Arrays ------------------------------------------------------------------------------ */
-
-enum { MOST_DIMENSIONS = 6 };
-
-typedef struct array_reader {
-    const char *at;
-    const char *end;
-    pondi_arena *arena;
-    pg_decoder decoder;
-    int dimensions;
-    int sizes[MOST_DIMENSIONS];
-} array_reader;
-
-static int read_element(array_reader *in, pond_value *out)
-{
-    if (in->end - in->at < 4)
-        return POND_EDATA;
-    int size = read_int32(in->at);
-    in->at += 4;
-    memset(out, 0, sizeof(*out));
-    if (size == -1)
-        return POND_OK;
-    if (size < 0 || in->end - in->at < size)
-        return POND_EDATA;
-    const char *data = in->at;
-    in->at += size;
-    return in->decoder(data, size, in->arena, out);
-}
-
-static int read_dimension(array_reader *in, int dimension, pond_value *out)
-{
-    int count = in->sizes[dimension];
-    /* each element has at least a length: a count that promises more is a lie, and so are many
-     * arrays of nothing */
-    if (count < (dimension > 0) || count > (in->end - in->at) / 4)
-        return POND_EDATA;
-    pond_value *items = pondi_arena_alloc(in->arena, (size_t)count * sizeof(*items));
-    if (!items)
-        return POND_ENOMEM;
-    for (int i = 0; i < count; i++) {
-        int code = dimension + 1 < in->dimensions ? read_dimension(in, dimension + 1, &items[i])
-                                                  : read_element(in, &items[i]);
-        if (code)
-            return code;
-    }
-    out->type = POND_TYPE_ARRAY;
-    out->aux = 0;
-    out->as.array.items = items;
-    out->as.array.count = (size_t)count;
-    return POND_OK;
-}
-
-DECODER(array)
-{
-    EXPECT(size >= 12);
-    array_reader in = {.at = data + 12, .end = data + size, .arena = arena};
-    in.dimensions = read_int32(data);
-    in.decoder = pondi_postgres_binary_decoder((Oid)read_int32(data + 8));
-    EXPECT(in.dimensions >= 0 && in.dimensions <= MOST_DIMENSIONS && in.decoder &&
-           in.decoder != decode_array && size >= 12 + 8 * in.dimensions);
-    for (int i = 0; i < in.dimensions; i++, in.at += 8)
-        in.sizes[i] = read_int32(in.at);
-    if (in.dimensions == 0) {
-        out->type = POND_TYPE_ARRAY;
-        out->as.array.items = NULL;
-        out->as.array.count = 0;
-        return POND_OK;
-    }
-    return read_dimension(&in, 0, out);
-}
-
 /* ---- Types ------------------------------------------------------------------------------- */
 
-typedef struct array_type {
-    Oid array;
-    Oid element;
-} array_type;
-
-static const array_type array_types[] = {
-    {1000, OID_BOOL},      {1001, OID_BYTEA},       {1002, OID_CHAR},     {1003, OID_NAME},
-    {1016, OID_INT8},      {1005, OID_INT2},        {1007, OID_INT4},     {1009, OID_TEXT},
-    {1028, OID_OID},       {199, OID_JSON},         {1021, OID_FLOAT4},   {1022, OID_FLOAT8},
-    {1014, OID_BPCHAR},    {1015, OID_VARCHAR},     {1182, OID_DATE},     {1183, OID_TIME},
-    {1115, OID_TIMESTAMP}, {1185, OID_TIMESTAMPTZ}, {1187, OID_INTERVAL}, {1270, OID_TIMETZ},
-    {1231, OID_NUMERIC},   {2951, OID_UUID},        {3807, OID_JSONB},
-};
-
-Oid pondi_postgres_element_type(Oid array)
-{
-    for (size_t i = 0; i < sizeof(array_types) / sizeof(array_types[0]); i++) {
-        if (array_types[i].array == array)
-            return array_types[i].element;
-    }
-    return 0;
-}
-
-static pg_decoder scalar_decoder(Oid type)
+pg_decoder pondi_postgres_binary_decoder(Oid type)
 {
     switch (type) {
     case OID_BOOL:
@@ -398,11 +321,12 @@ static pg_decoder scalar_decoder(Oid type)
     case OID_VARCHAR:
     case OID_BPCHAR:
     case OID_NAME:
-    case OID_CHAR:
     case OID_UNKNOWN:
     case OID_XML:
     case OID_VOID:
         return decode_text;
+    case OID_CHAR:
+        return decode_char;
     case OID_BYTEA:
         return decode_bytea;
     case OID_JSON:
@@ -426,12 +350,4 @@ static pg_decoder scalar_decoder(Oid type)
     default:
         return NULL;
     }
-}
-
-pg_decoder pondi_postgres_binary_decoder(Oid type)
-{
-    pg_decoder scalar = scalar_decoder(type);
-    if (scalar)
-        return scalar;
-    return pondi_postgres_element_type(type) ? decode_array : NULL;
 }

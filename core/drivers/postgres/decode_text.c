@@ -66,104 +66,19 @@ DECODER(real)
     return size && end == data + size ? POND_OK : POND_EDATA;
 }
 
+/* Of four bytes: the number nearest to the digits has more of them. */
+DECODER(float4)
+{
+    int code = decode_real(data, size, arena, out);
+    out->as.real = (double)(float)out->as.real;
+    return code;
+}
+
 DECODER(uuid)
 {
     (void)arena;
     out->type = POND_TYPE_UUID;
     return pondi_parse_uuid(data, (size_t)size, out->as.uuid) ? POND_OK : POND_EDATA;
-}
-
-static int infinite(pond_value *out, pond_type type, const char *data, int size)
-{
-    int positive = size == 8 && memcmp(data, "infinity", 8) == 0;
-    if (!positive && !(size == 9 && memcmp(data, "-infinity", 9) == 0))
-        return 0;
-    out->type = (uint32_t)type;
-    out->as.integer = positive ? POND_TIME_INFINITY : POND_TIME_NEG_INFINITY;
-    return 1;
-}
-
-DECODER(date)
-{
-    (void)arena;
-    if (infinite(out, POND_TYPE_DATE, data, size))
-        return POND_OK;
-    if (!pondi_parse_date(data, (size_t)size, &out->as.integer))
-        return as_text(out, POND_TYPE_TEXT, data, size);
-    out->type = POND_TYPE_DATE;
-    return POND_OK;
-}
-
-DECODER(time)
-{
-    (void)arena;
-    if (!pondi_parse_time(data, (size_t)size, &out->as.integer))
-        return as_text(out, POND_TYPE_TEXT, data, size);
-    out->type = POND_TYPE_TIME;
-    return POND_OK;
-}
-
-static int timestamp(pond_value *out, const char *data, int size, int with_zone)
-{
-    int zoned;
-    pond_type type = with_zone ? POND_TYPE_TIMESTAMPTZ : POND_TYPE_TIMESTAMP;
-    if (infinite(out, type, data, size))
-        return POND_OK;
-    if (!pondi_parse_timestamp(data, (size_t)size, &out->as.integer, &zoned) || zoned != with_zone)
-        return as_text(out, POND_TYPE_TEXT, data, size);
-    out->type = (uint32_t)type;
-    return POND_OK;
-}
-
-DECODER(timestamp)
-{
-    (void)arena;
-    return timestamp(out, data, size, 0);
-}
-
-DECODER(timestamptz)
-{
-    (void)arena;
-    return timestamp(out, data, size, 1);
-}
-
-/* The offset at the end of a time, "+05:30" or "-08" or "+00:19:32", in seconds; and where it
- * begins. 0 if there is none. */
-static int read_zone(const char *data, int size, int *begin, int32_t *seconds)
-{
-    int32_t unit = 3600;
-    int at = size;
-    while (at > 0 && data[at - 1] != '+' && data[at - 1] != '-')
-        at--;
-    *begin = at - 1;
-    *seconds = 0;
-    for (; at > 0 && at + 2 <= size && unit; at += 3, unit /= 60) {
-        int tens = data[at] - '0';
-        int ones = data[at + 1] - '0';
-        if (tens < 0 || tens > 9 || ones < 0 || ones > 9)
-            return 0;
-        *seconds += unit * (10 * tens + ones);
-        if (at + 2 < size && data[at + 2] != ':')
-            return 0;
-    }
-    if (*begin < 0 || at != size + 1)
-        return 0;
-    if (data[*begin] == '-')
-        *seconds = -*seconds;
-    return 1;
-}
-
-DECODER(timetz)
-{
-    int begin;
-    int32_t zone;
-    (void)arena;
-    if (!read_zone(data, size, &begin, &zone) ||
-        !pondi_parse_time(data, (size_t)begin, &out->as.integer))
-        return as_text(out, POND_TYPE_TEXT, data, size);
-    out->type = POND_TYPE_TIME;
-    out->aux = pondi_zone_of_offset(zone);
-    return POND_OK;
 }
 
 /* ---- Intervals, in the server's own style: "1 year -2 mons +3 days -04:05:06.7" ----------- */
@@ -233,10 +148,25 @@ static int parse_interval(const char *data, int size, interval *sum)
     return size > 0 && sum->months >= INT32_MIN && sum->months <= INT32_MAX;
 }
 
+/* As the server has it, from version 17 on: all fields as far as they go. */
+static int infinite_interval(pond_value *out, const char *data, int size)
+{
+    int positive = size == 8 && memcmp(data, "infinity", 8) == 0;
+    if (!positive && !(size == 9 && memcmp(data, "-infinity", 9) == 0))
+        return 0;
+    out->type = POND_TYPE_INTERVAL;
+    out->aux = positive ? INT32_MAX : INT32_MIN;
+    out->as.interval.days = positive ? INT32_MAX : INT32_MIN;
+    out->as.interval.microseconds = positive ? INT64_MAX : INT64_MIN;
+    return 1;
+}
+
 DECODER(interval)
 {
     interval sum;
     (void)arena;
+    if (infinite_interval(out, data, size))
+        return POND_OK;
     if (!parse_interval(data, size, &sum))
         return as_text(out, POND_TYPE_TEXT, data, size);
     out->type = POND_TYPE_INTERVAL;
@@ -255,82 +185,91 @@ static int hex_digit(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-DECODER(bytea)
+/* bytea_output=hex: \x00ff */
+static int decode_hex(const char *data, int size, char *bytes, int *count)
 {
-    if (size < 2 || data[0] != '\\' || data[1] != 'x' || size % 2)
-        return as_text(out, POND_TYPE_TEXT, data, size);
-    int count = size / 2 - 1;
-    char *bytes = pondi_arena_alloc(arena, (size_t)count + 1);
-    if (!bytes)
-        return POND_ENOMEM;
-    for (int i = 0; i < count; i++) {
-        int high = hex_digit(data[2 + 2 * i]);
-        int low = hex_digit(data[3 + 2 * i]);
+    if (size % 2)
+        return POND_EDATA;
+    for (int i = 2; i < size; i += 2) {
+        int high = hex_digit(data[i]);
+        int low = hex_digit(data[i + 1]);
         if (high < 0 || low < 0)
             return POND_EDATA;
-        bytes[i] = (char)(high << 4 | low);
+        bytes[(*count)++] = (char)(high << 4 | low);
     }
-    return as_text(out, POND_TYPE_BYTES, bytes, count);
+    return POND_OK;
+}
+
+/* bytea_output=escape: a backslash is doubled, and what is not ASCII is written as \377. */
+static int decode_escapes(const char *data, int size, char *bytes, int *count)
+{
+    for (int i = 0; i < size; i++) {
+        char byte = data[i];
+        if (byte == '\\' && i + 1 < size && data[i + 1] == '\\') {
+            i++;
+        } else if (byte == '\\') {
+            unsigned value = 0;
+            if (size - i < 4)
+                return POND_EDATA;
+            for (int digit = 1; digit <= 3; digit++) {
+                if (data[i + digit] < '0' || data[i + digit] > '7')
+                    return POND_EDATA;
+                value = value * 8 + (unsigned)(data[i + digit] - '0');
+            }
+            byte = (char)value;
+            i += 3;
+        }
+        bytes[(*count)++] = byte;
+    }
+    return POND_OK;
+}
+
+DECODER(bytea)
+{
+    int is_hex = size >= 2 && data[0] == '\\' && data[1] == 'x';
+    int count = 0;
+    char *bytes = pondi_arena_alloc(arena, (size_t)size + 1);
+    if (!bytes)
+        return POND_ENOMEM;
+    int code =
+        is_hex ? decode_hex(data, size, bytes, &count) : decode_escapes(data, size, bytes, &count);
+    return code ? code : as_text(out, POND_TYPE_BYTES, bytes, count);
 }
 
 /* ---- Types ------------------------------------------------------------------------------- */
 
-#define ARRAY_DECODER(name)                                                             \
-    DECODER(name##_array)                                                               \
-    {                                                                                   \
-        return pondi_postgres_decode_text_array(data, size, decode_##name, arena, out); \
-    }
-
-ARRAY_DECODER(bool)
-ARRAY_DECODER(integer)
-ARRAY_DECODER(real)
-ARRAY_DECODER(decimal)
-ARRAY_DECODER(text)
-ARRAY_DECODER(json)
-ARRAY_DECODER(uuid)
-ARRAY_DECODER(date)
-ARRAY_DECODER(time)
-ARRAY_DECODER(timetz)
-ARRAY_DECODER(interval)
-ARRAY_DECODER(timestamp)
-ARRAY_DECODER(timestamptz)
-ARRAY_DECODER(bytea)
-
 typedef struct text_type {
     Oid type;
-    pg_decoder scalar;
-    pg_decoder array;
+    pg_decoder decoder;
 } text_type;
 
 /* All others are text. */
 static const text_type types[] = {
-    {OID_BOOL, decode_bool, decode_bool_array},
-    {OID_INT2, decode_integer, decode_integer_array},
-    {OID_INT4, decode_integer, decode_integer_array},
-    {OID_INT8, decode_integer, decode_integer_array},
-    {OID_OID, decode_integer, decode_integer_array},
-    {OID_FLOAT4, decode_real, decode_real_array},
-    {OID_FLOAT8, decode_real, decode_real_array},
-    {OID_NUMERIC, decode_decimal, decode_decimal_array},
-    {OID_JSON, decode_json, decode_json_array},
-    {OID_JSONB, decode_json, decode_json_array},
-    {OID_UUID, decode_uuid, decode_uuid_array},
-    {OID_DATE, decode_date, decode_date_array},
-    {OID_TIME, decode_time, decode_time_array},
-    {OID_TIMETZ, decode_timetz, decode_timetz_array},
-    {OID_INTERVAL, decode_interval, decode_interval_array},
-    {OID_TIMESTAMP, decode_timestamp, decode_timestamp_array},
-    {OID_TIMESTAMPTZ, decode_timestamptz, decode_timestamptz_array},
-    {OID_BYTEA, decode_bytea, decode_bytea_array},
+    {OID_BOOL, decode_bool},
+    {OID_INT2, decode_integer},
+    {OID_INT4, decode_integer},
+    {OID_INT8, decode_integer},
+    {OID_OID, decode_integer},
+    {OID_FLOAT4, decode_float4},
+    {OID_FLOAT8, decode_real},
+    {OID_NUMERIC, decode_decimal},
+    {OID_JSON, decode_json},
+    {OID_JSONB, decode_json},
+    {OID_UUID, decode_uuid},
+    {OID_DATE, pondi_postgres_decode_text_date},
+    {OID_TIME, pondi_postgres_decode_text_time},
+    {OID_TIMETZ, pondi_postgres_decode_text_timetz},
+    {OID_INTERVAL, decode_interval},
+    {OID_TIMESTAMP, pondi_postgres_decode_text_timestamp},
+    {OID_TIMESTAMPTZ, pondi_postgres_decode_text_timestamptz},
+    {OID_BYTEA, decode_bytea},
 };
 
 pg_decoder pondi_postgres_text_decoder(Oid type)
 {
-    Oid element = pondi_postgres_element_type(type);
-    Oid wanted = element ? element : type;
     for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
-        if (types[i].type == wanted)
-            return element ? types[i].array : types[i].scalar;
+        if (types[i].type == type)
+            return types[i].decoder;
     }
-    return element ? decode_text_array : decode_text;
+    return decode_text;
 }

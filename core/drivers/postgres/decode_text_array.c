@@ -11,6 +11,7 @@ typedef struct text_array {
     const char *end;
     pondi_arena *arena;
     pg_decoder decoder;
+    char delimiter;
 } text_array;
 
 static int next_is(const text_array *in, char c)
@@ -36,7 +37,7 @@ static int64_t count_items(const text_array *in)
             depth++;
         else if (*at == '}' && --depth == 0)
             return at == in->at + 1 ? 0 : count + 1;
-        else if (*at == ',' && depth == 1)
+        else if (*at == in->delimiter && depth == 1)
             count++;
     }
     return -1;
@@ -46,7 +47,7 @@ static int64_t count_items(const text_array *in)
 static const char *item_end(const text_array *in, int quoted)
 {
     const char *at = in->at;
-    while (at < in->end && *at != '"' && (quoted || (*at != ',' && *at != '}')))
+    while (at < in->end && *at != '"' && (quoted || (*at != in->delimiter && *at != '}')))
         at += *at == '\\' && at + 1 < in->end ? 2 : 1;
     return at;
 }
@@ -89,7 +90,7 @@ static int read_braces(text_array *in, int depth, pond_value *out)
             next_is(in, '{') ? read_braces(in, depth + 1, &items[i]) : read_item(in, &items[i]);
         if (code)
             return code;
-        if (!next_is(in, i + 1 < count ? ',' : '}'))
+        if (!next_is(in, i + 1 < count ? in->delimiter : '}'))
             return POND_EDATA;
         in->at += i + 1 < count;
     }
@@ -101,10 +102,10 @@ static int read_braces(text_array *in, int depth, pond_value *out)
     return POND_OK;
 }
 
-int pondi_postgres_decode_text_array(const char *data, int size, pg_decoder element,
+int pondi_postgres_decode_text_array(const char *data, int size, pg_decoder element, char delimiter,
                                      pondi_arena *arena, pond_value *out)
 {
-    text_array in = {data, data + size, arena, element};
+    text_array in = {data, data + size, arena, element, delimiter};
     if (next_is(&in, '[')) {
         const char *bounds_end = memchr(data, '=', (size_t)size);
         in.at = bounds_end ? bounds_end + 1 : in.end;

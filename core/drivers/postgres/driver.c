@@ -70,14 +70,20 @@ static void destroy(pondi_conn *base)
     pondi_watcher_free(conn->watcher);
     clear_outcome(conn);
     pondi_gone gone = pondi_conn_dispose(base);
+    pondi_postgres_forget_former(conn);
+    pondi_postgres_forget_described(conn);
     if (conn->preparing)
         pondi_postgres_statement_free(conn, conn->preparing);
+    if (conn->plain)
+        pondi_postgres_statement_free(conn, conn->plain);
     PQfinish(conn->pg);
     pondi_buffer_free(&conn->closing);
     pondi_buffer_free(&conn->scratch);
     pondi_free(conn->values);
     pondi_free(conn->lengths);
     pondi_free(conn->formats);
+    pondi_free(conn->types);
+    pondi_free(conn->known.types);
     pondi_free(conn);
     pondi_conn_gone(gone);
 }
@@ -92,18 +98,36 @@ void pondi_postgres_fail(pg_conn *conn, pond_error *error)
         conn->error = error;
 }
 
+static int rolls_back(const pondi_request *request)
+{
+    if (!request)
+        return 0;
+    if (request->kind == PONDI_REQUEST_TRANSACTION)
+        return request->verb == POND_ROLLBACK;
+    return request->statement && (strcmp(request->statement->info.verb, "ROLLBACK") == 0 ||
+                                  strcmp(request->statement->info.verb, "ABORT") == 0);
+}
+
 static void note_transaction(pg_conn *conn)
 {
     PGTransactionStatusType status = conn->pg ? PQtransactionStatus(conn->pg) : PQTRANS_UNKNOWN;
+    int before = conn->base.in_transaction;
+    int failed = conn->base.transaction_failed;
     if (status == PQTRANS_ACTIVE)
         return; /* in the middle of a stream */
     conn->base.in_transaction =
         conn->begin_pending || status == PQTRANS_INTRANS || status == PQTRANS_INERROR;
     conn->base.transaction_failed = status == PQTRANS_INERROR;
+    if (before && !conn->base.in_transaction)
+        pondi_postgres_end_path(conn, failed || rolls_back(conn->base.current));
+    if (!conn->error && status != PQTRANS_UNKNOWN)
+        pondi_postgres_note_path(conn);
 }
 
 void pondi_postgres_finish(pg_conn *conn)
 {
+    pondi_postgres_forget_former(conn);
+    pondi_postgres_forget_described(conn);
     conn->phase = PG_IDLE;
     if (conn->task && conn->base.current && conn->base.current->kind != PONDI_REQUEST_CONNECT) {
         conn->held = 1; /* the cancel must not hit the next statement */
@@ -127,8 +151,9 @@ void pondi_postgres_finish(pg_conn *conn)
 static pond_error *lost_error(pg_conn *conn, const pondi_request *request)
 {
     char said[512];
+    int sent = conn->sent && !request->preparing;
     pondi_postgres_said(conn, said, sizeof(said));
-    pond_error *error = pondi_conn_lost_error(&conn->base, request, conn->sent, said);
+    pond_error *error = pondi_conn_lost_error(&conn->base, request, sent, said);
     if (conn->error && !pondi_error_is_shared(error)) { /* the server's own farewell */
         pondi_error_set_sqlstate(error, conn->error->sqlstate);
         pondi_error_set_text(error, &error->detail, pond_error_message(conn->error));
@@ -205,6 +230,9 @@ static void take(pg_conn *conn, PGresult *res)
     case PG_PREPARING:
         pondi_postgres_take_prepared(conn, res);
         break;
+    case PG_LOOKING_UP:
+        pondi_postgres_take_lookup(conn, res);
+        break;
     case PG_BEGINNING:
         pondi_postgres_take_begin(conn, res);
         break;
@@ -234,6 +262,8 @@ static void no_more(pg_conn *conn)
         pondi_postgres_executed(conn);
     else if (conn->phase == PG_BEGINNING)
         pondi_postgres_begun(conn);
+    else if (conn->phase == PG_LOOKING_UP)
+        pondi_postgres_looked_up(conn);
     else if (conn->phase == PG_COMMAND || conn->phase == PG_SETTLING)
         pondi_postgres_finish(conn);
 }
@@ -319,7 +349,10 @@ static void start(pondi_conn *base, pondi_request *request)
     pg_conn *conn = pg_of(base);
     conn->sent = 0;
     conn->retried = 0;
+    conn->fresh = 0;
+    conn->stale = PG_SOUND;
     conn->began_with = 0;
+    request->preparing = 0;
     switch (request->kind) {
     case PONDI_REQUEST_CONNECT:
         pondi_postgres_connect(conn);

@@ -200,6 +200,18 @@ static int for_time(pg_encoder *at, pond_error **err)
     return pondi_postgres_put_as_text(at, err);
 }
 
+/* Bytes have no text that all types would understand as these bytes. */
+static int for_other(pg_encoder *at, pond_error **err)
+{
+    int is_array = at->type == OID_BYTEA_ARRAY || at->type == 0;
+    if (pondi_postgres_has_bytes(at->value) && !(is_array && at->value->type == POND_TYPE_ARRAY))
+        return pondi_error_set(err, POND_EPARAMS,
+                               "parameter %zu is or has bytes, but the statement wants a value of "
+                               "another type (oid %u): decode the bytes first, or cast: ?::bytea",
+                               at->number, (unsigned)at->type);
+    return pondi_postgres_put_as_text(at, err);
+}
+
 static int for_uuid(pg_encoder *at, pond_error **err)
 {
     if (at->value->type == POND_TYPE_UUID) {
@@ -243,7 +255,7 @@ static int encode(pg_encoder *at, pond_error **err)
     case OID_UUID:
         return for_uuid(at, err);
     default:
-        return pondi_postgres_put_as_text(at, err);
+        return for_other(at, err);
     }
 }
 
@@ -262,7 +274,10 @@ static int make_room(pg_conn *conn, size_t count, pond_error **err)
     int *formats = pondi_realloc(conn->formats, count * sizeof(*formats));
     if (formats)
         conn->formats = formats;
-    if (!values || !lengths || !formats)
+    Oid *types = pondi_realloc(conn->types, count * sizeof(*types));
+    if (types)
+        conn->types = types;
+    if (!values || !lengths || !formats || !types)
         return pondi_error_nomem(err);
     conn->capacity = (int)count;
     return POND_OK;
@@ -290,8 +305,26 @@ static int encode_one(pg_conn *conn, const pond_value *value, size_t index, Oid 
     return POND_OK;
 }
 
-int pondi_postgres_encode(pg_conn *conn, const pond_value *params, size_t count, const Oid *types,
-                          pond_error **err)
+/* Of a parameter whose type the server is to find out: bytes are never taken for text. */
+static Oid type_of_bytes(const pond_value *value)
+{
+    if (value->type == POND_TYPE_BYTES)
+        return OID_BYTEA;
+    return pondi_postgres_has_bytes(value) ? OID_BYTEA_ARRAY : 0;
+}
+
+static int encode_typed(pg_conn *conn, const pond_value *value, size_t index,
+                        const pg_statement *statement, pg_typing typing, pond_error **err)
+{
+    Oid kind = typing == PG_UNTYPED ? 0 : statement->param_kinds[index];
+    int typed =
+        typing == PG_AS_PREPARED || (typing == PG_WHERE_FIT && pondi_postgres_fits(value, kind));
+    conn->types[index] = typed ? statement->param_types[index] : type_of_bytes(value);
+    return encode_one(conn, value, index, typed ? kind : conn->types[index], err);
+}
+
+int pondi_postgres_encode(pg_conn *conn, const pond_value *params, size_t count,
+                          const pg_statement *statement, pg_typing typing, pond_error **err)
 {
     enum { KEPT = 1 << 20 }; /* a huge parameter does not pin its memory */
     if (conn->scratch.capacity > KEPT)
@@ -300,7 +333,7 @@ int pondi_postgres_encode(pg_conn *conn, const pond_value *params, size_t count,
     conn->scratch.failed = 0;
     int code = make_room(conn, count, err);
     for (size_t i = 0; i < count && !code; i++)
-        code = encode_one(conn, &params[i], i, types ? types[i] : 0, err);
+        code = encode_typed(conn, &params[i], i, statement, typing, err);
     if (!code && conn->scratch.failed)
         code = pondi_error_nomem(err);
     if (code)

@@ -55,6 +55,17 @@ static int put_time_text(pg_encoder *at, pond_error **err)
     return POND_OK;
 }
 
+int pondi_postgres_has_bytes(const pond_value *value)
+{
+    if (value->type != POND_TYPE_ARRAY)
+        return value->type == POND_TYPE_BYTES;
+    for (size_t i = 0; i < value->as.array.count; i++) {
+        if (pondi_postgres_has_bytes(&value->as.array.items[i]))
+            return 1;
+    }
+    return 0;
+}
+
 static void put_bytes_text(pg_encoder *at, const unsigned char *data, size_t size)
 {
     static const char digits[] = "0123456789abcdef";

@@ -15,8 +15,12 @@ static void set_position(const pg_conn *conn, const PGresult *res, pond_error *e
     if (!position || !request || !request->statement)
         return;
     const pondi_statement *statement = request->statement;
-    error->position = pondi_statement_position(statement, POND_DIALECT_POSTGRES,
-                                               (uint32_t)strtoul(position, NULL, 10));
+    const pg_statement *prepared = statement->prepared;
+    unsigned long at = strtoul(position, NULL, 10);
+    if (prepared && prepared->wrapped)
+        at = at > prepared->before ? at - prepared->before : 0;
+    error->position =
+        at ? pondi_statement_position(statement, POND_DIALECT_POSTGRES, (uint32_t)at) : 0;
 }
 
 /* The message may be in any language: only this function of the server raises it. */

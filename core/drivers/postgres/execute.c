@@ -1,23 +1,11 @@
-#include <stdio.h>
 #include <string.h>
 
-#include "base/alloc.h"
 #include "base/error.h"
 #include "drivers/postgres/postgres.h"
 
 enum { MOST_PARAMETERS = 65535 };
 
 /* ---- Statements -------------------------------------------------------------------------- */
-
-void pondi_postgres_statement_free(pg_conn *conn, pg_statement *statement)
-{
-    /* The server still has it: it is told with the next statement that it prepares. Where memory is
-     * out, it stays there as long as the session. */
-    if (statement->name[0] && statement != conn->preparing && !conn->base.dying)
-        pondi_buffer_append(&conn->closing, statement->name, strlen(statement->name) + 1);
-    pondi_free(statement->param_types);
-    pondi_free(statement);
-}
 
 static int is_prepared_verb(const char *verb)
 {
@@ -35,115 +23,6 @@ static int runs_unnamed(const pg_conn *conn, const pondi_request *request)
 {
     return conn->unnamed ||
            (request->column_count == 0 && !is_prepared_verb(request->statement->info.verb));
-}
-
-/* ---- Prepare ----------------------------------------------------------------------------- */
-
-static int send_closings(pg_conn *conn)
-{
-    char sql[64];
-    conn->results_left = 0;
-    for (size_t at = 0; at < conn->closing.size; at += strlen(conn->closing.data + at) + 1) {
-        snprintf(sql, sizeof(sql), "DEALLOCATE %s", conn->closing.data + at);
-        if (!PQsendQueryParams(conn->pg, sql, 0, NULL, NULL, NULL, NULL, 0))
-            return 0;
-        conn->results_left++;
-    }
-    return 1;
-}
-
-static void prepare(pg_conn *conn, const pondi_statement *statement)
-{
-    pg_statement *preparing = pondi_calloc(1, sizeof(*preparing));
-    if (!preparing) {
-        pondi_postgres_fail(conn, pondi_error_new(POND_ENOMEM, "out of memory"));
-        pondi_postgres_finish(conn);
-        return;
-    }
-    snprintf(preparing->name, sizeof(preparing->name), "millpond_%llu",
-             (unsigned long long)++conn->statements);
-    conn->preparing = preparing;
-    conn->phase = PG_PREPARING;
-    if (!PQenterPipelineMode(conn->pg) || !send_closings(conn) ||
-        !PQsendPrepare(conn->pg, preparing->name, statement->native, 0, NULL) ||
-        !PQsendDescribePrepared(conn->pg, preparing->name) || !PQpipelineSync(conn->pg)) {
-        pondi_postgres_lost(conn);
-        return;
-    }
-    conn->results_left += 1; /* the prepare's; then comes the description */
-    pondi_postgres_flush(conn);
-}
-
-static int read_description(pg_statement *statement, const PGresult *res)
-{
-    int count = PQnparams(res);
-    statement->param_types = pondi_malloc(sizeof(Oid) * (size_t)(count ? count : 1));
-    if (!statement->param_types)
-        return POND_ENOMEM;
-    statement->param_count = count;
-    for (int i = 0; i < count; i++)
-        statement->param_types[i] = PQparamtype(res, i);
-    statement->binary = 1;
-    for (int i = 0; i < PQnfields(res); i++) {
-        if (!pondi_postgres_binary_decoder(PQftype(res, i)))
-            statement->binary = 0;
-    }
-    return POND_OK;
-}
-
-void pondi_postgres_take_prepared(pg_conn *conn, PGresult *res)
-{
-    switch (PQresultStatus(res)) {
-    case PGRES_FATAL_ERROR:
-        if (conn->results_left > 1) /* an old one that is gone already: the rest was skipped */
-            conn->closing_failed = 1;
-        else
-            pondi_postgres_fail(conn, pondi_postgres_error(conn, res));
-        break;
-    case PGRES_PIPELINE_SYNC:
-        PQclear(res);
-        pondi_postgres_prepared(conn);
-        return;
-    case PGRES_COMMAND_OK:
-        if (conn->results_left-- == 0 && read_description(conn->preparing, res))
-            pondi_postgres_fail(conn, pondi_error_new(POND_ENOMEM, "out of memory"));
-        break;
-    default: /* skipped by the server after an error */
-        break;
-    }
-    PQclear(res);
-}
-
-static void run_prepared(pg_conn *conn);
-
-void pondi_postgres_prepared(pg_conn *conn)
-{
-    pondi_request *request = conn->base.current;
-    pg_statement *statement = conn->preparing;
-    if (!PQexitPipelineMode(conn->pg)) {
-        pondi_postgres_lost(conn);
-        return;
-    }
-    pondi_buffer_free(&conn->closing); /* closed, or gone before */
-    if (conn->error || conn->closing_failed) {
-        int again = !conn->error;
-        conn->closing_failed = 0;
-        pondi_postgres_statement_free(conn, statement);
-        conn->preparing = NULL;
-        if (again)
-            prepare(conn, request->statement);
-        else
-            pondi_postgres_finish(conn);
-        return;
-    }
-    conn->preparing = NULL;
-    request->statement->prepared = statement;
-    if (request->stop_code) { /* cancelled meanwhile: not to be started at all */
-        pondi_postgres_fail(conn, pondi_error_new(POND_ECANCELLED, "cancelled"));
-        pondi_postgres_finish(conn);
-        return;
-    }
-    run_prepared(conn);
 }
 
 /* ---- Run --------------------------------------------------------------------------------- */
@@ -176,11 +55,24 @@ static int send_prepared(pg_conn *conn)
                                conn->lengths, conn->formats, statement->binary);
 }
 
+static int send_whole(pg_conn *conn, const char *sql, int binary)
+{
+    return PQsendQueryParams(conn->pg, sql, (int)conn->base.current->column_count, conn->types,
+                             conn->values, conn->lengths, conn->formats, binary);
+}
+
 static int send_unnamed(pg_conn *conn)
 {
-    const pondi_request *request = conn->base.current;
-    return PQsendQueryParams(conn->pg, request->statement->native, (int)request->column_count, NULL,
-                             conn->values, conn->lengths, conn->formats, 0);
+    return send_whole(conn, conn->base.current->statement->native, 0);
+}
+
+/* The server finds out anew which types the parameters have, in the same round trip. */
+static int send_anew(pg_conn *conn)
+{
+    const pondi_statement *at = conn->base.current->statement;
+    const pg_statement *statement = at->prepared;
+    return send_whole(conn, statement->wrapped ? statement->wrapped : at->native,
+                      statement->binary);
 }
 
 /* BEGIN can go in one pipeline with a statement whose end is one result. */
@@ -200,61 +92,121 @@ static void run(pg_conn *conn, int (*send)(pg_conn *conn))
         sent(conn, send(conn));
 }
 
-static void run_prepared(pg_conn *conn)
+static int all_fit(const pg_statement *statement, const pond_value *params)
+{
+    for (int i = 0; i < statement->param_count; i++) {
+        if (!pondi_postgres_fits(&params[i], statement->param_kinds[i]))
+            return 0;
+    }
+    return 1;
+}
+
+static int all_rows_fit(const pg_statement *statement, const pondi_request *request)
+{
+    for (size_t i = 0; i < request->row_count; i++) {
+        if (!all_fit(statement, request->params + i * request->column_count))
+            return 0;
+    }
+    return 1;
+}
+
+static void fail(pg_conn *conn, pond_error *error)
+{
+    pondi_postgres_fail(conn, error);
+    pondi_postgres_finish(conn);
+}
+
+/* Many rows are worth the round trip that makes the types certain. */
+static void run_many(pg_conn *conn, const pg_statement *statement)
+{
+    if (!conn->fresh && !all_rows_fit(statement, conn->base.current))
+        pondi_postgres_prepare_anew(conn, NULL);
+    else
+        pondi_postgres_many_start(conn);
+}
+
+void pondi_postgres_run_prepared(pg_conn *conn)
 {
     pondi_request *request = conn->base.current;
-    pg_statement *statement = request->statement->prepared;
+    const pg_statement *statement = request->statement->prepared;
     pond_error *error = NULL;
+    if (!conn->fresh &&
+        pondi_postgres_text_suffers(conn, statement)) { /* SET DateStyle came after */
+        pondi_postgres_prepare_anew(conn, NULL);
+        return;
+    }
     int code = check_count(conn, statement, &error);
+    if (!code && request->kind == PONDI_REQUEST_EXECUTE_MANY) {
+        run_many(conn, statement);
+        return;
+    }
+    int certain = conn->fresh || code || all_fit(statement, request->params);
+    if (!code)
+        code = pondi_postgres_encode(conn, request->params, request->column_count, statement,
+                                     PG_AS_PREPARED, &error);
+    if (code && !conn->fresh && code != POND_ENOMEM) {
+        pondi_postgres_prepare_anew(conn, error);
+        return;
+    }
+    if (!code && !certain)
+        code = pondi_postgres_encode(conn, request->params, request->column_count, statement,
+                                     PG_WHERE_FIT, &error);
+    if (code) {
+        fail(conn, error);
+        return;
+    }
+    conn->sent = 0;
+    run(conn, certain ? send_prepared : send_anew);
+}
+
+void pondi_postgres_run_unnamed(pg_conn *conn)
+{
+    pondi_request *request = conn->base.current;
+    const pg_statement *described = conn->described;
+    pond_error *error = NULL;
+    int code = described ? check_count(conn, described, &error) : POND_OK;
     if (!code && request->kind == PONDI_REQUEST_EXECUTE_MANY) {
         pondi_postgres_many_start(conn);
         return;
     }
     if (!code)
-        code = pondi_postgres_encode(conn, request->params, request->column_count,
-                                     statement->param_types, &error);
-    if (code) {
-        pondi_postgres_fail(conn, error);
-        pondi_postgres_finish(conn);
-        return;
-    }
-    conn->sent = 0;
-    run(conn, send_prepared);
+        code = pondi_postgres_encode(conn, request->params, request->column_count, described,
+                                     described ? PG_AS_PREPARED : PG_UNTYPED, &error);
+    if (code)
+        fail(conn, error);
+    else
+        run(conn, send_unnamed);
 }
 
-static void run_unnamed(pg_conn *conn)
+/* The server makes text of bytes without a word where it is not told what the parameter is. */
+static int has_bytes(const pondi_request *request)
 {
-    pondi_request *request = conn->base.current;
-    pond_error *error = NULL;
-    if (request->kind == PONDI_REQUEST_EXECUTE_MANY) {
-        pondi_postgres_many_start(conn);
-        return;
+    for (size_t i = 0; i < request->row_count * request->column_count; i++) {
+        if (pondi_postgres_has_bytes(&request->params[i]))
+            return 1;
     }
-    if (pondi_postgres_encode(conn, request->params, request->column_count, NULL, &error)) {
-        pondi_postgres_fail(conn, error);
-        pondi_postgres_finish(conn);
-        return;
-    }
-    run(conn, send_unnamed);
+    return 0;
 }
 
 void pondi_postgres_execute(pg_conn *conn)
 {
     pondi_request *request = conn->base.current;
     if (request->column_count > MOST_PARAMETERS) {
-        pondi_postgres_fail(conn, pondi_error_new(POND_EPARAMS,
-                                                  "%zu parameters are too many: PostgreSQL takes "
-                                                  "at most %d in a statement",
-                                                  request->column_count, MOST_PARAMETERS));
-        pondi_postgres_finish(conn);
+        fail(conn, pondi_error_new(POND_EPARAMS,
+                                   "%zu parameters are too many: PostgreSQL takes at most %d in a "
+                                   "statement",
+                                   request->column_count, MOST_PARAMETERS));
     } else if (conn->begin_pending && !goes_with_begin(conn)) {
         pondi_postgres_begin_first(conn, 0);
     } else if (runs_unnamed(conn, request)) {
-        run_unnamed(conn);
+        if (!conn->fresh && has_bytes(request))
+            pondi_postgres_describe(conn);
+        else
+            pondi_postgres_run_unnamed(conn);
     } else if (request->statement->prepared) {
-        run_prepared(conn);
+        pondi_postgres_run_prepared(conn);
     } else {
-        prepare(conn, request->statement);
+        pondi_postgres_prepare(conn);
     }
 }
 
@@ -275,15 +227,12 @@ static void refuse_copy(pg_conn *conn, const PGresult *res)
     pondi_postgres_finish(conn);
 }
 
-void pondi_postgres_note_stale(pg_conn *conn, const PGresult *res)
+/* The user's own DEALLOCATE ALL or DISCARD ALL takes our statements, too. */
+static void note_command(pg_conn *conn, PGresult *res)
 {
-    const char *sqlstate = PQresultErrorField(res, PG_DIAG_SQLSTATE);
-    const char *function = PQresultErrorField(res, PG_DIAG_SOURCE_FUNCTION);
-    if (!sqlstate || !conn->base.current->statement->prepared)
-        return;
-    conn->stale =
-        strcmp(sqlstate, "26000") == 0 || (strcmp(sqlstate, "0A000") == 0 && function &&
-                                           strcmp(function, "RevalidateCachedQuery") == 0);
+    const char *tag = PQcmdStatus(res);
+    if (strcmp(tag, "DEALLOCATE ALL") == 0 || strcmp(tag, "DISCARD ALL") == 0)
+        pondi_postgres_forget_names(conn);
 }
 
 void pondi_postgres_take_result(pg_conn *conn, PGresult *res)
@@ -295,12 +244,13 @@ void pondi_postgres_take_result(pg_conn *conn, PGresult *res)
     case PGRES_EMPTY_QUERY:
         if (conn->error)
             break;
+        note_command(conn, res);
         if (!conn->result)
             conn->result = pondi_postgres_result_new();
         if (!conn->result) {
             PQclear(res);
             pondi_postgres_fail(conn, pondi_error_new(POND_ENOMEM, "out of memory"));
-        } else if (pondi_postgres_result_add(conn->result, res)) {
+        } else if (pondi_postgres_result_add(conn->result, conn, res)) {
             pondi_postgres_fail(conn, pondi_error_new(POND_ENOMEM, "out of memory"));
         }
         return;
@@ -317,29 +267,18 @@ void pondi_postgres_take_result(pg_conn *conn, PGresult *res)
     PQclear(res);
 }
 
-/* A change of the schema made the plan useless: forget it, and try again where that is safe. */
-static int retry_stale(pg_conn *conn)
+/* A statement that was not described may have columns of types that are not known yet. */
+static int look_up_columns(pg_conn *conn)
 {
-    pondi_statement *at = conn->base.current->statement;
-    conn->stale = 0;
-    if (conn->error && strcmp(conn->error->sqlstate, "26000") == 0)
-        ((pg_statement *)at->prepared)->name[0] = '\0'; /* the server has it no more */
-    pondi_postgres_statement_free(conn, at->prepared);
-    at->prepared = NULL;
-    int idle = PQtransactionStatus(conn->pg) == PQTRANS_IDLE;
-    if (conn->retried || !(idle || conn->began_with))
+    pg_lookup lookup;
+    if (conn->error || !conn->result || conn->base.current->stop_code ||
+        PQstatus(conn->pg) != CONNECTION_OK)
         return 0;
-    conn->retried = 1;
-    pond_error_free(conn->error);
-    conn->error = NULL;
-    pondi_postgres_result_free(conn->result);
-    conn->result = NULL;
-    conn->sent = 0;
-    if (idle)
-        prepare(conn, at);
-    else
-        pondi_postgres_begin_first(conn, 1);
-    return 1;
+    pondi_postgres_lookup_init(&lookup);
+    pondi_postgres_result_look_up(conn->result, conn, &lookup);
+    if (lookup.count)
+        pondi_postgres_lookup_send(&lookup, conn);
+    return lookup.count != 0;
 }
 
 void pondi_postgres_executed(pg_conn *conn)
@@ -348,7 +287,16 @@ void pondi_postgres_executed(pg_conn *conn)
         pondi_postgres_lost(conn);
         return;
     }
-    if (conn->stale && retry_stale(conn))
+    if (conn->stale && pondi_postgres_retry_stale(conn))
         return;
+    if (!look_up_columns(conn))
+        pondi_postgres_finish(conn);
+}
+
+void pondi_postgres_columns_known(pg_conn *conn)
+{
+    pond_error_free(conn->error); /* the statement has been executed: they stay text then */
+    conn->error = NULL;
+    pondi_postgres_result_retype(conn->result, conn);
     pondi_postgres_finish(conn);
 }

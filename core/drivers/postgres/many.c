@@ -9,7 +9,7 @@ enum { ROWS_IN_A_ROW = 256 }; /* before the socket is looked at again */
 
 static const pg_statement *prepared_of(const pg_conn *conn)
 {
-    return conn->unnamed ? NULL : conn->base.current->statement->prepared;
+    return conn->described ? conn->described : conn->base.current->statement->prepared;
 }
 
 static int send_row(pg_conn *conn, const pondi_request *request, size_t row, pond_error **err)
@@ -17,14 +17,15 @@ static int send_row(pg_conn *conn, const pondi_request *request, size_t row, pon
     const pg_statement *statement = prepared_of(conn);
     int count = (int)request->column_count;
     int code = pondi_postgres_encode(conn, request->params + row * request->column_count,
-                                     request->column_count,
-                                     statement ? statement->param_types : NULL, err);
+                                     request->column_count, statement,
+                                     statement ? PG_AS_PREPARED : PG_UNTYPED, err);
     if (code)
         return code;
-    int sent = statement ? PQsendQueryPrepared(conn->pg, statement->name, count, conn->values,
-                                               conn->lengths, conn->formats, statement->binary)
-                         : PQsendQueryParams(conn->pg, request->statement->native, count, NULL,
-                                             conn->values, conn->lengths, conn->formats, 0);
+    int sent = statement && statement->name[0]
+                   ? PQsendQueryPrepared(conn->pg, statement->name, count, conn->values,
+                                         conn->lengths, conn->formats, statement->binary)
+                   : PQsendQueryParams(conn->pg, request->statement->native, count, conn->types,
+                                       conn->values, conn->lengths, conn->formats, 0);
     return sent ? POND_OK
                 : pondi_error_move(
                       err, pondi_postgres_connection_error(conn, POND_ECONNLOST, "cannot send"));
@@ -102,7 +103,7 @@ static void take_rows(pg_conn *conn, PGresult *res)
     conn->many.answered++;
     if (!conn->result)
         conn->result = pondi_postgres_result_new();
-    if (conn->result && !pondi_postgres_result_add(conn->result, res))
+    if (conn->result && !pondi_postgres_result_add(conn->result, conn, res))
         return;
     if (!conn->result)
         PQclear(res);

@@ -19,6 +19,7 @@ typedef enum pg_phase {
     PG_RESOLVING, /* a thread looks up the host's addresses */
     PG_CONNECTING,
     PG_PREPARING,  /* prepare and describe, in one round trip */
+    PG_LOOKING_UP, /* asks for types that the driver meets for the first time */
     PG_BEGINNING,  /* BEGIN alone, for the statement that waits behind it */
     PG_BEGIN_WITH, /* BEGIN and its first statement in one pipeline */
     PG_EXECUTING,
@@ -43,13 +44,61 @@ typedef struct pg_task {
     pondi_buffer ports;
 } pg_task;
 
-/* A parameter's or column's codec is chosen once, when the statement is described. */
+/* A statement as the server has it, described once. */
 typedef struct pg_statement {
     char name[32];
+    int described;
     int param_count;
     Oid *param_types;
-    int binary; /* results are asked for in binary */
+    Oid *param_kinds; /* the built-in types whose values are encoded alike; 0: text */
+    int column_count;
+    Oid *column_types;
+    pondi_buffer names; /* of the columns, each with a NUL, until all is known */
+    int binary;         /* results are asked for in binary */
+    int floats;         /* among the columns, or arrays of them */
+    int styled;         /* dates, times, intervals */
+    int unwrappable;
+    char *wrapped;    /* the text that was prepared instead of the request's own, see wrap.c */
+    size_t before;    /* characters of it before the request's own */
+    Oid *inner_types; /* of the columns that are text for that reason; 0 for the others */
 } pg_statement;
+
+/* A type that is not built in. */
+typedef struct pg_type {
+    Oid oid;
+    Oid element; /* of an array; else 0 */
+    Oid like;    /* the built-in type that looks alike in binary: of the array's elements, or of the
+                    type; 0 for none that the driver knows */
+    char delimiter;
+} pg_type;
+
+typedef struct pg_types {
+    pg_type *types;
+    size_t count;
+    size_t capacity;
+} pg_types;
+
+typedef struct pg_lookup {
+    pondi_buffer sql;
+    size_t count;
+} pg_lookup;
+
+/* What an error says of the statement that was prepared earlier. */
+typedef enum pg_staleness {
+    PG_SOUND,
+    PG_SUSPECT, /* the types of its parameters may have changed; or the values were wrong */
+    PG_STALE,   /* the schema has changed under it */
+    PG_GONE     /* the server has it no more */
+} pg_staleness;
+
+/* Which names a statement's words mean depends on search_path and role: each has its own cached
+ * statements. These are hashes; 0 for what the session began with. */
+typedef struct pg_path {
+    uint64_t before; /* the transaction that changed it */
+    int changed;     /* in the open transaction */
+    int local;       /* until its end */
+    uint64_t marks;  /* for a path that nobody knows */
+} pg_path;
 
 typedef struct pg_many {
     size_t sent;
@@ -65,16 +114,25 @@ typedef struct pg_conn {
     pondi_watcher *watcher;
     int fd;
     pg_phase phase;
-    int sent;            /* some of it may have been */
-    int stale;           /* the schema changed under the plan */
-    int retried;         /* the statement was prepared anew once */
+    int sent;                 /* some of it may have been */
+    pg_staleness stale;       /* what the request's error says of its prepared statement */
+    int retried;              /* the statement was prepared anew once */
+    int fresh;                /* it was prepared for this very request */
+    pg_statement *former;     /* as it was before it was prepared anew */
+    pond_error *former_error; /* which then is the request's, if nothing has changed */
+    pg_path path;
+    pg_types known;
     int begin_pending;   /* BEGIN goes with the next statement */
     int began_with;      /* it went with the current one */
     int unnamed;         /* setting: no prepared statements */
-    uint64_t statements; /* for names */
+    uint32_t mark;       /* for names: this session's own */
+    uint32_t statements; /* for names */
     pg_statement *preparing;
+    pg_statement *described;  /* without a name: what the current request's parameters are */
+    pg_statement *plain;      /* the same without the text around it that is being prepared */
     pondi_buffer closing;     /* names of evicted statements, each with a NUL */
     int closing_failed;       /* one of them was gone: prepare again without */
+    int names_gone;           /* the server has none of the prepared statements any more */
     int results_left;         /* of the phase's pipeline, before the described one */
     struct pg_result *result; /* outcome so far */
     pond_error *error;
@@ -85,6 +143,7 @@ typedef struct pg_conn {
     const char **values;
     int *lengths;
     int *formats;
+    Oid *types;
     int capacity;
 } pg_conn;
 
@@ -120,15 +179,83 @@ int pondi_postgres_watch(pg_conn *conn, int events, pond_error **err);
 pg_task *pondi_postgres_task_new(pg_conn *conn);
 int pondi_postgres_task_run(pg_task *task, pond_error **err);
 
+/* ---- prepare.c ---- */
+/* Prepare the current request's statement, and then run it. */
+void pondi_postgres_prepare(pg_conn *conn);
+void pondi_postgres_take_prepared(pg_conn *conn, PGresult *res);
+/* All types of the statement that is being prepared are known. */
+void pondi_postgres_types_known(pg_conn *conn);
+void pondi_postgres_statement_free(pg_conn *conn, pg_statement *statement);
+/* Ask what the parameters of the current request's statement are, and then run it without a name.
+ */
+void pondi_postgres_describe(pg_conn *conn);
+void pondi_postgres_forget_described(pg_conn *conn);
+/* The server has dropped all prepared statements. */
+void pondi_postgres_forget_names(pg_conn *conn);
+
 /* ---- execute.c ---- */
 void pondi_postgres_execute(pg_conn *conn);
-void pondi_postgres_take_prepared(pg_conn *conn, PGresult *res);
-void pondi_postgres_prepared(pg_conn *conn);
+/* Run the current request whole. */
+void pondi_postgres_run_unnamed(pg_conn *conn);
+/* Run the current request with its prepared statement. */
+void pondi_postgres_run_prepared(pg_conn *conn);
 void pondi_postgres_take_result(pg_conn *conn, PGresult *res);
 void pondi_postgres_executed(pg_conn *conn);
-/* See whether an error tells that the prepared statement is of no use any more. */
+/* All types of the result's columns are known. */
+void pondi_postgres_columns_known(pg_conn *conn);
+
+/* ---- wrap.c: statements inside others that make text of some columns ---- */
+/* See which columns of a statement would suffer from coming in text. */
+void pondi_postgres_note_styles(const pg_conn *conn, pg_statement *statement);
+/* True if they do, and something can be done about it. */
+int pondi_postgres_text_suffers(const pg_conn *conn, const pg_statement *statement);
+/* Append the text around the current request's statement; 0 if there can be none, or memory is out.
+ */
+int pondi_postgres_wrap(const pg_conn *conn, const pg_statement *statement, pondi_buffer *out,
+                        size_t *before);
+/* The text inside; NULL for a NULL. */
+int pondi_postgres_unwrap(const char *data, int size, pondi_arena *arena, const char **text,
+                          int *length);
+
+/* ---- stale.c: prepared statements that a change of the schema made useless ---- */
+/* See what an error tells of the current prepared statement. */
 void pondi_postgres_note_stale(pg_conn *conn, const PGresult *res);
-void pondi_postgres_statement_free(pg_conn *conn, pg_statement *statement);
+/* True if the request runs again, with its statement prepared anew. */
+int pondi_postgres_retry_stale(pg_conn *conn);
+/* Before anything was sent: prepare the statement anew and run the request with that. The former
+ * error is `error` (NULL for none), which it ends with if its parameters still have their types. */
+void pondi_postgres_prepare_anew(pg_conn *conn, pond_error *error);
+/* The statement was prepared: true if the request ends with its former error instead of running. */
+int pondi_postgres_ends_as_before(pg_conn *conn);
+void pondi_postgres_forget_former(pg_conn *conn);
+
+/* ---- fit.c ---- */
+/* True if a parameter of this type carries the value as it is: then it means the same if what it is
+ * for has another type by now. `kind` is as in pg_statement. */
+int pondi_postgres_fits(const pond_value *value, Oid kind);
+
+/* ---- path.c ---- */
+/* The current request ended well: see whether it changed what names mean. */
+void pondi_postgres_note_path(pg_conn *conn);
+/* The transaction ended. */
+void pondi_postgres_end_path(pg_conn *conn, int rolled_back);
+
+/* ---- lookup.c: types that are not built in ---- */
+/* What is known of a type; an unknown one is text. */
+void pondi_postgres_find_type(const pg_conn *conn, Oid oid, pg_type *out);
+int pondi_postgres_knows_type(const pg_conn *conn, Oid oid);
+/* The built-in type that a parameter of this type is encoded as; the type itself if there is none.
+ */
+Oid pondi_postgres_kind(const pg_conn *conn, Oid oid);
+int pondi_postgres_has_binary(const pg_conn *conn, Oid oid);
+/* Ask the server for types: init, add those that may be unknown, and send. Then comes
+ * pondi_postgres_looked_up(). */
+void pondi_postgres_lookup_init(pg_lookup *lookup);
+void pondi_postgres_lookup_add(pg_lookup *lookup, const pg_conn *conn, Oid oid);
+void pondi_postgres_lookup_send(pg_lookup *lookup, pg_conn *conn);
+void pondi_postgres_take_lookup(pg_conn *conn, PGresult *res);
+void pondi_postgres_looked_up(pg_conn *conn);
+Oid pondi_postgres_read_oid(const PGresult *res, int row, int column);
 
 /* ---- begin.c: transactions that begin with their first statement ---- */
 /* Begin, commit or roll back, as the current request says. */
@@ -169,31 +296,74 @@ const char *pondi_postgres_wanted_role(const pg_conn *conn);
 void pondi_postgres_reset(pg_conn *conn);
 
 /* ---- encode.c ---- */
-/* Fill values, lengths and formats; `types` is NULL to let the server infer all from text. */
-int pondi_postgres_encode(pg_conn *conn, const pond_value *params, size_t count, const Oid *types,
-                          pond_error **err);
+typedef enum pg_typing {
+    PG_AS_PREPARED, /* as the prepared statement's parameters want it */
+    PG_WHERE_FIT,   /* those that do not carry their values as they are: as text of any type */
+    PG_UNTYPED      /* all as text of any type */
+} pg_typing;
+/* Fill values, lengths, formats and types. `statement` may be NULL for PG_UNTYPED alone. */
+int pondi_postgres_encode(pg_conn *conn, const pond_value *params, size_t count,
+                          const pg_statement *statement, pg_typing typing, pond_error **err);
+/* True for bytes, and for arrays with bytes in them. */
+int pondi_postgres_has_bytes(const pond_value *value);
 
 /* ---- result.c ---- */
 typedef struct pg_result pg_result;
 pg_result *pondi_postgres_result_new(void);
 /* Add the rows of one execution; takes `res` over. */
-int pondi_postgres_result_add(pg_result *result, PGresult *res);
+int pondi_postgres_result_add(pg_result *result, const pg_conn *conn, PGresult *res);
+/* Add the types of the columns that the driver meets for the first time. */
+void pondi_postgres_result_look_up(const pg_result *result, const pg_conn *conn, pg_lookup *lookup);
+/* They are known now. */
+void pondi_postgres_result_retype(pg_result *result, const pg_conn *conn);
 void pondi_postgres_result_free(pg_result *result);
 pond_result *pondi_postgres_result_base(pg_result *result);
 
-/* ---- decode.c, decode_text.c ---- */
+/* ---- decode.c, decode_text.c: built-in types ---- */
 typedef int (*pg_decoder)(const char *data, int size, pondi_arena *arena, pond_value *out);
 /* NULL if the type has no binary form that we know. */
 pg_decoder pondi_postgres_binary_decoder(Oid type);
 /* Never NULL. */
 pg_decoder pondi_postgres_text_decoder(Oid type);
-/* The type of an array's elements; 0 if it is no array that we know. */
-/* An array in text, of what `element` decodes. */
-int pondi_postgres_decode_text_array(const char *data, int size, pg_decoder element,
-                                     pondi_arena *arena, pond_value *out);
+/* The type of an array's elements; 0 if it is no built-in array. */
 Oid pondi_postgres_element_type(Oid array);
+/* What stands between the elements of this type in an array's text. */
+char pondi_postgres_delimiter(Oid element);
 /* What values of the server's type become; POND_TYPE_TEXT for those that we do not know. */
 pond_type pondi_postgres_type(Oid type);
+
+/* ---- decode_text_time.c ---- */
+int pondi_postgres_decode_text_date(const char *data, int size, pondi_arena *arena,
+                                    pond_value *out);
+int pondi_postgres_decode_text_time(const char *data, int size, pondi_arena *arena,
+                                    pond_value *out);
+int pondi_postgres_decode_text_timetz(const char *data, int size, pondi_arena *arena,
+                                      pond_value *out);
+int pondi_postgres_decode_text_timestamp(const char *data, int size, pondi_arena *arena,
+                                         pond_value *out);
+int pondi_postgres_decode_text_timestamptz(const char *data, int size, pondi_arena *arena,
+                                           pond_value *out);
+
+/* ---- decode_array.c, decode_text_array.c ---- */
+/* An array of what `element` decodes. */
+int pondi_postgres_decode_array(const char *data, int size, pg_decoder element, pondi_arena *arena,
+                                pond_value *out);
+int pondi_postgres_decode_text_array(const char *data, int size, pg_decoder element, char delimiter,
+                                     pondi_arena *arena, pond_value *out);
+
+/* ---- codec.c: any type ---- */
+/* How a column's values are read. */
+typedef struct pg_codec {
+    pg_decoder decoder; /* of an array's elements, too */
+    pond_type type;
+    int is_array;
+    int is_binary;
+    int is_wrapped;
+    char delimiter;
+} pg_codec;
+pg_codec pondi_postgres_codec(const pg_conn *conn, Oid type, int is_binary);
+int pondi_postgres_decode(const pg_codec *codec, const char *data, int size, pondi_arena *arena,
+                          pond_value *out);
 
 /* ---- errors.c ---- */
 pond_error *pondi_postgres_error(pg_conn *conn, const PGresult *res);

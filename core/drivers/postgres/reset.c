@@ -14,5 +14,7 @@ void pondi_postgres_reset(pg_conn *conn)
         pondi_statement_cache_clear(&conn->base.statements);
         pondi_buffer_free(&conn->closing);
     }
+    conn->base.statements.context = 0;
+    conn->path.changed = 0;
     pondi_postgres_command(conn, prepared ? "DISCARD ALL" : forget_all);
 }

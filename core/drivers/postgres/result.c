@@ -16,7 +16,7 @@ struct pg_result {
     size_t part_count;
     size_t part_capacity;
     size_t last_part; /* where the last row was found */
-    pg_decoder *decoders;
+    pg_codec *codecs;
     pondi_row_set *packed; /* all rows decoded, in the parts' place; or NULL */
     int unpackable;
 };
@@ -67,7 +67,7 @@ static void destroy(pond_result *base)
         pond_result_release(&result->packed->base);
     pondi_free(result->parts);
     pondi_free(result->ends);
-    pondi_free(result->decoders);
+    pondi_free(result->codecs);
     pondi_free(result);
 }
 
@@ -84,24 +84,38 @@ pond_result *pondi_postgres_result_base(pg_result *result)
 
 /* ---- Fill -------------------------------------------------------------------------------- */
 
-static pg_decoder decoder_of(const PGresult *res, int column)
-{
-    Oid type = PQftype(res, column);
-    pg_decoder binary = PQfformat(res, column) == 1 ? pondi_postgres_binary_decoder(type) : NULL;
-    return binary ? binary : pondi_postgres_text_decoder(type);
-}
-
-static int read_columns(pg_result *result, PGresult *res)
+static int read_columns(pg_result *result, const pg_conn *conn, PGresult *res)
 {
     int count = PQnfields(res);
-    result->decoders = pondi_malloc(sizeof(pg_decoder) * (size_t)(count ? count : 1));
-    if (!result->decoders)
+    result->codecs = pondi_malloc(sizeof(pg_codec) * (size_t)(count ? count : 1));
+    if (!result->codecs)
         return POND_ENOMEM;
-    for (int i = 0; i < count; i++)
-        result->decoders[i] = decoder_of(res, i);
     result->first = res;
     result->base.column_count = (size_t)count;
+    pondi_postgres_result_retype(result, conn);
     return POND_OK;
+}
+
+void pondi_postgres_result_look_up(const pg_result *result, const pg_conn *conn, pg_lookup *lookup)
+{
+    for (size_t i = 0; result->codecs && i < result->base.column_count; i++)
+        pondi_postgres_lookup_add(lookup, conn, PQftype(result->first, (int)i));
+}
+
+void pondi_postgres_result_retype(pg_result *result, const pg_conn *conn)
+{
+    const pondi_statement *statement = conn->base.current->statement;
+    const pg_statement *prepared = statement ? statement->prepared : NULL;
+    for (int i = 0; i < (int)result->base.column_count; i++) {
+        Oid type = PQftype(result->first, i);
+        int wrapped = prepared && prepared->wrapped && i < prepared->column_count &&
+                      prepared->inner_types[i] && type == OID_TEXT;
+        if (wrapped)
+            result->codecs[i] = pondi_postgres_codec(conn, prepared->inner_types[i], 0);
+        else
+            result->codecs[i] = pondi_postgres_codec(conn, type, PQfformat(result->first, i) == 1);
+        result->codecs[i].is_wrapped = wrapped;
+    }
 }
 
 static int make_room(pg_result *result)
@@ -121,7 +135,7 @@ static int make_room(pg_result *result)
     return POND_OK;
 }
 
-int pondi_postgres_result_add(pg_result *result, PGresult *res)
+int pondi_postgres_result_add(pg_result *result, const pg_conn *conn, PGresult *res)
 {
     const char *touched = PQcmdTuples(res);
     result->base.affected += *touched ? strtoll(touched, NULL, 10) : 0;
@@ -134,7 +148,7 @@ int pondi_postgres_result_add(pg_result *result, PGresult *res)
         PQclear(res);
         return POND_OK;
     }
-    int code = result->decoders ? POND_OK : read_columns(result, res);
+    int code = result->codecs ? POND_OK : read_columns(result, conn, res);
     if (!code)
         code = make_room(result);
     if (code) {
@@ -183,8 +197,9 @@ static int row(pond_result *base, size_t index, pond_value *values, pond_error *
         values[i].aux = 0;
         if (PQgetisnull(res, tuple, column))
             continue;
-        int code = result->decoders[i](PQgetvalue(res, tuple, column),
-                                       PQgetlength(res, tuple, column), &result->arena, &values[i]);
+        int code =
+            pondi_postgres_decode(&result->codecs[i], PQgetvalue(res, tuple, column),
+                                  PQgetlength(res, tuple, column), &result->arena, &values[i]);
         if (code == POND_ENOMEM)
             return pondi_error_nomem(err);
         if (code)
@@ -210,7 +225,7 @@ static pond_type column_type(const pond_result *base, size_t column)
     const pg_result *result = (const pg_result *)base;
     if (result->packed)
         return result->packed->base.class->column_type(&result->packed->base, column);
-    return pondi_postgres_type(PQftype(result->first, (int)column));
+    return result->codecs[column].type;
 }
 
 static uint64_t column_bytes(const PGresult *res, int column)

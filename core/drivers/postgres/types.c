@@ -36,6 +36,6 @@ pond_type pondi_postgres_type(Oid type)
     case OID_INTERVAL:
         return POND_TYPE_INTERVAL;
     default:
-        return pondi_postgres_element_type(type) ? POND_TYPE_ARRAY : POND_TYPE_TEXT;
+        return POND_TYPE_TEXT;
     }
 }
