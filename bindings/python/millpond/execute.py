@@ -17,7 +17,6 @@ from collections.abc import (
     AsyncIterator,
     Awaitable,
     Coroutine,
-    Generator,
     Iterator,
     Sequence,
 )
@@ -25,6 +24,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import _native
 from ._answers import read_answer
+from ._calls import _called, _check_batch, _check_rows, _is_row, _measured, _Nothing, _prepared
 from ._native import Result
 from ._open_stream import OpenStream
 from ._plans import entity_schema, pause_async, pause_sync, run_plan
@@ -63,18 +63,6 @@ SQLSTATES = {
 }
 
 INTERRUPT_EVERY = 0.02
-
-
-class _Nothing(Awaitable[None]):
-    """Awaited, or not, it is None at once."""
-
-    def __await__(self) -> Generator[Any, Any, None]:
-        return
-        yield
-
-
-def _is_row(value: object) -> bool:
-    return isinstance(value, (tuple, list))
 
 
 class _Backend:
@@ -292,50 +280,6 @@ class _Backend:
             except Exception as error:
                 raise self._translated(error, number) from error.__cause__
         return joined(answers)
-
-
-def _prepared(statement: Any, native: str) -> Any:
-    """What a driver that prepares nothing runs is the SQL itself."""
-    return native if statement is None else statement
-
-
-def _called(lease: Lease | None, plan: _native.Plan, steps: Steps[Any]) -> Steps[Any]:
-    """The steps of an entity call, whose statements count under its name."""
-    if lease is None:
-        return (yield from steps)
-    lease.call = plan.call
-    try:
-        return (yield from steps)
-    finally:
-        lease.call = ""
-
-
-@contextlib.contextmanager
-def _measured(lease: Lease, sql: str, tags: Any) -> Iterator[None]:
-    """A statement runs inside, if the circuit breaker of its name lets it."""
-    timings = lease.owner.timings
-    if lease.call:
-        tags = {"operation": lease.call}
-    name = timings.operation_of(tags)
-    with lease.owner.breakers.guard(lease, name), timings.query(sql, tags):
-        yield
-
-
-def _check_batch(batch: int) -> None:
-    if batch < 1:
-        raise ArgumentError("batch must be a positive number of rows")
-
-
-def _check_rows(rows: Any) -> None:
-    if not _is_row(rows):
-        raise ParameterError(f"param_list must be a list of tuples, not {type(rows).__name__}")
-    width = len(rows[0]) if rows and _is_row(rows[0]) else 0
-    for number, row in enumerate(rows):
-        if not _is_row(row):
-            kind = type(row).__name__
-            raise ParameterError(f"row {number} of param_list must be a tuple or list, not {kind}")
-        if len(row) != width:
-            raise ParameterError(f"row {number} has {len(row)} parameters, but row 0 has {width}")
 
 
 #: What a backend defines, and is used as ``execute`` is: in turn, not after release, and with

@@ -1,0 +1,70 @@
+"""What each statement of a connection written in Python goes through, apart from the connection."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Awaitable, Generator, Iterator
+from typing import TYPE_CHECKING, Any
+
+from . import _native
+from ._steps import Steps
+from .exceptions import ArgumentError, ParameterError
+
+if TYPE_CHECKING:
+    from .backend import Lease
+
+
+class _Nothing(Awaitable[None]):
+    """Awaited, or not, it is None at once."""
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        return
+        yield
+
+
+def _is_row(value: object) -> bool:
+    return isinstance(value, (tuple, list))
+
+
+def _prepared(statement: Any, native: str) -> Any:
+    """What a driver that prepares nothing runs is the SQL itself."""
+    return native if statement is None else statement
+
+
+def _called(lease: Lease | None, plan: _native.Plan, steps: Steps[Any]) -> Steps[Any]:
+    """The steps of an entity call, whose statements count under its name."""
+    if lease is None:
+        return (yield from steps)
+    lease.call = plan.call
+    try:
+        return (yield from steps)
+    finally:
+        lease.call = ""
+
+
+@contextlib.contextmanager
+def _measured(lease: Lease, sql: str, tags: Any) -> Iterator[None]:
+    """A statement runs inside, if the circuit breaker of its name lets it."""
+    timings = lease.owner.timings
+    if lease.call:
+        tags = {"operation": lease.call}
+    name = timings.operation_of(tags)
+    with lease.owner.breakers.guard(lease, name), timings.query(sql, tags):
+        yield
+
+
+def _check_batch(batch: int) -> None:
+    if batch < 1:
+        raise ArgumentError("batch must be a positive number of rows")
+
+
+def _check_rows(rows: Any) -> None:
+    if not _is_row(rows):
+        raise ParameterError(f"param_list must be a list of tuples, not {type(rows).__name__}")
+    width = len(rows[0]) if rows and _is_row(rows[0]) else 0
+    for number, row in enumerate(rows):
+        if not _is_row(row):
+            kind = type(row).__name__
+            raise ParameterError(f"row {number} of param_list must be a tuple or list, not {kind}")
+        if len(row) != width:
+            raise ParameterError(f"row {number} has {len(row)} parameters, but row 0 has {width}")
