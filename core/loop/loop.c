@@ -17,18 +17,22 @@
 
 /* ---- Create and destroy ------------------------------------------------------------------ */
 
-/* The turn that sees it takes the inbox anyway. First read, then let others write again: what they
- * ask for in between is seen by this turn. */
-static void on_wake(uv_poll_t *handle, int status, int events)
+/* Who calls this looks at the inbox after it. First read, then let others write again: what they
+ * ask for in between is seen by that look. */
+static void sleep_again(pond_loop *loop)
 {
-    (void)status;
-    (void)events;
-    pond_loop *loop = handle->data;
     uint64_t times;
     if (read(loop->wake, &times, sizeof(times)) < 0) {
         /* nobody wrote after all */
     }
     atomic_store(&loop->woken, 0);
+}
+
+static void on_wake(uv_poll_t *handle, int status, int events)
+{
+    (void)status;
+    (void)events;
+    sleep_again(handle->data);
 }
 
 /* Not libuv's own way, whose receiver spins until the sender, which it may have interrupted, has
@@ -524,12 +528,19 @@ int pond_loop_run(pond_loop *loop, int64_t timeout_ms, pond_error **err)
     return code;
 }
 
+/* The host may run its own loop from inside what it does with an operation that it was given. So
+ * the descriptor is readable as long as there are more, and becomes so with what completes from
+ * then on. With the last of them that is taken back, or the host would be woken for nothing. */
 pond_op *pond_loop_next(pond_loop *loop)
 {
     if (enter_to_drive(loop, NULL))
         return NULL;
     pondi_list *node = pondi_list_pop_front(&loop->completions);
-    loop->driven = node != NULL; /* told of all there is: later completions must wake the host */
+    loop->driven = 0;
+    if (!pondi_list_empty(&loop->completions))
+        loop->fresh = 1;
+    else if (atomic_load(&loop->woken))
+        sleep_again(loop);
     pondi_loop_leave(loop);
     return node ? PONDI_CONTAINER(node, pond_op, link) : NULL;
 }

@@ -23,6 +23,7 @@ int pondi_lease_new(pondi_slot *slot, pond_connection **out, pond_error **err)
     lease->id = slot->conn->id;
     lease->acquired_ns = pondi_coarse_now_ns();
     lease->used = 0;
+    lease->given_back = 0;
     lease->tag_owner = NULL;
     lease->tag = NULL;
     return POND_OK;
@@ -90,11 +91,13 @@ int pond_connection_give_back(pond_connection *lease, pond_error **err)
 {
     if (!pondi_loop_lock(lease->loop))
         return check_process(err);
-    pondi_slot *slot = end_lease(lease);
+    int before = lease->given_back;
+    lease->given_back = 1;
+    pondi_slot *slot = end_lease(lease); /* NULL: the pool took it by force, or it was closed */
     if (slot)
         pondi_slot_return(slot);
     pondi_loop_depart(lease->loop);
-    return slot ? POND_OK : stale(err);
+    return before ? stale(err) : POND_OK;
 }
 
 int pond_connection_close(pond_connection *lease, pond_error **err)

@@ -190,6 +190,7 @@ struct pond_connection {
     uint64_t id;
     int64_t acquired_ns;
     int used; /* something was asked of it: it may have a session; guarded by the loop's lock */
+    int given_back;        /* by its holder, once; guarded by the loop's lock */
     const void *tag_owner; /* pool's lock */
     void *tag;
 };

@@ -355,6 +355,99 @@ def test_no_attempt_begins_after_the_total_timeout() -> None:
     assert 1 < flaky.calls < 10**6
 
 
+@pytest.mark.parametrize("plain", [False, True], ids=["coroutine function", "function"])
+async def test_an_attempt_is_stopped_when_the_total_timeout_is_over(plain: bool) -> None:
+    stopped: list[str] = []
+
+    async def work() -> None:
+        if not stopped:
+            stopped.append("failed")
+            raise ConnectionResetError("first")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            stopped.append("stopped")
+
+    def begin() -> Any:
+        return work()
+
+    call = retry_with_backoff(base_delay=0.0, total_timeout=0.05)(begin if plain else work)
+    with pytest.raises(TimeoutError, match=r"total_timeout of 0\.05 s") as caught:
+        await call()
+    assert isinstance(caught.value.__cause__, ConnectionResetError)
+    assert stopped == ["failed", "stopped"]
+
+
+async def test_a_timeout_of_the_function_itself_is_its_own() -> None:
+    mine = TimeoutError("mine")
+
+    @retry_with_backoff(max_retries=2, base_delay=0.0)
+    async def fail() -> None:
+        raise mine
+
+    with pytest.raises(TimeoutError) as caught:
+        await fail()
+    assert caught.value is mine
+
+
+async def test_the_total_timeout_bounds_millponds_own_calls(
+    databases: Any, kind: str, endless: str
+) -> None:
+    db = databases.open(kind)
+    async with db.async_connection() as conn:
+        with pytest.raises(TimeoutError, match="total_timeout"):
+            await retry_with_backoff(total_timeout=0.05)(conn.execute)(endless)
+        assert await conn.fetch_value("SELECT 1") == 1
+
+
+@pytest.mark.parametrize("exceptions", [[KeyError, OSError], (KeyError, OSError), {KeyError: 1}])
+def test_exceptions_are_given_as_any_collection(exceptions: Any) -> None:
+    flaky = Flaky(1, KeyError("x"))
+    assert retry_with_backoff(base_delay=0.0, exceptions=exceptions)(flaky.run)(1) == 1
+
+
+@pytest.mark.parametrize("exceptions", [[KeyError, "OSError"], [1], int])
+def test_what_is_no_exception_is_refused(exceptions: Any) -> None:
+    with pytest.raises(millpond.ArgumentError, match="exceptions must be classes"):
+        retry_with_backoff(exceptions=exceptions)
+
+
+BARE: list[Any] = [
+    retry_with_backoff,
+    millpond.circuit_breaker,
+    millpond.track_slow_method,
+    millpond.overridable,
+]
+
+
+@pytest.mark.parametrize("decorator", BARE)
+async def test_decorators_need_no_parentheses(decorator: Any) -> None:
+    for decorate in (decorator, decorator()):
+
+        @decorate
+        def add(a: int, b: int) -> int:
+            """Adds."""
+            return a + b
+
+        @decorate
+        async def add_later(a: int, b: int) -> int:
+            return a + b
+
+        class Adder:
+            @decorate
+            @staticmethod
+            def add(a: int, b: int) -> int:
+                return a + b
+
+            @decorate
+            @classmethod
+            def own(cls, a: int, b: int) -> int:
+                return a + b
+
+        assert add(1, b=2) == Adder.add(1, 2) == Adder.own(1, 2) == await add_later(1, 2) == 3
+        assert (add.__name__, add.__doc__) == ("add", "Adds.")
+
+
 async def test_a_cancelled_task_is_not_tried_again() -> None:
     calls = 0
 

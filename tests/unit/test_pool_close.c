@@ -91,6 +91,7 @@ static void the_time_of_a_close_ends_though_nobody_waits_for_it(void **state)
         pond_op_release(closing);
         pond_loop_release(own);
         EVENTUALLY(at->pool, status.size == 0 && pond_pool_is_closed(at->pool));
+        assert_int_equal(pond_connection_give_back(connection, NULL), POND_OK);
         assert_int_equal(pond_connection_give_back(connection, NULL), POND_ESTALE);
         pond_connection_release(connection);
         finish(at);

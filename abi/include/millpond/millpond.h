@@ -419,7 +419,8 @@ POND_API void pond_connection_release(pond_connection *connection);
 
 /* Give the connection back to its pool; the handle is of no use any more (POND_ESTALE). An open
  * transaction is rolled back with a warning in the log; statements still running are cancelled
- * first. Both happen in the background, before anyone else gets the connection. Errors:
+ * first. Both happen in the background, before anyone else gets the connection. A connection that
+ * was closed, or that its pool took by force as it closed, can still be given back once. Errors:
  * POND_ESTALE if it was given back before. Thread: any. */
 POND_API int pond_connection_give_back(pond_connection *connection, pond_error **err);
 

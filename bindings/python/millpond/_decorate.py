@@ -16,6 +16,11 @@ def name_of(function: Any) -> str:
     return f"{getattr(function, '__module__', None) or 'unknown'}.{name}"
 
 
+def is_function(thing: Any) -> bool:
+    """True for what a decorator without parentheses is given in place of its first argument."""
+    return callable(thing) or isinstance(thing, (staticmethod, classmethod))
+
+
 def decorate(
     function: Any,
     call: Callable[[Any, tuple[Any, ...], dict[str, Any]], Any],

@@ -72,6 +72,7 @@ class Lease:
         "stack",
         "stopping",
         "stream",
+        "taken",
         "to",
         "turn",
     )
@@ -100,6 +101,7 @@ class Lease:
         self.in_transaction = False  # by begin_transaction()
         self.stream: OpenStream | None = None
         self.row_factory: RowFactory | None = None  # of the database that acquired it
+        self.taken = False  # by force, and its holder has not released it yet
 
     def check(self) -> None:
         """Raises if the connection must not be used, or not here."""
@@ -292,7 +294,8 @@ class BackendPool:
 
     async def release(self, connection: Any) -> None:
         """Give a connection back, clean. Left halfway, its place would be lost: a cancel waits."""
-        await to_its_end(self._clean_up(self._end(connection), connection), GRACE)
+        if not self._was_taken(connection):
+            await to_its_end(self._clean_up(self._end(connection), connection), GRACE)
 
     async def _clean_up(self, lease: Lease, connection: Any) -> None:
         assert lease.to is not None
@@ -400,6 +403,14 @@ class BackendPool:
         self.timings.leased(time.monotonic() - lease.since)
         return lease
 
+    def _was_taken(self, connection: Any) -> bool:
+        """True once, if the pool took it by force: its holder may release it all the same."""
+        lease: Lease | None = getattr(connection, "_lease", None)
+        if lease is None or not (lease.released and lease.taken):
+            return False
+        lease.taken = False
+        return True
+
     def _take_back(self, lease: Lease) -> None:
         """Close the connection of a lease whose owner has forgotten it. From any thread."""
         with self._lock:
@@ -448,6 +459,13 @@ class BackendPool:
             with self._lock:
                 self._caches.pop(id(lease.raw), None)
 
+    def _forget_closed_loops(self) -> None:
+        """What is lent on an event loop that was closed comes back no more."""
+        with self._lock:
+            lost = [it for it in self._leases if it.to is not None and it.home.is_closed()]
+        for lease in lost:
+            self._take_back(lease)
+
     def leases(self, threshold_seconds: float) -> list[tuple[Any, float, str]]:
         """What is lent for longer: connection, seconds, and where it was acquired."""
         if not threshold_seconds >= 0:
@@ -482,6 +500,7 @@ class BackendPool:
             self.closed = True
 
     async def _close_all(self, timeout: float | None) -> None:
+        self._forget_closed_loops()
         end = time.monotonic() + (60.0 if timeout is None else timeout)
         while self._leases and time.monotonic() < end:
             await asyncio.sleep(0.01)
@@ -515,6 +534,7 @@ class BackendPool:
             lease.broken = True
             _log.warning("committing on close failed: %s", error)
         await _quietly(self.release(connection))
+        lease.taken = True
 
     async def _interrupt(self, lease: Lease, connection: Any) -> None:
         """Until it has stopped, or the grace is over: an interrupt before it begins is lost."""
@@ -538,6 +558,7 @@ class BackendPool:
             self.closed = True
 
     def _close_all_sync(self, timeout: float | None) -> None:
+        self._forget_closed_loops()
         end = time.monotonic() + (60.0 if timeout is None else timeout)
         while self._leases and time.monotonic() < end:
             time.sleep(0.01)
@@ -596,6 +617,7 @@ class BackendPool:
 
     def status(self) -> dict[str, Any]:
         """The same keys as ``_native.Pool.status()``."""
+        self._forget_closed_loops()
         pools = self._asynchronous()
         counts = self._counts
         with self._lock:
@@ -655,8 +677,13 @@ class AsyncLoan:
         self._connection = await self._pool.acquire(self._timeout)
         return self._connection
 
-    async def __aexit__(self, *error: object) -> None:
-        await self._pool.release(self._connection)
+    async def __aexit__(self, kind: object = None, *error: object) -> None:
+        try:
+            await self._pool.release(self._connection)
+        except Error as failure:
+            if kind is None:
+                raise
+            _log.warning("a release after an error failed: %s", failure)
 
 
 def _as_connect_error(error: Exception) -> Error:

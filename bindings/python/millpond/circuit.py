@@ -6,10 +6,10 @@ import enum
 import inspect
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Generator
-from typing import Any, ClassVar, ParamSpec, Self, TypeVar
+from typing import Any, ClassVar, ParamSpec, Self, TypeVar, overload
 
 from . import _native
-from ._decorate import decorate, name_of
+from ._decorate import decorate, is_function, name_of
 from .exceptions import ArgumentError, Error
 
 P = ParamSpec("P")
@@ -98,6 +98,12 @@ class _Rest(Coroutine[Any, Any, Any]):
 
     def __await__(self) -> Generator[Any, Any, Any]:
         return self._steps.__await__()
+
+    def __getattr__(self, name: str) -> Any:
+        """What inspect.getcoroutinestate(), and with it anyio, asks of a coroutine."""
+        if name.startswith("cr_") or name in ("__name__", "__qualname__"):
+            return getattr(self._steps, name)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def _give_up(self) -> None:
         if inspect.getcoroutinestate(self._steps) != inspect.CORO_CREATED:
@@ -239,14 +245,30 @@ class CircuitBreaker(_native.Breaker):
         return f"<CircuitBreaker {self.name!r} {self.state.value}>"
 
 
+@overload
+def circuit_breaker(name: Callable[P, R], /) -> Callable[P, R]: ...
+
+
+@overload
 def circuit_breaker(
     name: str | None = None,
     failure_threshold: int = 5,
     recovery_timeout: float = 30.0,
     half_open_max_calls: int = 3,
     window_size: float = 60.0,
-) -> Callable[[Callable[P, R]], Callable[P, R]]:
+) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
+
+
+def circuit_breaker(
+    name: Any = None,
+    failure_threshold: int = 5,
+    recovery_timeout: float = 30.0,
+    half_open_max_calls: int = 3,
+    window_size: float = 60.0,
+) -> Any:
     """Decorate a function with the circuit breaker of a name; see :class:`CircuitBreaker`.
+
+    ``@circuit_breaker`` and ``@circuit_breaker()`` are the same.
 
     Args:
         name: functions with the same name share one breaker. None: the function's own name.
@@ -257,6 +279,8 @@ def circuit_breaker(
         ArgumentError: (a ValueError) an argument is out of range.
         CircuitOpenError: (a ConnectionError; by the decorated function) the breaker is open.
     """
+    if is_function(name):
+        return circuit_breaker()(name)
 
     def decorator(function: Callable[P, R]) -> Callable[P, R]:
         breaker = CircuitBreaker.get_or_create(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import re
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -32,11 +33,22 @@ from .slow import overridable
 from .sql import SqlGenerator
 from .transaction import DatabaseTransaction
 
+_log = logging.getLogger("millpond.pool")
+
 
 def _with_generator(own: type[Any], generator: Any) -> type[Any]:
     """A class of connections that differs from another in its generator of SQL."""
     slots = {"__slots__": (), "__module__": own.__module__, "_generator": generator}
     return type(own.__name__, (own,), slots)
+
+
+@contextlib.contextmanager
+def _behind(error: BaseException) -> Iterator[None]:
+    """A connection is released after this error, which is what the caller must see."""
+    try:
+        yield
+    except Exception as failure:
+        _log.warning("a release after %s failed: %s", type(error).__name__, failure)
 
 
 class ConnectionManager(DatabaseConfig, PoolManager):
@@ -253,6 +265,8 @@ class ConnectionManager(DatabaseConfig, PoolManager):
     async def release_async_connection(self, async_conn: AsyncConnection) -> None:
         """Give a connection back. An open transaction is rolled back, with a warning in the log.
 
+        One that its pool took by force, as it closed, is given back like any other.
+
         Raises:
             StaleConnectionError: it was given back before.
         """
@@ -283,8 +297,11 @@ class ConnectionManager(DatabaseConfig, PoolManager):
         connection = await self.get_async_connection(timeout)
         try:
             yield connection
-        finally:
-            await self.release_async_connection(connection)
+        except BaseException as error:
+            with _behind(error):
+                await self.release_async_connection(connection)
+            raise
+        await self.release_async_connection(connection)
 
     # ---- Synchronous ---------------------------------------------------------------------
 
@@ -353,14 +370,20 @@ class ConnectionManager(DatabaseConfig, PoolManager):
         connection = self._acquire_sync(timeout)
         try:
             yield connection
+        except BaseException as error:
+            with _behind(error):
+                self._release_sync(connection)
+            raise
+        self._release_sync(connection)
+
+    def _release_sync(self, connection: Any) -> None:
+        try:
+            if self._hooks.any and connection.id:
+                self._hooks.farewell_sync(connection)
         finally:
-            try:
-                if self._hooks.any and connection.id:
-                    self._hooks.farewell_sync(connection)
-            finally:
-                if self._tests_sync:
-                    self._hooks.rests.begin(connection.id)
-                connection._release()
+            if self._tests_sync:
+                self._hooks.rests.begin(connection.id)
+            connection._release()
 
     def _acquire_sync(self, timeout: float | None) -> Any:
         if self._tests_sync:

@@ -7,23 +7,15 @@ import atexit
 import os
 import threading
 import warnings
-from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar
 
 from . import _native
+from ._pool_health import PoolHealth
 from .config import DatabaseConfig
 from .connection import AsyncConnection
 from .hooks import Hooks
 from .metrics import describe, scaling_signal
-
-
-class PoolHealth(dict[str, bool]):
-    """Whether each pool is healthy, by hash; can also be awaited."""
-
-    def __await__(self) -> Generator[Any, None, PoolHealth]:
-        return self
-        yield
 
 
 class _Entry:
@@ -46,8 +38,13 @@ class _Entry:
 
     def test(self, timeout: float | None) -> bool:
         """Whether they pass it. Blocks; not for the thread of an event loop."""
+        return asyncio.run(self.check(timeout))
+
+    async def check(self, timeout: float | None) -> bool:
+        """Whether the pool can serve."""
         manager: Any = self.config  # it has made the pool
-        healthy: bool = asyncio.run(manager.health_check(timeout))
+        checked = manager if self.is_tested() else self.pool
+        healthy: bool = await checked.health_check(timeout)
         return healthy
 
 
@@ -126,9 +123,11 @@ class PoolManager:
         """Find out whether the pools of this process can serve, all at the same time.
 
         An idle connection is pinged, or one is opened if there is room; that all are in use is no
-        illness. No connection is taken from its user. Blocks for at most about ``timeout`` seconds;
-        in coroutines ``await PoolManager.health_check_all_pools()`` works, too, and in them
-        ``await db.health_check()`` asks for one pool without blocking.
+        illness. No connection is taken from its user.
+
+        In coroutines ``await PoolManager.health_check_all_pools()`` asks without blocking the event
+        loop, and ``await db.health_check()`` asks one pool. Elsewhere it blocks for at most about
+        ``timeout`` seconds. So does a coroutine that reads the answer without awaiting it.
 
         Args:
             timeout: seconds, None for each pool's ``connection_acquisition_timeout``.
@@ -137,19 +136,12 @@ class PoolManager:
             A dict from ``DatabaseConfig.hash()`` to True or False.
         """
         entries = cls._find(None)
-        tested = [entry for entry in entries if entry.is_tested()]
-        ours = [e for e in entries if e not in tested and isinstance(e.pool, _native.Pool)]
-        others = [e for e in entries if e not in tested and e not in ours]
-        with ThreadPoolExecutor(len(tested) or 1, "millpond health check") as threads:
-            told = threads.map(lambda entry: entry.test(timeout), tested)
-            healthy = _native.check_pools([entry.pool for entry in ours], timeout)
-            answers = [(entry, entry.pool.health_check_sync()) for entry in others]
-            answers += [*zip(ours, healthy, strict=True), *zip(tested, told, strict=True)]
-        result = PoolHealth()
-        for entry, well in answers:
-            key = entry.config.hash()
-            result[key] = well and result.get(key, True)
-        return result
+
+        async def ask_async() -> list[bool]:
+            return await asyncio.gather(*(entry.check(timeout) for entry in entries))
+
+        hashes = [entry.config.hash() for entry in entries]
+        return PoolHealth(hashes, lambda: _check(entries, timeout), ask_async)
 
     @staticmethod
     def capture_full_stacks(enabled: bool = True) -> None:
@@ -249,6 +241,20 @@ def _warn_of_open_pools() -> None:
         name = entry.config.alias() or entry.driver
         message = f"a pool was not closed: {name}: use 'with' or close_pool()"
         warnings.warn(message, ResourceWarning, stacklevel=1)
+
+
+def _check(entries: list[_Entry], timeout: float | None) -> list[bool]:
+    """Whether the pools can serve, all asked at the same time. Blocks."""
+    tested = [entry for entry in entries if entry.is_tested()]
+    ours = [e for e in entries if e not in tested and isinstance(e.pool, _native.Pool)]
+    others = [e for e in entries if e not in tested and e not in ours]
+    with ThreadPoolExecutor(len(tested) or 1, "millpond health check") as threads:
+        told = threads.map(lambda entry: entry.test(timeout), tested)
+        healthy = _native.check_pools([entry.pool for entry in ours], timeout)
+        answers = [(entry, entry.pool.health_check_sync()) for entry in others]
+        answers += [*zip(ours, healthy, strict=True), *zip(tested, told, strict=True)]
+    by_entry = dict(answers)
+    return [by_entry[entry] for entry in entries]
 
 
 def _metrics(pool: _native.Pool) -> dict[str, Any]:

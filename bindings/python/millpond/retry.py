@@ -6,11 +6,11 @@ import asyncio
 import inspect
 import logging
 import time
-from collections.abc import Awaitable, Callable
-from typing import Any, ParamSpec, TypeVar
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, ParamSpec, TypeVar, overload
 
 from . import _native
-from ._decorate import decorate, name_of
+from ._decorate import decorate, is_function, name_of
 from .exceptions import ArgumentError, Error, UnknownOutcomeError
 
 P = ParamSpec("P")
@@ -81,25 +81,74 @@ class _Retry:
         failures: int,
         begin: float,
     ) -> Any:
-        while True:
-            try:
-                awaitable = function(*args, **kwargs) if first is None else first
-                first = None
-                return await awaitable
-            except Exception as error:
-                failures += 1
-                delay = self._delay(function, error, failures, begin)
-            await asyncio.sleep(delay)
+        last: Exception | None = None
+
+        async def attempts() -> Any:
+            nonlocal first, failures, last
+            while True:
+                try:
+                    awaitable = function(*args, **kwargs) if first is None else first
+                    first = None
+                    return await awaitable
+                except Exception as error:
+                    last = error
+                    failures += 1
+                    delay = self._delay(function, error, failures, begin)
+                await asyncio.sleep(delay)
+
+        total = self._policy[3]
+        if total < 0:
+            return await attempts()
+        limit = asyncio.timeout(begin + total - time.monotonic())
+        try:
+            async with limit:
+                return await attempts()
+        except TimeoutError as error:
+            if not limit.expired() or error is last:
+                raise
+            raise TimeoutError(
+                f"{name_of(function)} was stopped: its total_timeout of {total:.3g} s is over, "
+                f"and {failures} attempts failed before"
+            ) from last
 
 
+def _classes(
+    exceptions: type[BaseException] | Iterable[type[BaseException]] | None,
+) -> tuple[type[BaseException], ...] | None:
+    if exceptions is None:
+        return None
+    given: tuple[Any, ...]
+    given = (exceptions,) if isinstance(exceptions, type) else tuple(exceptions)
+    for each in given:
+        if not isinstance(each, type) or not issubclass(each, BaseException):
+            raise ArgumentError(f"exceptions must be classes of exceptions, which {each!r} is not")
+    return given
+
+
+@overload
+def retry_with_backoff(max_retries: Callable[P, R], /) -> Callable[P, R]: ...
+
+
+@overload
 def retry_with_backoff(
     max_retries: int = 3,
     base_delay: float = 0.1,
     max_delay: float = 10.0,
-    exceptions: type[BaseException] | tuple[type[BaseException], ...] | None = None,
+    exceptions: type[BaseException] | Iterable[type[BaseException]] | None = None,
     total_timeout: float | None = 30.0,
-) -> Callable[[Callable[P, R]], Callable[P, R]]:
+) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
+
+
+def retry_with_backoff(
+    max_retries: Any = 3,
+    base_delay: float = 0.1,
+    max_delay: float = 10.0,
+    exceptions: type[BaseException] | Iterable[type[BaseException]] | None = None,
+    total_timeout: float | None = 30.0,
+) -> Any:
     """Decorate a function to be tried again when it fails, with exponential backoff.
+
+    ``@retry_with_backoff`` and ``@retry_with_backoff()`` are the same.
 
     Before retry ``n`` (from 1) it waits a random time of up to ``base_delay * 2 ** (n - 1)``
     seconds, but no more than ``max_delay`` (full jitter). The last exception is raised when no
@@ -109,16 +158,20 @@ def retry_with_backoff(
     Args:
         max_retries: attempts after the first; int from 0 on.
         base_delay, max_delay: seconds.
-        exceptions: class, or tuple of classes, to try again after. None: what can succeed when
-            tried again and repeats no effect, which is errors of millpond that are ``retryable``,
-            and other ConnectionErrors and TimeoutErrors. UnknownOutcomeError, after which a write
-            may stand, is not tried again unless ``exceptions`` names that class itself.
-        total_timeout: seconds from the first attempt in which another may begin; a running attempt
-            is not interrupted. None: no limit.
+        exceptions: class, or tuple or list of classes, to try again after. None: what can succeed
+            when tried again and repeats no effect, which is errors of millpond that are
+            ``retryable``, and other ConnectionErrors and TimeoutErrors. UnknownOutcomeError, after
+            which a write may stand, is not tried again unless ``exceptions`` names that class
+            itself.
+        total_timeout: seconds for all attempts and waits. An asynchronous function is stopped when
+            they are over, with TimeoutError, whose ``__cause__`` is the last attempt's error. A
+            synchronous one cannot be: no other attempt begins. None: no limit.
 
     Raises:
         ArgumentError: (a ValueError) an argument is out of range.
     """
+    if is_function(max_retries):
+        return retry_with_backoff()(max_retries)
     if isinstance(max_retries, bool) or not isinstance(max_retries, int) or max_retries < 0:
         raise ArgumentError(f"max_retries must be an int from 0 on, not {max_retries!r}")
     if total_timeout is not None and total_timeout < 0:
@@ -126,9 +179,7 @@ def retry_with_backoff(
     total = -1.0 if total_timeout is None else float(total_timeout)
     policy = (min(max_retries, 2**32 - 1), float(base_delay), float(max_delay), total)
     _native.retry_delay(1, 0.0, *policy)  # names what is out of range
-    if exceptions is not None and not isinstance(exceptions, tuple):
-        exceptions = (exceptions,)
-    retry = _Retry(policy, exceptions)
+    retry = _Retry(policy, _classes(exceptions))
 
     def decorator(function: Callable[P, R]) -> Callable[P, R]:
         wrapper: Any = decorate(function, retry.run, retry.run_async)

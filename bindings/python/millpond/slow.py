@@ -6,9 +6,9 @@ import inspect
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, overload
 
-from ._decorate import decorate, name_of
+from ._decorate import decorate, is_function, name_of
 from .exceptions import ArgumentError
 
 P = ParamSpec("P")
@@ -33,8 +33,18 @@ class _Stopwatch:
             )
 
 
-def track_slow_method(threshold: float = 2.0) -> Callable[[Callable[P, R]], Callable[P, R]]:
+@overload
+def track_slow_method(threshold: Callable[P, R], /) -> Callable[P, R]: ...
+
+
+@overload
+def track_slow_method(threshold: float = 2.0) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
+
+
+def track_slow_method(threshold: Any = 2.0) -> Any:
     """Decorate a function to log a warning (logger ``millpond.slow``) when a call takes longer.
+
+    ``@track_slow_method`` and ``@track_slow_method()`` are the same.
 
     Args:
         threshold: seconds. Waiting counts too, as does a call that fails or is cancelled. The
@@ -43,6 +53,8 @@ def track_slow_method(threshold: float = 2.0) -> Callable[[Callable[P, R]], Call
     Raises:
         ArgumentError: (a ValueError) the threshold is negative.
     """
+    if is_function(threshold):
+        return track_slow_method()(threshold)
     if isinstance(threshold, bool) or not threshold >= 0:
         raise ArgumentError(f"threshold must be a number of seconds from 0 on, not {threshold!r}")
 
@@ -72,11 +84,22 @@ def track_slow_method(threshold: float = 2.0) -> Callable[[Callable[P, R]], Call
     return decorator
 
 
-def overridable(method: R) -> R:
+@overload
+def overridable(method: None = None, /) -> Callable[[R], R]: ...
+
+
+@overload
+def overridable(method: R, /) -> R: ...
+
+
+def overridable(method: Any = None, /) -> Any:
     """Mark a method as one that subclasses may override to change what the library does.
 
-    It only sets ``__overridable__``, for documentation and for tools.
+    It only sets ``__overridable__``, for documentation and for tools. ``@overridable`` and
+    ``@overridable()`` are the same.
     """
+    if method is None:
+        return overridable
     target: Any = getattr(method, "__func__", method)
     target.__overridable__ = True
     return method

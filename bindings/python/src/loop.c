@@ -27,20 +27,11 @@ void native_drain_log(native_state *state)
 
 /* ---- Drain ------------------------------------------------------------------------------- */
 
-/* Called by the event loop when the descriptor is readable: no task is current then, so that tasks
- * can be woken from here. */
-static PyObject *loop_drain(PyObject *object, PyObject *unused)
+static int hand_out(native_loop *self)
 {
-    (void)unused;
-    native_loop *self = (native_loop *)object;
-    pond_error *error = NULL;
-    int code = pond_loop_run_nowait(self->loop, &error);
-    if (code)
-        return native_raise(self->state, code, error);
     pond_op *op;
     int failed = 0;
-    Py_INCREF(self);
-    self->draining = 1;
+    self->draining++;
     self->at_once = NATIVE_AT_ONCE;
     while (!failed && (op = pond_loop_next(self->loop))) {
         native_op *awaitable = pond_op_user_data(op);
@@ -51,9 +42,51 @@ static PyObject *loop_drain(PyObject *object, PyObject *unused)
         Py_DECREF(awaitable); /* the core's reference */
         pond_op_release(op);
     }
-    self->draining = 0;
+    self->draining--;
     if (!failed && pond_log_pending())
         native_drain_log(self->state);
+    return failed;
+}
+
+/* A task that goes on from here may run the event loop inside itself, as notebooks and debuggers
+ * do, which calls us again. The context that the event loop called us in cannot be entered twice:
+ * step out of it meanwhile. NULL: there is none. */
+static PyObject *leave_context(void)
+{
+    PyObject *context = Py_XNewRef(PyThreadState_Get()->context);
+    if (!context || !PyContext_Exit(context))
+        return context;
+    PyErr_Clear(); /* nobody has entered it */
+    Py_DECREF(context);
+    return NULL;
+}
+
+static void return_to(PyObject *context)
+{
+    if (!context)
+        return;
+    PyObject *type;
+    PyObject *value;
+    PyObject *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    if (PyContext_Enter(context))
+        PyErr_WriteUnraisable(NULL);
+    Py_DECREF(context);
+    PyErr_Restore(type, value, traceback);
+}
+
+/* Called by the event loop when the descriptor is readable: no task is current then, so that tasks
+ * can be woken from here. */
+static PyObject *drain(native_loop *self)
+{
+    pond_error *error = NULL;
+    int code = pond_loop_run_nowait(self->loop, &error);
+    if (code)
+        return native_raise(self->state, code, error);
+    Py_INCREF(self);
+    PyObject *context = leave_context();
+    int failed = hand_out(self);
+    return_to(context);
     Py_DECREF(self);
     return failed ? NULL : Py_NewRef(Py_None);
 }
@@ -65,7 +98,8 @@ static void forget(native_loop *self)
         state->last_event_loop = NULL;
         state->last_loop = NULL;
     }
-    if (self->event_loop && PyDict_GetItem(state->loops, self->event_loop) == (PyObject *)self)
+    if (self->event_loop && state->loops &&
+        PyDict_GetItem(state->loops, self->event_loop) == (PyObject *)self)
         PyDict_DelItem(state->loops, self->event_loop);
 }
 
@@ -90,7 +124,6 @@ static PyObject *loop_close(PyObject *object, PyObject *unused)
 
 static PyMethodDef loop_methods[] = {
     {"close", loop_close, METH_NOARGS, "Let go of the event loop."},
-    {"drain", loop_drain, METH_NOARGS, "Do what is ready, and wake those who waited for it."},
     {NULL, NULL, 0, NULL},
 };
 
@@ -152,6 +185,75 @@ PyType_Spec native_loop_spec = {
     .slots = loop_slots,
 };
 
+/* ---- What the event loop calls ----------------------------------------------------------- */
+
+/* Nobody but the event loop has a reference. So when it is freed, the event loop was closed, in
+ * which way ever, and drives us no more. */
+typedef struct reader {
+    PyObject_HEAD native_loop *loop;
+} reader;
+
+static PyObject *reader_call(PyObject *object, PyObject *args, PyObject *keywords)
+{
+    (void)args;
+    (void)keywords;
+    return drain(((reader *)object)->loop);
+}
+
+static int reader_traverse(PyObject *object, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(object));
+    Py_VISIT(((reader *)object)->loop);
+    return 0;
+}
+
+static void reader_dealloc(PyObject *object)
+{
+    PyTypeObject *type = Py_TYPE(object);
+    native_loop *loop = ((reader *)object)->loop;
+    PyObject_GC_UnTrack(object);
+    type->tp_free(object);
+    Py_DECREF(type);
+    PyObject *raised;
+    PyObject *value;
+    PyObject *traceback;
+    PyErr_Fetch(&raised, &value, &traceback);
+    if (loop) {
+        forget(loop);
+        native_loop_close(loop);
+        Py_DECREF(loop);
+    }
+    PyErr_Restore(raised, value, traceback);
+}
+
+static PyType_Slot reader_slots[] = {
+    {Py_tp_call, reader_call},
+    {Py_tp_traverse, reader_traverse},
+    {Py_tp_dealloc, reader_dealloc},
+    {0, NULL},
+};
+
+PyType_Spec native_reader_spec = {
+    .name = "millpond._native.Reader",
+    .basicsize = sizeof(reader),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .slots = reader_slots,
+};
+
+static int read_by(native_loop *self, PyObject *event_loop)
+{
+    PyTypeObject *type = self->state->reader_type;
+    reader *callback = (reader *)type->tp_alloc(type, 0);
+    if (!callback)
+        return -1;
+    callback->loop = (native_loop *)Py_NewRef((PyObject *)self);
+    PyObject *done = PyObject_CallMethod(event_loop, "add_reader", "iO", pond_loop_fd(self->loop),
+                                         (PyObject *)callback);
+    Py_DECREF(callback);
+    Py_XDECREF(done);
+    return done ? 0 : -1;
+}
+
 /* ---- One for each event loop ------------------------------------------------------------- */
 
 /* Event loops that were closed: their idle connections go back to the pools. */
@@ -198,19 +300,14 @@ static native_loop *make(native_state *state, PyObject *event_loop)
         Py_DECREF(self);
         return NULL;
     }
-    PyObject *drain = PyObject_GetAttrString((PyObject *)self, "drain");
-    PyObject *done =
-        drain ? PyObject_CallMethod(event_loop, "add_reader", "iO", pond_loop_fd(self->loop), drain)
-              : NULL;
-    Py_XDECREF(drain);
-    if (done)
+    int failed = read_by(self, event_loop);
+    if (!failed)
         self->shutdown_watch = PyObject_CallOneArg(state->watch_shutdown, (PyObject *)self);
-    if (!done || !self->shutdown_watch ||
+    if (failed || !self->shutdown_watch ||
         PyDict_SetItem(state->loops, event_loop, (PyObject *)self))
         Py_CLEAR(self);
     else
         Py_DECREF(self); /* the dict has it */
-    Py_XDECREF(done);
     return self;
 }
 

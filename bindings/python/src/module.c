@@ -63,9 +63,10 @@ static int make_constants(native_state *state)
     state->str_row_factory = PyUnicode_InternFromString("row_factory");
     state->str_execute_shaped = PyUnicode_InternFromString("_execute_shaped");
     state->str_context = PyUnicode_InternFromString("context");
+    state->str_blocking = PyUnicode_InternFromString("_asyncio_future_blocking");
     return state->loops && state->empty_tuple && state->str_int && state->str_params &&
                    state->str_timeout && state->str_tags && state->str_row_factory &&
-                   state->str_execute_shaped && state->str_context
+                   state->str_execute_shaped && state->str_context && state->str_blocking
                ? 0
                : -1;
 }
@@ -98,6 +99,7 @@ static int add_types(PyObject *module, native_state *state)
 {
     return add_type(module, &native_op_spec, NULL, &state->op_type) ||
                    add_type(module, &native_loop_spec, NULL, &state->loop_type) ||
+                   add_type(module, &native_reader_spec, NULL, &state->reader_type) ||
                    add_type(module, &native_pool_spec, NULL, &state->pool_type) ||
                    add_type(module, &native_acquire_spec, NULL, &state->acquire_type) ||
                    add_type(module, &native_connection_spec, NULL, &state->connection_type) ||
@@ -130,7 +132,7 @@ static int module_exec(PyObject *module)
     return state->ready_none ? 0 : -1;
 }
 
-enum { OBJECT_COUNT = 37 };
+enum { OBJECT_COUNT = 39 };
 
 /* Every Python object of the state, for the garbage collector. */
 static void objects_of(native_state *state, PyObject ***out)
@@ -138,6 +140,7 @@ static void objects_of(native_state *state, PyObject ***out)
     PyObject **objects[] = {
         (PyObject **)&state->op_type,
         (PyObject **)&state->loop_type,
+        (PyObject **)&state->reader_type,
         (PyObject **)&state->pool_type,
         (PyObject **)&state->acquire_type,
         (PyObject **)&state->connection_type,
@@ -170,6 +173,7 @@ static void objects_of(native_state *state, PyObject ***out)
         &state->str_row_factory,
         &state->str_execute_shaped,
         &state->str_context,
+        &state->str_blocking,
         &state->watch_shutdown,
         &state->format_stack,
         NULL,

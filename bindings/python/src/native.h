@@ -14,6 +14,7 @@
 typedef struct native_state {
     PyTypeObject *op_type;
     PyTypeObject *loop_type;
+    PyTypeObject *reader_type;
     PyTypeObject *pool_type;
     PyTypeObject *acquire_type;
     PyTypeObject *connection_type;
@@ -51,6 +52,7 @@ typedef struct native_state {
     PyObject *str_row_factory;
     PyObject *str_execute_shaped;
     PyObject *str_context;
+    PyObject *str_blocking; /* "_asyncio_future_blocking" */
 } native_state;
 
 extern struct PyModuleDef native_module;
@@ -80,7 +82,8 @@ typedef struct native_loop {
     PyObject *event_loop;
     PyObject *shutdown_watch;  /* tells when the event loop ends */
     struct native_op *pending; /* submitted and not completed, a reference each */
-    int draining; /* the event loop runs inside our callback: it is surely the running one */
+    int draining; /* the event loop runs inside our callback, so often: it is surely the running one
+                   */
     int at_once;  /* calls that may still complete without a turn of the event loop */
 } native_loop;
 
@@ -88,6 +91,7 @@ typedef struct native_loop {
 enum { NATIVE_AT_ONCE = 16 };
 
 extern PyType_Spec native_loop_spec;
+extern PyType_Spec native_reader_spec;
 /* The loop for the running event loop; borrowed. Raises MisuseError where none runs. */
 native_loop *native_running_loop(native_state *state);
 /* Its event loop is gone: close it, and drop what was pending. */

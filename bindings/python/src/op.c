@@ -1,6 +1,12 @@
-/* The awaitable of every asynchronous call. It is a future to asyncio (so that tasks, gather() and
- * wait_for() take it as it is) and a coroutine (so that create_task() does). One that is done is
- * awaited without a turn of the event loop. */
+/* The awaitable of every asynchronous call. To whoever takes coroutines it is one: create_task()
+ * does, and so do gather(), shield() and wait_for(), each of which makes a task of it. To the task
+ * that awaits it, it is what it yields: something with a future's callbacks, which wakes that task.
+ * One that is done is awaited without a turn of the event loop.
+ *
+ * It does not say that it is a future, and so needs nothing of a future's private side, which
+ * gather() and others use and each version of Python changes. A task looks for
+ * `_asyncio_future_blocking` on the object that was yielded; asyncio.isfuture() looks for it on the
+ * object's class. So the objects have it and the class does not. */
 #include "native.h"
 
 /* ---- Create and destroy ------------------------------------------------------------------ */
@@ -277,10 +283,29 @@ static int run_callbacks(native_op *self, caller call)
     return failed;
 }
 
+/* What it acquired, and nobody will see any more, goes back to its pool. */
+static void give_back_unseen(native_op *self)
+{
+    if (self->kind != NATIVE_OP_CONNECTION)
+        return;
+    if (self->value) {
+        if (native_connection_release((native_connection *)self->value))
+            PyErr_Clear(); /* it was closed meanwhile */
+        return;
+    }
+    pond_connection *lease = self->op ? pond_op_take_connection(self->op) : NULL;
+    if (lease) {
+        pond_connection_give_back(lease, NULL);
+        pond_connection_release(lease);
+    }
+}
+
 int native_op_completed(native_op *self)
 {
-    if (self->status != NATIVE_PENDING)
-        return 0; /* cancelled before: nobody waits */
+    if (self->status != NATIVE_PENDING) { /* cancelled before: nobody waits */
+        give_back_unseen(self);
+        return 0;
+    }
     self->status = NATIVE_DONE;
     return run_callbacks(self, call_now);
 }
@@ -434,19 +459,31 @@ static PyObject *op_get_loop(PyObject *object, PyObject *unused)
     return event_loop_of((native_op *)object);
 }
 
-static PyObject *get_blocking(PyObject *object, void *unused)
+/* Names in code are interned; others are compared letter by letter. */
+static int is_blocking(const native_op *self, PyObject *name)
 {
-    (void)unused;
-    return PyBool_FromLong(((native_op *)object)->blocking);
+    PyObject *blocking = self->state->str_blocking;
+    return name == blocking ||
+           (!PyUnicode_CHECK_INTERNED(name) && PyUnicode_Compare(name, blocking) == 0);
 }
 
-static int set_blocking(PyObject *object, PyObject *value, void *unused)
+static PyObject *op_getattr(PyObject *object, PyObject *name)
 {
-    (void)unused;
+    native_op *self = (native_op *)object;
+    if (is_blocking(self, name))
+        return PyBool_FromLong(self->blocking);
+    return PyObject_GenericGetAttr(object, name);
+}
+
+static int op_setattr(PyObject *object, PyObject *name, PyObject *value)
+{
+    native_op *self = (native_op *)object;
+    if (!is_blocking(self, name))
+        return PyObject_GenericSetAttr(object, name, value);
     int truth = value ? PyObject_IsTrue(value) : 0;
     if (truth < 0)
         return -1;
-    ((native_op *)object)->blocking = (char)truth;
+    self->blocking = (char)truth;
     return 0;
 }
 
@@ -496,6 +533,20 @@ static PyObject *op_send(PyObject *object, PyObject *value)
     return op_next(object);
 }
 
+/* Whoever waited, or would have, does so no more. */
+static void give_up(native_op *self)
+{
+    if (self->status == NATIVE_PENDING) {
+        PyObject *done = cancel(self, NULL);
+        if (!done)
+            PyErr_Clear(); /* its event loop is closed, and calls nobody back */
+        Py_XDECREF(done);
+    } else if (!self->retrieved) {
+        give_back_unseen(self);
+    }
+    self->retrieved = 1;
+}
+
 /* throw(exception) or the older throw(type, value, traceback). */
 static PyObject *op_throw(PyObject *object, PyObject *args)
 {
@@ -505,13 +556,7 @@ static PyObject *op_throw(PyObject *object, PyObject *args)
     native_op *self = (native_op *)object;
     if (!PyArg_UnpackTuple(args, "throw", 1, 3, &type, &value, &traceback))
         return NULL;
-    if (self->status == NATIVE_PENDING) { /* whoever waited does so no more */
-        PyObject *done = cancel(self, NULL);
-        if (!done)
-            return NULL;
-        Py_DECREF(done);
-    }
-    self->retrieved = 1;
+    give_up(self);
     if (PyExceptionInstance_Check(type)) {
         PyErr_SetObject((PyObject *)Py_TYPE(type), type);
         return NULL;
@@ -525,14 +570,41 @@ static PyObject *op_throw(PyObject *object, PyObject *args)
 static PyObject *op_close(PyObject *object, PyObject *unused)
 {
     (void)unused;
-    PyObject *done = cancel((native_op *)object, NULL);
-    Py_XDECREF(done);
-    return done ? Py_NewRef(Py_None) : NULL;
+    give_up((native_op *)object);
+    return Py_NewRef(Py_None);
 }
 
 static PyObject *op_self(PyObject *object)
 {
     return Py_NewRef(object);
+}
+
+static PyObject *get_running(PyObject *object, void *unused)
+{
+    (void)object;
+    (void)unused;
+    return Py_NewRef(Py_False);
+}
+
+static PyObject *get_suspended(PyObject *object, void *unused)
+{
+    (void)unused;
+    return PyBool_FromLong(((native_op *)object)->status == NATIVE_PENDING);
+}
+
+static PyObject *get_none(PyObject *object, void *unused)
+{
+    (void)object;
+    (void)unused;
+    return Py_NewRef(Py_None);
+}
+
+static PyObject *get_name(PyObject *object, void *unused)
+{
+    (void)unused;
+    static const char *const names[] = {"call",    "execute",      "execute",     "fetch_arrow",
+                                        "acquire", "health_check", "entity call", "in_transaction"};
+    return PyUnicode_FromFormat("millpond %s", names[(int)((native_op *)object)->kind]);
 }
 
 static PyMethodDef op_methods[] = {
@@ -555,8 +627,14 @@ static PyMethodDef op_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
+/* What inspect.getcoroutinestate(), and with it anyio, asks of a coroutine. */
 static PyGetSetDef op_attributes[] = {
-    {"_asyncio_future_blocking", get_blocking, set_blocking, "For asyncio.", NULL},
+    {"cr_running", get_running, NULL, "False: no code of its own runs.", NULL},
+    {"cr_suspended", get_suspended, NULL, "True until it is done.", NULL},
+    {"cr_frame", get_none, NULL, "None: it has no code of its own.", NULL},
+    {"cr_code", get_none, NULL, "None: it has no code of its own.", NULL},
+    {"__name__", get_name, NULL, "What it is called where tasks are shown.", NULL},
+    {"__qualname__", get_name, NULL, "What it is called where tasks are shown.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -564,6 +642,8 @@ static PyType_Slot op_slots[] = {
     {Py_tp_doc, "An operation that was submitted: await it, once or more often."},
     {Py_tp_methods, op_methods},
     {Py_tp_getset, op_attributes},
+    {Py_tp_getattro, op_getattr},
+    {Py_tp_setattro, op_setattr},
     {Py_tp_traverse, op_traverse},
     {Py_tp_clear, op_clear},
     {Py_tp_finalize, op_finalize},

@@ -144,6 +144,14 @@ static void pool_dealloc(PyObject *object)
 
 /* ---- Acquire ----------------------------------------------------------------------------- */
 
+static PyObject *acquired_at_once(native_state *state, PyObject *connection)
+{
+    native_op *op = (native_op *)native_op_ready(state, connection);
+    if (op)
+        op->kind = NATIVE_OP_CONNECTION;
+    return (PyObject *)op;
+}
+
 /* An operation that has completed already where a connection is free. */
 static PyObject *acquire(native_pool *self, int64_t timeout_ms)
 {
@@ -155,7 +163,7 @@ static PyObject *acquire(native_pool *self, int64_t timeout_ms)
     pond_error *error = NULL;
     int code = pond_pool_try_acquire(self->pool, loop->loop, &lease, &error);
     if (!code)
-        return native_op_ready(
+        return acquired_at_once(
             state, native_connection_new(self, loop, lease, native_origin_capture(state)));
     if (code != POND_EAGAIN)
         return native_raise(state, code, error);
@@ -360,12 +368,15 @@ static native_connection *acquired(native_acquire *self)
 
 static PyObject *acquire_exit(PyObject *object, PyObject *args)
 {
-    (void)args;
     native_acquire *self = (native_acquire *)object;
     native_state *state = self->pool->state;
     native_connection *connection = acquired(self);
-    if (connection && native_connection_release(connection))
-        return NULL;
+    int failing = PyTuple_GET_SIZE(args) && PyTuple_GET_ITEM(args, 0) != Py_None;
+    if (connection && native_connection_release(connection)) {
+        if (!failing)
+            return NULL;
+        PyErr_Clear(); /* the error of the block is what its caller must see */
+    }
     if (pond_log_pending())
         native_drain_log(state);
     return Py_NewRef(state->ready_none);
