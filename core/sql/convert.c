@@ -168,6 +168,21 @@ int pondi_sql_follows_semicolon(pond_dialect dialect, const char *sql, size_t si
     return found;
 }
 
+size_t pondi_sql_open_comment(pond_dialect dialect, const char *sql, size_t size)
+{
+    pondi_tokenizer tokenizer;
+    pondi_token token;
+    pondi_token last = {PONDI_TOKEN_END, sql, 0};
+    pondi_tokenizer_init(&tokenizer, dialect, sql, size);
+    while (pondi_tokenizer_next(&tokenizer, &token, NULL) == POND_OK &&
+           token.kind != PONDI_TOKEN_END)
+        last = token;
+    if (last.kind != PONDI_TOKEN_COMMENT || last.text[0] != '/' ||
+        (last.size >= 4 && memcmp(last.text + last.size - 2, "*/", 2) == 0))
+        return 0;
+    return (size_t)(last.text - sql) + 1;
+}
+
 static int is_verbatim(pondi_token_kind kind)
 {
     return kind != PONDI_TOKEN_PLACEHOLDER && kind != PONDI_TOKEN_QUESTION &&

@@ -33,6 +33,10 @@ int pondi_sql_inspect(pond_dialect dialect, const char *sql, size_t size, pondi_
 /* True if the last token of the first `size` bytes that is no space or comment is a `;`. */
 int pondi_sql_follows_semicolon(pond_dialect dialect, const char *sql, size_t size);
 
+/* Where the comment begins that the end of the text ends, as SQLite lets it: in bytes, plus 1; 0 if
+ * there is none. */
+size_t pondi_sql_open_comment(pond_dialect dialect, const char *sql, size_t size);
+
 /* The 1-based character of the caller's `sql` that became character `native_position` of the
  * native statement, so that a server's error position can be told in the caller's terms; 0 if
  * out of range. */

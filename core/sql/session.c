@@ -11,15 +11,6 @@ void pondi_session_watch_init(pondi_session_watch *watch, pond_dialect dialect)
     watch->dialect = dialect;
 }
 
-static int is_any(const pondi_token *token, const char *const *words)
-{
-    for (; *words; words++) {
-        if (pondi_token_is_word(token, *words))
-            return 1;
-    }
-    return 0;
-}
-
 static int begins_with(const pondi_token *token, const char *start)
 {
     size_t size = strlen(start);
@@ -42,7 +33,7 @@ static const char *const *verbs_of(pond_dialect dialect)
 static void look_at_verb(pondi_session_watch *watch, const pondi_token *word)
 {
     int postgres = watch->dialect == POND_DIALECT_POSTGRES;
-    if (is_any(word, verbs_of(watch->dialect)))
+    if (pondi_token_is_any(word, verbs_of(watch->dialect)))
         watch->touches |= PONDI_TOUCHES_SESSION;
     if (postgres && pondi_token_is_word(word, "PREPARE"))
         watch->touches |= PONDI_TOUCHES_SESSION | PONDI_TOUCHES_PREPARED;
@@ -75,8 +66,8 @@ static void look_at_word(pondi_session_watch *watch, const pondi_token *word)
 {
     static const char *const local[] = {"LOCAL", "TRANSACTION", "CONSTRAINTS", NULL};
     static const char *const temporary[] = {"TEMP", "TEMPORARY", "PG_TEMP", NULL};
-    int is_temporary = is_any(word, temporary);
-    if (watch->verb == VERB_SET && watch->words == 2 && !is_any(word, local))
+    int is_temporary = pondi_token_is_any(word, temporary);
+    if (watch->verb == VERB_SET && watch->words == 2 && !pondi_token_is_any(word, local))
         watch->touches |= PONDI_TOUCHES_SESSION;
     /* CREATE OR REPLACE TEMP VIEW, CREATE TABLE IF NOT EXISTS temp.t */
     if (watch->verb == VERB_CREATE && is_temporary)
@@ -88,11 +79,6 @@ static void look_at_word(pondi_session_watch *watch, const pondi_token *word)
 
 /* ---- What is no word --------------------------------------------------------------------- */
 
-static int is_byte(const pondi_token *token, char byte)
-{
-    return token->kind == PONDI_TOKEN_OTHER && token->size == 1 && token->text[0] == byte;
-}
-
 /* Those that take an argument but only tell, or change the file and not the session. */
 static int is_harmless_pragma(const pondi_token *name)
 {
@@ -101,22 +87,23 @@ static int is_harmless_pragma(const pondi_token *name)
         "INDEX_INFO",     "INDEX_LIST",        "INDEX_XINFO",      "INTEGRITY_CHECK",
         "OPTIMIZE",       "QUICK_CHECK",       "TABLE_INFO",       "TABLE_LIST",
         "TABLE_XINFO",    "USER_VERSION",      "WAL_CHECKPOINT",   NULL};
-    return name->text && is_any(name, names);
+    return name->text && pondi_token_is_any(name, names);
 }
 
 static void look_at_other(pondi_session_watch *watch, const pondi_token *token)
 {
-    if (watch->verb == VERB_PRAGMA && (is_byte(token, '=') || is_byte(token, '(')) &&
+    if (watch->verb == VERB_PRAGMA &&
+        (pondi_token_is_byte(token, '=') || pondi_token_is_byte(token, '(')) &&
         !is_harmless_pragma(&watch->last_word))
         watch->touches |= PONDI_TOUCHES_SESSION;
-    if (watch->verb == VERB_CREATE && is_byte(token, '('))
+    if (watch->verb == VERB_CREATE && pondi_token_is_byte(token, '('))
         watch->verb = 0; /* the rest is about what is created */
     /* PostgreSQL lets the name be quoted: SET "x" = 1 */
     if (watch->verb == VERB_SET && watch->words == 1 && token->kind == PONDI_TOKEN_QUOTED)
         watch->touches |= PONDI_TOUCHES_SESSION;
     /* a variable of the user, but not @@ of the server */
     if (watch->dialect == POND_DIALECT_MYSQL && watch->previous.text &&
-        is_byte(&watch->previous, '@') && !is_byte(token, '@'))
+        pondi_token_is_byte(&watch->previous, '@') && !pondi_token_is_byte(token, '@'))
         watch->touches |= PONDI_TOUCHES_SESSION;
 }
 
@@ -127,7 +114,7 @@ void pondi_session_watch_token(pondi_session_watch *watch, const pondi_token *to
         return;
     look_at_other(watch, token);
     watch->previous = *token;
-    if (previous.text && is_byte(&previous, '@') && is_byte(token, '@'))
+    if (previous.text && pondi_token_is_byte(&previous, '@') && pondi_token_is_byte(token, '@'))
         watch->previous.text = NULL; /* the two are one */
     if (token->kind != PONDI_TOKEN_WORD)
         return;

@@ -26,34 +26,12 @@ static int is_word(unsigned char c)
     return is_word_start(c) || is_digit(c) || c == '$';
 }
 
-static unsigned char upper(unsigned char c)
-{
-    return c >= 'a' && c <= 'z' ? (unsigned char)(c - 'a' + 'A') : c;
-}
-
 size_t pondi_count_characters(const char *text, size_t size)
 {
     size_t count = 0;
     for (size_t i = 0; i < size; i++)
         count += ((unsigned char)text[i] & 0xC0) != 0x80;
     return count;
-}
-
-int pondi_token_is_of_statement(const pondi_token *token)
-{
-    return token->kind != PONDI_TOKEN_SPACE && token->kind != PONDI_TOKEN_COMMENT &&
-           token->kind != PONDI_TOKEN_SEMICOLON && token->kind != PONDI_TOKEN_END;
-}
-
-int pondi_token_is_word(const pondi_token *token, const char *word)
-{
-    if (token->kind != PONDI_TOKEN_WORD || token->size != strlen(word))
-        return 0;
-    for (size_t i = 0; i < token->size; i++) {
-        if (upper((unsigned char)token->text[i]) != (unsigned char)word[i])
-            return 0;
-    }
-    return 1;
 }
 
 /* ---- Tokenizer --------------------------------------------------------------------------- */
@@ -152,6 +130,8 @@ static int scan_block_comment(pondi_tokenizer *at, pond_error **err)
             at->position++;
         }
     }
+    if (at->dialect == POND_DIALECT_SQLITE) /* there the end of the text ends it, too */
+        return POND_OK;
     return unterminated(at, start, "comment", err);
 }
 
@@ -198,27 +178,6 @@ static int in_bracketed_name(unsigned char c)
     return is_word(c) || c == ' ' || c == '-' || c == '.' || c == '#';
 }
 
-/* Where an array subscript or constructor can stand, `[` is no quote. */
-static int subscript_can_stand(const pondi_tokenizer *at)
-{
-    switch (at->previous.kind) {
-    case PONDI_TOKEN_WORD:
-    case PONDI_TOKEN_NUMBER: /* of `$1` */
-    case PONDI_TOKEN_LITERAL:
-    case PONDI_TOKEN_QUOTED:
-    case PONDI_TOKEN_BRACKETED:
-    case PONDI_TOKEN_PLACEHOLDER:
-        return 1;
-    case PONDI_TOKEN_OTHER:
-        if (at->previous.text[0] == ']' || at->previous.text[0] == ')')
-            return 1;
-        break;
-    default:
-        break;
-    }
-    return at->after_array || at->after_open;
-}
-
 static int scan_bracket(pondi_tokenizer *at, pondi_token_kind *kind, pond_error **err)
 {
     size_t start = at->position;
@@ -232,7 +191,7 @@ static int scan_bracket(pondi_tokenizer *at, pondi_token_kind *kind, pond_error 
         *kind = PONDI_TOKEN_QUOTED;
         return POND_OK;
     }
-    if (subscript_can_stand(at) || !is_word_start(peek(at, 0)))
+    if (pondi_subscript_can_stand(&at->before, at->dialect) || !is_word_start(peek(at, 0)))
         return POND_OK;
     size_t size = 0;
     while (at->position + size < at->size && in_bracketed_name(peek(at, size)))
@@ -279,20 +238,13 @@ static int starts_line_comment(const pondi_tokenizer *at, unsigned char c)
     return at->dialect != POND_DIALECT_MYSQL || at->position + 2 >= at->size || peek(at, 2) <= ' ';
 }
 
-static int is_escape_prefix(const pondi_token *previous)
-{
-    return previous->kind == PONDI_TOKEN_WORD && previous->size == 1 &&
-           upper((unsigned char)previous->text[0]) == 'E';
-}
-
 static int scan_quote(pondi_tokenizer *at, unsigned char quote, pondi_token_kind *kind,
                       pond_error **err)
 {
     int mysql = at->dialect == POND_DIALECT_MYSQL;
     int literal = quote == '\'' || (quote == '"' && mysql);
-    int backslashes =
-        literal &&
-        (mysql || (at->dialect == POND_DIALECT_POSTGRES && is_escape_prefix(&at->previous)));
+    int backslashes = literal && (mysql || (at->dialect == POND_DIALECT_POSTGRES &&
+                                            pondi_token_is_word(&at->before.previous, "E")));
     size_t start = at->position;
     int code;
     *kind = literal ? PONDI_TOKEN_LITERAL : PONDI_TOKEN_QUOTED;
@@ -375,24 +327,6 @@ static int scan(pondi_tokenizer *at, pondi_token_kind *kind, pond_error **err)
     return code;
 }
 
-/* What a later `[` needs to know. */
-static void note(pondi_tokenizer *at, const pondi_token *token)
-{
-    at->previous = *token;
-    if (token->kind == PONDI_TOKEN_SPACE || token->kind == PONDI_TOKEN_COMMENT)
-        return;
-    at->after_array = pondi_token_is_word(token, "ARRAY");
-    at->after_open = 0;
-    if (token->kind != PONDI_TOKEN_OTHER)
-        return;
-    char c = token->text[0];
-    if (c == '[')
-        at->brackets++;
-    else if (c == ']' && at->brackets)
-        at->brackets--;
-    at->after_open = at->brackets && (c == '[' || c == ',');
-}
-
 int pondi_tokenizer_next(pondi_tokenizer *at, pondi_token *out, pond_error **err)
 {
     *out = (pondi_token){PONDI_TOKEN_END, at->sql + at->position, 0};
@@ -403,6 +337,6 @@ int pondi_tokenizer_next(pondi_tokenizer *at, pondi_token *out, pond_error **err
     if (code)
         return code;
     out->size = at->position - start;
-    note(at, out);
+    pondi_subscripts_note(&at->before, out);
     return POND_OK;
 }

@@ -151,6 +151,57 @@ static const conversion conversions[] = {
     {"ARRAY[[a],[b]]", ALL(SAME, 0)},
     {"ARRAY[?, ?]", EACH("ARRAY[$1, $2]", 2, SAME, 2, SAME, 0)},
     {"ARRAY[ [a] ]", ALL(SAME, 0)},
+    /* ... with a space before it */
+    {"SELECT a [i]", EACH(SAME, 0, "SELECT a `i`", 0, SAME, 0)},
+    {"SELECT a [i], b /* c */ [j]", EACH(SAME, 0, "SELECT a `i`, b /* c */ `j`", 0, SAME, 0)},
+    {"SELECT t.a\n[i] [j] FROM t", EACH(SAME, 0, "SELECT t.a\n`i` `j` FROM t", 0, SAME, 0)},
+    {"SELECT \"a\" [i]", EACH(SAME, 0, "SELECT \"a\" `i`", 0, SAME, 0)},
+    {"SELECT [a] [i]", EACH("SELECT \"a\" [i]", 0, "SELECT `a` `i`", 0, SAME, 0)},
+    {"SELECT ? [i]", EACH("SELECT $1 [i]", 1, "SELECT ? `i`", 1, SAME, 1)},
+    {"SELECT (a) [i], (ARRAY[x, y]) [i]",
+     EACH(SAME, 0, "SELECT (a) `i`, (ARRAY[x, y]) `i`", 0, SAME, 0)},
+    {"SELECT type [i], index [i], key [i], value [i] FROM t",
+     EACH(SAME, 0, "SELECT type `i`, index `i`, key `i`, value `i` FROM t", 0, SAME, 0)},
+    {"UPDATE t SET a [i] = b [j] WHERE c [k] IS DISTINCT FROM d [k]",
+     EACH(SAME, 0, "UPDATE t SET a `i` = b `j` WHERE c `k` IS DISTINCT FROM d `k`", 0, SAME, 0)},
+    {"SELECT extract(year FROM a [i]) FROM t",
+     EACH(SAME, 0, "SELECT extract(year FROM a `i`) FROM t", 0, SAME, 0)},
+    /* ... where no subscript can stand */
+    {"SELECT 1 [n], 'x' [s], NULL [o], TRUE [b]",
+     EACH("SELECT 1 \"n\", 'x' \"s\", NULL \"o\", TRUE \"b\"", 0,
+          "SELECT 1 `n`, 'x' `s`, NULL `o`, TRUE `b`", 0, SAME, 0)},
+    {"SELECT DISTINCT [a] AS [b] FROM [t] [x], u [y] JOIN [v] [z] ON [k] = 1 WHERE [a] ORDER BY "
+     "[b]",
+     EACH("SELECT DISTINCT \"a\" AS \"b\" FROM \"t\" \"x\", u \"y\" JOIN \"v\" \"z\" ON \"k\" = 1 "
+          "WHERE \"a\" ORDER BY \"b\"",
+          0,
+          "SELECT DISTINCT `a` AS `b` FROM `t` `x`, u `y` JOIN `v` `z` ON `k` = 1 WHERE `a` "
+          "ORDER BY `b`",
+          0, SAME, 0)},
+    {"SELECT count(*) [n], sum(a) OVER (ORDER BY b) [s], a IN (1) [i], CASE a WHEN 1 THEN 2 END "
+     "[c]",
+     EACH("SELECT count(*) \"n\", sum(a) OVER (ORDER BY b) \"s\", a IN (1) \"i\", "
+          "CASE a WHEN 1 THEN 2 END \"c\"",
+          0,
+          "SELECT count(*) `n`, sum(a) OVER (ORDER BY b) `s`, a IN (1) `i`, "
+          "CASE a WHEN 1 THEN 2 END `c`",
+          0, SAME, 0)},
+    {"SELECT a::int [n], a::double precision [d], a::int[] [l], (a::int[]) [i]",
+     EACH("SELECT a::int \"n\", a::double precision \"d\", a::int[] \"l\", (a::int[]) [i]", 0,
+          "SELECT a::int `n`, a::double precision `d`, a::int[] `l`, (a::int[]) `i`", 0, SAME, 0)},
+    {"CREATE INDEX [i] ON [t] ([a])",
+     EACH("CREATE INDEX \"i\" ON \"t\" (\"a\")", 0, "CREATE INDEX `i` ON `t` (`a`)", 0, SAME, 0)},
+    {"ALTER TABLE [t] ADD [a] int",
+     EACH("ALTER TABLE \"t\" ADD \"a\" int", 0, "ALTER TABLE `t` ADD `a` int", 0, SAME, 0)},
+    {"DROP VIEW IF EXISTS [v]",
+     EACH("DROP VIEW IF EXISTS \"v\"", 0, "DROP VIEW IF EXISTS `v`", 0, SAME, 0)},
+    {"UPDATE [t] SET [a] = 1",
+     EACH("UPDATE \"t\" SET \"a\" = 1", 0, "UPDATE `t` SET `a` = 1", 0, SAME, 0)},
+    {"INSERT INTO [t] ([a]) VALUES (1)", EACH("INSERT INTO \"t\" (\"a\") VALUES (1)", 0,
+                                              "INSERT INTO `t` (`a`) VALUES (1)", 0, SAME, 0)},
+    {"SELECT 1 FROM (SELECT [a] FROM t [x]) [y]",
+     EACH("SELECT 1 FROM (SELECT \"a\" FROM t \"x\") \"y\"", 0,
+          "SELECT 1 FROM (SELECT `a` FROM t `x`) `y`", 0, SAME, 0)},
     {"[1]", ALL(SAME, 0)},
     {"[]", ALL(SAME, 0)},
     {"[a,b]", ALL(SAME, 0)},
@@ -202,13 +253,15 @@ static const conversion conversions[] = {
     {"SELECT 'a''", ALL("!8", 0)},
     {"é 'a", ALL("!3", 0)},
     {"\"a", ALL("!1", 0)},
-    {"/* a", ALL("!1", 0)},
+    {"/* a", EACH("!1", 0, "!1", 0, SAME, 0)},
     {"/* /* */", EACH("!1", 0, SAME, 0, SAME, 0)},
-    {"? /*", ALL("!3", 0)},
+    {"? /*", EACH("!3", 0, "!3", 0, SAME, 1)},
+    {"?, ? /* ? ' [ ; *", EACH("!6", 0, "!6", 0, SAME, 2)},
+    {"/*/", EACH("!1", 0, "!1", 0, SAME, 0)},
     {"`a", EACH(SAME, 0, "!1", 0, "!1", 0)},
     {"$$a", EACH("!1", 0, SAME, 0, SAME, 0)},
     {"$a$ $b$", EACH("!1", 0, SAME, 0, SAME, 0)},
-    {"/*! a", ALL("!1", 0)},
+    {"/*! a", EACH("!1", 0, "!1", 0, SAME, 0)},
     {"'", ALL("!1", 0)},
     /* bytes that are no characters */
     {"\xff? \xc3", EACH("\xff $1 \xc3", 1, "\xff ? \xc3", 1, "\xff ? \xc3", 1)},
@@ -326,6 +379,22 @@ static void what_follows_a_semicolon_is_known(void **state)
         assert_int_equal(
             pondi_sql_follows_semicolon(POND_DIALECT_MYSQL, cases[i].sql, strlen(cases[i].sql)),
             cases[i].follows);
+}
+
+static void a_comment_that_the_end_ends_is_found(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *sql;
+        size_t open;
+    } cases[] = {
+        {"", 0},          {"a /* b", 3},      {"a /*", 3},      {"a /*/", 3},  {"a /**/", 0},
+        {"a /* b */", 0}, {"a /* b */ c", 0}, {"a -- /* b", 0}, {"'/* a'", 0},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        assert_int_equal(
+            pondi_sql_open_comment(POND_DIALECT_SQLITE, cases[i].sql, strlen(cases[i].sql)),
+            cases[i].open);
 }
 
 static void a_native_statement_is_only_looked_at(void **state)
@@ -471,6 +540,7 @@ RUN_TESTS(cmocka_unit_test(postgres_statements_are_converted),
           cmocka_unit_test(mysql_statements_are_converted),
           cmocka_unit_test(sqlite_statements_are_converted),
           cmocka_unit_test(an_empty_statement_is_told_and_others_are_named),
+          cmocka_unit_test(a_comment_that_the_end_ends_is_found),
           cmocka_unit_test(what_follows_a_semicolon_is_known),
           cmocka_unit_test(a_native_statement_is_only_looked_at),
           cmocka_unit_test(positions_are_told_in_the_callers_terms),

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "drivers/sqlite/sqlite.h"
+#include "sql/tokenizer.h"
 
 typedef struct meaning {
     int sqlite; /* extended result code, or a primary one */
@@ -85,16 +86,38 @@ static meaning meaning_of(int sqlite, const char *message)
     return (meaning){sqlite, POND_EOPERATIONAL, "58000"};
 }
 
+static void set_position_at(const pondi_statement *statement, size_t offset, pond_error *error)
+{
+    size_t before = pondi_count_characters(statement->native, offset);
+    if (!pondi_error_is_shared(error))
+        error->position =
+            pondi_statement_position(statement, POND_DIALECT_SQLITE, (uint32_t)before + 1);
+}
+
+/* SQLite ends a comment where the text ends, and then misses the rest of the statement. */
+static pond_error *open_comment_error(const pondi_request *request, const char *message)
+{
+    const pondi_statement *statement = request ? request->statement : NULL;
+    if (!statement || strcmp(message, "incomplete input") != 0)
+        return NULL;
+    size_t offset =
+        pondi_sql_open_comment(POND_DIALECT_SQLITE, statement->native, statement->native_size);
+    if (!offset)
+        return NULL;
+    pond_error *error =
+        pondi_error_new(POND_ESYNTAX, "%s: unterminated comment, end it with */", message);
+    set_position_at(statement, offset - 1, error);
+    return error;
+}
+
 static void set_position(pondi_sqlite_conn *conn, const pondi_request *request, pond_error *error)
 {
     int offset = sqlite3_error_offset(conn->db); /* bytes into the native statement */
-    if (offset < 0 || !request || !request->statement || pondi_error_is_shared(error))
+    if (offset < 0 || !request || !request->statement || error->position)
         return;
     const pondi_statement *statement = request->statement;
-    uint32_t characters = 1;
-    for (int i = 0; i < offset && (size_t)i < statement->native_size; i++)
-        characters += ((unsigned char)statement->native[i] & 0xC0) != 0x80;
-    error->position = pondi_statement_position(statement, POND_DIALECT_SQLITE, characters);
+    size_t size = statement->native_size;
+    set_position_at(statement, (size_t)offset < size ? (size_t)offset : size, error);
 }
 
 /* What ended early because it was told to, or because its time was over. A busy database gives up
@@ -116,6 +139,15 @@ static pond_error *stopped_error(const pondi_sqlite_conn *conn, int code)
     if (error)
         pondi_error_set_sqlstate(error, "57014");
     return error;
+}
+
+/* Before 3.44, SQLite's own search tables are among what the schema may not use then. */
+static const char *advice_for(const char *message)
+{
+    if (strncmp(message, "unsafe use of ", 14) != 0)
+        return "";
+    return ": views and triggers may use it only if the setting trusted_schema is true, which "
+           "trusts all who can write to the file";
 }
 
 static void set_hint(pond_error *error, int code, const char *message)
@@ -140,7 +172,9 @@ pond_error *pondi_sqlite_error(pondi_sqlite_conn *conn, const pondi_request *req
     pond_error *error = stopped_error(conn, code);
     if (error)
         return error;
-    error = pondi_error_new(is.code, "%s", message);
+    error = open_comment_error(request, message);
+    if (!error)
+        error = pondi_error_new(is.code, "%s%s", message, advice_for(message));
     if (pondi_error_is_shared(error))
         return error;
     pondi_error_set_sqlstate(error, is.sqlstate);
