@@ -10,6 +10,7 @@ static const pondi_driver_option options[] = {
     {"read_only", pondi_check_flag},
     {"uri", pondi_check_flag},
     {"attach", pondi_check_flag},
+    {"trusted_schema", pondi_check_flag},
     {NULL, NULL},
 };
 

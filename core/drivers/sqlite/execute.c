@@ -93,6 +93,25 @@ void pondi_sqlite_rewind(pondi_sqlite_statement *statement)
     sqlite3_clear_bindings(statement->stmt);
 }
 
+/* All that it changes is changed in the first step; rows that it returns come after. */
+static int write_rows(pondi_sqlite_conn *conn, const pondi_request *request,
+                      pondi_sqlite_statement *statement, pondi_row_set **set, int64_t *rowid)
+{
+    /* VACUUM attaches a file of its own */
+    int vacuum = !conn->attach && strcmp(request->statement->info.verb, "VACUUM") == 0;
+    int sqlite = pondi_sqlite_writers_enter(conn);
+    if (sqlite)
+        return sqlite;
+    if (vacuum)
+        sqlite3_limit(conn->db, SQLITE_LIMIT_ATTACHED, 1);
+    pondi_sqlite_rowid_begin(conn);
+    sqlite = step_rows(statement, request->batch_rows, set);
+    *rowid = pondi_sqlite_rowid_end(conn);
+    if (vacuum)
+        sqlite3_limit(conn->db, SQLITE_LIMIT_ATTACHED, 0);
+    return sqlite;
+}
+
 int pondi_sqlite_execute_one(pondi_sqlite_conn *conn, pondi_request *request,
                              pondi_sqlite_statement *statement, const pond_value *params,
                              size_t count, pondi_row_set **set, pond_error **err)
@@ -100,20 +119,11 @@ int pondi_sqlite_execute_one(pondi_sqlite_conn *conn, pondi_request *request,
     int writes = !sqlite3_stmt_readonly(statement->stmt);
     int code = bind_all(statement, request, params, count, err);
     int sqlite = SQLITE_OK;
-    if (!code && writes) {
-        sqlite = pondi_sqlite_writers_enter(conn);
-        sqlite3_set_last_insert_rowid(conn->db, 0);
-    }
-    if (!code && !sqlite) {
-        /* VACUUM attaches a file of its own */
-        int vacuum =
-            writes && !conn->attach && strcmp(request->statement->info.verb, "VACUUM") == 0;
-        if (vacuum)
-            sqlite3_limit(conn->db, SQLITE_LIMIT_ATTACHED, 1);
+    int64_t rowid = 0;
+    if (!code && writes)
+        sqlite = write_rows(conn, request, statement, set, &rowid);
+    else if (!code)
         sqlite = step_rows(statement, request->batch_rows, set);
-        if (vacuum)
-            sqlite3_limit(conn->db, SQLITE_LIMIT_ATTACHED, 0);
-    }
     if (sqlite)
         code = pondi_error_move(err, pondi_sqlite_error(conn, request, sqlite));
     pond_result *result = &(*set)->base;
@@ -123,7 +133,7 @@ int pondi_sqlite_execute_one(pondi_sqlite_conn *conn, pondi_request *request,
         return code;
     if (writes && touches_rows(request->statement->info.verb)) {
         result->affected += sqlite3_changes64(conn->db);
-        result->last_insert_id = sqlite3_last_insert_rowid(conn->db);
+        result->last_insert_id = rowid;
     } else if (!writes) {
         result->affected = (int64_t)result->row_count;
     }

@@ -204,7 +204,8 @@ static int use_wal(pondi_sqlite_conn *conn)
 static int set_up(pondi_sqlite_conn *conn)
 {
     sqlite3_db_config(conn->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-    sqlite3_db_config(conn->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+    sqlite3_db_config(conn->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA,
+                      pondi_config_flag(conn->base.config, "trusted_schema", 0), NULL);
     sqlite3_db_config(conn->db, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, NULL);
     sqlite3_db_config(conn->db, SQLITE_DBCONFIG_ENABLE_FKEY, 1, NULL);
     sqlite3_db_config(conn->db, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
@@ -213,6 +214,8 @@ static int set_up(pondi_sqlite_conn *conn)
     if (!conn->attach)
         sqlite3_limit(conn->db, SQLITE_LIMIT_ATTACHED, 0);
     int code = pondi_sqlite_add_collation(conn->db);
+    if (code == SQLITE_OK)
+        code = pondi_sqlite_add_rowid(conn);
     if (code != SQLITE_OK)
         return code;
     sqlite3_busy_handler(conn->db, on_busy, conn);

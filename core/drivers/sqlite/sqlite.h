@@ -69,6 +69,7 @@ typedef struct pondi_sqlite_conn {
     int read_only;             /* as opened: a URI may ask for it too */
     int attach;                /* ATTACH is allowed */
     int open;                  /* a transaction; the common part hears of it with the loop locked */
+    int64_t last_rowid;        /* of the last insert before the write that runs */
     int holds_writers;
     pondi_sqlite_turn turn;
 } pondi_sqlite_conn;
@@ -141,10 +142,25 @@ void pondi_sqlite_run_undisturbed(pondi_sqlite_conn *conn, const char *sql);
 int pondi_sqlite_perform_quickly(pondi_sqlite_conn *conn, pondi_request *request,
                                  pond_result **result, pond_error **error);
 
+/* ---- rowid.c ---- */
+/* Before and after each write: the rowid of the last row that it inserted, 0 for none. */
+void pondi_sqlite_rowid_begin(pondi_sqlite_conn *conn);
+int64_t pondi_sqlite_rowid_end(pondi_sqlite_conn *conn);
+/* Make the SQL function that goes with it; an SQLite code. */
+int pondi_sqlite_add_rowid(pondi_sqlite_conn *conn);
+
 /* ---- batch.c ---- */
 /* Statements of one request in a transaction of their own; they are prepared. */
 int pondi_sqlite_execute_batch(pondi_sqlite_conn *conn, pondi_request *request,
                                pond_result **result, pond_error **err);
+
+/* ---- numbers.c ---- */
+/* What SQLite reads where the decimal's digits stand in a statement, if that is the same number:
+ * SQLITE_INTEGER or SQLITE_FLOAT, else SQLITE_TEXT. */
+int pondi_sqlite_decimal_number(const char *text, size_t size, int64_t *integer, double *real);
+/* An interval without months in microseconds; 0 if they are too many. And back. */
+int pondi_sqlite_interval_us(const pond_value *value, int64_t *us);
+void pondi_sqlite_interval_of(int64_t us, pond_value *out);
 
 /* ---- values.c ---- */
 /* With `copy`, the value may go before the statement has ended. */
