@@ -333,6 +333,41 @@ int pondi_parse_timestamp(const char *text, size_t size, int64_t *us, int *zoned
            *us < (PONDI_LAST_DAY + 1) * PONDI_US_PER_DAY; /* in UTC too */
 }
 
+/* A whole number with its sign, and what must follow. */
+static int read_count(reader *in, char then, int64_t *out)
+{
+    int negative = read_char(in, '-');
+    const char *start = in->at;
+    int64_t value = 0; /* below zero, where there is room for one more */
+    for (; in->at < in->end && *in->at >= '0' && *in->at <= '9'; in->at++) {
+        if (__builtin_mul_overflow(value, 10, &value) ||
+            __builtin_sub_overflow(value, *in->at - '0', &value))
+            return 0;
+    }
+    if (in->at == start || (!negative && value == INT64_MIN))
+        return 0;
+    *out = negative ? value : -value;
+    return read_char(in, then);
+}
+
+int pondi_parse_interval(const char *text, size_t size, int32_t *months, int64_t *days, int64_t *us)
+{
+    reader in = {text, text + size};
+    int64_t count;
+    int64_t seconds;
+    int fraction;
+    if (!read_char(&in, 'P') || !read_count(&in, 'M', &count) || count < INT32_MIN ||
+        count > INT32_MAX || !read_count(&in, 'D', days) || !read_char(&in, 'T'))
+        return 0;
+    int negative = in.at < in.end && *in.at == '-';
+    if (!read_count(&in, '.', &seconds) || !read_fraction(&in, &fraction) || !read_char(&in, 'S') ||
+        in.at != in.end)
+        return 0;
+    *months = (int32_t)count;
+    return !__builtin_mul_overflow(seconds, INT64_C(1000000), us) &&
+           !__builtin_add_overflow(*us, negative ? -fraction : fraction, us);
+}
+
 static int hex_digit(char c)
 {
     if (c >= '0' && c <= '9')

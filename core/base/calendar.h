@@ -49,6 +49,8 @@ int pondi_parse_date(const char *text, size_t size, int64_t *days);
 int pondi_parse_time(const char *text, size_t size, int64_t *us);
 int pondi_parse_zoned_time(const char *text, size_t size, int64_t *us, int32_t *zone);
 int pondi_parse_timestamp(const char *text, size_t size, int64_t *us, int *zoned);
+int pondi_parse_interval(const char *text, size_t size, int32_t *months, int64_t *days,
+                         int64_t *us); /* as pondi_format_interval() writes it */
 int pondi_parse_uuid(const char *text, size_t size, uint8_t out[16]);
 
 /* Of a time of day: its zone's offset in seconds, and the other way round. */

@@ -212,7 +212,8 @@ static int fit_decimal(pond_dialect dialect, const char *field, const char *text
     else if (plain.failed)
         code = pondi_error_nomem(err);
     if (!code) {
-        value->type = POND_TYPE_DECIMAL;
+        /* SQLite's columns keep all digits as text, where a decimal would travel as a number */
+        value->type = dialect == POND_DIALECT_SQLITE ? POND_TYPE_TEXT : POND_TYPE_DECIMAL;
         value->as.text.data = pondi_arena_copy(arena, plain.data, plain.size);
         value->as.text.size = plain.size;
         if (!value->as.text.data)

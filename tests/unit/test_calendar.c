@@ -223,6 +223,41 @@ static void intervals_are_iso_8601_durations(void **state)
     assert_int_equal(pondi_format_interval(1, 1, 1, text, 5), 0);
 }
 
+static void intervals_read_back(void **state)
+{
+    (void)state;
+    static const int64_t edges[] = {INT64_MIN, -1500000, -999999, -1, 0, 1, 999999, INT64_MAX};
+    enum { COUNT = sizeof(edges) / sizeof(edges[0]) };
+    for (size_t i = 0; i < COUNT * COUNT; i++) {
+        char text[128];
+        int32_t months;
+        int64_t days;
+        int64_t us;
+        size_t size = pondi_format_interval(i % 2 ? INT32_MIN : 14, edges[i / COUNT],
+                                            edges[i % COUNT], text, sizeof(text));
+        assert_true(pondi_parse_interval(text, size, &months, &days, &us));
+        assert_int_equal(months, i % 2 ? INT32_MIN : 14);
+        assert_int_equal(days, edges[i / COUNT]);
+        assert_int_equal(us, edges[i % COUNT]);
+        assert_false(pondi_parse_interval(text, size - 1, &months, &days, &us));
+    }
+    static const char *const wrong[] = {"",
+                                        "P1D",
+                                        "PMDT1.000000S",
+                                        "P1M2DT3S",
+                                        "P1M2DT3.000000Sx",
+                                        "P9999999999M0DT0.000000S",
+                                        "P0M9223372036854775808DT0.000000S",
+                                        "P0M0DT9223372036854.775808S"};
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        int32_t months;
+        int64_t days;
+        int64_t us;
+        if (pondi_parse_interval(wrong[i], strlen(wrong[i]), &months, &days, &us))
+            fail_msg("\"%s\" was taken for an interval", wrong[i]);
+    }
+}
+
 static void a_uuid_reads_back_in_either_case(void **state)
 {
     (void)state;
@@ -368,7 +403,7 @@ RUN_TESTS(cmocka_unit_test(every_day_of_ten_thousand_years_reads_back_and_follow
           cmocka_unit_test(a_timestamp_with_a_zone_is_moved_to_utc),
           cmocka_unit_test(a_timestamp_may_have_no_time),
           cmocka_unit_test(what_is_no_timestamp_is_refused),
-          cmocka_unit_test(intervals_are_iso_8601_durations),
+          cmocka_unit_test(intervals_are_iso_8601_durations), cmocka_unit_test(intervals_read_back),
           cmocka_unit_test(a_uuid_reads_back_in_either_case),
           cmocka_unit_test(values_are_read_from_text_and_written_as_text),
           cmocka_unit_test(values_that_no_text_gives_are_written_too),

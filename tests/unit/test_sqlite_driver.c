@@ -257,6 +257,127 @@ static void decimals_uuids_json_arrays_and_intervals_are_text_underneath(void **
     check_value(*state, "text", interval, of_text("P14M3DT1.500000S"));
 }
 
+static pond_value of_decimal(const char *digits)
+{
+    return of_bytes(POND_TYPE_DECIMAL, digits, strlen(digits));
+}
+
+static void check_number(fixture *at, const char *digits, const char *type, const char *text)
+{
+    pond_result *result;
+    pond_value cells[2];
+    pond_value params[] = {of_decimal(digits), of_decimal(digits)};
+    assert_int_equal(execute(at->conn, "SELECT typeof(?), CAST(? AS text)", params, 2, &result),
+                     POND_OK);
+    pond_result_row(result, 0, cells, NULL);
+    pond_value wanted[] = {of_text(type), of_text(text)};
+    assert_same(&cells[0], &wanted[0]);
+    assert_same(&cells[1], &wanted[1]);
+    pond_result_release(result);
+}
+
+static void a_decimal_travels_as_the_number_that_its_digits_are(void **state)
+{
+    static const struct {
+        const char *digits;
+        const char *type;
+        const char *text;
+    } cases[] = {
+        {"0", "integer", "0"},
+        {"-0", "integer", "0"},
+        {"+7", "integer", "7"},
+        {"100", "integer", "100"},
+        {"0012", "integer", "12"},
+        {"9223372036854775807", "integer", "9223372036854775807"},
+        {"-9223372036854775808", "integer", "-9223372036854775808"},
+        {"9223372036854775808", "text", "9223372036854775808"},
+        {"-9223372036854775809", "text", "-9223372036854775809"},
+        {"99999999999999999999", "text", "99999999999999999999"},
+        {"123450000000000000000", "real", "1.2345e+20"},
+        {"0.0", "real", "0.0"},
+        {"-0.00", "real", "0.0"},
+        {"1.5", "real", "1.5"},
+        {"10.00", "real", "10.0"},
+        {"-19.99", "real", "-19.99"},
+        {"0.1", "real", "0.1"},
+        {".5", "real", "0.5"},
+        {"5.", "real", "5.0"},
+        {"1E+3", "real", "1000.0"},
+        {"12.5e-1", "real", "1.25"},
+        {"0.000000000000000000000000000001", "real", "1.0e-30"},
+        {"123456789012.345", "real", "123456789012.345"},
+        {"123456789012.345000", "real", "123456789012.345"},
+        {"123456789012.3456", "text", "123456789012.3456"},
+        {"0.1000000000000001", "text", "0.1000000000000001"},
+        {"1E+400", "text", "1E+400"},
+        {"1E-400", "text", "1E-400"},
+        {"1E+99999999999", "text", "1E+99999999999"},
+        {"Infinity", "real", "Inf"},
+        {"-Infinity", "real", "-Inf"},
+        {"NaN", "text", "NaN"},
+        {"", "text", ""},
+        {".", "text", "."},
+        {"1.2.3", "text", "1.2.3"},
+        {"1e", "text", "1e"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        check_number(*state, cases[i].digits, cases[i].type, cases[i].text);
+}
+
+/* A row of each kind of storage; both ends of what 15 digits can be. */
+static void a_decimal_of_15_digits_is_the_same_in_all_columns(void **state)
+{
+    fixture *at = *state;
+    uint64_t random = 88172645463325252u;
+    run(at->conn, "CREATE TABLE sums (t decimal_text, n decimal(15, 3), c decimal_text COLLATE "
+                  "decimal)");
+    for (int i = 0; i < 2000; i++) {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        char digits[64];
+        snprintf(digits, sizeof(digits), "%s%llu.%0*llu", random & 1 ? "-" : "",
+                 (unsigned long long)(random >> 8) % 1000000000, 1 + i % 6,
+                 (unsigned long long)(random >> 40) % 10);
+        pond_value value = of_decimal(digits);
+        pond_value params[] = {value, value, value, value, value, value};
+        pond_result *result;
+        pond_value count;
+        run(at->conn, "DELETE FROM sums");
+        assert_int_equal(execute(at->conn, "INSERT INTO sums VALUES (?, ?, ?)", params, 3, NULL),
+                         POND_OK);
+        assert_int_equal(execute(at->conn,
+                                 "SELECT (t = ?) + (n = ?) + (c = ?) + (t + 0 = ?) + (n + 0 = ?) + "
+                                 "(c + 0 = ?) FROM sums",
+                                 params, 6, &result),
+                         POND_OK);
+        pond_result_row(result, 0, &count, NULL);
+        if (count.as.integer != 6)
+            fail_msg("%s is not itself", digits);
+        pond_result_release(result);
+    }
+    run(at->conn, "DROP TABLE sums");
+}
+
+static pond_value of_interval(int32_t months, int64_t days, int64_t us)
+{
+    pond_value value = {.type = POND_TYPE_INTERVAL, .aux = months};
+    value.as.interval.days = days;
+    value.as.interval.microseconds = us;
+    return value;
+}
+
+static void an_interval_is_a_number_of_microseconds(void **state)
+{
+    check_both(*state, "interval", of_interval(0, 3, 1500000));
+    check_both(*state, "INTERVAL", of_interval(0, 0, -1500000));
+    check_both(*state, "interval", of_interval(0, -3, -1));
+    check_both(*state, "interval", of_interval(14, 3, 1500000)); /* as text underneath */
+    check_value(*state, "integer", of_interval(0, 1, 1), of_integer(INT64_C(86400000001)));
+    check_value(*state, "interval", of_text("P0M3DT1.500000S"), of_interval(0, 3, 1500000));
+    check_both(*state, "interval", of_text("soon"));
+}
+
 static void expect_refused(fixture *at, pond_value value, int code, const char *words)
 {
     pond_value params[] = {of_integer(1), value};
@@ -272,6 +393,10 @@ static void values_that_sqlite_would_change_are_refused_by_name(void **state)
     value.as.real = NAN;
     expect_refused(at, value, POND_ERANGE, "not a number");
     expect_refused(at, of_bytes(POND_TYPE_TEXT, "a\0b", 3), POND_EDATA, "NUL");
+    value = of_interval(0, INT64_C(106751992), 0); /* a day more than 64 bits of microseconds */
+    expect_refused(at, value, POND_ERANGE, "292,271 years");
+    value = of_interval(0, INT64_MAX, INT64_MAX);
+    expect_refused(at, value, POND_ERANGE, "292,271 years");
     value.type = POND_TYPE_DATE;
     value.as.integer = 2932897;
     expect_refused(at, value, POND_ERANGE, "9999");
@@ -468,6 +593,9 @@ RUN_TESTS(FOLDER_TEST(what_cannot_be_opened_is_named_with_the_reason),
           SQLITE_TEST(text_and_bytes_of_any_size_and_content_come_back),
           SQLITE_TEST(times_keep_type_and_microseconds_by_the_declared_type),
           SQLITE_TEST(decimals_uuids_json_arrays_and_intervals_are_text_underneath),
+          SQLITE_TEST(a_decimal_travels_as_the_number_that_its_digits_are),
+          SQLITE_TEST(a_decimal_of_15_digits_is_the_same_in_all_columns),
+          SQLITE_TEST(an_interval_is_a_number_of_microseconds),
           SQLITE_TEST(values_that_sqlite_would_change_are_refused_by_name),
           SQLITE_TEST(each_violation_has_its_code_sqlstate_and_constraint),
           SQLITE_TEST(a_position_counts_characters_of_the_callers_text),

@@ -45,6 +45,43 @@ static int check_bind(int sqlite, int index, pond_error **err)
                            sqlite3_errstr(sqlite));
 }
 
+static int bind_decimal(sqlite3_stmt *stmt, int index, const pond_value *value, int copy,
+                        pond_error **err)
+{
+    const char *text = value->as.text.data;
+    size_t size = value->as.text.size;
+    int64_t integer = 0;
+    double real = 0;
+    switch (pondi_sqlite_decimal_number(text, size, &integer, &real)) {
+    case SQLITE_INTEGER:
+        return check_bind(sqlite3_bind_int64(stmt, index, integer), index, err);
+    case SQLITE_FLOAT:
+        return check_bind(sqlite3_bind_double(stmt, index, real), index, err);
+    default:
+        if (pondi_param_check_text((size_t)index, text, size, err))
+            return POND_EDATA;
+        return check_bind(bind_text(stmt, index, text, size, copy), index, err);
+    }
+}
+
+/* Months are of no fixed length, so that an interval with some has an order to nobody: it is text.
+ */
+static int bind_interval(sqlite3_stmt *stmt, int index, const pond_value *value, pond_error **err)
+{
+    char text[128];
+    int64_t us;
+    if (value->aux) {
+        size_t size = pondi_format_value(value, text, sizeof(text));
+        return check_bind(bind_text(stmt, index, text, size, 1), index, err);
+    }
+    if (!pondi_sqlite_interval_us(value, &us))
+        return pondi_error_set(err, POND_ERANGE,
+                               "parameter %d is an interval of more than 292,271 years, which "
+                               "SQLite cannot count in microseconds: pass a shorter one",
+                               index);
+    return check_bind(sqlite3_bind_int64(stmt, index, us), index, err);
+}
+
 int pondi_sqlite_bind(sqlite3_stmt *stmt, int index, const pond_value *value, int copy,
                       pond_error **err)
 {
@@ -65,6 +102,9 @@ int pondi_sqlite_bind(sqlite3_stmt *stmt, int index, const pond_value *value, in
                                    index);
         return check_bind(sqlite3_bind_double(stmt, index, value->as.real), index, err);
     case POND_TYPE_DECIMAL:
+        return bind_decimal(stmt, index, value, copy, err);
+    case POND_TYPE_INTERVAL:
+        return bind_interval(stmt, index, value, err);
     case POND_TYPE_TEXT:
     case POND_TYPE_JSON:
         if (pondi_param_check_text((size_t)index, value->as.text.data, value->as.text.size, err))
@@ -113,6 +153,7 @@ uint8_t pondi_sqlite_declared_type(const char *declared)
         {"numeric", POND_TYPE_DECIMAL},
         {"decimal_text", POND_TYPE_DECIMAL}, /* keeps all digits: the name has "text" in it */
         {"uuid", POND_TYPE_UUID},
+        {"interval", POND_TYPE_INTERVAL}, /* the name has "int" in it, too */
         {"json", POND_TYPE_JSON},
     };
     if (!declared)
@@ -177,6 +218,11 @@ static int read_declared_text(pond_value *cell, uint8_t declared, const char *te
         if (!pondi_parse_uuid(text, size, cell->as.uuid))
             return 0;
         break;
+    case POND_TYPE_INTERVAL:
+        if (!pondi_parse_interval(text, size, &cell->aux, &cell->as.interval.days,
+                                  &cell->as.interval.microseconds))
+            return 0;
+        break;
     default:
         return 0;
     }
@@ -214,6 +260,10 @@ static int read_integer(pondi_row_set *set, pond_value *cell, uint8_t declared, 
         char text[32];
         int size = snprintf(text, sizeof(text), "%lld", (long long)value);
         return pondi_row_set_text(set, cell, POND_TYPE_DECIMAL, text, (size_t)size);
+    }
+    if (declared == POND_TYPE_INTERVAL) {
+        pondi_sqlite_interval_of(value, cell);
+        return POND_OK;
     }
     cell->type =
         declared == POND_TYPE_BOOL && (value == 0 || value == 1) ? POND_TYPE_BOOL : POND_TYPE_INT64;
