@@ -87,7 +87,7 @@ void pondi_buffer_appendf(pondi_buffer *buffer, const char *format, ...)
 void pondi_buffer_append_real(pondi_buffer *buffer, double value)
 {
     char text[PONDI_REAL_TEXT];
-    pondi_buffer_append(buffer, text, pondi_format_real(value, 17, text));
+    pondi_buffer_append(buffer, text, pondi_format_real(value, text));
 }
 
 char *pondi_buffer_take(pondi_buffer *buffer)

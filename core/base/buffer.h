@@ -21,7 +21,7 @@ void pondi_buffer_append(pondi_buffer *buffer, const void *data, size_t size);
 void pondi_buffer_append_text(pondi_buffer *buffer, const char *text);
 void pondi_buffer_append_char(pondi_buffer *buffer, char c);
 void pondi_buffer_appendf(pondi_buffer *buffer, const char *format, ...) PONDI_PRINTF(2, 3);
-/* A finite number, with a point in any locale. */
+/* A finite number in the fewest digits that read back, with a point in any locale. */
 void pondi_buffer_append_real(pondi_buffer *buffer, double value);
 
 /* Hand the text over to the caller, who frees it; "" for an empty buffer, NULL if it failed. */

@@ -9,11 +9,12 @@ enum { PONDI_REAL_TEXT = 32 }; /* bytes that any text below fits in */
 /* As strtod(). Any thread. */
 double pondi_parse_real(const char *text, char **end);
 
-/* So many significant digits, 17 at most, as short as they can be; writes a NUL and returns the
- * length. The number is finite. Any thread. */
-size_t pondi_format_real(double value, int digits, char out[PONDI_REAL_TEXT]);
+/* The fewest digits that read back as the same float; all digits of a whole number below 2^63, so
+ * that it is an integer to whoever wants one. Writes a NUL and returns the length. The number is
+ * finite. Any thread. */
+size_t pondi_format_real(double value, char out[PONDI_REAL_TEXT]);
 
-/* All digits, and always an exponent. */
+/* The fewest digits, and always an exponent. */
 size_t pondi_format_scientific(double value, char out[PONDI_REAL_TEXT]);
 
 #endif

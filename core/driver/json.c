@@ -1,9 +1,11 @@
 #include "driver/json.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "base/calendar.h"
 #include "base/error.h"
+#include "base/real.h"
 
 static void write_string(const char *text, size_t size, pondi_buffer *out)
 {
@@ -39,7 +41,11 @@ static int write_number(double number, pondi_buffer *out, pond_error **err)
     if (!isfinite(number))
         return pondi_error_set(err, POND_ERANGE, "JSON has no %s",
                                isnan(number) ? "NaN" : "infinity");
-    pondi_buffer_append_real(out, number);
+    char text[PONDI_REAL_TEXT];
+    size_t size = pondi_format_real(number, text);
+    pondi_buffer_append(out, text, size);
+    if (!memchr(text, '.', size) && !memchr(text, 'e', size))
+        pondi_buffer_append_text(out, ".0"); /* or it would come back as an integer */
     return POND_OK;
 }
 

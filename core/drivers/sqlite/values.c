@@ -271,14 +271,11 @@ static int read_integer(pondi_row_set *set, pond_value *cell, uint8_t declared, 
     return POND_OK;
 }
 
-/* The shortest text that reads back as the same number. */
 static int read_real(pondi_row_set *set, pond_value *cell, uint8_t declared, double value)
 {
     if (declared == POND_TYPE_DECIMAL && isfinite(value)) {
         char text[PONDI_REAL_TEXT];
-        size_t size = pondi_format_real(value, 15, text);
-        if (pondi_parse_real(text, NULL) != value)
-            size = pondi_format_real(value, 17, text);
+        size_t size = pondi_format_real(value, text);
         return pondi_row_set_text(set, cell, POND_TYPE_DECIMAL, text, size);
     }
     cell->type = POND_TYPE_DOUBLE;
