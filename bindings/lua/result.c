@@ -5,6 +5,8 @@ typedef struct rows_call {
     native_state *state;
     pond_result *result;
     int named;
+    size_t row; /* that is being read, and the column */
+    size_t column;
     int code; /* of a row that could not be read */
     pond_error *error;
 } rows_call;
@@ -21,12 +23,13 @@ static void push_columns(lua_State *L, const pond_result *result, size_t count)
     }
 }
 
-static void push_row(lua_State *L, const rows_call *call, const pond_value *values, size_t count)
+static void push_row(lua_State *L, rows_call *call, const pond_value *values, size_t count)
 {
     lua_createtable(L, call->named ? 0 : (int)count, call->named ? (int)count : 0);
     for (size_t i = 0; i < count; i++) {
         if (call->named)
             lua_rawgeti(L, COLUMNS, (lua_Integer)i + 1);
+        call->column = i;
         native_push_value(L, call->state, &values[i]);
         if (call->named)
             lua_rawset(L, -3);
@@ -53,6 +56,7 @@ static int push_rows(lua_State *L)
         call->code = pond_result_row(call->result, i, values, &call->error);
         if (call->code)
             return 0;
+        call->row = i;
         push_row(L, call, values, columns);
         lua_rawseti(L, ROWS, (lua_Integer)i + 1);
     }
@@ -66,6 +70,29 @@ static int push_rows(lua_State *L)
     return 1;
 }
 
+/* Of a value that Lua cannot hold: say where it is. On the stack: the call, the error. */
+static int name_cell(lua_State *L)
+{
+    const rows_call *call = lua_touserdata(L, 1);
+    lua_getfield(L, 2, "message");
+    lua_pushfstring(L, "column \"%s\" of row %d: %s",
+                    pond_result_column_name(call->result, call->column), (int)call->row,
+                    lua_tostring(L, 3));
+    lua_setfield(L, 2, "message");
+    return 0;
+}
+
+/* True if the value on top of the stack is an error object of the library's. */
+static int is_error(lua_State *L, const native_state *state)
+{
+    if (!lua_istable(L, -1) || !lua_getmetatable(L, -1))
+        return 0;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, state->error_meta);
+    int same = lua_rawequal(L, -1, -2);
+    lua_pop(L, 2);
+    return same;
+}
+
 int native_return_rows(lua_State *L, native_state *state, pond_result *result, int named)
 {
     rows_call call = {.state = state, .result = result, .named = named};
@@ -76,12 +103,23 @@ int native_return_rows(lua_State *L, native_state *state, pond_result *result, i
         lua_pushlightuserdata(L, &call);
         failed = lua_pcall(L, 1, 1, 0);
     }
+    int told = room && failed && !call.code && is_error(L, state);
+    if (told) {
+        lua_pushcfunction(L, name_cell);
+        lua_pushlightuserdata(L, &call);
+        lua_pushvalue(L, -3);
+        failed = lua_pcall(L, 2, 0, 0);
+    }
     pond_result_release(result);
     if (!room)
         return luaL_error(L, "stack overflow");
     if (call.code)
         return native_fail(L, state, call.code, call.error);
-    return failed ? lua_error(L) : 1;
+    if (!told || failed)
+        return failed ? lua_error(L) : 1;
+    lua_pushnil(L);
+    lua_insert(L, -2);
+    return 2;
 }
 
 int native_finish_rows(lua_State *L, int status, lua_KContext context)

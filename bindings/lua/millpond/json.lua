@@ -28,9 +28,12 @@ local function number(value)
   if value ~= value or value == math.huge or value == -math.huge then
     error("JSON has no " .. tostring(value), 0)
   end
-  local text = ("%.15g"):format(value)
-  if tonumber(text) ~= value then
-    text = ("%.17g"):format(value)
+  local text
+  for digits = 15, 17 do -- as few as read back
+    text = ("%%.%dg"):format(digits):format(value)
+    if tonumber(text) == value then
+      break
+    end
   end
   return text:find("[.e]") and text or text .. ".0"
 end
@@ -196,7 +199,19 @@ local function read_object(text, at, depth)
   end
 end
 
+local deepest = 200
+
 local words = { t = { "true", true }, f = { "false", false }, n = { "null", null } }
+
+-- Where Lua's own number would be another one, an exact decimal.
+local function read_number(digits)
+  local value = tonumber(digits) or fail()
+  local whole = not digits:find("[.eE]")
+  if whole and math.type(value) == "float" or value == math.huge or value == -math.huge then
+    return core.decimal(digits)
+  end
+  return value
+end
 
 local function read_scalar(text, at)
   local word = words[text:sub(at, at)]
@@ -208,13 +223,14 @@ local function read_scalar(text, at)
     return word[2], stop
   end
   local digits = text:match("^-?%d+%.?%d*[eE]?[+-]?%d*", at) or fail()
-  return tonumber(digits) or fail(), at + #digits
+  return read_number(digits), at + #digits
 end
 
 function read(text, at, depth)
   at = skip(text, at)
-  if depth > 200 then
-    fail()
+  if depth > deepest then
+    error(core.error("EDATA", "the JSON is nested deeper than " .. deepest
+      .. " levels: cast it to text in the statement"), 0)
   end
   local byte = text:byte(at)
   if byte == 34 then

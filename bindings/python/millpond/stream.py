@@ -19,6 +19,11 @@ Row = tuple[Any, ...]
 Arguments = tuple[str, Any, float | None, dict[str, Any] | None]
 
 
+def _is_open_after(error: BaseException) -> bool:
+    """True if a batch came whose values Python cannot hold, and more would follow."""
+    return getattr(error, "_stream_open", False)
+
+
 class _Batches:
     """What both kinds of stream know: the batch that is being read, and whether more follow."""
 
@@ -92,8 +97,9 @@ class AsyncStream(_Batches, AsyncIterator[Row]):
             else:
                 batch = await self._connection._stream(self._size, *self._arguments)
             return batch
-        except asyncio.CancelledError:
-            self._end()  # the batch may have come all the same
+        except BaseException as error:
+            if isinstance(error, asyncio.CancelledError) or _is_open_after(error):
+                self._end()  # the batch may have come all the same
             raise
 
     def _end(self) -> None:
@@ -151,12 +157,19 @@ class SyncStream(_Batches, Iterator[Row]):
     def _next_batch(self) -> _native.Result:
         self._open = False  # a batch that fails ends the stream
         batch: _native.Result
-        if self._begun:
-            batch = self._connection._fetch(self._arguments[2])
-        else:
-            self._begun = True
-            batch = self._connection._stream(self._size, *self._arguments)
-        return batch
+        begun = self._begun
+        self._begun = True
+        try:
+            if begun:
+                batch = self._connection._fetch(self._arguments[2])
+            else:
+                batch = self._connection._stream(self._size, *self._arguments)
+            return batch
+        except BaseException as error:
+            if _is_open_after(error):
+                with contextlib.suppress(_native.Error):
+                    self._connection._end_stream()
+            raise
 
     def close(self) -> None:
         """End the stream; the rest of the rows is not read. Closing twice is no error."""

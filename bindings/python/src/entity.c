@@ -296,6 +296,8 @@ static PyObject *read_dict(native_state *state, pond_result *result, size_t row,
     PyObject *dict = template ? PyDict_Copy(template) : PyDict_New();
     for (size_t i = 0; dict && i < count; i++) {
         PyObject *object = decode(state, &decoders[i], &values[i]);
+        if (!object && PyErr_ExceptionMatches(state->error_base))
+            native_error_prefix("column \"%U\" of row %zu", decoders[i].name, row);
         if (!object || PyDict_SetItem(dict, decoders[i].name, object))
             Py_CLEAR(dict);
         Py_XDECREF(object);

@@ -178,6 +178,19 @@ static int read_rows(native_state *state, native_result *self, pond_result *resu
     return failed ? -1 : 0;
 }
 
+/* Tell whoever reads the stream that it goes on at the database, though its rows cannot be read. */
+static void note_open_stream(void)
+{
+    PyObject *type;
+    PyObject *value;
+    PyObject *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyErr_NormalizeException(&type, &value, &traceback);
+    if (!value || PyObject_SetAttrString(value, "_stream_open", Py_True))
+        PyErr_Clear();
+    PyErr_Restore(type, value, traceback);
+}
+
 static PyObject *make_rows(native_state *state, pond_result *result, int raw)
 {
     if (!result)
@@ -192,8 +205,11 @@ static PyObject *make_rows(native_state *state, pond_result *result, int raw)
     self->more = pond_result_more(result) != 0;
     self->lastrowid = id ? PyLong_FromLongLong(id) : Py_NewRef(Py_None);
     self->columns = native_columns(result);
-    if (!self->lastrowid || !self->columns || read_rows(state, self, result, raw))
+    if (!self->lastrowid || !self->columns || read_rows(state, self, result, raw)) {
         Py_CLEAR(self);
+        if (pond_result_more(result))
+            note_open_stream();
+    }
     pond_result_release(result);
     return (PyObject *)self;
 }

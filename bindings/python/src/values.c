@@ -107,14 +107,29 @@ static PyObject *to_called(native_state *state, PyObject *callable, const pond_v
     return object;
 }
 
+/* JSON that is beyond a limit of Python's, which the program may have set. */
+static PyObject *beyond_limit(native_state *state, const char *what)
+{
+    PyErr_Clear();
+    return native_raise_text(state, POND_EDATA, "the JSON %s: cast it to text in the statement",
+                             what);
+}
+
 static PyObject *to_json(native_state *state, const pond_value *value)
 {
     PyObject *object = to_called(state, state->json_loads, value);
-    if (!object && PyErr_ExceptionMatches(PyExc_ValueError)) {
+    if (object)
+        return object;
+    if (PyErr_ExceptionMatches(PyExc_RecursionError))
+        return beyond_limit(state, "is nested deeper than Python reads");
+    if (PyErr_Occurred() == PyExc_ValueError) /* no JSONDecodeError, which is derived from it */
+        return beyond_limit(state, "has an integer of more digits than Python reads (see "
+                                   "sys.set_int_max_str_digits)");
+    if (PyErr_ExceptionMatches(PyExc_ValueError)) {
         PyErr_Clear(); /* SQLite keeps any text in a column that is declared json */
         return to_str(state, value);
     }
-    return object;
+    return NULL;
 }
 
 static PyObject *to_uuid(native_state *state, const pond_value *value)
