@@ -26,6 +26,8 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
+from ._foreign import plain
+
 Encoded = tuple[str | None, Any, bool]
 
 _PLAIN = (str, int, float, bool, bytes, datetime.date, datetime.time, decimal.Decimal, uuid.UUID)
@@ -178,6 +180,9 @@ def _simplify(value: Any) -> Any:
 
 
 def _simplify_other(value: Any, cls: type) -> Any:
+    made = plain(value)
+    if made is not value:
+        return _simplify(made)
     if isinstance(value, enum.Enum):
         label, stored, _ = _encode_enum(value)
         return _tagged(label, stored) if label else stored
@@ -198,6 +203,12 @@ def _misfit(why: str) -> Exception:
     from .exceptions import InvalidDataError
 
     return InvalidDataError(f"parameter 0 {why}")
+
+
+def _unreadable(why: str) -> Exception:
+    from .exceptions import InvalidDataError
+
+    return InvalidDataError(f"the value {why}: read it without deserialize=True")
 
 
 def _refuse(cls: type) -> Exception:
@@ -244,7 +255,14 @@ def _restore(value: dict[str, Any]) -> Any:
 
 
 def _load(text: str) -> Any:
-    return json.loads(text, object_hook=_restore) if _TAG in text else json.loads(text)
+    try:
+        return json.loads(text, object_hook=_restore) if _TAG in text else json.loads(text)
+    except RecursionError:
+        raise _unreadable("is JSON that is nested deeper than Python reads") from None
+    except json.JSONDecodeError:
+        raise _unreadable("is no JSON") from None
+    except ValueError as error:  # of a number, or of what a tag stands for
+        raise _unreadable(f"cannot be read: {error}") from None
 
 
 def _dump(value: Any) -> str:
@@ -290,8 +308,9 @@ def _encode(value: Any) -> Encoded:
     for base in (dict, list, tuple, set, frozenset):
         if isinstance(value, base):
             return _encode_collection(base(value), base)
-    if isinstance(value, datetime.timedelta):
-        return None, value, False  # the library says why not
+    made = plain(value)
+    if made is not value or isinstance(value, datetime.timedelta):
+        return None, made, False  # the library says why not
     raise _refuse(cls)
 
 

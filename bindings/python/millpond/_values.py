@@ -13,6 +13,8 @@ import uuid
 from collections.abc import AsyncIterator
 from typing import Any
 
+from ._foreign import plain
+
 
 class Interval(datetime.timedelta):
     """A timedelta that also counts months, whose length in days nobody knows.
@@ -48,14 +50,17 @@ class Interval(datetime.timedelta):
 
 def _to_json(value: object) -> object:
     if isinstance(value, (datetime.datetime, datetime.date, datetime.time)):
-        return value.isoformat()
+        return value.isoformat() if value == value else None  # NaT is not itself
     if isinstance(value, (decimal.Decimal, uuid.UUID)):
         return str(value)
+    made = plain(value)
+    if made is not value:
+        return made
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
 def dump_json(value: dict[Any, Any]) -> str:
-    """JSON text of a parameter: times as ISO 8601, decimals and UUIDs as strings."""
+    """JSON text of a parameter: times as ISO 8601, decimals and UUIDs as strings, NaT and NA null."""
     return json.dumps(value, default=_to_json, ensure_ascii=False, allow_nan=False)
 
 

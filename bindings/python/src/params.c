@@ -5,6 +5,9 @@
 
 #include <datetime.h>
 
+static int to_value(native_state *state, PyObject *object, Py_ssize_t number, int depth,
+                    pond_value *out, PyObject **held);
+
 static int fail(native_state *state, int code, Py_ssize_t number, const char *what)
 {
     native_raise_text(state, code, "parameter %zd %s", number, what);
@@ -215,9 +218,17 @@ static int from_uuid(PyObject *object, pond_value *out)
     return right ? 0 : -1;
 }
 
-static int from_sequence(native_state *state, PyObject *object, Py_ssize_t number, pond_value *out,
-                         PyObject **held)
+static int too_deep(native_state *state, Py_ssize_t number)
 {
+    return fail(state, POND_EPARAMS, number, "is nested too deeply, or contains itself");
+}
+
+static int from_sequence(native_state *state, PyObject *object, Py_ssize_t number, int depth,
+                         pond_value *out, PyObject **held)
+{
+    enum { DEEPEST = 16 }; /* as the library's own limit */
+    if (depth >= DEEPEST)
+        return too_deep(state, number);
     object = native_frozen(object, held);
     if (!object)
         return -1;
@@ -230,12 +241,9 @@ static int from_sequence(native_state *state, PyObject *object, Py_ssize_t numbe
     Py_DECREF(memory);
     uintptr_t start = ((uintptr_t)PyBytes_AS_STRING(memory) + 15) & ~(uintptr_t)15;
     pond_value *items = (pond_value *)start;
-    if (Py_EnterRecursiveCall(" in a nested list"))
-        return -1;
     int failed = 0;
     for (Py_ssize_t i = 0; i < count && !failed; i++)
-        failed = native_to_value(state, PyTuple_GET_ITEM(object, i), number, &items[i], held);
-    Py_LeaveRecursiveCall();
+        failed = to_value(state, PyTuple_GET_ITEM(object, i), number, depth + 1, &items[i], held);
     out->type = POND_TYPE_ARRAY;
     out->as.array.items = items;
     out->as.array.count = (size_t)count;
@@ -246,6 +254,10 @@ static int from_dict(native_state *state, PyObject *object, Py_ssize_t number, p
                      PyObject **held)
 {
     PyObject *text = PyObject_CallOneArg(state->json_dumps, object);
+    if (!text && PyErr_ExceptionMatches(PyExc_RecursionError)) {
+        PyErr_Clear();
+        return too_deep(state, number);
+    }
     if (!text &&
         (PyErr_ExceptionMatches(PyExc_TypeError) || PyErr_ExceptionMatches(PyExc_ValueError))) {
         PyObject *type;
@@ -263,8 +275,21 @@ static int from_dict(native_state *state, PyObject *object, Py_ssize_t number, p
 
 /* ---- Any --------------------------------------------------------------------------------- */
 
-static int from_special(native_state *state, PyObject *object, Py_ssize_t number, pond_value *out,
-                        PyObject **held)
+/* Its fields can be read as those of Python's own classes: subclasses of others may have more. */
+static int has_plain_time(native_state *state, PyObject *object)
+{
+    return PyDateTime_CheckExact(object) || PyDelta_CheckExact(object) ||
+           PyObject_TypeCheck(object, (PyTypeObject *)state->interval_type) ||
+           !(PyDateTime_Check(object) || PyDelta_Check(object));
+}
+
+static int is_time(PyObject *object)
+{
+    return PyDate_Check(object) || PyTime_Check(object) || PyDelta_Check(object);
+}
+
+static int from_plain_time(native_state *state, PyObject *object, Py_ssize_t number,
+                           pond_value *out)
 {
     if (PyDateTime_Check(object))
         return from_datetime(object, out);
@@ -272,18 +297,11 @@ static int from_special(native_state *state, PyObject *object, Py_ssize_t number
         return from_date(object, out);
     if (PyTime_Check(object))
         return from_time(state, object, number, out);
-    if (PyDelta_Check(object))
-        return from_timedelta(state, object, number, out);
-    if (PyObject_TypeCheck(object, (PyTypeObject *)state->decimal_type))
-        return from_made_text(state, PyObject_Str(object), number, POND_TYPE_DECIMAL, out, held);
-    if (PyObject_TypeCheck(object, (PyTypeObject *)state->uuid_type))
-        return from_uuid(object, out);
-    if (PyDict_Check(object))
-        return from_dict(state, object, number, out, held);
-    if (PyList_Check(object) || PyTuple_Check(object))
-        return from_sequence(state, object, number, out, held);
-    if (PyByteArray_Check(object) || PyMemoryView_Check(object))
-        return from_buffer(state, object, number, out, held);
+    return from_timedelta(state, object, number, out);
+}
+
+static int refuse_type(native_state *state, PyObject *object, Py_ssize_t number)
+{
     native_raise_text(state, POND_EPARAMS,
                       "parameter %zd has the type %.100s, which no database takes: convert it to "
                       "str, int, float, Decimal, bytes, a date or time, UUID, dict or list",
@@ -291,8 +309,49 @@ static int from_special(native_state *state, PyObject *object, Py_ssize_t number
     return -1;
 }
 
-int native_to_value(native_state *state, PyObject *object, Py_ssize_t number, pond_value *out,
-                    PyObject **held)
+/* What is of numpy or pandas, by way of Python's own types. */
+static int from_foreign(native_state *state, PyObject *object, Py_ssize_t number, int depth,
+                        pond_value *out, PyObject **held)
+{
+    PyObject *given = PyLong_FromSsize_t(number);
+    PyObject *args[] = {object, given};
+    PyObject *plain = given ? PyObject_Vectorcall(state->plain, args, 2, NULL) : NULL;
+    Py_XDECREF(given);
+    if (!plain)
+        return -1;
+    int failed;
+    if (plain != object)
+        failed = hold(held, plain) || to_value(state, plain, number, depth, out, held);
+    else if (is_time(object))
+        failed = from_plain_time(state, object, number, out);
+    else
+        failed = refuse_type(state, object, number);
+    Py_DECREF(plain);
+    return failed ? -1 : 0;
+}
+
+static int from_special(native_state *state, PyObject *object, Py_ssize_t number, int depth,
+                        pond_value *out, PyObject **held)
+{
+    if (is_time(object))
+        return has_plain_time(state, object)
+                   ? from_plain_time(state, object, number, out)
+                   : from_foreign(state, object, number, depth, out, held);
+    if (PyObject_TypeCheck(object, (PyTypeObject *)state->decimal_type))
+        return from_made_text(state, PyObject_Str(object), number, POND_TYPE_DECIMAL, out, held);
+    if (PyObject_TypeCheck(object, (PyTypeObject *)state->uuid_type))
+        return from_uuid(object, out);
+    if (PyDict_Check(object))
+        return from_dict(state, object, number, out, held);
+    if (PyList_Check(object) || PyTuple_Check(object))
+        return from_sequence(state, object, number, depth, out, held);
+    if (PyByteArray_Check(object) || PyMemoryView_Check(object))
+        return from_buffer(state, object, number, out, held);
+    return from_foreign(state, object, number, depth, out, held);
+}
+
+static int to_value(native_state *state, PyObject *object, Py_ssize_t number, int depth,
+                    pond_value *out, PyObject **held)
 {
     out->type = POND_TYPE_NULL;
     out->aux = 0;
@@ -315,7 +374,13 @@ int native_to_value(native_state *state, PyObject *object, Py_ssize_t number, po
         set_text(out, POND_TYPE_BYTES, PyBytes_AS_STRING(object), PyBytes_GET_SIZE(object));
         return 0;
     }
-    return from_special(state, object, number, out, held);
+    return from_special(state, object, number, depth, out, held);
+}
+
+int native_to_value(native_state *state, PyObject *object, Py_ssize_t number, pond_value *out,
+                    PyObject **held)
+{
+    return to_value(state, object, number, 0, out, held);
 }
 
 int native_init_params(void)
