@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "driver/request_lists.h"
 #include "millpond/millpond.h"
 #include "pool/pool.h"
 
@@ -55,6 +56,29 @@ static int resolve_timeout(const pond_pool *pool, int64_t timeout_ms, int64_t *o
     return POND_OK;
 }
 
+static int new_request(pond_connection *lease, const call *wanted, size_t tag_count,
+                       void *user_data, pondi_request **out, pond_error **err)
+{
+    const pondi_driver *driver = lease->pool->driver;
+    const pond_execute_options *options = &wanted->options;
+    if (wanted->column_count && wanted->row_count > SIZE_MAX / wanted->column_count)
+        return pondi_error_set(err, POND_ERANGE, "there are too many parameters");
+    int has_list = pondi_has_list(wanted->params, wanted->row_count * wanted->column_count);
+    if (has_list && !(options->flags & POND_EXECUTE_NATIVE))
+        return pondi_request_new_lists(
+            driver, wanted->kind, lease->loop, wanted->sql, wanted->sql_size, wanted->params,
+            wanted->row_count, wanted->column_count, options->tags, tag_count, user_data, out, err);
+    if (has_list) {
+        int code = pondi_check_native_lists(driver, wanted->sql, wanted->sql_size, wanted->params,
+                                            wanted->column_count, err);
+        if (code)
+            return code;
+    }
+    return pondi_request_new(wanted->kind, lease->loop, wanted->sql, wanted->sql_size,
+                             wanted->params, wanted->row_count, wanted->column_count, options->tags,
+                             tag_count, user_data, out, err);
+}
+
 static int build_request(pond_connection *lease, const call *wanted, void *user_data,
                          pondi_request **out, pond_error **err)
 {
@@ -63,9 +87,7 @@ static int build_request(pond_connection *lease, const call *wanted, void *user_
     uint64_t sent_tags = options->flags & POND_EXECUTE_UNTAGGED ? 0 : options->tag_count;
     int code = resolve_timeout(lease->pool, options->timeout_ms, &timeout_ms, err);
     if (!code)
-        code = pondi_request_new(wanted->kind, lease->loop, wanted->sql, wanted->sql_size,
-                                 wanted->params, wanted->row_count, wanted->column_count,
-                                 options->tags, (size_t)sent_tags, user_data, out, err);
+        code = new_request(lease, wanted, (size_t)sent_tags, user_data, out, err);
     if (code)
         return code;
     (*out)->is_native = (options->flags & POND_EXECUTE_NATIVE) != 0;

@@ -1,8 +1,12 @@
 /* The converter for those who talk to a database by other means. */
+#include <string.h>
+
+#include "base/alloc.h"
 #include "base/buffer.h"
 #include "millpond/millpond.h"
 #include "sql/comment.h"
 #include "sql/convert.h"
+#include "sql/lists.h"
 
 static int check_dialect(pond_dialect dialect, pond_error **err)
 {
@@ -38,6 +42,79 @@ int pond_sql_convert(pond_dialect dialect, const char *sql, size_t sql_size, cha
     *out_size = native.size;
     *placeholders = info.placeholders;
     return hand_over(&native, out, err);
+}
+
+/* One block: the values, then the items of arrays, which may be the spread's own. */
+static pond_value *copy_values(const pond_value *values, size_t count)
+{
+    size_t total = count + 1;
+    for (size_t i = 0; i < count; i++)
+        total += values[i].type == POND_TYPE_ARRAY ? values[i].as.array.count : 0;
+    pond_value *copy =
+        total < SIZE_MAX / sizeof(*copy) ? pondi_malloc(total * sizeof(*copy)) : NULL;
+    pond_value *items = copy ? copy + count : NULL;
+    for (size_t i = 0; copy && i < count; i++) {
+        size_t size = values[i].type == POND_TYPE_ARRAY ? values[i].as.array.count : 0;
+        copy[i] = values[i];
+        if (values[i].type != POND_TYPE_ARRAY)
+            continue;
+        if (size)
+            memcpy(items, values[i].as.array.items, size * sizeof(*items));
+        copy[i].as.array.items = items;
+        items += size;
+    }
+    return copy;
+}
+
+static int convert_spread(pond_dialect dialect, const pondi_spread *spread, char **out,
+                          size_t *out_size, pond_value **values, pond_error **err)
+{
+    size_t placeholders;
+    int code = pond_sql_convert(dialect, spread->sql.data ? spread->sql.data : "", spread->sql.size,
+                                out, out_size, &placeholders, err);
+    if (code)
+        return code;
+    *values = copy_values(spread->values, spread->count);
+    if (*values)
+        return POND_OK;
+    pond_string_free(*out);
+    *out = NULL;
+    return pondi_error_nomem(err);
+}
+
+int pond_sql_convert_lists(pond_dialect dialect, const char *sql, size_t sql_size,
+                           const pond_value *params, size_t param_count, char **out,
+                           size_t *out_size, pond_value **values, size_t *value_count,
+                           pond_error **err)
+{
+    pondi_places places = {0};
+    pondi_spread spread;
+    *out = NULL;
+    *out_size = 0;
+    *values = NULL;
+    *value_count = 0;
+    int code = check_dialect(dialect, err);
+    if (code)
+        return code;
+    pondi_spread_init(&spread);
+    code = pondi_places_find(dialect, sql, sql_size, &places, err);
+    if (!code && places.count != param_count)
+        code = pondi_sql_refuse_count(dialect, sql, sql_size, places.count, param_count, err);
+    if (!code)
+        code = pondi_lists_spread(dialect, PONDI_ARRAY_PLAIN, &places, sql, sql_size, params,
+                                  &spread, err);
+    if (!code)
+        code = convert_spread(dialect, &spread, out, out_size, values, err);
+    if (!code)
+        *value_count = spread.count;
+    pondi_places_free(&places);
+    pondi_spread_free(&spread);
+    return code;
+}
+
+void pond_values_free(pond_value *values)
+{
+    pondi_free(values);
 }
 
 int pond_sql_comment(const pond_tag *tags, size_t tag_count, char **out, pond_error **err)

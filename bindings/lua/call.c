@@ -119,6 +119,20 @@ static void read_row(lua_State *L, native_state *state, native_call *call, int i
     }
 }
 
+/* A table of names has no values in an order. */
+static void refuse_names(lua_State *L, native_state *state)
+{
+    lua_pushnil(L);
+    while (lua_next(L, PARAMS)) {
+        lua_pop(L, 1);
+        if (lua_type(L, -1) == LUA_TSTRING && strcmp(lua_tostring(L, -1), "n") != 0)
+            native_raise(L, state, POND_EPARAMS,
+                         "params must be a list of values, not a table with the name \"%s\": write "
+                         "? in the statement for each value, and pass {value, ...} in their order",
+                         lua_tostring(L, -1));
+    }
+}
+
 static void read_params(lua_State *L, native_state *state, native_call *call)
 {
     call->row_count = 1;
@@ -128,6 +142,8 @@ static void read_params(lua_State *L, native_state *state, native_call *call)
         native_raise(L, state, POND_EPARAMS, "params must be a table, not a %s: write {value}",
                      luaL_typename(L, PARAMS));
     call->column_count = row_length(L, PARAMS);
+    if (!call->column_count)
+        refuse_names(L, state);
     if (call->column_count > NATIVE_FEW) {
         call->values = lua_newuserdatauv(L, call->column_count * sizeof(*call->values), 0);
         native_hold(L, call);

@@ -4,8 +4,8 @@
 #include "base/error.h"
 #include "driver/conn_parts.h"
 
-static int check_statement(const pondi_request *request, const pondi_sql_info *info,
-                           pond_error **err)
+static int check_statement(pond_dialect dialect, const pondi_request *request,
+                           const pondi_sql_info *info, pond_error **err)
 {
     if (info->empty)
         return pondi_error_set(err, POND_ESYNTAX, "the statement is empty");
@@ -14,10 +14,10 @@ static int check_statement(const pondi_request *request, const pondi_sql_info *i
     int no_rows = request->kind == PONDI_REQUEST_EXECUTE_MANY && request->row_count == 0;
     if (info->placeholders != request->column_count && info->placeholders != PONDI_UNCOUNTED &&
         !no_rows)
-        return pondi_error_set(err, POND_EPARAMS,
-                               "the statement has %zu placeholder%s and got %zu parameter%s",
-                               info->placeholders, info->placeholders == 1 ? "" : "s",
-                               request->column_count, request->column_count == 1 ? "" : "s");
+        return pondi_sql_refuse_count(dialect, request->sql, request->sql_size, info->placeholders,
+                                      request->column_count, err);
+    if (info->numbered && info->placeholders && !request->is_native)
+        return pondi_sql_refuse_numbered(dialect, request->sql, request->sql_size, err);
     return POND_OK;
 }
 
@@ -67,7 +67,7 @@ int pondi_conn_check(pondi_conn *conn, pondi_request *request, pond_error **err)
         int code = pondi_statement_cache_get(&conn->statements, request->sql, request->sql_size,
                                              request->is_native, &request->statement, err);
         if (!code)
-            code = check_statement(request, &request->statement->info, err);
+            code = check_statement(conn->driver->dialect, request, &request->statement->info, err);
         if (!code)
             conn->touched |= request->statement->info.touches;
         return code;

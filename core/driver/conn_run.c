@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "driver/conn_parts.h"
 #include "driver/meter.h"
+#include "driver/request_lists.h"
 #include "driver/row_set.h"
 #include "loop/keeper.h"
 
@@ -117,6 +118,7 @@ void pondi_conn_finish(pondi_conn *conn, pond_result *result, pond_error *error)
         conn->streamed = !error && result && result->more ? request->statement : NULL;
     request->statement = NULL;
     error = pondi_conn_after_stop(request, error);
+    pondi_request_fix_position(request, error);
     if (move_elsewhere(conn, request, error)) {
         pond_error_free(error);
         return;

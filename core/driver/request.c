@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "driver/conn.h"
 #include "driver/param.h"
+#include "driver/request_lists.h"
 #include "sql/comment.h"
 
 enum { DEEPEST_ARRAY = 16 };
@@ -19,6 +20,7 @@ static void cancel(pond_op *op)
 
 static void destroy(pond_op *op)
 {
+    pondi_list_runs_free(PONDI_CONTAINER(op, pondi_request, op)->lists);
     pondi_free(op);
 }
 

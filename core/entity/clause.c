@@ -3,6 +3,7 @@
 
 #include "entity/plan.h"
 #include "millpond/millpond.h"
+#include "sql/lists.h"
 #include "sql/tokenizer.h"
 
 void pondi_put_table(pond_plan *plan, const char *suffix)
@@ -11,6 +12,42 @@ void pondi_put_table(pond_plan *plan, const char *suffix)
 }
 
 /* ---- Conditions -------------------------------------------------------------------------- */
+
+static int keep_spread(pond_plan *plan, const pondi_spread *spread, pond_error **err)
+{
+    pond_value *values = pondi_arena_alloc(&plan->arena, (spread->count + 1) * sizeof(*values));
+    const char *where = pondi_arena_copy(&plan->arena, spread->sql.data, spread->sql.size);
+    int code = values && where ? POND_OK : pondi_error_nomem(err);
+    for (size_t i = 0; i < spread->count && !code; i++)
+        code = pondi_copy_value(&plan->arena, &spread->values[i], &values[i], err);
+    if (code)
+        return code;
+    plan->where = where;
+    plan->where_params = values;
+    plan->where_count = spread->count;
+    return POND_OK;
+}
+
+/* Lists in IN are spread here, so that a backend in another language needs to know of none. */
+static int spread_lists(pond_plan *plan, pond_error **err)
+{
+    pondi_places places = {0};
+    pondi_spread spread;
+    size_t size = strlen(plan->where);
+    if (!pondi_has_list(plan->where_params, plan->where_count))
+        return POND_OK;
+    pondi_spread_init(&spread);
+    pond_dialect dialect = pondi_plan_dialect(plan);
+    int code = pondi_places_find(dialect, plan->where, size, &places, err);
+    if (!code && places.count == plan->where_count)
+        code = pondi_lists_spread(dialect, PONDI_ARRAY_PLAIN, &places, plan->where, size,
+                                  plan->where_params, &spread, err);
+    if (!code && places.count == plan->where_count)
+        code = keep_spread(plan, &spread, err);
+    pondi_places_free(&places);
+    pondi_spread_free(&spread);
+    return code;
+}
 
 /* One condition: nothing in it may end the parentheses around it. Comments are left out. */
 static int put_condition(pond_plan *plan, pond_error **err)
@@ -57,8 +94,10 @@ static int put_condition(pond_plan *plan, pond_error **err)
 
 int pondi_put_where(pond_plan *plan, pond_error **err)
 {
+    int code = spread_lists(plan, err);
     pondi_buffer_append_char(&plan->sql, '(');
-    int code = put_condition(plan, err);
+    if (!code)
+        code = put_condition(plan, err);
     pondi_buffer_append_char(&plan->sql, ')');
     for (size_t i = 0; i < plan->where_count && !code; i++)
         pondi_plan_param(plan, &plan->where_params[i]);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "sql/hint.h"
 #include "sql/session.h"
 #include "sql/tokenizer.h"
 
@@ -86,11 +87,22 @@ static void write_token(const pondi_tokenizer *at, const pondi_token *token, siz
     }
 }
 
+/* `$1` of PostgreSQL would take the place of a `?`, and `?1` is two tokens. */
+static int is_numbered(pond_dialect dialect, const pondi_token *before, const pondi_token *token)
+{
+    if (token->kind != PONDI_TOKEN_NUMBER)
+        return 0;
+    return before->kind == PONDI_TOKEN_PLACEHOLDER ||
+           (dialect == POND_DIALECT_POSTGRES && before->kind == PONDI_TOKEN_OTHER &&
+            *before->text == '$');
+}
+
 int pondi_sql_convert(pond_dialect dialect, const char *sql, size_t size, pondi_buffer *out,
                       pondi_sql_info *info, pond_error **err)
 {
     pondi_tokenizer tokenizer;
     pondi_token token;
+    pondi_token before = {PONDI_TOKEN_END, sql, 0};
     pondi_session_watch session;
     start_info(info);
     pondi_session_watch_init(&session, dialect);
@@ -105,9 +117,34 @@ int pondi_sql_convert(pond_dialect dialect, const char *sql, size_t size, pondi_
         note_token(&token, info);
         pondi_session_watch_token(&session, &token);
         write_token(&tokenizer, &token, info->placeholders, out);
+        info->numbered |= is_numbered(dialect, &before, &token);
+        before = token;
     }
     info->touches = session.touches;
     return out->failed ? pondi_error_nomem(err) : POND_OK;
+}
+
+/* ---- Placeholders of others ----------------------------------------------------------------- */
+
+int pondi_sql_refuse_count(pond_dialect dialect, const char *sql, size_t size, size_t placeholders,
+                           size_t params, pond_error **err)
+{
+    char found[PONDI_HINT_TEXT];
+    int hint = pondi_sql_hint(dialect, sql, size, found);
+    return pondi_error_set(
+        err, POND_EPARAMS, "the statement has %zu placeholder%s and got %zu parameter%s%s%s",
+        placeholders, placeholders == 1 ? "" : "s", params, params == 1 ? "" : "s",
+        hint ? ": write ? for each value, instead of " : "", hint ? found : "");
+}
+
+int pondi_sql_refuse_numbered(pond_dialect dialect, const char *sql, size_t size, pond_error **err)
+{
+    char found[PONDI_HINT_TEXT] = "$1";
+    pondi_sql_hint(dialect, sql, size, found);
+    return pondi_error_set(err, POND_EPARAMS,
+                           "the statement has %s in it: write ? for each value, and pass one that "
+                           "is used twice twice",
+                           found);
 }
 
 /* ---- Statements in a dialect's own words -------------------------------------------------- */

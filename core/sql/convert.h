@@ -16,6 +16,7 @@ typedef struct pondi_sql_info {
     size_t placeholders;
     int empty;     /* nothing but space, comments and `;`. How many statements there are, only the
                       database can tell: the bodies of routines have `;` in them, too */
+    int numbered;  /* something like `$1` or `?1` is in it, which is no placeholder here */
     int touches;   /* the session: PONDI_TOUCHES_* of sql/session.h */
     char verb[16]; /* first keyword, upper-case ("SELECT", "CREATE"); "" if there is none */
 } pondi_sql_info;
@@ -42,5 +43,13 @@ size_t pondi_sql_open_comment(pond_dialect dialect, const char *sql, size_t size
  * out of range. */
 uint32_t pondi_sql_caller_position(pond_dialect dialect, const char *sql, size_t size,
                                    uint32_t native_position);
+
+/* Say that a statement has another number of placeholders than of parameters, and what to write
+ * instead of another library's. Returns POND_EPARAMS. */
+int pondi_sql_refuse_count(pond_dialect dialect, const char *sql, size_t size, size_t placeholders,
+                           size_t params, pond_error **err);
+
+/* The same for `$1` or `?1` in a statement with placeholders. */
+int pondi_sql_refuse_numbered(pond_dialect dialect, const char *sql, size_t size, pond_error **err);
 
 #endif

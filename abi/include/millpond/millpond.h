@@ -481,9 +481,11 @@ typedef struct pond_execute_options {
         sizeof(pond_execute_options), 0, POND_TIMEOUT_DEFAULT, NULL, 0 \
     }
 
-/* Execute one statement with `?` placeholders (see pond_sql_convert()). Completes with a result.
- * The database says where the statement ends; of a text with a second one nothing is executed.
- * Errors: POND_ESYNTAX for that; POND_EPARAMS and POND_ERANGE before anything is sent;
+/* Execute one statement with `?` placeholders (see pond_sql_convert()). Completes with a result. A
+ * list (POND_TYPE_ARRAY) in `IN (?)` stands for its items (see pond_sql_convert_lists()); elsewhere
+ * it is an array in PostgreSQL, and JSON text in MySQL and SQLite, which refuse one that is
+ * compared. The database says where the statement ends; of a text with a second one nothing is
+ * executed. Errors: POND_ESYNTAX for that; POND_EPARAMS and POND_ERANGE before anything is sent;
  * POND_ETIMEDOUT after the server's work was stopped, the connection usable; POND_ECONNLOST if it
  * was lost before the statement could have had an effect, POND_EUNKNOWN if after; the latter too if
  * the time is over and the server, silent, could not be stopped; any other that the database's own
@@ -653,6 +655,21 @@ POND_API void pond_string_free(char *text);
  * Thread: any. */
 POND_API int pond_sql_convert(pond_dialect dialect, const char *sql, size_t sql_size, char **out,
                               size_t *out_size, size_t *placeholders, pond_error **err);
+
+/* The same with the parameters, of which some may be lists (POND_TYPE_ARRAY). One that is by itself
+ * an item of `IN (...)` stands for its items: `IN (?)` becomes as many placeholders, in PostgreSQL
+ * `= ANY ($1)` with one array. An empty one makes IN false and NOT IN true. *values gets one value
+ * for each placeholder of *out, *value_count in all; free them with pond_values_free(). What they
+ * point into is the caller's `params`, arrays aside. pond_connection_execute() and its like do this
+ * by themselves. Errors: as above; POND_EPARAMS for another number of parameters than of
+ * placeholders, and for a list where only one value can be meant. Thread: any. */
+POND_API int pond_sql_convert_lists(pond_dialect dialect, const char *sql, size_t sql_size,
+                                    const pond_value *params, size_t param_count, char **out,
+                                    size_t *out_size, pond_value **values, size_t *value_count,
+                                    pond_error **err);
+
+/* Free what pond_sql_convert_lists() made; NULL is allowed. Thread: any. */
+POND_API void pond_values_free(pond_value *values);
 
 /* Make the comment that carries tags in a statement: sqlcommenter format, keys sorted, keys and
  * values URL-encoded, so that nothing in them can end the comment. *out is NULL if there are no

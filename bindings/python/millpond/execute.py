@@ -113,9 +113,13 @@ class _Backend:
             raise SqlSyntaxError("the statement is empty")
         if params is not None and not _is_row(params):
             kind = type(params).__name__
-            raise ParameterError(
-                f"params must be a tuple or list, not {kind}: write (value,) for one"
+            remedy = (
+                "write ? in the statement for each value, instead of :name or %(name)s, and pass "
+                "the values in their order"
+                if isinstance(params, dict)
+                else "write (value,) for one"
             )
+            raise ParameterError(f"params must be a tuple or list, not {kind}: {remedy}")
         if tags is not None and not isinstance(tags, dict):
             raise ParameterError(f"tags must be a dict, not {type(tags).__name__}")
         converter = self.parameter_converter  # type: ignore[attr-defined]

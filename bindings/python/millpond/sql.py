@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
 from . import _native
-from .exceptions import ArgumentError, ParameterError
+from .exceptions import ArgumentError
 from .slow import overridable
 
 DIALECTS = {
@@ -55,9 +55,13 @@ class SqlGenerator(abc.ABC):
     ) -> tuple[str, Any]:
         """The statement as the database takes it, and its parameters.
 
+        A list that is by itself an item of ``IN (…)`` stands for its items: ``IN (?)`` becomes as
+        many placeholders, in PostgreSQL ``= ANY ($1)``. So both can change with the lists.
+
         Raises:
             SqlSyntaxError: a literal, identifier or comment is not terminated.
-            ParameterError: the number of parameters is not that of the placeholders.
+            ParameterError: the number of parameters is not that of the placeholders, or a list
+                stands where only one value can be meant.
         """
 
     @abc.abstractmethod
@@ -90,12 +94,11 @@ class _NativeSqlGenerator(SqlGenerator):
         self, sql: str, params: tuple[Any, ...] | None = None
     ) -> tuple[str, Any]:
         native, placeholders = _native.convert(self._dialect, sql)
-        given = list(params or ())
-        if params is not None and len(given) != placeholders:
-            raise ParameterError(
-                f"the statement has {placeholders} placeholders and got {len(given)} parameters"
-            )
-        return native, given
+        given = tuple(params or ())
+        has_list = any(isinstance(value, (list, tuple)) for value in given)
+        if params is not None and (has_list or len(given) != placeholders):
+            return _native.convert_lists(self._dialect, sql, given)
+        return native, list(given)
 
     def get_timeout_sql(self, timeout: float | None = None) -> str | None:
         if timeout is None:

@@ -155,12 +155,24 @@ static int read_row(native_state *state, native_call *call, PyObject *row, pond_
     return 0;
 }
 
+static void refuse_dict(native_state *state, const char *what)
+{
+    native_raise_text(state, POND_EPARAMS,
+                      "%s must be a tuple or list, not dict: write ? in the statement for each "
+                      "value, instead of :name or %%(name)s, and pass the values in their order",
+                      what);
+}
+
 static int read_params(native_state *state, native_call *call, PyObject *params)
 {
     call->values = call->few;
     call->row_count = 1;
     if (!params || params == Py_None)
         return 0;
+    if (PyDict_Check(params)) {
+        refuse_dict(state, "params");
+        return -1;
+    }
     if (!is_row(params)) {
         native_raise_text(state, POND_EPARAMS,
                           "params must be a tuple or list, not %.100s: write (value,) for one",
@@ -184,6 +196,10 @@ static int read_params(native_state *state, native_call *call, PyObject *params)
 
 static int check_row(native_state *state, PyObject *row, Py_ssize_t index, Py_ssize_t columns)
 {
+    if (PyDict_Check(row)) {
+        refuse_dict(state, "each row of param_list");
+        return -1;
+    }
     if (!is_row(row)) {
         native_raise_text(state, POND_EPARAMS,
                           "row %zd of param_list must be a tuple or list, not %.100s", index,

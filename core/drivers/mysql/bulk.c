@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "driver/param.h"
+#include "driver/request_lists.h"
 #include "drivers/mysql/mysql.h"
 
 enum { MOST_ROWS = 16384, MOST_BYTES = 8 << 20 };
@@ -84,7 +85,7 @@ static void *room(my_conn *conn, size_t count, size_t size)
 
 static const pond_value *value_at(const pondi_request *request, size_t row, size_t index)
 {
-    return &request->params[row * request->column_count + index];
+    return &pondi_request_row(request, row)[index];
 }
 
 static uint64_t values_size(const pond_value *values, size_t count)
@@ -114,7 +115,7 @@ static size_t find_end(const my_conn *conn)
     size_t row = conn->many.row;
     if (conn->max_packet && conn->max_packet / 2 < most)
         most = conn->max_packet / 2;
-    for (; row < request->row_count && row < conn->many.row + MOST_ROWS; row++) {
+    for (; row < pondi_request_run_end(request) && row < conn->many.row + MOST_ROWS; row++) {
         size += row_size(request, row);
         if (size > most && row > conn->many.row)
             break;

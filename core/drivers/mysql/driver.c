@@ -315,6 +315,7 @@ const pondi_driver pondi_mysql_driver = {
     .name = "mysql",
     .aliases = aliases,
     .dialect = POND_DIALECT_MYSQL,
+    .takes_runs = 1,
     .resets = 1,
     .options = options,
     .check_config = pondi_mysql_check_config,

@@ -143,6 +143,8 @@ static void prepare_done(my_conn *conn)
     }
     conn->request->statement->prepared = NULL;
     pondi_mysql_statement_close(conn, statement);
+    if (conn->request->kind == PONDI_REQUEST_EXECUTE_MANY && conn->many.row)
+        pondi_mysql_many_undo(conn);
 }
 
 static void prepare_now(my_conn *conn)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "driver/request_lists.h"
 #include "drivers/mysql/mysql.h"
 
 static const char savepoint[] = "SAVEPOINT millpond_many";
@@ -12,6 +13,7 @@ static const char undo[] = "ROLLBACK TO SAVEPOINT millpond_many";
 
 static void next(my_conn *conn);
 static void begin(my_conn *conn);
+static void begin_again(my_conn *conn);
 
 static void query(my_conn *conn, const char *sql, my_step then)
 {
@@ -30,7 +32,7 @@ static void undone(my_conn *conn)
     conn->many.bulk = 0;
     conn->many.row = 0;
     conn->many.affected = 0;
-    begin(conn);
+    begin_again(conn);
 }
 
 static void roll_back(my_conn *conn)
@@ -38,6 +40,13 @@ static void roll_back(my_conn *conn)
     pondi_mysql_bulk_reset(conn);
     if (!conn->lost)
         query(conn, conn->many.owns ? "ROLLBACK" : undo, undone);
+}
+
+/* The statement of later rows cannot be prepared. */
+void pondi_mysql_many_undo(my_conn *conn)
+{
+    if (!conn->lost)
+        roll_back(conn);
 }
 
 static void fail_row(my_conn *conn, pond_error *error, size_t row)
@@ -105,6 +114,27 @@ static void executed(my_conn *conn)
     roll_back(conn);
 }
 
+/* The statement of the next rows, whose lists are of another length. */
+static void prepared_run(my_conn *conn)
+{
+    conn->stmt = pondi_mysql_prepared(conn)->stmt;
+    conn->many.bulk = !conn->many.searching && pondi_mysql_can_bulk(conn);
+    pondi_mysql_bulk_reset(conn);
+    next(conn);
+}
+
+static void enter_run(my_conn *conn)
+{
+    pond_error *error = NULL;
+    pondi_mysql_bulk_reset(conn);
+    if (!pondi_request_enter_run(&conn->base, conn->request, conn->many.row, &error)) {
+        pondi_mysql_prepare(conn, prepared_run);
+        return;
+    }
+    fail_row(conn, error, conn->many.row);
+    roll_back(conn);
+}
+
 static void next(my_conn *conn)
 {
     const pondi_request *request = conn->request;
@@ -115,13 +145,17 @@ static void next(my_conn *conn)
         query(conn, many->owns ? "COMMIT" : release, committed);
         return;
     }
+    if (many->row == pondi_request_run_end(request)) {
+        enter_run(conn);
+        return;
+    }
     if (atomic_load(&conn->stop))
         error = pondi_error_new(POND_ECANCELLED, "cancelled");
     else if (many->bulk)
         code = pondi_mysql_bulk_bind(conn, &error);
     else
-        code = pondi_mysql_bind(conn, request->params + many->row * request->column_count,
-                                request->column_count, &error);
+        code = pondi_mysql_bind(conn, pondi_request_row(request, many->row), request->column_count,
+                                &error);
     if (code || error) {
         if (many->bulk && code)
             pondi_mysql_fail(conn, error); /* names its row itself */
@@ -147,6 +181,22 @@ static void begin(my_conn *conn)
 {
     conn->sent = 1;
     query(conn, conn->many.owns ? "START TRANSACTION" : savepoint, begun);
+}
+
+static void prepared_again(my_conn *conn)
+{
+    conn->stmt = pondi_mysql_prepared(conn)->stmt;
+    begin(conn);
+}
+
+/* From the first row on, one by one. */
+static void begin_again(my_conn *conn)
+{
+    pond_error *error = NULL;
+    if (pondi_request_enter_run(&conn->base, conn->request, 0, &error))
+        pondi_mysql_fail(conn, error);
+    else
+        pondi_mysql_prepare(conn, prepared_again);
 }
 
 static void prepared(my_conn *conn)

@@ -296,6 +296,7 @@ void pondi_mysql_reset(my_conn *conn);
 void pondi_mysql_batch(my_conn *conn);
 
 /* ---- many.c ---- */
+void pondi_mysql_many_undo(my_conn *conn);
 void pondi_mysql_many(my_conn *conn);
 
 /* ---- bulk.c ---- */

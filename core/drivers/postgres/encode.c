@@ -33,6 +33,11 @@ static const char *type_name(uint32_t type)
 
 static int mismatch(const pg_encoder *at, const char *wanted, pond_error **err)
 {
+    if (at->value->type == POND_TYPE_ARRAY)
+        return pondi_error_set(err, POND_EPARAMS,
+                               "parameter %zu is a list, but the statement wants %s: write IN (?) "
+                               "or = ANY (?) to compare with each of its items",
+                               at->number, wanted);
     return pondi_error_set(err, POND_EPARAMS, "parameter %zu is %s, but the statement wants %s",
                            at->number, type_name(at->value->type), wanted);
 }
@@ -129,6 +134,11 @@ static int for_bool(pg_encoder *at, pond_error **err)
     return mismatch(at, "a bool", err);
 }
 
+static int is_whole(double value)
+{
+    return value >= -0x1p63 && value < 0x1p63 && (double)(int64_t)value == value;
+}
+
 static int for_integer(pg_encoder *at, pond_error **err)
 {
     const pond_value *value = at->value;
@@ -136,6 +146,8 @@ static int for_integer(pg_encoder *at, pond_error **err)
         return put_integer(at, value->as.integer, err);
     if (value->type == POND_TYPE_BOOL)
         return put_integer(at, value->as.integer != 0, err);
+    if (value->type == POND_TYPE_DOUBLE && is_whole(value->as.real))
+        return put_integer(at, (int64_t)value->as.real, err);
     if (value->type == POND_TYPE_TEXT || value->type == POND_TYPE_DECIMAL ||
         value->type == POND_TYPE_DOUBLE)
         return pondi_postgres_put_as_text(at, err);
@@ -161,6 +173,8 @@ static int for_text(pg_encoder *at, pond_error **err)
 {
     if (at->value->type == POND_TYPE_BYTES)
         return mismatch(at, "text: decode the bytes first", err);
+    if (at->value->type == POND_TYPE_ARRAY)
+        return mismatch(at, "text", err);
     return pondi_postgres_put_as_text(at, err);
 }
 
@@ -220,6 +234,45 @@ static int for_uuid(pg_encoder *at, pond_error **err)
     }
     return at->value->type == POND_TYPE_TEXT ? pondi_postgres_put_as_text(at, err)
                                              : mismatch(at, "a UUID", err);
+}
+
+/* Bytes in the place of text would be other text, and the other way round. */
+static int check_items(const pg_encoder *at, const pond_value *list, Oid element, pond_error **err)
+{
+    for (size_t i = 0; i < list->as.array.count; i++) {
+        const pond_value *item = &list->as.array.items[i];
+        int code = POND_OK;
+        if (item->type == POND_TYPE_ARRAY)
+            code = check_items(at, item, element, err);
+        else if (item->type != POND_TYPE_NULL &&
+                 (item->type == POND_TYPE_BYTES) != (element == OID_BYTEA))
+            code = pondi_error_set(err, POND_EPARAMS,
+                                   "parameter %zu has an item that is %s, but the statement wants "
+                                   "%s",
+                                   at->number, type_name(item->type),
+                                   element == OID_BYTEA ? "bytes" : "another type");
+        if (code)
+            return code;
+    }
+    return POND_OK;
+}
+
+/* Types of PostgreSQL's own that are arrays, or take any type; those of extensions are not known.
+ */
+static int takes_list(Oid type)
+{
+    enum { FIRST_OF_OTHERS = 10000 };
+    return type == 0 || type >= FIRST_OF_OTHERS || pondi_postgres_is_array(type);
+}
+
+static int for_other(pg_encoder *at, pond_error **err)
+{
+    Oid element = pondi_postgres_element_type(at->type);
+    int is_list = at->value->type == POND_TYPE_ARRAY;
+    if (is_list && !takes_list(at->type))
+        return mismatch(at, "one value", err);
+    int code = is_list && element ? check_items(at, at->value, element, err) : POND_OK;
+    return code ? code : pondi_postgres_put_as_text(at, err);
 }
 
 static int encode(pg_encoder *at, pond_error **err)

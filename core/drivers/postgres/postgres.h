@@ -329,6 +329,8 @@ pg_decoder pondi_postgres_text_decoder(Oid type);
 Oid pondi_postgres_element_type(Oid array);
 /* What stands between the elements of this type in an array's text. */
 char pondi_postgres_delimiter(Oid element);
+/* True for an array of a type of the server's own. */
+int pondi_postgres_is_array(Oid type);
 /* What values of the server's type become; POND_TYPE_TEXT for those that we do not know. */
 pond_type pondi_postgres_type(Oid type);
 

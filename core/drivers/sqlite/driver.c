@@ -194,6 +194,7 @@ const pondi_driver pondi_sqlite_driver = {
     .name = "sqlite",
     .aliases = aliases,
     .dialect = POND_DIALECT_SQLITE,
+    .takes_runs = 1,
     .options = options,
     .check_config = pondi_sqlite_check_config,
     .shared_open = pondi_sqlite_shared_open,

@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "driver/request_lists.h"
 #include "drivers/sqlite/sqlite.h"
 
 /* ---- One execution ----------------------------------------------------------------------- */
@@ -218,12 +219,21 @@ int pondi_sqlite_perform_quickly(pondi_sqlite_conn *conn, pondi_request *request
     return 0; /* whatever it was, the worker finds it out in peace */
 }
 
+static int enter_run(pondi_sqlite_conn *conn, pondi_request *request, size_t row, pond_error **err)
+{
+    int code = pondi_request_enter_run(&conn->base, request, row, err);
+    return code ? code : pondi_sqlite_prepare(conn, request, err);
+}
+
 static int execute_rows(pondi_sqlite_conn *conn, pondi_request *request, pondi_row_set **set,
                         pond_error **err)
 {
     for (size_t row = 0; row < request->row_count; row++) {
-        const pond_value *params = request->params + row * request->column_count;
-        int code = execute_row(conn, request, params, set, err);
+        int code = POND_OK;
+        if (row == pondi_request_run_end(request))
+            code = enter_run(conn, request, row, err);
+        if (!code)
+            code = execute_row(conn, request, pondi_request_row(request, row), set, err);
         if (code) {
             if (err && *err)
                 pondi_error_prefix(*err, "row %zu: ", row);

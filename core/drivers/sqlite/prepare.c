@@ -159,8 +159,22 @@ static int check_parameters(const pondi_sqlite_statement *statement, const pondi
                            ":name, @name or $1: write ? for each");
 }
 
+static int check_count(const pondi_sqlite_conn *conn, const pondi_request *request,
+                       pond_error **err)
+{
+    int most = sqlite3_limit(conn->db, SQLITE_LIMIT_VARIABLE_NUMBER, -1);
+    if (request->column_count <= (size_t)most || request->batch)
+        return POND_OK;
+    return pondi_error_set(err, POND_EPARAMS,
+                           "%zu parameters are too many: this SQLite takes at most %d in a "
+                           "statement",
+                           request->column_count, most);
+}
+
 int pondi_sqlite_prepare(pondi_sqlite_conn *conn, const pondi_request *request, pond_error **err)
 {
-    int code = request->statement->prepared ? POND_OK : prepare(conn, request, err);
+    int code = check_count(conn, request, err);
+    if (!code && !request->statement->prepared)
+        code = prepare(conn, request, err);
     return code ? code : check_parameters(request->statement->prepared, request, err);
 }

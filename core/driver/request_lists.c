@@ -1,0 +1,264 @@
+#include "driver/request_lists.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "driver/driver.h"
+#include "sql/tokenizer.h"
+
+void pondi_list_runs_free(pondi_list_runs *lists)
+{
+    if (!lists)
+        return;
+    for (size_t i = 0; i < lists->run_count; i++)
+        pondi_free(lists->runs[i].sql);
+    pondi_free(lists->runs);
+    pondi_free(lists->segments);
+    pondi_free(lists->original);
+    pondi_free(lists);
+}
+
+/* ---- Make -------------------------------------------------------------------------------- */
+
+/* The rows of one call while their statements are written. */
+typedef struct maker {
+    const pondi_driver *driver;
+    const char *sql;
+    size_t sql_size;
+    pondi_places places;
+    pondi_spread spread;
+    pondi_list_runs *lists;
+    pond_value *values; /* of all rows */
+    size_t count;
+    size_t room;
+} maker;
+
+static int keep_values(maker *at)
+{
+    size_t wanted = at->count + at->spread.count;
+    if (wanted > at->room) {
+        size_t room = wanted > SIZE_MAX / 4 ? wanted : wanted * 2;
+        pond_value *more = room < SIZE_MAX / sizeof(*more)
+                               ? pondi_realloc(at->values, room * sizeof(*more))
+                               : NULL;
+        if (!more)
+            return POND_ENOMEM;
+        at->values = more;
+        at->room = room;
+    }
+    if (at->spread.count)
+        memcpy(at->values + at->count, at->spread.values, at->spread.count * sizeof(pond_value));
+    at->count = wanted;
+    return POND_OK;
+}
+
+/* Where the first statement's text came from. */
+static int keep_segments(maker *at)
+{
+    const pondi_spread *spread = &at->spread;
+    size_t size = spread->segment_count * sizeof(*spread->segments);
+    at->lists->segments = pondi_malloc(size + 1);
+    if (at->lists->segments && size)
+        memcpy(at->lists->segments, spread->segments, size);
+    at->lists->segment_count = spread->segment_count;
+    at->lists->original = pondi_memdup(at->sql, at->sql_size);
+    at->lists->original_size = at->sql_size;
+    return at->lists->segments && at->lists->original ? POND_OK : POND_ENOMEM;
+}
+
+static int is_same(const pondi_run *run, const pondi_spread *spread)
+{
+    return run->sql_size == spread->sql.size &&
+           memcmp(run->sql, spread->sql.data, run->sql_size) == 0;
+}
+
+static int keep_row(maker *at, size_t row)
+{
+    pondi_list_runs *lists = at->lists;
+    pondi_run *run = lists->run_count ? &lists->runs[lists->run_count - 1] : NULL;
+    int code = row ? POND_OK : keep_segments(at);
+    if (!code && !(run && is_same(run, &at->spread))) {
+        pondi_run *more = pondi_realloc(lists->runs, (lists->run_count + 1) * sizeof(*more));
+        if (!more)
+            return POND_ENOMEM;
+        lists->runs = more;
+        run = &more[lists->run_count++];
+        *run = (pondi_run){.column_count = at->spread.count, .sql_size = at->spread.sql.size};
+        run->sql = pondi_memdup(at->spread.sql.data, at->spread.sql.size);
+        code = run->sql ? POND_OK : POND_ENOMEM;
+    }
+    if (code)
+        return code;
+    run->end = row + 1;
+    return keep_values(at);
+}
+
+static int spread_rows(maker *at, const pond_value *params, size_t rows, size_t columns,
+                       pond_error **err)
+{
+    for (size_t row = 0; row < rows; row++) {
+        int code =
+            pondi_lists_spread(at->driver->dialect, PONDI_ARRAY_OPERATOR, &at->places, at->sql,
+                               at->sql_size, params + row * columns, &at->spread, err);
+        if (!code && keep_row(at, row))
+            code = pondi_error_nomem(err);
+        if (code) {
+            if (rows > 1 && err && *err && !pondi_error_is_shared(*err))
+                pondi_error_prefix(*err, "row %zu: ", row);
+            return code;
+        }
+        if (at->lists->run_count > 1 && !at->driver->takes_runs)
+            return pondi_error_set(err, POND_ENOTSUPPORTED,
+                                   "row %zu: its lists of rows or arrays have other lengths than "
+                                   "those of row 0: execute the rows one by one",
+                                   row);
+    }
+    return POND_OK;
+}
+
+/* Every run's statement ends with the tags of the first one's. */
+static int finish_runs(pondi_request *request, pondi_list_runs *lists)
+{
+    const char *comment = request->sql + request->sql_size - request->comment_size;
+    const pond_value *params = request->params;
+    size_t row = 0;
+    for (size_t i = 0; i < lists->run_count; i++) {
+        pondi_run *run = &lists->runs[i];
+        run->params = params;
+        params += (run->end - row) * run->column_count;
+        row = run->end;
+        char *sql = pondi_realloc(run->sql, run->sql_size + request->comment_size + 1);
+        if (!sql)
+            return POND_ENOMEM;
+        memcpy(sql + run->sql_size, comment, request->comment_size);
+        run->sql = sql;
+        run->sql_size += request->comment_size;
+        sql[run->sql_size] = '\0';
+    }
+    return POND_OK;
+}
+
+static int make(maker *at, pondi_request_kind kind, pond_loop *loop, const pond_value *params,
+                size_t rows, size_t columns, const pond_tag *tags, size_t tag_count,
+                void *user_data, pondi_request **out, pond_error **err)
+{
+    at->lists = pondi_calloc(1, sizeof(*at->lists));
+    if (!at->lists)
+        return pondi_error_nomem(err);
+    int code = spread_rows(at, params, rows, columns, err);
+    if (code)
+        return code;
+    const pondi_run *first = &at->lists->runs[0];
+    code = pondi_request_new(kind, loop, first->sql, first->sql_size, at->values, 1, at->count,
+                             tags, tag_count, user_data, out, err);
+    if (code)
+        return code;
+    (*out)->row_count = rows;
+    (*out)->column_count = first->column_count;
+    if (finish_runs(*out, at->lists)) {
+        pond_op_release(&(*out)->op);
+        *out = NULL;
+        return pondi_error_nomem(err);
+    }
+    (*out)->lists = at->lists;
+    at->lists = NULL;
+    return POND_OK;
+}
+
+int pondi_request_new_lists(const pondi_driver *driver, pondi_request_kind kind, pond_loop *loop,
+                            const char *sql, size_t sql_size, const pond_value *params,
+                            size_t row_count, size_t column_count, const pond_tag *tags,
+                            size_t tag_count, void *user_data, pondi_request **out,
+                            pond_error **err)
+{
+    maker at = {.driver = driver, .sql = sql, .sql_size = sql_size};
+    *out = NULL;
+    pondi_spread_init(&at.spread);
+    int code = pondi_places_find(driver->dialect, sql, sql_size, &at.places, err);
+    if (code)
+        ;
+    else if (at.places.count != column_count) /* is refused like any other */
+        code = pondi_request_new(kind, loop, sql, sql_size, params, row_count, column_count, tags,
+                                 tag_count, user_data, out, err);
+    else
+        code = make(&at, kind, loop, params, row_count, column_count, tags, tag_count, user_data,
+                    out, err);
+    pondi_places_free(&at.places);
+    pondi_spread_free(&at.spread);
+    pondi_list_runs_free(at.lists);
+    pondi_free(at.values);
+    return code;
+}
+
+int pondi_check_native_lists(const pondi_driver *driver, const char *sql, size_t sql_size,
+                             const pond_value *params, size_t count, pond_error **err)
+{
+    pondi_places places = {0};
+    if (driver->dialect == POND_DIALECT_POSTGRES)
+        return POND_OK; /* which knows by its types */
+    int code = pondi_places_find(driver->dialect, sql, sql_size, &places, err);
+    for (size_t i = 0; i < count && places.count == count && !code; i++) {
+        if (params[i].type == POND_TYPE_ARRAY && places.placeholders[i].place != PONDI_PLACE_VALUE)
+            code = pondi_error_set(err, POND_EPARAMS,
+                                   "parameter %zu is a list, but one value is wanted where it "
+                                   "stands: a statement in the database's own words needs a "
+                                   "placeholder for each item",
+                                   i + 1);
+    }
+    pondi_places_free(&places);
+    return code;
+}
+
+/* ---- Run --------------------------------------------------------------------------------- */
+
+size_t pondi_request_run_end(const pondi_request *request)
+{
+    return request->lists ? request->lists->runs[request->lists->run].end : request->row_count;
+}
+
+const pond_value *pondi_request_row(const pondi_request *request, size_t row)
+{
+    const pondi_list_runs *lists = request->lists;
+    size_t first = lists && lists->run ? lists->runs[lists->run - 1].end : 0;
+    return request->params + (row - first) * request->column_count;
+}
+
+int pondi_request_enter_run(pondi_conn *conn, pondi_request *request, size_t row, pond_error **err)
+{
+    pondi_list_runs *lists = request->lists;
+    if (!lists || lists->run_count == 1)
+        return POND_OK;
+    lists->run = row ? lists->run + 1 : 0;
+    const pondi_run *run = &lists->runs[lists->run];
+    request->sql = run->sql;
+    request->sql_size = run->sql_size;
+    request->params = run->params;
+    request->column_count = run->column_count;
+    return pondi_statement_cache_get(&conn->statements, run->sql, run->sql_size, 0,
+                                     &request->statement, err);
+}
+
+/* The byte where a character begins, counted from 1. */
+static size_t byte_of(const char *text, size_t size, size_t character)
+{
+    size_t at = 0;
+    while (at < size && --character) {
+        at++;
+        while (at < size && ((unsigned char)text[at] & 0xC0) == 0x80)
+            at++;
+    }
+    return at;
+}
+
+void pondi_request_fix_position(const pondi_request *request, pond_error *error)
+{
+    const pondi_list_runs *lists = request->lists;
+    if (!lists || !error || !error->position || pondi_error_is_shared(error))
+        return;
+    size_t byte = byte_of(request->sql, request->sql_size, error->position);
+    size_t from = pondi_segments_from(lists->segments, lists->segment_count, byte);
+    if (from > lists->original_size)
+        from = lists->original_size;
+    error->position = lists->run ? 0 : (uint32_t)pondi_count_characters(lists->original, from) + 1;
+}
