@@ -78,7 +78,7 @@ AT(pond_metric, p50, 64);
 AT(pond_metric, p95, 72);
 AT(pond_metric, p99, 80);
 
-SIZE(pond_pool_status, 112);
+SIZE(pond_pool_status, 128);
 AT(pond_pool_status, struct_size, 0);
 AT(pond_pool_status, min_size, 4);
 AT(pond_pool_status, max_size, 8);
@@ -97,6 +97,10 @@ AT(pond_pool_status, peak_active, 80);
 AT(pond_pool_status, statement_hits, 88);
 AT(pond_pool_status, statement_misses, 96);
 AT(pond_pool_status, statement_evictions, 104);
+AT(pond_pool_status, opening, 112);
+AT(pond_pool_status, sync_max_size, 116);
+AT(pond_pool_status, sync_in_use, 120);
+AT(pond_pool_status, reserved, 124);
 
 SIZE(pond_lease_info, 32);
 AT(pond_lease_info, connection_id, 0);

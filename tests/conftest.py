@@ -216,4 +216,4 @@ async def when(
 
 async def at_rest(db: ConnectionManager) -> dict[str, Any]:
     """The pool's status once nothing is being opened or cleaned any more."""
-    return await when(db, "rest", lambda it: it["in_use"] == 0 and it["waiting"] == 0)
+    return await when(db, "rest", lambda it: it["size"] == it["idle"] and it["waiting"] == 0)

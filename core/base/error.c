@@ -251,6 +251,11 @@ uint32_t pond_error_position(const pond_error *error)
     return error->position;
 }
 
+int pond_error_is_timeout(const pond_error *error)
+{
+    return error->timed_out || error->code == POND_ETIMEDOUT || error->code == POND_EACQUIRE;
+}
+
 int pond_error_retryable(const pond_error *error)
 {
     return error->retryable;

@@ -9,7 +9,8 @@ struct pond_error {
     int32_t vendor_code;
     uint32_t position; /* 1-based character of the caller's SQL, 0 if unknown */
     int retryable;
-    int unsent; /* of a lost connection: the statement certainly never reached the server */
+    int timed_out; /* of connecting; other timeouts have codes of their own */
+    int unsent;    /* of a lost connection: the statement certainly never reached the server */
     char sqlstate[6];
     char *message; /* heap, or NULL: then the code's own text stands in */
     char *detail;

@@ -172,6 +172,7 @@ static const pondi_driver_option common_options[] = {
     {"query_execution_timeout", pondi_check_seconds},
     {"pool_min_size", pondi_check_count},
     {"pool_max_size", pondi_check_count},
+    {"sync_max_size", check_threshold},
     {"pool_idle_timeout", pondi_check_seconds},
     {"pool_max_lifetime", pondi_check_seconds},
     {"pool_keepalive", pondi_check_seconds},
@@ -446,4 +447,25 @@ int pond_config_hash(const pond_config *config, char out[33], pond_error **err)
         pondi_md5_hex(text.data, text.size, out);
     pondi_buffer_free(&text);
     return code;
+}
+
+/* ---- Messages ---------------------------------------------------------------------------- */
+
+static const char *default_port(const pond_config *config)
+{
+    const char *driver = pond_config_driver(config);
+    return strcmp(driver, "postgres") == 0 ? "5432" : strcmp(driver, "mysql") == 0 ? "3306" : NULL;
+}
+
+void pondi_config_address(const pond_config *config, char *out, size_t size)
+{
+    const char *host = pondi_config_get(config, "host");
+    const char *port = pondi_config_get(config, "port");
+    const char *database = pondi_config_get(config, "database");
+    if (!port)
+        port = default_port(config);
+    if (!port)
+        snprintf(out, size, "the database \"%s\"", database ? database : "");
+    else
+        snprintf(out, size, "%s:%s", host && *host ? host : "localhost", port);
 }

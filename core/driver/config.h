@@ -15,6 +15,8 @@ const char *pondi_config_get(const pond_config *config, const char *key);
 
 /* The value of a setting that pond_config_check() found right, or `fallback` if it is unset.
  * Durations are written in seconds and returned in milliseconds, -1 for "no limit" (0). */
+/* Where the database is, for messages: "host:port", or the database that is a file. */
+void pondi_config_address(const pond_config *config, char *out, size_t size);
 int64_t pondi_config_ms(const pond_config *config, const char *key, int64_t fallback_ms);
 /* The same in nanoseconds, `fallback_ms` too; 0 stays 0. */
 int64_t pondi_config_ns(const pond_config *config, const char *key, int64_t fallback_ms);

@@ -76,7 +76,7 @@ pondi_gone pondi_conn_dispose(pondi_conn *conn)
 void pondi_conn_gone(pondi_gone gone)
 {
     if (gone.run)
-        gone.run(gone.owner);
+        gone.run(gone.owner, gone.note);
 }
 
 static void on_message(pondi_message *message)

@@ -26,8 +26,9 @@ typedef enum pondi_conn_state {
 
 /* Whom to tell when a connection is closed for good. */
 typedef struct pondi_gone {
-    void (*run)(void *owner); /* NULL: nobody */
+    void (*run)(void *owner, int note); /* NULL: nobody */
     void *owner;
+    int note; /* the owner's own */
 } pondi_gone;
 
 /* First member of each driver's own connection struct. Fields under "driver" are set by the driver.

@@ -54,11 +54,17 @@ static pond_error *timeout_error(const pondi_request *request, const char *what)
 
 static pond_error *connect_timeout_error(const pondi_request *request)
 {
-    return pondi_error_new(
+    const pond_config *config = request->conn->config;
+    char address[200];
+    pondi_config_address(config, address, sizeof(address));
+    pond_error *error = pondi_error_new(
         POND_ECONNECT,
-        "cannot connect to database \"%s\": timed out after %.3g s; see that the "
-        "server can be reached, or raise connection_creation_timeout",
-        pondi_config_get(request->conn->config, "database"), (double)request->timeout_ms / 1000);
+        "cannot connect to database \"%s\": timed out after %.3g s, still connecting to %s; see "
+        "that the server can be reached, or raise connection_creation_timeout",
+        pondi_config_get(config, "database"), (double)request->timeout_ms / 1000, address);
+    if (!pondi_error_is_shared(error))
+        error->timed_out = 1;
+    return error;
 }
 
 static pond_error *stop_error(const pondi_request *request, const char *what)

@@ -225,10 +225,10 @@ static void submit_apart(run *self, const pond_step *step)
         submit(self, self->apart, step);
         return;
     }
-    if (self->lease->pool->settings.max_size == 1) {
+    if (pondi_queue_most(self->lease->pool, self->lease->slot->side) == 1) {
         stop(self, POND_ENOTSUPPORTED,
              "the pool has no other connection than the one of the open transaction: have it "
-             "have 2 or more (pool_max_size)");
+             "have 2 or more (pool_max_size; sync_max_size for blocking calls)");
         return;
     }
     pond_op *acquiring;

@@ -23,6 +23,7 @@ static pondi_totals totals_of(const pondi_metrics *metrics)
         .released = metrics->released,
         .wait_ns = atomic_load_explicit(&metrics->waits.sum_ns, memory_order_relaxed),
         .lease_ns = metrics->lease_ns,
+        .sync_lease_ns = metrics->sync_lease_ns,
         .queries = atomic_load_explicit(&metrics->queries, memory_order_relaxed),
         .query_ns = atomic_load_explicit(&metrics->query_ns, memory_order_relaxed),
         .slow_ns = atomic_load_explicit(&metrics->slow_query_ns, memory_order_relaxed),
@@ -34,6 +35,7 @@ static void integrate(pondi_metrics *metrics, int64_t now_ns)
     if (now_ns <= metrics->active_ns)
         return;
     metrics->lease_ns += metrics->active * (uint64_t)(now_ns - metrics->active_ns);
+    metrics->sync_lease_ns += metrics->sync_active * (uint64_t)(now_ns - metrics->active_ns);
     metrics->active_ns = now_ns;
 }
 
@@ -51,22 +53,24 @@ static void pass_time(pondi_metrics *metrics, int64_t now_ns)
     integrate(metrics, now_ns);
 }
 
-void pondi_metrics_acquired(pondi_metrics *metrics, int64_t now_ns, int64_t wait_ns)
+void pondi_metrics_acquired(pondi_metrics *metrics, int64_t now_ns, int64_t wait_ns, int sync)
 {
     if (!metrics->on)
         return;
     pass_time(metrics, now_ns);
     metrics->active++;
+    metrics->sync_active += sync != 0;
     metrics->acquired++;
     pondi_histogram_record_alone(&metrics->waits, wait_ns > 0 ? (uint64_t)wait_ns : 0);
 }
 
-void pondi_metrics_released(pondi_metrics *metrics, int64_t now_ns)
+void pondi_metrics_released(pondi_metrics *metrics, int64_t now_ns, int sync)
 {
     if (!metrics->on)
         return;
     pass_time(metrics, now_ns);
     metrics->active--;
+    metrics->sync_active -= sync != 0;
     metrics->released++;
 }
 

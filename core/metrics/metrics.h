@@ -26,12 +26,14 @@ typedef struct pondi_metrics {
 
     /* The pool's lock. */
     pondi_window window;
-    uint64_t active;   /* leases now */
-    int64_t active_ns; /* when that changed, of the coarse clock */
+    uint64_t active;      /* leases now */
+    uint64_t sync_active; /* of these, of blocking threads */
+    int64_t active_ns;    /* when that changed, of the coarse clock */
     uint64_t acquired;
     uint64_t timeouts;
     uint64_t released;
     uint64_t lease_ns;
+    uint64_t sync_lease_ns;
     pondi_histogram waits; /* for a connection; written under the lock, read without */
     pondi_histogram connects;
     pondi_close_reason closed[PONDI_CLOSE_REASONS];
@@ -50,8 +52,8 @@ typedef struct pondi_metrics {
 void pondi_metrics_init(pondi_metrics *metrics, int64_t window_ns, int64_t now_ns);
 
 /* The pool's lock is held; `now_ns` is of the coarse clock, except where it is a duration. */
-void pondi_metrics_acquired(pondi_metrics *metrics, int64_t now_ns, int64_t wait_ns);
-void pondi_metrics_released(pondi_metrics *metrics, int64_t now_ns);
+void pondi_metrics_acquired(pondi_metrics *metrics, int64_t now_ns, int64_t wait_ns, int sync);
+void pondi_metrics_released(pondi_metrics *metrics, int64_t now_ns, int sync);
 void pondi_metrics_timed_out(pondi_metrics *metrics, int64_t now_ns);
 void pondi_metrics_connected(pondi_metrics *metrics, int64_t took_ns);
 /* `why` is static text. */

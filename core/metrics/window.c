@@ -28,6 +28,7 @@ static void subtract(const pondi_totals *from, const pondi_totals *what, pondi_t
     out->released = from->released - what->released;
     out->wait_ns = from->wait_ns - what->wait_ns;
     out->lease_ns = from->lease_ns - what->lease_ns;
+    out->sync_lease_ns = from->sync_lease_ns - what->sync_lease_ns;
     out->queries = from->queries - what->queries;
     out->query_ns = from->query_ns - what->query_ns;
     out->slow_ns = from->slow_ns - what->slow_ns;
@@ -71,6 +72,19 @@ static double ratio(double part, double whole)
     return whole > 0 ? part / whole : 0;
 }
 
+/* Of the side, loops or blocking threads, that uses more of what it may have. */
+static double utilization_of(const pondi_load *load, double seconds)
+{
+    static const double ns_per_s = 1e9;
+    uint64_t sync_ns = load->totals.sync_lease_ns;
+    double async = (double)(load->totals.lease_ns - sync_ns) / ns_per_s;
+    double used = ratio(async, seconds * load->max_size);
+    double sync_used = ratio((double)sync_ns / ns_per_s, seconds * load->sync_max_size);
+    if (sync_used > used)
+        used = sync_used;
+    return used < 1 ? used : 1;
+}
+
 /* Why the connections do not suffice, which only the pool can tell. */
 static uint32_t saturation_of(const pondi_load *load, double utilization)
 {
@@ -96,8 +110,7 @@ void pondi_scaling_judge(const pondi_load *load, pond_scaling_signal *out)
     out->level = level_of(out->timeout_rate);
     out->action = out->level;
     out->window_seconds = seconds;
-    double used = ratio((double)totals->lease_ns / ns_per_s, seconds * load->max_size);
-    out->utilization = used < 1 ? used : 1;
+    out->utilization = utilization_of(load, seconds);
     out->waiting = load->waiting;
     out->saturation = saturation_of(load, out->utilization);
     out->acquires_per_second = ratio((double)totals->acquired, seconds);

@@ -14,8 +14,9 @@ typedef struct pondi_totals {
     uint64_t acquired;
     uint64_t timeouts;
     uint64_t released;
-    uint64_t wait_ns;  /* of those acquired */
-    uint64_t lease_ns; /* connections in use, integrated over time */
+    uint64_t wait_ns;       /* of those acquired */
+    uint64_t lease_ns;      /* connections in use, integrated over time */
+    uint64_t sync_lease_ns; /* of these, by blocking threads */
     uint64_t queries;
     uint64_t query_ns;
     uint64_t slow_ns; /* of queries over the threshold */
@@ -51,6 +52,7 @@ int64_t pondi_window_difference(const pondi_window *window, int64_t now_ns,
 /* What a pool is like now, beside what happened in the window. */
 typedef struct pondi_load {
     uint32_t max_size;
+    uint32_t sync_max_size;
     uint32_t waiting;
     int64_t window_ns;
     pondi_totals totals;

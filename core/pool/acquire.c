@@ -29,6 +29,8 @@ static int acquire_new(pond_pool *pool, pondi_branch *branch, int64_t timeout_ms
     acquire->pool = pond_pool_retain(pool);
     acquire->branch = branch;
     pondi_branch_retain(branch);
+    acquire->side = pondi_loop_is_private(branch->loop) ? PONDI_SYNC : PONDI_ASYNC;
+    acquire->whole = timeout_ms != POND_TIMEOUT_DEFAULT;
     if (timeout_ms == POND_TIMEOUT_DEFAULT)
         timeout_ms = pool->settings.acquire_timeout_ms;
     acquire->timeout_ms = timeout_ms;
@@ -86,9 +88,10 @@ void pondi_acquire_grant(pondi_acquire *acquire, pondi_slot *slot)
  * one that is known to work: others want a round trip first. */
 static pondi_slot *take_first(pond_pool *pool, pondi_branch *branch, int working)
 {
-    if (pool->closing || !pondi_queue_lets_pass(pool))
+    pondi_side side = pondi_loop_is_private(branch->loop) ? PONDI_SYNC : PONDI_ASYNC;
+    if (pool->closing || !pondi_queue_lets_pass(pool, side))
         return NULL;
-    pondi_slot *slot = pondi_slot_take_idle(pool, branch, 0);
+    pondi_slot *slot = pondi_slot_take_idle(pool, branch, side, 0);
     if (!slot || !working || !pondi_slot_needs_ping(slot, pondi_coarse_now_ns()))
         return slot;
     pondi_slot_set_state(slot, PONDI_SLOT_IDLE);
@@ -111,7 +114,10 @@ static int take_here(pond_pool *pool, pondi_branch *branch, int working, int *cl
         pthread_mutex_lock(&pool->lock);
         *closing = pool->closing;
         pondi_slot *slot = take_first(pool, branch, working);
+        int others = slot && pondi_queue_is_waited_in(pool);
         pthread_mutex_unlock(&pool->lock);
+        if (others)
+            pondi_acquire_pump(pool, branch); /* nothing is idle for them any more */
         *out = slot;
         if (!slot)
             return POND_OK;
@@ -144,8 +150,8 @@ static pond_error *refusal(pond_pool *pool)
 /* A check of the pool's health waits for no holder: that all are busy is no illness. */
 static int needs_no_check(const pond_pool *pool, const pondi_acquire *acquire)
 {
-    return acquire->checks && pool->size + pool->leaving >= pool->settings.max_size &&
-           pool->size > pool->opening;
+    int full = !pondi_queue_may_open(pool, PONDI_ASYNC) || !pondi_queue_may_open(pool, PONDI_SYNC);
+    return acquire->checks && full && pool->size > pool->opening;
 }
 
 /* Nothing is idle here: fetch from another loop, open, or wait. */
@@ -155,14 +161,15 @@ static void find_or_wait(pondi_acquire *acquire, int in_front)
     pondi_slot *slot = NULL;
     note_wait(acquire);
     pthread_mutex_lock(&pool->lock);
-    if (in_front || pondi_queue_lets_pass(pool))
-        slot = pondi_slot_take_idle(pool, acquire->branch, 1);
+    if (in_front ? pondi_queue_has_room(pool, acquire->side)
+                 : pondi_queue_lets_pass(pool, acquire->side))
+        slot = pondi_slot_take_idle(pool, acquire->branch, acquire->side, 1);
     pond_loop *from = slot && slot->branch ? slot->branch->loop : NULL;
     pond_error *refused = slot ? NULL : refusal(pool);
     int done = !slot && !refused && needs_no_check(pool, acquire);
     if (!slot && !refused && !done)
         pondi_queue_push(pool, acquire, in_front);
-    int full = !slot && pool->size + pool->leaving >= pool->settings.max_size;
+    int full = !slot && !pondi_queue_may_open(pool, acquire->side);
     if (from)
         pondi_loop_hold(from);
     pondi_queue_unlock(pool);
@@ -215,10 +222,12 @@ static int take_idle(pondi_branch *branch, int looks)
     pond_pool *pool = branch->pool;
     pthread_mutex_lock(&pool->lock);
     pondi_acquire *acquire = pondi_queue_woken(branch);
-    pondi_slot *slot = acquire ? pondi_slot_take_idle(pool, branch, 1) : NULL;
+    pondi_slot *slot = NULL;
+    if (acquire && (acquire->opening || pondi_queue_has_room(pool, acquire->side)))
+        slot = pondi_slot_take_idle(pool, branch, acquire->side, 1);
     pond_loop *from = slot && slot->branch ? slot->branch->loop : NULL;
     int in_vain = acquire && !slot;
-    looks = in_vain && looks && acquire->looks && pondi_queue_lets_pass(pool);
+    looks = in_vain && looks && acquire->looks && pondi_queue_lets_pass(pool, acquire->side);
     if (slot)
         pondi_queue_remove(acquire);
     else if (in_vain && !looks)
@@ -226,8 +235,10 @@ static int take_idle(pondi_branch *branch, int looks)
     if (from)
         pondi_loop_hold(from);
     pondi_queue_unlock(pool);
-    if (slot)
+    if (slot) {
         pondi_slot_fetch(slot, from, acquire);
+        pondi_acquire_pump(pool, branch); /* for who found nothing idle any more */
+    }
     if (from)
         pondi_loop_unhold(from);
     if (looks)
@@ -242,9 +253,12 @@ void pondi_acquire_woken(pondi_branch *branch)
 
 /* ---- Opening for those who wait ---------------------------------------------------------- */
 
-static pondi_acquire *without_opening(pond_pool *pool)
+static pondi_acquire *without_opening(pond_pool *pool, pondi_side side)
 {
-    for (pondi_list *node = pool->waiters.next; node != &pool->waiters; node = node->next) {
+    const pondi_list *line = &pool->waiters[side];
+    if (!pondi_queue_may_open(pool, side))
+        return NULL;
+    for (pondi_list *node = line->next; node != line; node = node->next) {
         pondi_acquire *waiter = waiter_at(node);
         if (!waiter->opening)
             return waiter;
@@ -256,15 +270,17 @@ static pondi_acquire *without_opening(pond_pool *pool)
  */
 static pondi_slot *reserve(pond_pool *pool, pondi_branch *here, pondi_acquire **unlucky)
 {
-    pondi_acquire *waiter = pool->closing ? NULL : without_opening(pool);
-    if (!waiter || pool->size + pool->leaving >= pool->settings.max_size ||
-        !pondi_outage_may_open(pool))
+    if (pool->closing || !pondi_outage_may_open(pool))
+        return NULL;
+    pondi_acquire *waiter =
+        pondi_queue_older(without_opening(pool, PONDI_ASYNC), without_opening(pool, PONDI_SYNC));
+    if (!waiter)
         return NULL;
     if (waiter->branch != here) {
         pondi_branch_tell(pool, waiter->branch, PONDI_BRANCH_PUMP);
         return NULL;
     }
-    pondi_slot *slot = pondi_slot_new(pool, here);
+    pondi_slot *slot = pondi_slot_new(pool, here, waiter->side);
     if (!slot) {
         pondi_queue_remove(waiter);
         *unlucky = waiter;
@@ -300,22 +316,39 @@ static int is_of_another(const pondi_list *node, const pondi_branch *branch)
 /* The ends of a line that may be long tell enough: it is rarely mixed. */
 int pondi_acquire_others_wait(const pond_pool *pool, const pondi_branch *branch)
 {
-    const pondi_list *waiters = &pool->waiters;
-    return !pondi_list_empty(waiters) &&
-           (is_of_another(waiters->next, branch) || is_of_another(waiters->previous, branch));
+    for (int side = PONDI_ASYNC; side < PONDI_SIDES; side++) {
+        const pondi_list *line = &pool->waiters[side];
+        if (!pondi_list_empty(line) &&
+            (is_of_another(line->next, branch) || is_of_another(line->previous, branch)))
+            return 1;
+    }
+    return 0;
 }
 
 /* ---- Deadlines --------------------------------------------------------------------------- */
 
+/* It has a place, and what is opened there has a time limit of its own. */
+static int is_opened_for(const pondi_acquire *waiter)
+{
+    return !waiter->whole && waiter->opening && waiter->opening->state == PONDI_SLOT_OPENING;
+}
+
 static pondi_acquire *take_expired(pondi_branch *branch, int64_t now_ns, int64_t *next_ns)
 {
-    pondi_heap_node *first = pondi_heap_first(&branch->waiters);
-    *next_ns = first ? first->key : PONDI_NEVER;
-    if (!first || first->key > now_ns)
-        return NULL;
-    pondi_acquire *waiter = PONDI_CONTAINER(first, pondi_acquire, timed);
-    pondi_queue_remove(waiter);
-    return waiter;
+    pondi_heap_node *first;
+    *next_ns = PONDI_NEVER;
+    while ((first = pondi_heap_first(&branch->waiters))) {
+        pondi_acquire *waiter = PONDI_CONTAINER(first, pondi_acquire, timed);
+        *next_ns = first->key;
+        if (first->key > now_ns)
+            return NULL;
+        if (now_ns == PONDI_NEVER || !is_opened_for(waiter)) {
+            pondi_queue_remove(waiter);
+            return waiter;
+        }
+        pondi_queue_set_deadline(waiter, PONDI_NEVER);
+    }
+    return NULL;
 }
 
 /* Pool locked. */
@@ -323,22 +356,43 @@ static pond_error *timeout_error(const pondi_acquire *acquire)
 {
     const pond_pool *pool = acquire->pool;
     double seconds = (double)acquire->timeout_ms / 1000;
+    uint32_t most = pondi_queue_most(pool, acquire->side);
+    uint32_t leased = pool->leased[acquire->side];
+    uint32_t busy = pool->held[acquire->side] + pool->held[PONDI_NEITHER] - leased - pool->idle;
+    char address[200];
     if (pool->outage.on)
         return pondi_error_new(POND_EACQUIRE,
                                "no connection became free within %.3g s, and none can be opened: "
                                "%s",
                                seconds, pond_error_message(pool->outage.error));
+    if (leased < most && pool->opening) {
+        pondi_config_address(pool->config, address, sizeof(address));
+        return pondi_error_new(POND_EACQUIRE,
+                               "no connection within %.3g s: still connecting to %s, and %u of at "
+                               "most %u are in use; see that the server can be reached",
+                               seconds, address, leased, most);
+    }
+    if (leased < most)
+        return pondi_error_new(POND_EACQUIRE,
+                               "no connection became free within %.3g s: %u of at most %u are in "
+                               "use, %u are being checked, reset or closed",
+                               seconds, leased, most, busy);
     return pondi_error_new(POND_EACQUIRE,
                            "no connection became free within %.3g s: %u of at most %u are in use; "
-                           "release them sooner, or raise pool_max_size",
-                           seconds, pool->size - pool->idle, pool->settings.max_size);
+                           "release them sooner, or raise %s",
+                           seconds, leased, most,
+                           acquire->side == PONDI_SYNC ? "sync_max_size" : "pool_max_size");
 }
 
-/* Pool locked. */
-static void note_timeout(pond_pool *pool)
+/* Pool locked. More servers and connections help only where all are in use: a server that does not
+ * answer is no sign of load. */
+static void note_timeout(const pondi_acquire *acquire)
 {
+    pond_pool *pool = acquire->pool;
+    int all_in_use = pool->leased[acquire->side] >= pondi_queue_most(pool, acquire->side);
     pool->timeouts++;
-    pondi_metrics_timed_out(&pool->metrics, pondi_coarse_now_ns());
+    if (all_in_use || (!pool->outage.on && !pool->opening))
+        pondi_metrics_timed_out(&pool->metrics, pondi_coarse_now_ns());
 }
 
 int64_t pondi_acquire_expire(pondi_branch *branch, const pond_error *error)
@@ -353,7 +407,7 @@ int64_t pondi_acquire_expire(pondi_branch *branch, const pond_error *error)
         if (waiter)
             told = error ? pondi_error_copy(error) : timeout_error(waiter);
         if (waiter && !error)
-            note_timeout(pool);
+            note_timeout(waiter);
         pondi_queue_unlock(pool);
         if (!waiter)
             return next_ns;

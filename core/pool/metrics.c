@@ -132,13 +132,14 @@ void pondi_pool_load(pond_pool *pool, pondi_load *out)
     uint64_t running_ns = 0;
     uint64_t slow_ns = 0;
     int64_t now_ns = pondi_coarse_now_ns();
-    *out = (pondi_load){.max_size = pool->settings.max_size};
+    *out = (pondi_load){.max_size = pool->settings.max_size,
+                        .sync_max_size = pool->settings.sync_max_size};
     if (!pool->metrics.on)
         return;
     for (pondi_list *node = pool->branches.next; node != &pool->branches; node = node->next)
         add_running(&PONDI_CONTAINER(node, pondi_branch, link)->slots, &pool->metrics, now_ns,
                     &running_ns, &slow_ns);
-    out->waiting = pool->waiting;
+    out->waiting = pool->waiting[PONDI_ASYNC] + pool->waiting[PONDI_SYNC];
     pondi_metrics_load(&pool->metrics, now_ns, running_ns, slow_ns, out);
 }
 

@@ -52,7 +52,7 @@ void pondi_outage_end(pond_pool *pool)
     pondi_outage *outage = &pool->outage;
     outage->on = 0;
     outage->failures = 0;
-    if (outage->open_most < pool->settings.max_size)
+    if (outage->open_most < pool->settings.max_size + pool->settings.sync_max_size)
         outage->open_most *= 2;
 }
 
@@ -78,7 +78,7 @@ pond_error *pondi_outage_error(const pond_pool *pool)
 void pondi_outage_settle(pond_pool *pool)
 {
     pthread_mutex_lock(&pool->lock);
-    int refuses = pondi_outage_refuses(pool) && !pondi_list_empty(&pool->waiters);
+    int refuses = pondi_outage_refuses(pool) && pondi_queue_is_waited_in(pool);
     pthread_mutex_unlock(&pool->lock);
     if (refuses)
         pondi_branch_tell_all(pool, PONDI_BRANCH_FAIL);

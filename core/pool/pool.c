@@ -44,11 +44,12 @@ static int pool_new(pond_config *config, pond_pool **out, pond_error **err)
     pondi_list_init(&pool->link);
     pondi_list_init(&pool->branches);
     pondi_list_init(&pool->detached);
-    pondi_list_init(&pool->waiters);
+    for (int side = 0; side < PONDI_SIDES; side++)
+        pondi_list_init(&pool->waiters[side]);
     pondi_list_init(&pool->closers);
     pondi_pool_read_settings(pool->config, &pool->settings);
     pondi_pool_begin_metrics(pool);
-    pool->outage.open_most = pool->settings.max_size;
+    pool->outage.open_most = pool->settings.max_size + pool->settings.sync_max_size;
     pool->left_close_ns = PONDI_NEVER;
     *out = pool;
     return POND_OK;
@@ -220,8 +221,11 @@ static void read_counts(const pond_pool *pool, pond_pool_status *status)
     status->max_size = pool->settings.max_size;
     status->size = pool->size;
     status->idle = pool->idle;
-    status->in_use = pool->size - pool->idle;
-    status->waiting = pool->waiting;
+    status->in_use = pool->leased[PONDI_ASYNC] + pool->leased[PONDI_SYNC];
+    status->opening = pool->opening;
+    status->sync_max_size = pool->settings.sync_max_size;
+    status->sync_in_use = pool->leased[PONDI_SYNC];
+    status->waiting = pool->waiting[PONDI_ASYNC] + pool->waiting[PONDI_SYNC];
     status->closed = (uint32_t)pool->closing;
     status->acquired = pool->acquired;
     status->released = pool->released;

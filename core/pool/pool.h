@@ -3,6 +3,10 @@
  * Locks: a loop's, then its pool's. A slot's connection is touched only with the lock of the loop
  * that it is attached to; lists and counts only with the pool's lock. A slot that changes loops is
  * detached on the old one, sent as a message, and attached on the new one.
+ *
+ * Two sides lend from one pool: event loops, up to max_size, and blocking threads, up to
+ * sync_max_size. Neither takes the other's places; what is idle, or is opened ahead or checked for
+ * nobody, is on neither side, and serves both.
  */
 #ifndef PONDI_POOL_POOL_H
 #define PONDI_POOL_POOL_H
@@ -12,10 +16,18 @@
 #include "base/heap.h"
 #include "base/list.h"
 #include "base/refcount.h"
+#include "driver/config.h"
 #include "driver/driver.h"
 #include "loop/loop.h"
 #include "loop/op.h"
 #include "loop/timer.h"
+
+typedef enum pondi_side {
+    PONDI_NEITHER,
+    PONDI_ASYNC, /* loops of hosts */
+    PONDI_SYNC,  /* the private loops of threads that block */
+    PONDI_SIDES
+} pondi_side;
 
 typedef enum pondi_reset_mode {
     PONDI_RESET_TOUCHED, /* sessions whose settings a statement may have changed */
@@ -27,6 +39,7 @@ typedef enum pondi_reset_mode {
 typedef struct pondi_pool_settings {
     uint32_t min_size;
     uint32_t max_size;
+    uint32_t sync_max_size;
     int64_t query_timeout_ms;
     int64_t acquire_timeout_ms;
     int64_t connect_timeout_ms;
@@ -71,22 +84,24 @@ struct pond_pool {
     pthread_mutex_t lock; /* guards all below */
     int closing;
     int shared_opened;
-    int upkeep_begun;            /* the keeper was asked */
-    struct pondi_branch *upkeep; /* on the keeper's loop; NULL before the keeper came to it */
-    void *shared;                /* the driver's, for all connections */
-    pondi_list branches;         /* one for each loop in use */
-    pondi_list detached;         /* idle slots on no loop, last used first */
-    pondi_list waiters;          /* acquire operations, oldest first; queue.c */
-    uint32_t waiting;            /* how many */
-    struct pondi_acquire *woken; /* one of them that was told of an idle connection; or NULL */
-    pondi_list closers;          /* close operations */
-    int64_t left_close_ns;       /* deadline of closers that gave up waiting; for the keeper */
-    int left_forced;             /* its first stage is over */
+    int upkeep_begun;                /* the keeper was asked */
+    struct pondi_branch *upkeep;     /* on the keeper's loop; NULL before the keeper came to it */
+    void *shared;                    /* the driver's, for all connections */
+    pondi_list branches;             /* one for each loop in use */
+    pondi_list detached;             /* idle slots on no loop, last used first */
+    pondi_list waiters[PONDI_SIDES]; /* acquire operations, oldest first; queue.c */
+    uint32_t waiting[PONDI_SIDES];   /* how many */
+    struct pondi_acquire *woken;     /* one of them that was told of an idle connection; or NULL */
+    pondi_list closers;              /* close operations */
+    int64_t left_close_ns;           /* deadline of closers that gave up waiting; for the keeper */
+    int left_forced;                 /* its first stage is over */
     pondi_outage outage;
     uint32_t size;
     uint32_t idle;
-    uint32_t opening; /* of `size` */
-    uint32_t leaving; /* out of `size`, but not closed yet */
+    uint32_t opening;             /* of `size` */
+    uint32_t leaving;             /* out of `size`, but not closed yet */
+    uint32_t held[PONDI_SIDES];   /* `size` and `leaving`, by the side that they are on */
+    uint32_t leased[PONDI_SIDES]; /* of these, lent at this moment */
     uint64_t acquired;
     uint64_t released;
     uint64_t timeouts;
@@ -146,8 +161,10 @@ typedef struct pondi_acquire {
     pond_op op; /* first; its link is in pool->waiters while it waits */
     pond_pool *pool;
     pondi_branch *branch;
+    pondi_side side;
     int64_t timeout_ms;
-    int64_t deadline_ns;
+    int64_t deadline_ns;        /* of waiting for a place, unless `whole` */
+    int whole;                  /* and of opening: the caller said how long it wants to wait */
     pondi_heap_node timed;      /* in branch->waiters while it waits; pool's lock */
     struct pondi_slot *opening; /* a connection that is being opened or checked on its behalf;
                                    pool's lock */
@@ -165,6 +182,7 @@ typedef struct pondi_slot {
     pondi_branch *branch; /* NULL while on no loop */
     pondi_conn *conn;     /* NULL if it broke between loops */
     pondi_slot_state state;
+    pondi_side side; /* whose place it takes */
     pond_connection *lease;
     pondi_acquire *opener;  /* whose wait made it open, while it waits; pool's lock */
     pondi_acquire *target;  /* where it is moving to; holds a reference */
@@ -242,8 +260,10 @@ static inline void pondi_slot_unlock(pondi_slot *slot)
 
 /* Pool locked. A slot that becomes idle is on a branch, or goes to the detached ones. */
 void pondi_slot_set_state(pondi_slot *slot, pondi_slot_state state);
-/* Reserve a place; pool locked, and it has room. NULL when memory is out. */
-pondi_slot *pondi_slot_new(pond_pool *pool, pondi_branch *branch);
+/* Put it on a side; pool locked. Idle ones are on neither by themselves. */
+void pondi_slot_set_side(pondi_slot *slot, pondi_side side);
+/* Reserve a place on a side; pool locked, and it has room. NULL when memory is out. */
+pondi_slot *pondi_slot_new(pond_pool *pool, pondi_branch *branch, pondi_side side);
 /* Begin to connect; loop locked, pool not. */
 void pondi_slot_open(pondi_slot *slot);
 /* Lease it out; loop locked. The slot goes back where it came from if that fails. */
@@ -270,7 +290,7 @@ pondi_acquire *pondi_slot_part(pondi_slot *slot);
 /* Count a connection out that is about to be closed; pool locked. */
 void pondi_slot_count_out(pondi_slot *slot);
 /* Close it, and tell the pool when it is gone; its loop locked, pool not. */
-void pondi_slot_close_conn(pond_pool *pool, pondi_branch *branch, pondi_conn *conn,
+void pondi_slot_close_conn(pond_pool *pool, pondi_branch *branch, pondi_side side, pondi_conn *conn,
                            const char *why);
 /* A connection of this slot's was opened; pool locked. */
 void pondi_slot_note_opened(pondi_slot *slot, int64_t took_ns);
@@ -285,9 +305,9 @@ int pondi_slot_may_replace(pondi_slot *slot);
 int pondi_slot_replace(void *owner, pondi_request *request);
 
 /* ---- slot_move.c: between loops ---- */
-/* Take an idle slot of this branch, else a detached one, else (`any`) another branch's; pool
- * locked. It is MOVING after that. */
-pondi_slot *pondi_slot_take_idle(pond_pool *pool, pondi_branch *branch, int any);
+/* Take an idle slot of this branch for a side that has room, else a detached one, else (`any`)
+ * another branch's; pool locked. It is MOVING after that. */
+pondi_slot *pondi_slot_take_idle(pond_pool *pool, pondi_branch *branch, pondi_side side, int any);
 /* Make a slot that was taken usable here; loop locked. It was destroyed if that fails. */
 int pondi_slot_arrive(pondi_slot *slot, pondi_branch *branch, pond_error **err);
 /* Send it to the loop of a waiter, which is out of the queue already. Its own loop is locked, or it
@@ -344,6 +364,18 @@ void pondi_upkeep_branch(pondi_branch *branch);
 int64_t pondi_upkeep_round(pondi_branch *branch);
 
 /* ---- queue.c: who waits; pool locked ---- */
+/* Connections that a side may have. */
+uint32_t pondi_queue_most(const pond_pool *pool, pondi_side side);
+/* True if a side may take one more that is idle. */
+int pondi_queue_has_room(const pond_pool *pool, pondi_side side);
+/* True if a side may open one more: nothing is left for it to take. */
+int pondi_queue_may_open(const pond_pool *pool, pondi_side side);
+/* True if anybody waits. */
+int pondi_queue_is_waited_in(const pond_pool *pool);
+/* The older of two waiters, of which either may be NULL. */
+pondi_acquire *pondi_queue_older(pondi_acquire *one, pondi_acquire *other);
+/* Have it wait no longer than its deadline again, once nothing is opened for it any more. */
+void pondi_queue_set_deadline(pondi_acquire *acquire, int64_t deadline_ns);
 /* Get in line, at the end or (again) at the front. */
 void pondi_queue_push(pond_pool *pool, pondi_acquire *acquire, int in_front);
 /* Out of line, wherever it is, and of any connection being opened for it, which goes to someone
@@ -351,8 +383,8 @@ void pondi_queue_push(pond_pool *pool, pondi_acquire *acquire, int in_front);
 void pondi_queue_remove(pondi_acquire *acquire);
 /* The same for who is in front, a reference; NULL if nobody is. */
 pondi_acquire *pondi_queue_pop(pond_pool *pool);
-/* True if who comes now may take an idle connection. */
-int pondi_queue_lets_pass(const pond_pool *pool);
+/* True if who comes now, on this side, may take an idle connection. */
+int pondi_queue_lets_pass(const pond_pool *pool, pondi_side side);
 /* True if a clean connection is to be left idle, not handed to who is in front. */
 int pondi_queue_leaves(const pondi_slot *slot);
 /* Who was woken on this branch; NULL if it was served or gave up. */

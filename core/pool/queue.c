@@ -5,6 +5,9 @@
  * so the connection is left idle and the thread is woken to take it; a thread that runs may use it
  * meanwhile. Whoever has waited for longer is handed the next one, and nobody goes before.
  *
+ * Each side has a line of its own: who cannot be served, as its side has all that it may have, is
+ * passed over by the other side. Between those who can be, who came first is served first.
+ *
  * Who is having a connection checked for itself needs no other. For the rest this must hold
  * whenever the pool's lock is free: if a connection is idle while one of them waits, `woken` is in
  * line and its loop has a message for it. */
@@ -16,9 +19,53 @@ static pondi_acquire *waiter_at(pondi_list *node)
     return (pondi_acquire *)(void *)PONDI_CONTAINER(node, pond_op, link);
 }
 
+/* ---- Sides ------------------------------------------------------------------------------- */
+
+uint32_t pondi_queue_most(const pond_pool *pool, pondi_side side)
+{
+    return side == PONDI_SYNC ? pool->settings.sync_max_size : pool->settings.max_size;
+}
+
+int pondi_queue_has_room(const pond_pool *pool, pondi_side side)
+{
+    return pool->held[side] < pondi_queue_most(pool, side);
+}
+
+int pondi_queue_may_open(const pond_pool *pool, pondi_side side)
+{
+    return pool->held[side] + pool->held[PONDI_NEITHER] < pondi_queue_most(pool, side);
+}
+
+int pondi_queue_is_waited_in(const pond_pool *pool)
+{
+    return pool->waiting[PONDI_ASYNC] || pool->waiting[PONDI_SYNC];
+}
+
+pondi_acquire *pondi_queue_older(pondi_acquire *one, pondi_acquire *other)
+{
+    if (!one || !other)
+        return one ? one : other;
+    return other->began_ns < one->began_ns ? other : one;
+}
+
+/* ---- The line ---------------------------------------------------------------------------- */
+
+/* What is opened for it has a place on its side already. */
+static pondi_acquire *if_it_fits(pondi_acquire *acquire)
+{
+    int fits = acquire && (acquire->opening || pondi_queue_has_room(acquire->pool, acquire->side));
+    return fits ? acquire : NULL;
+}
+
+static pondi_acquire *first_on(const pond_pool *pool, pondi_side side)
+{
+    const pondi_list *line = &pool->waiters[side];
+    return pondi_list_empty(line) ? NULL : if_it_fits(waiter_at(line->next));
+}
+
 static pondi_acquire *first(const pond_pool *pool)
 {
-    return pondi_list_empty(&pool->waiters) ? NULL : waiter_at(pool->waiters.next);
+    return pondi_queue_older(first_on(pool, PONDI_ASYNC), first_on(pool, PONDI_SYNC));
 }
 
 static int has_one_checked(const pondi_acquire *acquire)
@@ -26,13 +73,20 @@ static int has_one_checked(const pondi_acquire *acquire)
     return acquire->opening && acquire->opening->state != PONDI_SLOT_OPENING;
 }
 
-static pondi_acquire *first_in_need(const pond_pool *pool)
+static pondi_acquire *first_in_need_on(const pond_pool *pool, pondi_side side)
 {
-    for (pondi_list *node = pool->waiters.next; node != &pool->waiters; node = node->next) {
+    const pondi_list *line = &pool->waiters[side];
+    for (pondi_list *node = line->next; node != line; node = node->next) {
         if (!has_one_checked(waiter_at(node)))
-            return waiter_at(node);
+            return if_it_fits(waiter_at(node));
     }
     return NULL;
+}
+
+static pondi_acquire *first_in_need(const pond_pool *pool)
+{
+    return pondi_queue_older(first_in_need_on(pool, PONDI_ASYNC),
+                             first_in_need_on(pool, PONDI_SYNC));
 }
 
 static int may_be_overtaken(const pondi_acquire *acquire)
@@ -43,19 +97,28 @@ static int may_be_overtaken(const pondi_acquire *acquire)
 
 void pondi_queue_push(pond_pool *pool, pondi_acquire *acquire, int in_front)
 {
-    pool->waiting++;
+    pondi_list *line = &pool->waiters[acquire->side];
+    pool->waiting[acquire->side]++;
     pondi_heap_push(&acquire->branch->waiters, &acquire->timed, acquire->deadline_ns);
     if (in_front)
-        pondi_list_push_front(&pool->waiters, &acquire->op.link);
+        pondi_list_push_front(line, &acquire->op.link);
     else
-        pondi_list_push_back(&pool->waiters, &acquire->op.link);
+        pondi_list_push_back(line, &acquire->op.link);
+}
+
+void pondi_queue_set_deadline(pondi_acquire *acquire, int64_t deadline_ns)
+{
+    if (!acquire->timed.inside || acquire->timed.key == deadline_ns)
+        return;
+    pondi_heap_remove(&acquire->branch->waiters, &acquire->timed);
+    pondi_heap_push(&acquire->branch->waiters, &acquire->timed, deadline_ns);
 }
 
 void pondi_queue_remove(pondi_acquire *acquire)
 {
     pond_pool *pool = acquire->pool;
     if (acquire->timed.inside)
-        pool->waiting--;
+        pool->waiting[acquire->side]--;
     pondi_heap_remove(&acquire->branch->waiters, &acquire->timed);
     pondi_list_remove(&acquire->op.link);
     if (pool->woken == acquire)
@@ -74,8 +137,10 @@ pondi_acquire *pondi_queue_pop(pond_pool *pool)
     return acquire;
 }
 
-int pondi_queue_lets_pass(const pond_pool *pool)
+int pondi_queue_lets_pass(const pond_pool *pool, pondi_side side)
 {
+    if (!pondi_queue_has_room(pool, side))
+        return 0;
     const pondi_acquire *acquire = first_in_need(pool);
     return !acquire || may_be_overtaken(acquire);
 }

@@ -48,12 +48,21 @@ void pond_pool_default_size(uint32_t *min_size, uint32_t *max_size)
     *max_size = (uint32_t)biggest;
 }
 
+/* As many as the pools of threads of web frameworks have threads. */
+static uint64_t default_sync_size(void)
+{
+    const uint64_t usual = 40;
+    uint64_t affordable = memory() / memory_of_one;
+    return affordable >= usual ? usual : affordable > 3 ? affordable : 3;
+}
+
 static void read_sizes(const pond_config *config, pondi_pool_settings *out)
 {
     uint32_t smallest;
     uint32_t biggest;
     pond_pool_default_size(&smallest, &biggest);
     out->max_size = (uint32_t)pondi_config_count(config, "pool_max_size", biggest);
+    out->sync_max_size = (uint32_t)pondi_config_count(config, "sync_max_size", default_sync_size());
     uint64_t wanted = pondi_config_count(config, "pool_min_size", smallest);
     out->min_size = wanted < out->max_size ? (uint32_t)wanted : out->max_size;
 }

@@ -22,6 +22,7 @@ void pondi_slot_set_state(pondi_slot *slot, pondi_slot_state state)
     if (state != PONDI_SLOT_IDLE)
         return;
     pool->idle++;
+    pondi_slot_set_side(slot, PONDI_NEITHER);
     if (!slot->branch)
         pondi_list_push_front(&pool->detached, &slot->link);
     else if (slot->rested)
@@ -30,9 +31,16 @@ void pondi_slot_set_state(pondi_slot *slot, pondi_slot_state state)
         pondi_list_push_front(&slot->branch->idle, &slot->idle_link);
 }
 
+void pondi_slot_set_side(pondi_slot *slot, pondi_side side)
+{
+    slot->pool->held[slot->side]--;
+    slot->side = side;
+    slot->pool->held[side]++;
+}
+
 /* ---- Create and destroy ------------------------------------------------------------------ */
 
-pondi_slot *pondi_slot_new(pond_pool *pool, pondi_branch *branch)
+pondi_slot *pondi_slot_new(pond_pool *pool, pondi_branch *branch, pondi_side side)
 {
     pondi_slot *slot = pondi_calloc(1, sizeof(*slot));
     if (!slot)
@@ -40,11 +48,13 @@ pondi_slot *pondi_slot_new(pond_pool *pool, pondi_branch *branch)
     slot->pool = pool;
     slot->branch = branch;
     slot->state = PONDI_SLOT_OPENING;
+    slot->side = side;
     slot->message.run = pondi_slot_on_moving;
     slot->expires_ns = PONDI_NEVER;
     pondi_list_init(&slot->idle_link);
     pondi_list_push_back(&branch->slots, &slot->link);
     pool->size++;
+    pool->held[side]++;
     pool->opening++;
     pondi_pool_hold(pool);
     return slot;
@@ -54,6 +64,7 @@ void pondi_slot_count_out(pondi_slot *slot)
 {
     pond_pool *pool = slot->pool;
     pool->leaving++;
+    pool->held[slot->side]++;
     if (slot->branch)
         slot->branch->leaving++;
     pool->destroyed++;
@@ -73,6 +84,7 @@ static void remove_slot(pondi_slot *slot)
     pondi_list_remove(&slot->idle_link);
     pondi_list_remove(&slot->link);
     pool->size--;
+    pool->held[slot->side]--;
     if (slot->conn)
         pondi_slot_count_out(slot);
 }
@@ -81,31 +93,38 @@ pondi_acquire *pondi_slot_part(pondi_slot *slot)
 {
     pondi_acquire *opener = slot->opener;
     slot->opener = NULL;
-    if (opener)
-        opener->opening = NULL;
+    if (!opener)
+        return NULL;
+    opener->opening = NULL;
+    pondi_queue_set_deadline(opener, opener->deadline_ns);
+    if (opener->timed.inside && opener->branch->timer)
+        pondi_branch_aim(opener->branch, opener->deadline_ns);
+    if (slot->state == PONDI_SLOT_OPENING)
+        pondi_slot_set_side(slot, PONDI_NEITHER); /* it serves whoever comes first */
     return opener;
 }
 
 /* The connection is closed for good: its place on the server is free. Any thread. */
-static void on_gone(void *owner)
+static void on_gone(void *owner, int side)
 {
     pond_pool *pool = owner;
     pthread_mutex_lock(&pool->lock);
     pool->leaving--;
-    pthread_mutex_unlock(&pool->lock);
+    pool->held[side]--;
+    pondi_queue_unlock(pool);
     pondi_acquire_pump(pool, NULL);
     pondi_close_check(pool);
     pondi_pool_unhold(pool);
 }
 
-static void on_gone_from(void *owner)
+static void on_gone_from(void *owner, int side)
 {
     pondi_branch *branch = owner;
     pond_pool *pool = branch->pool;
     pthread_mutex_lock(&pool->lock);
     branch->leaving--;
     pthread_mutex_unlock(&pool->lock);
-    on_gone(pool);
+    on_gone(pool, side);
     pondi_branch_release(branch);
 }
 
@@ -119,13 +138,14 @@ static void close_for_others(pond_pool *pool, pondi_branch *branch)
         pondi_loop_tend(branch->loop);
 }
 
-void pondi_slot_close_conn(pond_pool *pool, pondi_branch *branch, pondi_conn *conn, const char *why)
+void pondi_slot_close_conn(pond_pool *pool, pondi_branch *branch, pondi_side side, pondi_conn *conn,
+                           const char *why)
 {
     pondi_pool_hold(pool);
-    conn->gone = (pondi_gone){.run = on_gone, .owner = pool};
+    conn->gone = (pondi_gone){.run = on_gone, .owner = pool, .note = side};
     if (branch) {
         pondi_branch_retain(branch);
-        conn->gone = (pondi_gone){.run = on_gone_from, .owner = branch};
+        conn->gone = (pondi_gone){.run = on_gone_from, .owner = branch, .note = side};
     }
     pondi_conn_destroy(conn, POND_ECLOSED, why);
     if (branch)
@@ -145,13 +165,14 @@ void pondi_slot_destroy(pondi_slot *slot, const char *why)
     if (slot->conn)
         pondi_metrics_closed(&pool->metrics, why);
     pondi_slot_part(slot);
+    pondi_side side = slot->side;
     remove_slot(slot);
     int short_of_idle = pool->size < pool->settings.min_size && !pool->closing;
     pondi_queue_unlock(pool);
     pondi_conn *conn = slot->conn;
     slot->conn = NULL; /* the requests that end now see that it is over */
     if (conn)
-        pondi_slot_close_conn(pool, here, conn, why);
+        pondi_slot_close_conn(pool, here, side, conn, why);
     pondi_free(slot);
     pondi_outage_settle(pool);
     pondi_acquire_pump(pool, here);
@@ -318,11 +339,12 @@ int pondi_slot_lease(pondi_slot *slot, int64_t wait_ns, pond_connection **out, p
     pondi_slot_lock(slot);
     pondi_slot_set_state(slot, PONDI_SLOT_LEASED);
     slot->lease = *out;
+    pool->leased[slot->side]++;
     pool->acquired++;
     uint64_t active = pool->acquired - pool->released;
     if (active > pool->peak_active)
         pool->peak_active = active;
-    pondi_metrics_acquired(&pool->metrics, (*out)->acquired_ns, wait_ns);
+    pondi_metrics_acquired(&pool->metrics, (*out)->acquired_ns, wait_ns, slot->side == PONDI_SYNC);
     pondi_slot_unlock(slot);
     return POND_OK;
 }
@@ -330,8 +352,9 @@ int pondi_slot_lease(pondi_slot *slot, int64_t wait_ns, pond_connection **out, p
 void pondi_slot_end_lease(pondi_slot *slot, int64_t now_ns)
 {
     slot->lease = NULL;
+    slot->pool->leased[slot->side]--;
     slot->pool->released++;
-    pondi_metrics_released(&slot->pool->metrics, now_ns);
+    pondi_metrics_released(&slot->pool->metrics, now_ns, slot->side == PONDI_SYNC);
 }
 
 /* True if it must not be lent again. Pool locked. */
@@ -343,13 +366,26 @@ static int outlived(const pondi_slot *slot)
 int pondi_slot_keep(pondi_slot *slot)
 {
     pond_pool *pool = slot->pool;
+    pondi_side side = slot->side;
+    pondi_slot_set_side(slot, PONDI_NEITHER); /* its place is free */
     if (pool->closing || slot->branch == pool->upkeep || outlived(slot) ||
-        !pondi_queue_leaves(slot))
+        !pondi_queue_leaves(slot)) {
+        pondi_slot_set_side(slot, side);
         return 0;
+    }
     slot->conn->lost = on_lost;
     pondi_slot_set_state(slot, PONDI_SLOT_IDLE);
     slot->rested = 0;
     return 1;
+}
+
+/* Who is in front, a reference: the slot is for it from now on. Pool locked. */
+static pondi_acquire *pop_for(pondi_slot *slot)
+{
+    pondi_acquire *waiter = pondi_queue_pop(slot->pool);
+    if (waiter)
+        pondi_slot_set_side(slot, waiter->side);
+    return waiter;
 }
 
 void pondi_slot_park(pondi_slot *slot)
@@ -357,7 +393,8 @@ void pondi_slot_park(pondi_slot *slot)
     pond_pool *pool = slot->pool;
     pondi_slot_lock(slot);
     int closing = pool->closing;
-    pondi_acquire *waiter = closing ? NULL : pondi_queue_pop(pool);
+    pondi_slot_set_side(slot, PONDI_NEITHER);
+    pondi_acquire *waiter = closing ? NULL : pop_for(slot);
     pondi_slot_set_state(slot, closing || waiter ? PONDI_SLOT_MOVING : PONDI_SLOT_IDLE);
     pondi_queue_unlock(pool);
     if (closing)
@@ -390,8 +427,9 @@ void pondi_slot_offer(pondi_slot *slot)
     }
     int over = pool->closing || outlived(slot);
     const char *why = pool->closing ? "the pool was closed" : "its lifetime was over";
+    pondi_slot_set_side(slot, PONDI_NEITHER);
     if (!over)
-        waiter = pondi_queue_pop(pool);
+        waiter = pop_for(slot);
     pondi_slot_set_state(slot, PONDI_SLOT_MOVING);
     slot->rested = 0;
     pondi_queue_unlock(pool);

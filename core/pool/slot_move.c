@@ -15,7 +15,7 @@ static pondi_slot *idle_elsewhere(pond_pool *pool)
     return NULL;
 }
 
-pondi_slot *pondi_slot_take_idle(pond_pool *pool, pondi_branch *branch, int any)
+pondi_slot *pondi_slot_take_idle(pond_pool *pool, pondi_branch *branch, pondi_side side, int any)
 {
     pondi_slot *slot = NULL;
     if (!pondi_list_empty(&branch->idle)) {
@@ -26,8 +26,10 @@ pondi_slot *pondi_slot_take_idle(pond_pool *pool, pondi_branch *branch, int any)
     } else if (any) {
         slot = idle_elsewhere(pool);
     }
-    if (slot)
+    if (slot) {
         pondi_slot_set_state(slot, PONDI_SLOT_MOVING);
+        pondi_slot_set_side(slot, side);
+    }
     return slot;
 }
 

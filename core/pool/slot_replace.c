@@ -82,7 +82,7 @@ int pondi_slot_replace(void *owner, pondi_request *request)
     }
     if (connect(slot))
         conn->state = PONDI_CONN_BROKEN;
-    pondi_slot_close_conn(pool, slot->branch, broken, "");
+    pondi_slot_close_conn(pool, slot->branch, slot->side, broken, "");
     pondi_metrics_retried(&pool->metrics);
     pondi_conn_resubmit(conn, request);
     return 1;

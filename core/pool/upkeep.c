@@ -105,8 +105,7 @@ static void send_duties(pond_pool *pool)
 static int wants_one(const pond_pool *pool)
 {
     const pondi_outage *outage = &pool->outage;
-    if (pool->closing || pool->size + pool->leaving >= pool->settings.max_size ||
-        !pondi_outage_may_open(pool))
+    if (pool->closing || !pondi_queue_may_open(pool, PONDI_ASYNC) || !pondi_outage_may_open(pool))
         return 0;
     if (outage->failures && pondi_now_ns() < outage->retry_ns)
         return 0;
@@ -118,7 +117,7 @@ static void fill(pondi_branch *branch)
     pond_pool *pool = branch->pool;
     for (uint32_t i = 0; i <= pool->settings.min_size; i++) {
         pthread_mutex_lock(&pool->lock);
-        pondi_slot *slot = wants_one(pool) ? pondi_slot_new(pool, branch) : NULL;
+        pondi_slot *slot = wants_one(pool) ? pondi_slot_new(pool, branch, PONDI_NEITHER) : NULL;
         pthread_mutex_unlock(&pool->lock);
         if (!slot)
             return;

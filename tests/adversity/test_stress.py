@@ -23,6 +23,8 @@ from conftest import CASTS, ENDLESS
 from fault_proxy import TO_CLIENT, TO_SERVER, FaultProxy
 
 SIZE = 20
+SYNC = 5  # for threads, beside these
+ALL = SIZE + SYNC
 SOURCES = {
     "sqlite": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500) "
     "SELECT i, CAST(? AS text) FROM n",
@@ -178,17 +180,19 @@ class Sampler:
 
     def check_pool(self) -> None:
         status = self._db.get_pool_status()
-        assert status["size"] == status["in_use"] + status["idle"], status
-        assert 0 <= status["idle"] <= status["size"] <= status["max_size"] == SIZE, status
+        assert status["size"] >= status["in_use"] + status["idle"] + status["opening"], status
+        assert 0 <= status["idle"] <= status["size"] <= ALL, status
+        assert status["in_use"] - status["sync_in_use"] <= status["max_size"] == SIZE, status
+        assert status["sync_in_use"] <= status["sync_max_size"] == SYNC, status
         metrics = status["metrics"]
-        assert 0 <= metrics["current_active"] <= metrics["peak_active"] <= SIZE, status
+        assert 0 <= metrics["current_active"] <= metrics["peak_active"] <= ALL, status
         self.check_properties()
 
     def check_properties(self) -> None:
         """Each is read at an instant of its own."""
         pool = self._db._pool()
         assert 0 <= pool.min_size <= pool.max_size == SIZE
-        assert max(pool.size, pool.in_use, pool.idle) <= SIZE
+        assert max(pool.size, pool.in_use, pool.idle) <= ALL
 
     def watch(self, stop: threading.Event, failures: list[BaseException]) -> None:
         try:
@@ -200,13 +204,13 @@ class Sampler:
 
     async def few_sessions(self) -> bool:
         assert self._look
-        return await self._look.sessions() <= SIZE
+        return await self._look.sessions() <= ALL
 
     async def run(self) -> None:
         while True:
             self.check_pool()
-            if self._look and await self._look.sessions() > SIZE:  # some are about to end
-                await observer.until("no more than twenty sessions", self.few_sessions)
+            if self._look and await self._look.sessions() > ALL:  # some are about to end
+                await observer.until("no more sessions than places", self.few_sessions)
             self.samples += 1
             await asyncio.sleep(0.01)
 
@@ -264,14 +268,16 @@ async def watched(
 ) -> AsyncIterator[tuple[Any, observer.Observer | None]]:
     """A pool of twenty, and an observer of its sessions where there is a server."""
     if kind == "sqlite":
-        yield databases.open(kind, pool_max_size=SIZE, **CALM), None
+        yield databases.open(kind, pool_max_size=SIZE, sync_max_size=SYNC, **CALM), None
         return
     name = f"s{abs(hash(request.node.nodeid)) % 10**12}"
     direct = databases.open(kind, alias=f"{name} direct")
     settings = await observer.watched_settings(kind, direct, name, "storm")
     if kind == "mysql":  # each cancel logs in: MySQL 8's TLS would be most of the storm
         settings["sslmode"] = "disable"
-    db = databases.open(kind, pool_max_size=SIZE, alias=name, **settings, **CALM)
+    db = databases.open(
+        kind, pool_max_size=SIZE, sync_max_size=SYNC, alias=name, **settings, **CALM
+    )
     async with direct.async_connection() as holder:
         if kind == "mysql":
             assert await holder.execute(HOLD) == [(1,)]

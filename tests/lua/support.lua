@@ -91,7 +91,7 @@ function support.at_rest(db)
   local status
   for _ = 1, 9000 do
     status = db:get_pool_status()
-    if status.in_use == 0 and status.waiting == 0 then
+    if status.size == status.idle and status.waiting == 0 then
       return status
     end
     millpond.sleep(0.01)

@@ -63,7 +63,7 @@ def test_ping_times_a_round_trip(url: str) -> None:
 
 def test_status_shows_server_and_pool(url: str) -> None:
     facts = json.loads(run("status", url, "--json").stdout)
-    assert facts["pool"]["size"] == facts["pool"]["in_use"] + facts["pool"]["idle"]
+    assert facts["pool"]["size"] >= facts["pool"]["in_use"] + facts["pool"]["idle"]
     assert facts["metrics"]["total_acquired"] == 1
     shown = run("status", url).stdout
     assert re.search(r"^max_size +\d+$", shown, re.M)

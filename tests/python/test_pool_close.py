@@ -98,7 +98,7 @@ async def test_closing_again_waits_for_the_same_end(databases: Any, kind: str) -
 
 
 def test_a_thread_that_waits_is_told_too(databases: Any) -> None:
-    db = databases.open("sqlite", pool_max_size=1)
+    db = databases.open("sqlite", sync_max_size=1)
     outcome: list[BaseException] = []
 
     def wait() -> None:

@@ -39,7 +39,7 @@ ENDS = {
         begun.wait()
         """,
     "a daemon thread that waits for a connection": """
-        db = open_db(pool_max_size=1)
+        db = open_db(sync_max_size=1)
         kept = db.get_sync_connection()
         waiter = threading.Thread(target=db._acquire_sync, args=(None,), daemon=True)
         waiter.start()

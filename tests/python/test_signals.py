@@ -211,7 +211,7 @@ def test_an_entity_call_on_a_server(
 def test_a_wait_for_a_free_connection(programs: Programs, databases: Any, kind: str) -> None:
     program = programs(
         """
-        db = open_db(pool_max_size=1, connection_acquisition_timeout=600)
+        db = open_db(sync_max_size=1, connection_acquisition_timeout=600)
         with db.sync_connection():
             say_when("waits", lambda: db.get_pool_status()["waiting"] == 1)
             attempt(db.get_sync_connection)

@@ -150,7 +150,7 @@ async def adds_up(db: Any, look: observer.Observer | None = None) -> None:
 
     async def at_rest() -> bool:
         status = db.get_pool_status()
-        return bool(status["in_use"] == 0 and status["waiting"] == 0)
+        return bool(status["size"] == status["idle"] and status["waiting"] == 0)
 
     await observer.until(f"the pool's rest: {db.get_pool_status()}", at_rest)
     status = db.get_pool_status()

@@ -85,7 +85,7 @@ static void waiting_for_another_program_ends(void **state)
 static void waiting_for_a_connection_ends(void **state)
 {
     fixture *at = *state;
-    const char *const one[] = {"pool_max_size", "1", NULL};
+    const char *const one[] = {"sync_max_size", "1", NULL};
     pond_pool *pool = open_pool(at->path, one);
     pond_connection *held = NULL;
     pond_connection *wanted = NULL;

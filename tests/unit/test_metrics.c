@@ -245,8 +245,8 @@ static void what_left_the_window_does_not_count(void **state)
     assert_int_equal(signal_of(metrics, now_ns).timeouts, 100);
     for (int i = 0; i < 1200; i++) { /* a minute of two a second, on the other side of it */
         now_ns += SECOND / 20;
-        pondi_metrics_acquired(metrics, now_ns, MS);
-        pondi_metrics_released(metrics, now_ns);
+        pondi_metrics_acquired(metrics, now_ns, MS, 0);
+        pondi_metrics_released(metrics, now_ns, 0);
     }
     now_ns += 4 * SECOND;
     pond_scaling_signal signal = signal_of(metrics, now_ns);
@@ -288,12 +288,12 @@ static void a_connection_held_for_long_counts_all_the_time(void **state)
 {
     (void)state;
     pondi_metrics *metrics = make_metrics(60 * SECOND);
-    pondi_metrics_acquired(metrics, SECOND, 0);
+    pondi_metrics_acquired(metrics, SECOND, 0, 0);
     pond_scaling_signal signal = signal_of(metrics, 1000 * SECOND); /* nothing happened meanwhile */
     assert_true(signal.utilization > 0.499 && signal.utilization < 0.501); /* one of two */
     signal = signal_of(metrics, 1001 * SECOND);
     assert_true(signal.utilization > 0.499 && signal.utilization < 0.501);
-    pondi_metrics_released(metrics, 1001 * SECOND);
+    pondi_metrics_released(metrics, 1001 * SECOND, 0);
     assert_true(signal_of(metrics, 1100 * SECOND).utilization < 0.001);
 }
 
@@ -349,7 +349,7 @@ static void nothing_is_recorded_when_off(void **state)
     (void)state;
     pondi_metrics *metrics = make_metrics(60 * SECOND);
     metrics->on = 0;
-    pondi_metrics_acquired(metrics, SECOND, MS);
+    pondi_metrics_acquired(metrics, SECOND, MS, 0);
     pondi_metrics_timed_out(metrics, SECOND);
     pondi_metrics_closed(metrics, "x");
     pondi_metrics_error(metrics, POND_ECONNECT);

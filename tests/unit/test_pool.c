@@ -437,15 +437,19 @@ static void a_release_by_another_thread_wakes_who_waits_on_the_same_loop(void **
     finish(at);
 }
 
-/* A blocking acquire on the thread of a host's loop, which nobody drives meanwhile. */
+/* A blocking acquire on the thread of a host's loop, which nobody drives meanwhile; on another
+ * loop, as it is to want the same place. */
 static void give_back_what_is_acquired_beside_the_loop(world *at)
 {
     pond_connection *connection = NULL;
     pond_error *error = NULL;
-    int code = pond_pool_acquire_wait(at->pool, NULL, 20000, &connection, &error);
+    pond_loop *other = NULL;
+    assert_int_equal(pond_loop_new(&other, NULL), POND_OK);
+    int code = pond_pool_acquire_wait(at->pool, other, 20000, &connection, &error);
     if (code)
         fail_msg("%s", pond_error_message(error));
     give_back(connection);
+    pond_loop_release(other);
 }
 
 static void what_a_blocked_loop_was_opening_goes_to_who_waits(void **state)
@@ -485,9 +489,13 @@ static void *acquire_beside(void *data)
 {
     pond_pool *pool = data;
     pond_connection *connection = NULL;
-    intptr_t code = pond_pool_acquire_wait(pool, NULL, 20000, &connection, NULL);
+    pond_loop *own = NULL;
+    intptr_t code = pond_loop_new(&own, NULL);
+    if (!code)
+        code = pond_pool_acquire_wait(pool, own, 20000, &connection, NULL);
     if (!code)
         give_back(connection);
+    pond_loop_release(own);
     return (void *)code;
 }
 
@@ -539,7 +547,9 @@ static void what_a_thread_leaves_to_be_rolled_back_becomes_usable(void **state)
     pthread_create(&thread, NULL, hold_one, &other);
     while (status_of(at->pool).released < 1)
         pond_loop_run(at->loop, 1, NULL);
-    give_back(acquire(at));
+    pond_connection *next = NULL;
+    assert_int_equal(pond_pool_acquire_wait(at->pool, NULL, 20000, &next, NULL), POND_OK);
+    give_back(next);
     let_go(&other, thread);
     pond_log_free(pond_log_next());
     finish(at);

@@ -264,6 +264,84 @@ static void an_idle_connection_serves_others_while_the_first_has_one_checked(voi
     }
 }
 
+/* ---- Two sides --------------------------------------------------------------------------- */
+
+static pond_connection *by_thread(const world *at)
+{
+    pond_connection *connection = NULL;
+    assert_int_equal(pond_pool_acquire_wait(at->pool, NULL, 60000, &connection, NULL), POND_OK);
+    return connection;
+}
+
+static void blocking_threads_and_loops_take_no_places_of_each_other(void **state)
+{
+    (void)state;
+    const char *const settings[] = {"pool_max_size", "1", "sync_max_size", "2", NULL};
+    world *at = begin(settings);
+    pond_connection *held[3] = {by_thread(at), by_thread(at), acquire(at)};
+    pond_pool_status status = status_of(at->pool);
+    assert_int_equal(status.in_use, 3);
+    assert_int_equal(status.sync_in_use, 2);
+    pond_error *error = NULL;
+    pond_connection *none = NULL;
+    assert_int_equal(pond_pool_acquire_wait(at->pool, NULL, 10, &none, &error), POND_EACQUIRE);
+    assert_non_null(strstr(pond_error_message(error), "2 of at most 2 are in use"));
+    assert_non_null(strstr(pond_error_message(error), "raise sync_max_size"));
+    pond_error_free(error);
+    error = NULL;
+    assert_int_equal(pond_pool_acquire_wait(at->pool, at->loop, 10, &none, &error), POND_EACQUIRE);
+    assert_non_null(strstr(pond_error_message(error), "1 of at most 1 are in use"));
+    assert_non_null(strstr(pond_error_message(error), "raise pool_max_size"));
+    pond_error_free(error);
+    for (int i = 0; i < 3; i++)
+        give_back(held[i]);
+    finish(at);
+}
+
+static void what_is_idle_serves_both_sides(void **state)
+{
+    (void)state;
+    const char *const settings[] = {"pool_max_size", "1", "sync_max_size", "2", NULL};
+    world *at = begin(settings);
+    give_back(by_thread(at));
+    give_back(acquire(at));
+    give_back(by_thread(at));
+    assert_int_equal(status_of(at->pool).created, 1);
+    /* three places, but a loop may have one of them, however many are idle */
+    pond_connection *held[3] = {by_thread(at), by_thread(at), acquire(at)};
+    for (int i = 0; i < 3; i++)
+        give_back(held[i]);
+    assert_int_equal(status_of(at->pool).idle, 3);
+    held[0] = acquire(at);
+    assert_int_equal(try_here(at, &held[1]), POND_EAGAIN);
+    waiter late = line_up(at, 0, POND_TIMEOUT_NONE);
+    assert_int_equal(pond_op_wait(late.op, 0, NULL), POND_EAGAIN);
+    give_back(by_thread(at)); /* passes who waits for another's place */
+    assert_int_equal(pond_op_status(late.op), POND_PENDING);
+    give_back(held[0]);
+    give_back(served(&late));
+    assert_int_equal(status_of(at->pool).created, 3);
+    forget(&late);
+    finish(at);
+}
+
+/* Its idle connection goes to the other side: it opens one in its own place. */
+static void who_finds_what_was_idle_taken_opens_another(void **state)
+{
+    (void)state;
+    const char *const settings[] = {"pool_max_size", "1", "sync_max_size", "1", NULL};
+    world *at = begin_with_patience(settings);
+    give_back(acquire(at));
+    pond_connection *of_thread = by_thread(at);
+    waiter task = line_up(at, 0, POND_TIMEOUT_NONE);
+    pond_connection *of_loop = served(&task);
+    assert_int_equal(status_of(at->pool).created, 2);
+    give_back(of_thread);
+    give_back(of_loop);
+    forget(&task);
+    finish(at);
+}
+
 /* ---- Long lines -------------------------------------------------------------------------- */
 
 enum { LONG = 5000, LOG_LONG = 13 };
@@ -419,6 +497,9 @@ RUN_TESTS(cmocka_unit_test(who_runs_may_use_what_a_blocked_thread_was_just_woken
           cmocka_unit_test(who_loses_its_loop_when_woken_passes_it_on),
           cmocka_unit_test(who_is_handed_another_when_woken_passes_it_on),
           cmocka_unit_test(an_idle_connection_serves_others_while_the_first_has_one_checked),
+          cmocka_unit_test(blocking_threads_and_loops_take_no_places_of_each_other),
+          cmocka_unit_test(what_is_idle_serves_both_sides),
+          cmocka_unit_test(who_finds_what_was_idle_taken_opens_another),
           cmocka_unit_test(a_waiter_leaves_a_long_line_in_few_steps),
           cmocka_unit_test(threads_and_loops_share_without_losing_a_wake_up),
           cmocka_unit_test(those_who_come_again_and_again_starve_nobody))

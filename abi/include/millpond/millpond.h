@@ -75,6 +75,10 @@ POND_API int32_t pond_error_vendor_code(const pond_error *error);
 POND_API uint32_t pond_error_position(const pond_error *error);
 POND_API int pond_error_retryable(const pond_error *error);
 
+/* 1 if time ran out: POND_ETIMEDOUT, POND_EACQUIRE, or POND_ECONNECT as the server was silent for
+ * connection_creation_timeout. Thread: any. */
+POND_API int pond_error_is_timeout(const pond_error *error);
+
 /* Free an error; NULL is allowed. Thread: any. */
 POND_API void pond_error_free(pond_error *error);
 
@@ -138,7 +142,8 @@ POND_API int pond_url_parse(const char *url, pond_url_setting each, void *data, 
  *   database, host, port, user, password, alias, env
  *   connection_acquisition_timeout (10), connection_creation_timeout (15),
  *   pool_creation_timeout (30), query_execution_timeout (60)       seconds, fractions allowed
- *   pool_min_size, pool_max_size                                   connections
+ *   pool_min_size, pool_max_size, sync_max_size (40)               connections; see
+ *                                                                  pond_pool_open()
  *   pool_idle_timeout (600), pool_max_lifetime (1800), pool_keepalive (120),
  *   pool_validate_after (30), pool_reconnect_delay (0.05), pool_reconnect_max_delay (0.5)
  *                                                                  seconds, 0: never (the delays
@@ -290,6 +295,11 @@ POND_API int pond_op_wait(pond_op *op, int64_t timeout_ms, pond_error **err);
  * Connects to nothing yet. Errors: POND_EINVAL if the config is incomplete or has a value out of
  * range (see pond_config_check()). Thread: any.
  *
+ * Leases on loops take up to pool_max_size connections. Leases on private loops, which calls with
+ * a NULL loop and the blocking calls of a thread make, take up to sync_max_size others (40, less if
+ * memory is short), so that neither side waits for the other. Idle connections serve both. The
+ * server sees pool_max_size + sync_max_size connections at most.
+ *
  * From its first connection on, a thread of the library's own looks after the pool:
  *   pool_min_size           so many connections are kept open
  *   pool_idle_timeout       idle ones beyond that are closed after this time
@@ -353,8 +363,8 @@ typedef struct pond_pool_status {
     uint32_t struct_size; /* set by the caller to sizeof(pond_pool_status) */
     uint32_t min_size;
     uint32_t max_size;
-    uint32_t size;      /* open connections, those being opened or cleaned included */
-    uint32_t in_use;    /* leased, being opened or being cleaned */
+    uint32_t size;      /* connections; those not counted below are being reset, checked or moved */
+    uint32_t in_use;    /* leased */
     uint32_t idle;      /* ready to be leased */
     uint32_t waiting;   /* acquire operations in the queue */
     uint32_t closed;    /* 1 once the pool is closing or closed */
@@ -368,6 +378,10 @@ typedef struct pond_pool_status {
     uint64_t statement_hits; /* statement caches of all connections of the pool */
     uint64_t statement_misses;
     uint64_t statement_evictions;
+    uint32_t opening;       /* being opened */
+    uint32_t sync_max_size; /* see pond_pool_open() */
+    uint32_t sync_in_use;   /* of in_use, leased to blocking threads */
+    uint32_t reserved;      /* 0 */
 } pond_pool_status;
 
 /* Fill `out`, up to its struct_size. Errors: POND_EINVAL for a struct_size of 0. Thread: any. */

@@ -48,6 +48,8 @@ SLOW = 1.0  # seconds, unless slow_query_threshold says otherwise
 
 _log = logging.getLogger("millpond.pool")
 
+SYNC_MAX_SIZE = 40  # as the native pools have it
+
 
 class Lease:
     """One use of one connection: from acquire to release."""
@@ -165,6 +167,8 @@ class BackendPool:
         ] = weakref.WeakKeyDictionary()
         self._leases: set[Lease] = set()
         self._idle_sync: list[Any] = []
+        self._sync_max_size: int = manager._settings.get("sync_max_size", SYNC_MAX_SIZE)
+        self._sync_places = threading.BoundedSemaphore(self._sync_max_size)
         self._caches: dict[int, tuple[Any, StatementCache]] = {}
         self._counts = _Counts()
         self.breakers = Breakers(manager)
@@ -322,15 +326,38 @@ class BackendPool:
 
     def acquire_sync(self, timeout: float | None = None) -> Any:
         self._check_open()
-        manager = self._manager
         started = time.monotonic()
-        with self._lock:
-            raw = self._idle_sync.pop() if self._idle_sync else None
-        if raw is None:
-            raw = self._connect_sync(manager)
-            self.timings.connected(time.monotonic() - started)
-        self.timings.waited(time.monotonic() - started, False)
-        return self._lend(raw, manager._wrap_sync_connection(raw), None)
+        self._take_sync_place(self._manager._acquisition_timeout(timeout))
+        try:
+            self._check_open()
+            with self._lock:
+                raw = self._idle_sync.pop() if self._idle_sync else None
+            if raw is None:
+                connecting = time.monotonic()
+                raw = self._connect_sync(self._manager)
+                self.timings.connected(time.monotonic() - connecting)
+            self.timings.waited(time.monotonic() - started, False)
+            return self._lend(raw, self._manager._wrap_sync_connection(raw), None)
+        except BaseException:
+            self._sync_places.release()
+            raise
+
+    def _take_sync_place(self, seconds: float | None) -> None:
+        if self._sync_places.acquire(blocking=False):
+            return
+        started = time.monotonic()
+        self._counts.waiting += 1
+        try:
+            served = self._sync_places.acquire(timeout=seconds)
+        finally:
+            self._counts.waiting -= 1
+        if not served:
+            self._counts.timeouts += 1
+            self.timings.waited(time.monotonic() - started, True)
+            raise AcquireTimeoutError(
+                f"waited {seconds} s for a connection: {self._sync_max_size} of at most "
+                f"{self._sync_max_size} are in use: release them sooner, or raise sync_max_size"
+            )
 
     def _connect_sync(self, manager: ConnectionManager) -> Any:
         with Guard(self._breaker):
@@ -360,6 +387,12 @@ class BackendPool:
             self._keep_sync(lease)
 
     def _keep_sync(self, lease: Lease) -> None:
+        try:
+            self._keep_or_close_sync(lease)
+        finally:
+            self._sync_places.release()
+
+    def _keep_or_close_sync(self, lease: Lease) -> None:
         with self._lock:
             keep = not lease.broken and self._lends
             if keep:
@@ -634,6 +667,9 @@ class BackendPool:
             "size": in_use + free,
             "in_use": in_use,
             "idle": free,
+            "opening": 0,
+            "sync_max_size": self._sync_max_size,
+            "sync_in_use": sync,
             "waiting": counts.waiting,
             "closed": not self._lends,
             "total_acquired": counts.acquired,

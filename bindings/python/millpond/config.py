@@ -17,7 +17,10 @@ _SECONDS = (
     "pool_creation_timeout",
     "query_execution_timeout",
 )
-_COUNTS = ("pool_min_size", "pool_max_size", "statement_cache_size", "statement_cache_max_size")
+_COUNTS = (
+    *("pool_min_size", "pool_max_size", "sync_max_size"),
+    *("statement_cache_size", "statement_cache_max_size"),
+)
 
 
 class Problems(list[str]):
@@ -110,6 +113,8 @@ class DatabaseConfig:
         pool_creation_timeout: seconds that making a pool may take.
         query_execution_timeout: seconds for a call without ``timeout=``; 0: no limit.
         pool_min_size, pool_max_size: bounds of the pool; chosen from the number of cores if unset.
+        sync_max_size: most connections that synchronous callers may have, beside pool_max_size of
+            event loops. Default: 40, less if memory is short.
         statement_cache_size: prepared statements that each connection keeps.
         statement_cache_max_size: to how many that may grow while statements that were evicted
             come back. Default: four times statement_cache_size.
@@ -138,6 +143,7 @@ class DatabaseConfig:
         pool_max_size: int | None = None,
         statement_cache_size: int = 256,
         statement_cache_max_size: int | None = None,
+        sync_max_size: int | None = None,
         **options: Any,
     ) -> None:
         problems = Problems()
@@ -159,6 +165,7 @@ class DatabaseConfig:
             "pool_max_size": pool_max_size,
             "statement_cache_size": statement_cache_size,
             "statement_cache_max_size": statement_cache_max_size,
+            "sync_max_size": sync_max_size,
         }
         self._settings: dict[str, Any] = {
             name: problems.check(_check_seconds, name, value) for name, value in seconds.items()
@@ -175,6 +182,8 @@ class DatabaseConfig:
         low, high = self._settings.get("pool_min_size"), self._settings.get("pool_max_size")
         if high == 0:
             raise ArgumentError("pool_max_size must be at least 1")
+        if self._settings.get("sync_max_size") == 0:
+            raise ArgumentError("sync_max_size must be at least 1")
         if high is not None and low is not None and low > high:
             raise ArgumentError(f"pool_min_size ({low}) is more than pool_max_size ({high})")
 

@@ -17,6 +17,12 @@ from .connection import AsyncConnection
 from .hooks import Hooks
 from .metrics import describe, scaling_signal
 
+#: What a pool's status says of this moment; the rest of it are counts.
+_SIZES = (
+    *("min_size", "max_size", "sync_max_size", "size", "in_use", "sync_in_use", "idle"),
+    *("opening", "waiting", "closed"),
+)
+
 
 class _Entry:
     """A pool and the config that it was opened with."""
@@ -219,17 +225,20 @@ class PoolManager:
         return sorted(ours, key=lambda lease: -lease[1])
 
     def get_pool_status(self) -> dict[str, Any]:
-        """The pool's state: initialized, alias, hash, env, sizes (min_size, max_size, size,
-        in_use, idle, waiting), closed, and metrics."""
+        """The pool's state: initialized, alias, hash, env, sizes, closed, and metrics.
+
+        Sizes: min_size, max_size and sync_max_size as configured; size (all connections), in_use
+        (lent; sync_in_use of them to synchronous callers), idle, opening; what is left of size is
+        being reset, checked or closed between two uses; waiting (callers).
+        """
         config = self._config()
         status = self._pool().status()
-        sizes = ("min_size", "max_size", "size", "in_use", "idle", "waiting", "closed")
         return {
             "initialized": status["created"] > 0,
             "alias": config.alias(),
             "hash": config.hash(),
             "env": config.env(),
-            **{name: status[name] for name in sizes},
+            **{name: status[name] for name in _SIZES},
             "metrics": self.get_pool_metrics(config.hash()),
         }
 
@@ -259,11 +268,7 @@ def _check(entries: list[_Entry], timeout: float | None) -> list[bool]:
 
 def _metrics(pool: _native.Pool) -> dict[str, Any]:
     status = pool.status()
-    counts = {
-        name: value
-        for name, value in status.items()
-        if name not in ("min_size", "max_size", "size", "in_use", "idle", "waiting", "closed")
-    }
+    counts = {name: value for name, value in status.items() if name not in _SIZES}
     counts["current_active"] = status["total_acquired"] - status["total_released"]
     signal = scaling_signal(pool)
     counts |= describe(pool.samples())

@@ -125,6 +125,21 @@ static int add_own(PyObject *module, native_state *state, const own_error *at)
     return failed ? -1 : 0;
 }
 
+/* One of connecting is of a class of its own: of the same code, but also what people catch. */
+static int add_connect_timeout(PyObject *module, native_state *state)
+{
+    PyObject *parent = PyObject_GetAttrString(module, "ConnectFailedError");
+    PyObject *bases = parent ? PyTuple_Pack(2, parent, PyExc_TimeoutError) : NULL;
+    int failed = !bases ||
+                 add_class(module, "ConnectTimeoutError",
+                           "Connecting took longer than connection_creation_timeout.", bases, NULL);
+    if (!failed)
+        state->connect_timeout = PyObject_GetAttrString(module, "ConnectTimeoutError");
+    Py_XDECREF(bases);
+    Py_XDECREF(parent);
+    return failed || !state->connect_timeout ? -1 : 0;
+}
+
 int native_add_errors(PyObject *module, native_state *state)
 {
     state->errors = PyDict_New();
@@ -134,6 +149,8 @@ int native_add_errors(PyObject *module, native_state *state)
         if (add_own(module, state, &own_errors[i]))
             return -1;
     }
+    if (add_connect_timeout(module, state))
+        return -1;
     state->error_base = PyObject_GetAttrString(module, "Error");
     return state->error_base ? 0 : -1;
 }
@@ -179,14 +196,21 @@ static PyObject *class_of(native_state *state, int code)
     return class ? class : state->error_base;
 }
 
+static PyObject *class_for(native_state *state, int code, const pond_error *error)
+{
+    if (!error)
+        return class_of(state, code);
+    code = pond_error_code(error);
+    return code == POND_ECONNECT && pond_error_is_timeout(error) ? state->connect_timeout
+                                                                 : class_of(state, code);
+}
+
 PyObject *native_exception(native_state *state, int code, pond_error *error)
 {
     const char *text = error ? pond_error_message(error) : pond_error_text(code);
     PyObject *message = PyUnicode_DecodeUTF8(text, (Py_ssize_t)strlen(text), "replace");
     PyObject *exception =
-        message
-            ? PyObject_CallOneArg(class_of(state, error ? pond_error_code(error) : code), message)
-            : NULL;
+        message ? PyObject_CallOneArg(class_for(state, code, error), message) : NULL;
     Py_XDECREF(message);
     if (exception && error && set_details(exception, error))
         Py_CLEAR(exception);

@@ -154,6 +154,7 @@ static void objects_of(native_state *state, PyObject ***out)
         &state->field_decoder,
         &state->errors,
         &state->error_base,
+        &state->connect_timeout,
         &state->loops,
         &state->ready_none,
         &state->get_running_loop,

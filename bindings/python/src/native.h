@@ -27,6 +27,7 @@ typedef struct native_state {
     PyObject *field_decoder;   /* the other way: by the name of a type */
     PyObject *errors;          /* dict: code -> exception class */
     PyObject *error_base;      /* millpond.Error */
+    PyObject *connect_timeout; /* millpond.ConnectTimeoutError */
     PyObject *loops;           /* dict: event loop -> Loop */
     PyObject *last_event_loop; /* borrowed from `loops` */
     struct native_loop *last_loop;

@@ -278,14 +278,15 @@ static PyObject *pool_status(PyObject *object, PyObject *unused)
         return native_raise(self->state, code, error);
     typedef unsigned long long count;
     return Py_BuildValue(
-        "{s:I,s:I,s:I,s:I,s:I,s:I,s:O,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K}", "min_size",
-        at.min_size, "max_size", at.max_size, "size", at.size, "in_use", at.in_use, "idle", at.idle,
-        "waiting", at.waiting, "closed", at.closed ? Py_True : Py_False, "total_acquired",
-        (count)at.acquired, "total_released", (count)at.released, "timeouts", (count)at.timeouts,
-        "errors", (count)at.errors, "created", (count)at.created, "destroyed", (count)at.destroyed,
-        "peak_active", (count)at.peak_active, "statement_hits", (count)at.statement_hits,
-        "statement_misses", (count)at.statement_misses, "statement_evictions",
-        (count)at.statement_evictions);
+        "{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:O,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K}",
+        "min_size", at.min_size, "max_size", at.max_size, "size", at.size, "in_use", at.in_use,
+        "idle", at.idle, "opening", at.opening, "sync_max_size", at.sync_max_size, "sync_in_use",
+        at.sync_in_use, "waiting", at.waiting, "closed", at.closed ? Py_True : Py_False,
+        "total_acquired", (count)at.acquired, "total_released", (count)at.released, "timeouts",
+        (count)at.timeouts, "errors", (count)at.errors, "created", (count)at.created, "destroyed",
+        (count)at.destroyed, "peak_active", (count)at.peak_active, "statement_hits",
+        (count)at.statement_hits, "statement_misses", (count)at.statement_misses,
+        "statement_evictions", (count)at.statement_evictions);
 }
 
 static PyObject *pool_closed(PyObject *object, void *unused)
@@ -460,8 +461,7 @@ static PyGetSetDef pool_attributes[] = {
      COUNT_AT(min_size)},
     {"max_size", pool_count, NULL, "Connections that may be open at once.", COUNT_AT(max_size)},
     {"size", pool_count, NULL, "Open connections.", COUNT_AT(size)},
-    {"in_use", pool_count, NULL, "Connections that are lent, being opened or cleaned.",
-     COUNT_AT(in_use)},
+    {"in_use", pool_count, NULL, "Connections that are lent.", COUNT_AT(in_use)},
     {"idle", pool_count, NULL, "Connections that are ready to be lent.", COUNT_AT(idle)},
     {NULL, NULL, NULL, NULL, NULL},
 };
