@@ -158,6 +158,9 @@ int64_t native_timeout(lua_State *L, int index);
 
 /* Keep the value on top of the stack, which is popped, for as long as the call lasts. */
 void native_hold(lua_State *L, native_call *call);
+/* True if the value on top of the stack is a table that is sent as a list. */
+int native_is_list(lua_State *L, const native_state *state);
+
 /* Make a parameter of the value on top of the stack, which is popped. `where` is told in errors. */
 void native_read_param(lua_State *L, native_state *state, native_call *call, pond_value *out,
                        const char *where);

@@ -79,6 +79,11 @@ static int is_array(lua_State *L, const native_state *state)
     return same;
 }
 
+int native_is_list(lua_State *L, const native_state *state)
+{
+    return lua_istable(L, -1) && (is_array(L, state) || lua_rawlen(L, -1));
+}
+
 static int read_table(lua_State *L, native_state *state, native_call *call, pond_value *out,
                       const char *where, int depth)
 {

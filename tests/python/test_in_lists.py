@@ -71,7 +71,7 @@ CONDITIONS: list[tuple[str, tuple[Any, ...], list[int]]] = [
 async def test_a_list_stands_for_its_items(
     kind: str, conn: Any, letters: str, condition: str, params: Any, expected: list[int]
 ) -> None:
-    if kind == "duckdb" and "(id, name) NOT IN (?)" in condition and params == ([],):
+    if kind == "duckdb" and condition.startswith("(id, name)") and params == ([],):
         pytest.skip("DuckDB has no rows of unknown types")
     condition = condition.format(table=letters)
     for _ in range(2):  # prepared, and from the cache
@@ -114,12 +114,12 @@ async def test_any_type_can_be_in_a_list(conn: Any, kind: str) -> None:
         (uuid.UUID(int=1), uuid.UUID(int=2)),
     ]
     for name, (first, second) in zip(types, values, strict=True):
-        await conn.execute("DROP TABLE IF EXISTS typed")
-        await conn.execute(f"CREATE TABLE typed (id integer, v {name})")
-        await conn.executemany("INSERT INTO typed VALUES (?, ?)", [(1, first), (2, second)])
-        assert await ids(conn, "typed", "v IN (?)", [first, None]) == [1], name
-        assert await ids(conn, "typed", "v NOT IN (?)", [first]) == [2], name
-    await conn.execute("DROP TABLE typed")
+        table = f"typed_{uuid.uuid4().hex[:8]}"
+        await conn.execute(f"CREATE TABLE {table} (id integer, v {name})")
+        await conn.executemany(f"INSERT INTO {table} VALUES (?, ?)", [(1, first), (2, second)])
+        assert await ids(conn, table, "v IN (?)", [first, None]) == [1], name
+        assert await ids(conn, table, "v NOT IN (?)", [first]) == [2], name
+        await conn.execute(f"DROP TABLE {table}")
 
 
 async def test_writes_streams_and_frames_take_lists(kind: str, conn: Any, letters: str) -> None:
@@ -243,7 +243,7 @@ async def test_a_list_of_lists_needs_a_row_on_the_left(kind: str, conn: Any, let
 
 async def test_bytes_in_a_list_are_no_text(databases: Any) -> None:
     async with databases.open("postgres").async_connection() as conn:
-        with pytest.raises(millpond.ParameterError, match="has an item that is bytes"):
+        with pytest.raises(millpond.ParameterError, match="has bytes"):
             await conn.execute("SELECT 'a'::text IN (?)", ([b"a"],))
 
 
@@ -270,7 +270,7 @@ async def test_lists_of_many_lengths_are_few_statements(kind: str, databases: An
         for count in range(1, 200):
             sql = "SELECT CASE WHEN 1 IN (?) THEN 1 ELSE 0 END"
             assert await conn.execute(sql, (list(range(count)),)) == [(int(count > 1),)]
-            status = db.get_pool_status()
+        status = type(db).get_pool_metrics(db.hash())
     assert status["statement_misses"] <= 10
 
 

@@ -1,4 +1,4 @@
-"""JSON beyond Python's limits is an error of millpond's that says where it is, and harms nothing."""
+"""JSON beyond Python's limits is an error of millpond's that says where it is."""
 
 import json
 import sys

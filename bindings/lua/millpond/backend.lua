@@ -98,19 +98,32 @@ local function tag_comment(tags)
   return core.sql_comment(keys, values)
 end
 
--- The statement as the backend's database takes it, with the tags as a comment.
-local function convert(own, sql, tags)
-  local native, err
+local function has_list(params, count)
+  for i = 1, count do
+    local value = params[i]
+    if type(value) == "table" and (getmetatable(value) == core.array_meta or rawlen(value) > 0) then
+      return true
+    end
+  end
+  return false
+end
+
+-- The statement as the backend's database takes it, with the tags as a comment, and its parameters.
+local function convert(own, sql, params, tags)
+  local count = math.type(params.n) == "integer" and params.n or #params
+  local native, made = nil, params
   if own.convert then
-    native, err = own.convert(sql)
+    native, made = own.convert(sql)
+  elseif has_list(params, count) then
+    native, made = core.sql_convert_lists(own.dialect, sql, params, count)
   else
-    native, err = core.sql_convert(own.dialect, sql)
+    native, made = core.sql_convert(own.dialect, sql)
   end
   if not native then
-    return nil, err
+    return nil, made
   end
   local comment = tag_comment(tags)
-  return comment and native .. " " .. comment or native
+  return comment and native .. " " .. comment or native, type(made) == "table" and made or params
 end
 
 --- Execute one statement with ? placeholders.
@@ -122,12 +135,11 @@ end
 function Connection:execute(sql, params, options)
   local raw, own = check(self)
   options = options or {}
-  local native, err = convert(own, sql, options.tags)
+  local native, given = convert(own, sql, params or {}, options.tags)
   if not native then
-    return nil, err
+    return nil, given
   end
-  return limited(options.timeout or self.database.query_timeout, own.execute, raw, native,
-    params or {})
+  return limited(options.timeout or self.database.query_timeout, own.execute, raw, native, given)
 end
 
 local function each_row(self, sql, rows)

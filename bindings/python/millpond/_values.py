@@ -60,7 +60,7 @@ def _to_json(value: object) -> object:
 
 
 def dump_json(value: dict[Any, Any]) -> str:
-    """JSON text of a parameter: times as ISO 8601, decimals and UUIDs as strings, NaT and NA null."""
+    """JSON text of a parameter: times as ISO 8601, decimals and UUIDs as strings, NaT as null."""
     return json.dumps(value, default=_to_json, ensure_ascii=False, allow_nan=False)
 
 

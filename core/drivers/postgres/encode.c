@@ -214,18 +214,6 @@ static int for_time(pg_encoder *at, pond_error **err)
     return pondi_postgres_put_as_text(at, err);
 }
 
-/* Bytes have no text that all types would understand as these bytes. */
-static int for_other(pg_encoder *at, pond_error **err)
-{
-    int is_array = at->type == OID_BYTEA_ARRAY || at->type == 0;
-    if (pondi_postgres_has_bytes(at->value) && !(is_array && at->value->type == POND_TYPE_ARRAY))
-        return pondi_error_set(err, POND_EPARAMS,
-                               "parameter %zu is or has bytes, but the statement wants a value of "
-                               "another type (oid %u): decode the bytes first, or cast: ?::bytea",
-                               at->number, (unsigned)at->type);
-    return pondi_postgres_put_as_text(at, err);
-}
-
 static int for_uuid(pg_encoder *at, pond_error **err)
 {
     if (at->value->type == POND_TYPE_UUID) {
@@ -265,12 +253,26 @@ static int takes_list(Oid type)
     return type == 0 || type >= FIRST_OF_OTHERS || pondi_postgres_is_array(type);
 }
 
+/* Bytes have no text that all types would understand as these bytes. */
+static int check_bytes(const pg_encoder *at, pond_error **err)
+{
+    int is_array = at->type == OID_BYTEA_ARRAY || at->type == 0;
+    if (pondi_postgres_has_bytes(at->value) && !(is_array && at->value->type == POND_TYPE_ARRAY))
+        return pondi_error_set(err, POND_EPARAMS,
+                               "parameter %zu is or has bytes, but the statement wants a value of "
+                               "another type (oid %u): decode the bytes first, or cast: ?::bytea",
+                               at->number, (unsigned)at->type);
+    return POND_OK;
+}
+
 static int for_other(pg_encoder *at, pond_error **err)
 {
     Oid element = pondi_postgres_element_type(at->type);
     int is_list = at->value->type == POND_TYPE_ARRAY;
     if (is_list && !takes_list(at->type))
         return mismatch(at, "one value", err);
+    if (check_bytes(at, err))
+        return POND_EPARAMS;
     int code = is_list && element ? check_items(at, at->value, element, err) : POND_OK;
     return code ? code : pondi_postgres_put_as_text(at, err);
 }
