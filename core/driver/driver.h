@@ -23,7 +23,7 @@ struct pondi_driver {
     const char *const *aliases; /* ended by NULL; or NULL */
     pond_dialect dialect;
     int takes_runs; /* EXECUTE_MANY goes on with another statement, see pondi_request_enter_run() */
-    int resets; /* RESET requests make a session as new; else its connection is replaced */
+    int resets;     /* RESET requests make a session as new; else its connection is replaced */
     const pondi_driver_option *options; /* ended by a NULL key; or NULL */
 
     /* Check what the config says as a whole; append each problem with pondi_config_problem(). May

@@ -27,9 +27,9 @@ typedef struct pondi_request {
     const char *sql;            /* the caller's text, tags' comment included; inside the request */
     size_t sql_size;
     struct pondi_list_runs *lists; /* what its parameters' lists made of it; NULL: it has none */
-    int is_native;            /* in the dialect's own words: nothing to convert */
-    size_t comment_size;      /* of it: the tags, and the line end before them */
-    const pond_value *params; /* deep copies, inside the request */
+    int is_native;                 /* in the dialect's own words: nothing to convert */
+    size_t comment_size;           /* of it: the tags, and the line end before them */
+    const pond_value *params;      /* deep copies, inside the request */
     size_t row_count;
     size_t column_count;
     size_t batch_rows;  /* SIZE_MAX: all there are */

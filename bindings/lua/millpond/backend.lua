@@ -111,7 +111,7 @@ end
 -- The statement as the backend's database takes it, with the tags as a comment, and its parameters.
 local function convert(own, sql, params, tags)
   local count = math.type(params.n) == "integer" and params.n or #params
-  local native, made = nil, params
+  local native, made
   if own.convert then
     native, made = own.convert(sql)
   elseif has_list(params, count) then
