@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "driver/param.h"
+#include "driver/request_lists.h"
 #include "driver/result.h"
 #include "resilience/breaker.h"
 
@@ -116,8 +117,7 @@ void pondi_meter_begin(const pondi_request *request)
 {
     pondi_metrics *metrics = request->conn->metrics;
     if (metrics && request->params)
-        pondi_metrics_sent(metrics,
-                           bytes_of(request->params, request->row_count * request->column_count));
+        pondi_metrics_sent(metrics, bytes_of(request->params, pondi_request_value_count(request)));
 }
 
 static void count_received(pondi_metrics *metrics, const pond_result *result)

@@ -161,6 +161,7 @@ static int make(maker *at, pondi_request_kind kind, pond_loop *loop, const pond_
         *out = NULL;
         return pondi_error_nomem(err);
     }
+    at->lists->value_count = at->count;
     (*out)->lists = at->lists;
     at->lists = NULL;
     return POND_OK;
@@ -215,6 +216,12 @@ int pondi_check_native_lists(const pondi_driver *driver, const char *sql, size_t
 size_t pondi_request_run_end(const pondi_request *request)
 {
     return request->lists ? request->lists->runs[request->lists->run].end : request->row_count;
+}
+
+size_t pondi_request_value_count(const pondi_request *request)
+{
+    return request->lists ? request->lists->value_count
+                          : request->row_count * request->column_count;
 }
 
 const pond_value *pondi_request_row(const pondi_request *request, size_t row)

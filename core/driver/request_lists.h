@@ -21,7 +21,8 @@ typedef struct pondi_list_runs {
     size_t segment_count;
     pondi_run *runs;
     size_t run_count;
-    size_t run; /* the current one */
+    size_t run;         /* the current one */
+    size_t value_count; /* parameters of all rows */
 } pondi_list_runs;
 
 /* As pondi_request_new(), for a statement with `?` of which some parameters are lists. Errors: also
@@ -41,6 +42,10 @@ void pondi_list_runs_free(pondi_list_runs *lists);
 
 /* The row after the last one that the request's current statement is for. */
 size_t pondi_request_run_end(const pondi_request *request);
+
+/* Of all rows; `request->params` begins with those of the first run while that is the current one.
+ */
+size_t pondi_request_value_count(const pondi_request *request);
 
 /* The parameters of a row of the current run. */
 const pond_value *pondi_request_row(const pondi_request *request, size_t row);
