@@ -133,7 +133,7 @@ static int module_exec(PyObject *module)
     return state->ready_none ? 0 : -1;
 }
 
-enum { OBJECT_COUNT = 40 };
+enum { OBJECT_COUNT = 41 };
 
 /* Every Python object of the state, for the garbage collector. */
 static void objects_of(native_state *state, PyObject ***out)
