@@ -34,7 +34,7 @@ int pond_sql_convert(pond_dialect dialect, const char *sql, size_t sql_size, cha
     if (code)
         return code;
     pondi_buffer_init(&native);
-    code = pondi_sql_convert(dialect, sql, sql_size, &native, &info, err);
+    code = pondi_sql_convert(dialect, (pondi_sql_server){0}, sql, sql_size, &native, &info, err);
     if (code) {
         pondi_buffer_free(&native);
         return code;

@@ -83,11 +83,12 @@ static int convert(pondi_statement_cache *cache, const text *from, pondi_buffer 
                    pondi_sql_info *info, pond_error **err)
 {
     if (!from->is_native)
-        return pondi_sql_convert(cache->dialect, from->sql, from->size, native, info, err);
+        return pondi_sql_convert(cache->dialect, cache->server, from->sql, from->size, native, info,
+                                 err);
     pondi_buffer_append(native, from->sql, from->size);
     if (native->failed)
         return pondi_error_nomem(err);
-    return pondi_sql_inspect(cache->dialect, from->sql, from->size, info, err);
+    return pondi_sql_inspect(cache->dialect, cache->server, from->sql, from->size, info, err);
 }
 
 static int statement_new(pondi_statement_cache *cache, const text *from, pondi_statement **out,
@@ -106,6 +107,7 @@ static int statement_new(pondi_statement_cache *cache, const text *from, pondi_s
     statement->sql_size = from->size;
     statement->is_native = from->is_native;
     statement->context = from->context;
+    statement->server = cache->server;
     statement->native_size = native.size;
     statement->native = pondi_buffer_take(&native);
     if (!statement->sql || !statement->native) {
@@ -153,7 +155,8 @@ uint32_t pondi_statement_position(const pondi_statement *statement, pond_dialect
 {
     if (statement->is_native)
         return native_position;
-    return pondi_sql_caller_position(dialect, statement->sql, statement->sql_size, native_position);
+    return pondi_sql_caller_position(dialect, statement->server, statement->sql,
+                                     statement->sql_size, native_position);
 }
 
 int pondi_statement_refuse_several(const pondi_statement *statement, pond_dialect dialect,

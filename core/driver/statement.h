@@ -17,13 +17,15 @@ typedef struct pondi_statement {
     char *native;  /* as the dialect takes it, NUL-terminated */
     size_t native_size;
     pondi_sql_info info;
-    uint64_t context; /* of the cache, when it was added */
-    void *prepared;   /* the driver's; NULL until it prepares the statement */
+    uint64_t context;        /* of the cache, when it was added */
+    pondi_sql_server server; /* for which it was converted */
+    void *prepared;          /* the driver's; NULL until it prepares the statement */
 } pondi_statement;
 
 typedef struct pondi_statement_cache {
     pond_dialect dialect;
     uint64_t context; /* the driver's: what else than its text tells a statement from others */
+    pondi_sql_server server; /* set by the driver of MySQL once it is known */
     pondi_lru lru;
     pondi_counter hits; /* read by any thread */
     pondi_counter misses;

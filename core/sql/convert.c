@@ -97,8 +97,8 @@ static int is_numbered(pond_dialect dialect, const pondi_token *before, const po
             *before->text == '$');
 }
 
-int pondi_sql_convert(pond_dialect dialect, const char *sql, size_t size, pondi_buffer *out,
-                      pondi_sql_info *info, pond_error **err)
+int pondi_sql_convert(pond_dialect dialect, pondi_sql_server server, const char *sql, size_t size,
+                      pondi_buffer *out, pondi_sql_info *info, pond_error **err)
 {
     pondi_tokenizer tokenizer;
     pondi_token token;
@@ -107,6 +107,7 @@ int pondi_sql_convert(pond_dialect dialect, const char *sql, size_t size, pondi_
     start_info(info);
     pondi_session_watch_init(&session, dialect);
     pondi_tokenizer_init(&tokenizer, dialect, sql, size);
+    tokenizer.server = server;
     pondi_buffer_reserve(out, size + size / 8);
     for (;;) {
         int code = pondi_tokenizer_next(&tokenizer, &token, err);
@@ -161,8 +162,8 @@ static size_t parameter_number(const pondi_token *token, int after_dollar)
     return number;
 }
 
-int pondi_sql_inspect(pond_dialect dialect, const char *sql, size_t size, pondi_sql_info *info,
-                      pond_error **err)
+int pondi_sql_inspect(pond_dialect dialect, pondi_sql_server server, const char *sql, size_t size,
+                      pondi_sql_info *info, pond_error **err)
 {
     pondi_tokenizer tokenizer;
     pondi_token token;
@@ -172,6 +173,7 @@ int pondi_sql_inspect(pond_dialect dialect, const char *sql, size_t size, pondi_
     start_info(info);
     pondi_session_watch_init(&session, dialect);
     pondi_tokenizer_init(&tokenizer, dialect, sql, size);
+    tokenizer.server = server;
     for (;;) {
         int code = pondi_tokenizer_next(&tokenizer, &token, err);
         if (code)
@@ -226,8 +228,8 @@ static int is_verbatim(pondi_token_kind kind)
            kind != PONDI_TOKEN_BRACKETED;
 }
 
-uint32_t pondi_sql_caller_position(pond_dialect dialect, const char *sql, size_t size,
-                                   uint32_t native_position)
+uint32_t pondi_sql_caller_position(pond_dialect dialect, pondi_sql_server server, const char *sql,
+                                   size_t size, uint32_t native_position)
 {
     pondi_tokenizer tokenizer;
     pondi_token token;
@@ -239,6 +241,7 @@ uint32_t pondi_sql_caller_position(pond_dialect dialect, const char *sql, size_t
     if (native_position == 0)
         return 0;
     pondi_tokenizer_init(&tokenizer, dialect, sql, size);
+    tokenizer.server = server;
     pondi_buffer_init(&piece);
     while (!found && pondi_tokenizer_next(&tokenizer, &token, NULL) == POND_OK &&
            token.kind != PONDI_TOKEN_END) {

@@ -7,6 +7,7 @@
 
 #include "base/buffer.h"
 #include "millpond/types.h"
+#include "sql/executable.h"
 
 /* For placeholders that only the database can count. */
 #define PONDI_UNCOUNTED SIZE_MAX
@@ -22,14 +23,16 @@ typedef struct pondi_sql_info {
 } pondi_sql_info;
 
 /* Append the native form of `sql` to `out` and fill `info`. The rules are those of
- * pond_sql_convert() in the public header. Linear in `size`. Returns POND_OK; POND_ESYNTAX for
- * something unterminated, with the position (1-based, in characters) of its start; POND_ENOMEM. */
-int pondi_sql_convert(pond_dialect dialect, const char *sql, size_t size, pondi_buffer *out,
-                      pondi_sql_info *info, pond_error **err);
+ * pond_sql_convert() in the public header; of MySQL's versioned comments, those that
+ * `server` executes ({0}: all) are part of the statement. Linear in `size`. Returns POND_OK;
+ * POND_ESYNTAX for something unterminated, with the position (1-based, in characters) of its start;
+ * POND_ENOMEM. */
+int pondi_sql_convert(pond_dialect dialect, pondi_sql_server server, const char *sql, size_t size,
+                      pondi_buffer *out, pondi_sql_info *info, pond_error **err);
 
 /* Fill `info` for a statement that is in the dialect's own words already. Errors: as above. */
-int pondi_sql_inspect(pond_dialect dialect, const char *sql, size_t size, pondi_sql_info *info,
-                      pond_error **err);
+int pondi_sql_inspect(pond_dialect dialect, pondi_sql_server server, const char *sql, size_t size,
+                      pondi_sql_info *info, pond_error **err);
 
 /* True if the last token of the first `size` bytes that is no space or comment is a `;`. */
 int pondi_sql_follows_semicolon(pond_dialect dialect, const char *sql, size_t size);
@@ -41,8 +44,8 @@ size_t pondi_sql_open_comment(pond_dialect dialect, const char *sql, size_t size
 /* The 1-based character of the caller's `sql` that became character `native_position` of the
  * native statement, so that a server's error position can be told in the caller's terms; 0 if
  * out of range. */
-uint32_t pondi_sql_caller_position(pond_dialect dialect, const char *sql, size_t size,
-                                   uint32_t native_position);
+uint32_t pondi_sql_caller_position(pond_dialect dialect, pondi_sql_server server, const char *sql,
+                                   size_t size, uint32_t native_position);
 
 /* Say that a statement has another number of placeholders than of parameters, and what to write
  * instead of another library's. Returns POND_EPARAMS. */

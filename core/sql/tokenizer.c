@@ -254,29 +254,46 @@ static int scan_quote(pondi_tokenizer *at, unsigned char quote, pondi_token_kind
     return code;
 }
 
-/* MySQL executes what is in `/ *! ... * /`: only its frame is set apart. */
-static int is_executable_comment(const pondi_tokenizer *at)
+/* A comment that another server or a newer one would execute. */
+static int scan_skipped(pondi_tokenizer *at, pond_error **err)
 {
-    return at->dialect == POND_DIALECT_MYSQL && !at->executable &&
-           (peek(at, 2) == '!' || (peek(at, 2) == 'M' && peek(at, 3) == '!'));
+    size_t size = pondi_sql_skipped_size(at->sql + at->position, at->size - at->position);
+    if (!size)
+        return unterminated(at, at->position, "comment", err);
+    at->position += size;
+    return POND_OK;
+}
+
+static int is_versioned(const pondi_tokenizer *at)
+{
+    int marked = peek(at, 2) == 'M' && peek(at, 3) == '!';
+    return at->dialect == POND_DIALECT_MYSQL && at->server.version &&
+           (peek(at, 2) == '!' || (marked && at->server.maria));
+}
+
+/* MySQL executes what is in `/ *! ... * /`: only its frame is set apart. */
+static int is_executed(const pondi_tokenizer *at, size_t *opening)
+{
+    return at->dialect == POND_DIALECT_MYSQL && (!at->executable || at->server.version) &&
+           pondi_sql_is_executed(at->server, at->sql + at->position, at->size - at->position,
+                                 opening);
 }
 
 static int scan_slash(pondi_tokenizer *at, pondi_token_kind *kind, pond_error **err)
 {
+    size_t opening;
     *kind = PONDI_TOKEN_OTHER;
     if (peek(at, 1) != '*') {
         at->position++;
         return POND_OK;
     }
-    if (is_executable_comment(at)) {
+    if (is_executed(at, &opening)) {
         at->executable = at->position + 1;
-        at->position += peek(at, 2) == '!' ? 3 : 4;
-        while (is_digit(peek(at, 0)))
-            at->position++;
+        at->position += opening;
         return POND_OK;
     }
     *kind = PONDI_TOKEN_COMMENT;
-    return scan_block_comment(at, err);
+    return is_versioned(at) ? scan_skipped(at, err) : scan_block_comment(at, err);
 }
 
 static pondi_token_kind scan_question(pondi_tokenizer *at)

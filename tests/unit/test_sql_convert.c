@@ -8,6 +8,8 @@
 #include "base/error.h"
 #include "sql/convert.h"
 
+static const pondi_sql_server any_server; /* nothing is known of it */
+
 /* What each dialect makes of a statement: its text and the number of placeholders; or "!" and the
  * position of what is not terminated. SAME stands for the statement as it is. */
 typedef struct expectation {
@@ -283,7 +285,8 @@ static int is_converted(pond_dialect dialect, const conversion *at)
     pond_error *error = NULL;
     char failure[32] = "";
     pondi_buffer_init(&out);
-    int code = pondi_sql_convert(dialect, at->sql, strlen(at->sql), &out, &info, &error);
+    int code =
+        pondi_sql_convert(dialect, any_server, at->sql, strlen(at->sql), &out, &info, &error);
     if (code)
         snprintf(failure, sizeof(failure), "!%u", (unsigned)pond_error_position(error));
     const char *got = code ? failure : out.data ? out.data : "";
@@ -353,8 +356,8 @@ static void an_empty_statement_is_told_and_others_are_named(void **state)
         pondi_buffer out;
         pondi_sql_info info;
         pondi_buffer_init(&out);
-        assert_int_equal(pondi_sql_convert(POND_DIALECT_SQLITE, cases[i].sql, strlen(cases[i].sql),
-                                           &out, &info, NULL),
+        assert_int_equal(pondi_sql_convert(POND_DIALECT_SQLITE, any_server, cases[i].sql,
+                                           strlen(cases[i].sql), &out, &info, NULL),
                          POND_OK);
         if (info.empty != cases[i].empty)
             print_error("<%s>\n", cases[i].sql);
@@ -417,8 +420,9 @@ static void a_native_statement_is_only_looked_at(void **state)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         pondi_sql_info info;
         const char *sql = cases[i].sql;
-        assert_int_equal(pondi_sql_inspect(cases[i].dialect, sql, strlen(sql), &info, NULL),
-                         POND_OK);
+        assert_int_equal(
+            pondi_sql_inspect(cases[i].dialect, any_server, sql, strlen(sql), &info, NULL),
+            POND_OK);
         if (cases[i].placeholders != 999999999999999999u)
             assert_int_equal(info.placeholders, cases[i].placeholders);
         else
@@ -426,12 +430,63 @@ static void a_native_statement_is_only_looked_at(void **state)
         assert_int_equal(info.empty, cases[i].empty);
     }
     pondi_sql_info info;
-    assert_int_equal(pondi_sql_inspect(POND_DIALECT_SQLITE, "'a", 2, &info, NULL), POND_ESYNTAX);
+    assert_int_equal(pondi_sql_inspect(POND_DIALECT_SQLITE, any_server, "'a", 2, &info, NULL),
+                     POND_ESYNTAX);
+}
+
+/* Versioned comments: what a server of each kind executes is part of the statement. */
+static void placeholders_in_versioned_comments_are_counted_for_the_server(void **state)
+{
+    static const pondi_sql_server mysql57 = {0, 50744};
+    static const pondi_sql_server mysql84 = {0, 80406};
+    static const pondi_sql_server maria = {1, 101119};
+    static const struct {
+        const char *sql;
+        size_t on_57, on_84, on_maria, on_any;
+    } cases[] = {
+        {"SELECT 1 /*! ? */", 1, 1, 1, 1},
+        {"SELECT 1 /*!50744 ? */ ?", 2, 2, 1, 2},
+        {"SELECT 1 /*!50745 ? */ ?", 1, 2, 1, 2},
+        {"SELECT 1 /*!50699 ? */ ?", 2, 2, 2, 2},
+        {"SELECT 1 /*!080406 ? */ ?", 1, 2, 1, 2}, /* six digits and a space */
+        {"SELECT 1 /*!080407 ? */ ?", 1, 1, 1, 2},
+        {"SELECT 1 /*!100000 ? */ ?", 1, 1, 2, 2},
+        {"SELECT 1 /*!101119 ? */ ?", 1, 1, 2, 2},
+        {"SELECT 1 /*!101120 ? */ ?", 1, 1, 1, 2},
+        {"SELECT 1 /*M! ? */ ?", 1, 1, 2, 2},
+        {"SELECT 1 /*M!50800 ? */ ?", 1, 1, 2, 2},
+        {"SELECT 1 /*M!110000 ? /* ? */ ? */ ?", 2, 2, 1, 3},
+        {"SELECT 1 /*!99999 ? /* ? */ ? */ ?", 1, 1, 1, 3},
+        {"SELECT 1 /*!50000 ? /* ? */ ? */ ?", 3, 3, 3, 3},
+        {"SELECT 1 /*!50000 ? /*!99999 ? */ ? */ ?", 3, 3, 3, 3},
+        {"SELECT 1 /*!50000 ? /*!50000 ? */ ?", 3, 3, 3, 2},
+        {"SELECT 1 /*!5000 ? */ ?", 2, 2, 2, 2}, /* no version: digits of the statement */
+    };
+    int wrong = 0;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const pondi_sql_server servers[] = {mysql57, mysql84, maria, any_server};
+        const size_t wanted[] = {cases[i].on_57, cases[i].on_84, cases[i].on_maria,
+                                 cases[i].on_any};
+        for (size_t k = 0; k < sizeof(servers) / sizeof(servers[0]); k++) {
+            pondi_buffer out;
+            pondi_sql_info info;
+            pondi_buffer_init(&out);
+            int code = pondi_sql_convert(POND_DIALECT_MYSQL, servers[k], cases[i].sql,
+                                         strlen(cases[i].sql), &out, &info, NULL);
+            if (code || info.placeholders != wanted[k] || strcmp(out.data, cases[i].sql) != 0) {
+                print_error("server %zu: <%s>: wanted %zu, got %zu\n", k, cases[i].sql, wanted[k],
+                            info.placeholders);
+                wrong++;
+            }
+            pondi_buffer_free(&out);
+        }
+    }
+    assert_int_equal(wrong, 0);
 }
 
 static uint32_t position_of(const char *sql, uint32_t native)
 {
-    return pondi_sql_caller_position(POND_DIALECT_POSTGRES, sql, strlen(sql), native);
+    return pondi_sql_caller_position(POND_DIALECT_POSTGRES, any_server, sql, strlen(sql), native);
 }
 
 static void positions_are_told_in_the_callers_terms(void **state)
@@ -465,7 +520,8 @@ static void ten_megabytes_are_converted(void **state)
             pondi_buffer out;
             pondi_sql_info info;
             pondi_buffer_init(&out);
-            int code = pondi_sql_convert((pond_dialect)dialect, sql, size, &out, &info, NULL);
+            int code =
+                pondi_sql_convert((pond_dialect)dialect, any_server, sql, size, &out, &info, NULL);
             assert_true(code == POND_OK || code == POND_ESYNTAX);
             pondi_buffer_free(&out);
         }
@@ -508,7 +564,8 @@ static void an_unterminated_literal_survives_a_lack_of_memory(void **state)
         pond_error *error = NULL;
         pondi_buffer_init(&out);
         pondi_alloc_fail_after(i, 1);
-        assert_true(pondi_sql_convert(POND_DIALECT_POSTGRES, "'a", 2, &out, &info, &error) < 0);
+        assert_true(
+            pondi_sql_convert(POND_DIALECT_POSTGRES, any_server, "'a", 2, &out, &info, &error) < 0);
         pondi_alloc_fail_after(0, 0);
         if (pondi_error_is_shared(error))
             assert_int_equal(pond_error_position(error), 0);
@@ -543,6 +600,7 @@ RUN_TESTS(cmocka_unit_test(postgres_statements_are_converted),
           cmocka_unit_test(a_comment_that_the_end_ends_is_found),
           cmocka_unit_test(what_follows_a_semicolon_is_known),
           cmocka_unit_test(a_native_statement_is_only_looked_at),
+          cmocka_unit_test(placeholders_in_versioned_comments_are_counted_for_the_server),
           cmocka_unit_test(positions_are_told_in_the_callers_terms),
           cmocka_unit_test(ten_megabytes_are_converted),
           cmocka_unit_test(tags_become_a_comment_that_nothing_can_end),

@@ -10,7 +10,9 @@ static int touches(pond_dialect dialect, const char *sql)
     pondi_buffer out;
     pondi_sql_info info;
     pondi_buffer_init(&out);
-    assert_int_equal(pondi_sql_convert(dialect, sql, strlen(sql), &out, &info, NULL), POND_OK);
+    assert_int_equal(
+        pondi_sql_convert(dialect, (pondi_sql_server){0}, sql, strlen(sql), &out, &info, NULL),
+        POND_OK);
     pondi_buffer_free(&out);
     return info.touches;
 }

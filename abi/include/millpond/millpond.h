@@ -664,9 +664,10 @@ POND_API void pond_string_free(char *text);
 /* Convert a statement with `?` placeholders to what the dialect takes. A `?` inside a string
  * literal, quoted identifier, comment or dollar quote stays; `??` becomes a literal `?`; `[name]`
  * becomes a quoted identifier where no array subscript can stand. *out is NUL-terminated UTF-8 of
- * *out_size bytes; *placeholders gets their number. Errors: POND_ESYNTAX for an unterminated
- * literal, identifier, comment or dollar quote; the position is that of its first character.
- * Thread: any. */
+ * *out_size bytes; *placeholders gets their number. MySQL's versioned comments count as part of the
+ * statement here, whatever their version; a connection counts those that its server executes.
+ * Errors: POND_ESYNTAX for an unterminated literal, identifier, comment or dollar quote; the
+ * position is that of its first character. Thread: any. */
 POND_API int pond_sql_convert(pond_dialect dialect, const char *sql, size_t sql_size, char **out,
                               size_t *out_size, size_t *placeholders, pond_error **err);
 

@@ -158,7 +158,7 @@ static void drop_rows(my_conn *conn)
 
 static void rolled_back(my_conn *conn)
 {
-    if (conn->failed && pondi_mysql_is_loss(mysql_errno(conn->mysql)))
+    if (conn->failed && pondi_mysql_is_loss(conn, mysql_errno(conn->mysql)))
         pondi_mysql_lost(conn);
 }
 

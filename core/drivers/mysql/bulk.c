@@ -33,7 +33,6 @@ void pondi_mysql_bulk_reset(my_conn *conn)
 /* One column's values, and how the library finds each. */
 typedef struct column {
     enum enum_field_types type;
-    int as_text;  /* its values are of several types */
     void *values; /* numbers in a row, or pointers */
     unsigned long *sizes;
     char *indicators;
@@ -131,15 +130,46 @@ static enum enum_field_types type_of(const pond_value *value)
     enum enum_field_types type = MYSQL_TYPE_STRING;
     if (value->type == POND_TYPE_BYTES)
         return MYSQL_TYPE_BLOB;
+    if (value->type == POND_TYPE_DECIMAL)
+        return MYSQL_TYPE_NEWDECIMAL;
     pondi_mysql_native(value, &scratch, &type);
     return type;
 }
 
-/* Values of one type travel as it is, others as text, which the server converts for its columns. */
+/* Beyond this a float is written with an exponent where it becomes text. */
+#define MOST_WHOLE INT64_C(999999999999999)
+
+/* What the values of a column are: bits, one for each type. */
+enum { INTEGERS = 1, BIG_INTEGERS = 2, REALS = 4, DECIMALS = 8 };
+
+static int mix_of(const pond_value *value, enum enum_field_types type)
+{
+    if (type == MYSQL_TYPE_LONGLONG)
+        return value->as.integer < -MOST_WHOLE || value->as.integer > MOST_WHOLE
+                   ? INTEGERS | BIG_INTEGERS
+                   : INTEGERS;
+    return type == MYSQL_TYPE_DOUBLE ? REALS : type == MYSQL_TYPE_NEWDECIMAL ? DECIMALS : 0;
+}
+
+/* Values of several types. Numbers stay numbers, since a server does not take digits for one
+ * everywhere: in a column of bits they are characters. What else there is travels as text, which
+ * the server converts for its columns. */
+static enum enum_field_types mixed_type(int mix, int others)
+{
+    if (others)
+        return MYSQL_TYPE_STRING;
+    if (mix == (INTEGERS | REALS))
+        return MYSQL_TYPE_DOUBLE;
+    return mix & REALS ? MYSQL_TYPE_STRING : MYSQL_TYPE_NEWDECIMAL;
+}
+
 static int choose_type(const my_conn *conn, size_t index, column *to, pond_error **err)
 {
     const pondi_request *request = conn->request;
     int known = 0;
+    int mixed = 0;
+    int mix = 0;
+    int others = 0;
     to->type = MYSQL_TYPE_STRING;
     for (size_t row = conn->many.row; row < conn->many.ends; row++) {
         const pond_value *value = value_at(request, row, index);
@@ -152,13 +182,15 @@ static int choose_type(const my_conn *conn, size_t index, column *to, pond_error
         if (value->type == POND_TYPE_NULL)
             continue;
         enum enum_field_types type = type_of(value);
-        if (known && type != to->type)
-            to->as_text = 1;
+        int kind = mix_of(value, type);
+        mixed |= known && type != to->type;
+        mix |= kind;
+        others |= !kind;
         to->type = type;
         known = 1;
     }
-    if (to->as_text)
-        to->type = MYSQL_TYPE_STRING;
+    if (mixed)
+        to->type = mixed_type(mix, others);
     return POND_OK;
 }
 
@@ -175,6 +207,8 @@ static int fill_fixed(my_conn *conn, size_t index, column *to, size_t width)
         if (value->type == POND_TYPE_NULL)
             continue;
         pondi_mysql_native(value, &scratch, &type);
+        if (to->type == MYSQL_TYPE_DOUBLE && type == MYSQL_TYPE_LONGLONG)
+            scratch.real = (double)value->as.integer;
         memcpy(values + i * width, &scratch, width);
     }
     return values ? POND_OK : POND_ENOMEM;
@@ -268,7 +302,8 @@ static void place_formatted(my_conn *conn, column *columns)
     for (size_t index = 0; index < request->column_count; index++) {
         column *to = &columns[index];
         const char **pointers = to->values;
-        if (to->type != MYSQL_TYPE_STRING && to->type != MYSQL_TYPE_BLOB)
+        if (to->type != MYSQL_TYPE_STRING && to->type != MYSQL_TYPE_BLOB &&
+            to->type != MYSQL_TYPE_NEWDECIMAL)
             continue;
         for (size_t i = 0; i < count; i++) {
             if (pointers[i] || to->indicators[i])

@@ -31,7 +31,7 @@ static void kill_query(pondi_task *base)
 
 static void settled(my_conn *conn)
 {
-    if (conn->failed && pondi_mysql_is_loss(mysql_errno(conn->mysql)))
+    if (conn->failed && pondi_mysql_is_loss(conn, mysql_errno(conn->mysql)))
         pondi_mysql_lost(conn);
 }
 

@@ -208,7 +208,7 @@ static int read_uuid(my_statement *statement, unsigned int index, pond_value *ce
 }
 
 /* Numbers beyond int64 stay exact as decimals. */
-static int read_unsigned(pondi_row_set *set, pond_value *cell, uint64_t value)
+int pondi_mysql_read_unsigned(pondi_row_set *set, pond_value *cell, uint64_t value)
 {
     char text[32];
     if (value <= INT64_MAX) {
@@ -220,17 +220,24 @@ static int read_unsigned(pondi_row_set *set, pond_value *cell, uint64_t value)
     return pondi_row_set_text(set, cell, POND_TYPE_DECIMAL, text, (size_t)size);
 }
 
+int pondi_mysql_read_bits(pondi_row_set *set, pond_value *cell, const char *bytes, size_t size)
+{
+    uint64_t value = 0;
+    if (size > sizeof(value))
+        return POND_EDATA;
+    for (size_t i = 0; i < size; i++)
+        value = value << 8 | (uint8_t)bytes[i];
+    return pondi_mysql_read_unsigned(set, cell, value);
+}
+
 static int read_bits(my_statement *statement, unsigned int index, pondi_row_set *set,
                      pond_value *cell)
 {
-    unsigned char bytes[8];
-    uint64_t value = 0;
+    char bytes[8];
     unsigned long size = statement->columns[index].size;
     if (size > sizeof(bytes) || !fetch_bytes(statement, index, bytes, size))
         return POND_EDATA;
-    for (unsigned long i = 0; i < size; i++)
-        value = value << 8 | bytes[i];
-    return read_unsigned(set, cell, value);
+    return pondi_mysql_read_bits(set, cell, bytes, size);
 }
 
 static int read_date(const MYSQL_TIME *time, pond_value *cell)
@@ -264,20 +271,24 @@ static int read_timestamp(const MYSQL_TIME *time, pond_value *cell, pond_type ty
     return POND_OK;
 }
 
-/* A TIME is a time of day, or a span that is none. */
+void pondi_mysql_set_span(pond_value *cell, int negative, int64_t us)
+{
+    if ((negative && us) || us >= PONDI_US_PER_DAY) {
+        cell->type = POND_TYPE_INTERVAL;
+        cell->as.interval.days = 0;
+        cell->as.interval.microseconds = negative ? -us : us;
+    } else {
+        cell->type = POND_TYPE_TIME;
+        cell->as.integer = us;
+    }
+}
+
 static int read_time(const MYSQL_TIME *time, pond_value *cell)
 {
     int64_t us;
     if (!clock_us(time, &us))
         return POND_EDATA;
-    if (time->neg || us >= PONDI_US_PER_DAY) {
-        cell->type = POND_TYPE_INTERVAL;
-        cell->as.interval.days = 0;
-        cell->as.interval.microseconds = time->neg ? -us : us;
-    } else {
-        cell->type = POND_TYPE_TIME;
-        cell->as.integer = us;
-    }
+    pondi_mysql_set_span(cell, time->neg, us);
     return POND_OK;
 }
 
@@ -296,7 +307,7 @@ static int read_cell(my_statement *statement, unsigned int index, pondi_row_set 
                          : POND_TYPE_INT64;
         return POND_OK;
     case MY_KIND_UINT:
-        return read_unsigned(set, cell, (uint64_t)column->at.integer);
+        return pondi_mysql_read_unsigned(set, cell, (uint64_t)column->at.integer);
     case MY_KIND_FLOAT:
         cell->type = POND_TYPE_DOUBLE;
         cell->as.real = (double)column->at.single;
@@ -329,6 +340,16 @@ static int read_cell(my_statement *statement, unsigned int index, pondi_row_set 
     return POND_EDATA;
 }
 
+int pondi_mysql_unreadable(int code, const char *column, const pondi_row_set *set, pond_error **err)
+{
+    if (code == POND_ENOMEM)
+        return pondi_error_nomem(err);
+    return pondi_error_set(err, POND_EDATA,
+                           "column \"%s\" of row %zu cannot be read: the server sent a value "
+                           "outside its type, such as a date of zeros",
+                           column, set->base.row_count - 1);
+}
+
 int pondi_mysql_read_row(my_statement *statement, pondi_row_set *set, pond_error **err)
 {
     pond_value *cells = pondi_row_set_add(set);
@@ -338,13 +359,8 @@ int pondi_mysql_read_row(my_statement *statement, pondi_row_set *set, pond_error
         if (statement->columns[i].is_null)
             continue;
         int code = read_cell(statement, i, set, &cells[i]);
-        if (code == POND_ENOMEM)
-            return pondi_error_nomem(err);
         if (code)
-            return pondi_error_set(err, POND_EDATA,
-                                   "column \"%s\" of row %zu cannot be read: the server sent a "
-                                   "value outside its type, such as a date of zeros",
-                                   statement->stmt->fields[i].name, set->base.row_count - 1);
+            return pondi_mysql_unreadable(code, statement->stmt->fields[i].name, set, err);
     }
     return POND_OK;
 }

@@ -192,7 +192,13 @@ static int code_of(unsigned int number)
     case 1044: /* this user may not use this database */
     case 1045:
     case 1698:
+    case 1820: /* the password has expired */
+    case 1862:
     case 2059: /* an authentication method that we do not take part in */
+    case 3118: /* the account is locked: MySQL */
+    case 3955: /* for some days, after wrong passwords */
+    case 4150: /* as these two, MariaDB; nothing else has these numbers before there is a session */
+    case 4151:
         return POND_EAUTH;
     case 1040:
     case 1203:
@@ -330,29 +336,43 @@ static const char *server_version(MYSQL *mysql)
     return disguised ? version + 6 : version;
 }
 
-static int is_too_old(MYSQL *mysql)
+/* As comments write it: 101119 for 10.11.19. */
+static unsigned int version_number(const char *version)
 {
-    char *rest;
-    unsigned long major = strtoul(server_version(mysql), &rest, 10);
-    unsigned long minor = *rest == '.' ? strtoul(rest + 1, NULL, 10) : 0;
-    return major < 5 || (major == 5 && minor < 7);
+    unsigned int number = 0;
+    for (int part = 0; part < 3; part++) {
+        unsigned int value = 0;
+        for (; *version >= '0' && *version <= '9'; version++)
+            value = value < 10 ? value * 10 + (unsigned int)(*version - '0') : 99;
+        number = number * 100 + value;
+        if (*version == '.')
+            version++;
+    }
+    return number;
+}
+
+static int is_too_old(const my_conn *conn)
+{
+    return conn->version < 50700;
 }
 
 static void note_versions(my_conn *conn)
 {
     const char *server = server_version(conn->mysql);
-    int maria = strstr(server, "MariaDB") != NULL;
-    unsigned long major = strtoul(server, NULL, 10);
-    if (maria && (major > 10 || (major == 10 && strtoul(server + 3, NULL, 10) >= 5)))
+    conn->maria = strstr(server, "MariaDB") != NULL;
+    conn->version = version_number(server);
+    conn->base.statements.server = (pondi_sql_server){conn->maria, conn->version};
+    if (conn->maria && conn->version >= 100500)
         conn->base.features |= POND_CAN_RETURN | POND_CAN_RUN_BLOCK;
     else
         conn->base.features |= PONDI_CAN_HASTEN;
 #ifdef MARIADB_PACKAGE_VERSION /* Oracle's library takes one answer before the next statement */
-    if (!maria && major >= 8 && pondi_config_flag(conn->base.config, "pipelining", 1))
+    if (!conn->maria && conn->version >= 80000 &&
+        pondi_config_flag(conn->base.config, "pipelining", 1))
         conn->base.features |= PONDI_CAN_BATCH;
 #endif
     snprintf(conn->base.server_version, sizeof(conn->base.server_version), "%s %s",
-             maria ? "MariaDB" : "MySQL", server);
+             conn->maria ? "MariaDB" : "MySQL", server);
 #ifdef MARIADB_PACKAGE_VERSION
     snprintf(conn->base.driver_version, sizeof(conn->base.driver_version), "MariaDB Connector/C %s",
              mysql_get_client_info());
@@ -400,7 +420,7 @@ static void done(pondi_task *base)
     pondi_mysql_prefer(conn->base.shared, conn->host);
     conn->tls = mysql_get_ssl_cipher(conn->mysql) != NULL;
     note_versions(conn);
-    if (is_too_old(conn->mysql))
+    if (is_too_old(conn))
         fail_connect(conn, pondi_error_new(POND_ENOTSUPPORTED,
                                            "%s is too old: MySQL 5.7 and MariaDB 10.2 are the "
                                            "oldest that are supported",

@@ -66,6 +66,7 @@ static void drop_request(my_conn *conn)
 void pondi_mysql_free(my_conn *conn)
 {
     pondi_list *node;
+    clear_outcome(conn); /* of a request that was given up: rows that were read so far */
     drop_request(conn);
     pondi_gone gone = pondi_conn_dispose(&conn->base);
     if (conn->mysql)
@@ -113,7 +114,7 @@ void pondi_mysql_call_failed(my_conn *conn, MYSQL_STMT *stmt)
     if (stmt && !mysql_stmt_errno(stmt))
         stmt = NULL; /* a fetch leaves its error with the connection */
     unsigned int number = stmt ? mysql_stmt_errno(stmt) : mysql_errno(conn->mysql);
-    if (pondi_mysql_is_loss(number))
+    if (pondi_mysql_is_loss(conn, number))
         conn->lost = 1;
     pond_error *error = pondi_mysql_error(
         conn, number, stmt ? mysql_stmt_sqlstate(stmt) : mysql_sqlstate(conn->mysql),

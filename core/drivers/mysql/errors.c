@@ -12,8 +12,10 @@ typedef struct meaning {
     int code;
 } meaning;
 
-/* MySQL's own numbers tell more than its SQLSTATEs, of which most are HY000 or 23000. */
-static const meaning meanings[] = {
+/* MySQL's own numbers tell more than its SQLSTATEs, of which most are HY000 or 23000. Those below
+ * 1900, and the client library's from 2000 on, mean the same on both servers. */
+static const meaning common[] = {
+    {1020, POND_ESERIALIZATION},                          /* changed since it was read */
     {1021, POND_ERESOURCES},                              /* disk full */
     {1036, POND_EREADONLY},      {1037, POND_ERESOURCES}, /* out of memory */
     {1038, POND_ERESOURCES},     {1040, POND_ERESOURCES},     {1041, POND_ERESOURCES},
@@ -41,36 +43,76 @@ static const meaning meanings[] = {
     {1452, POND_EFOREIGNKEY},    {1557, POND_EUNIQUE},        {1568, POND_ETRANSACTION},
     {1586, POND_EUNIQUE},        {1613, POND_ESERIALIZATION}, {1614, POND_EDEADLOCK},
     {1690, POND_ERANGE},         {1761, POND_EUNIQUE},        {1762, POND_EUNIQUE},
-    {1792, POND_EREADONLY},      {1836, POND_EREADONLY},      {1859, POND_EUNIQUE},
-    {1927, POND_ECONNLOST},      /* killed */
-    {1969, POND_ECANCELLED},     /* max_statement_time */
-    {1020, POND_ESERIALIZATION}, /* changed since it was read */
-    {2006, POND_ECONNLOST},      {2013, POND_ECONNLOST},      {2014, POND_EINTERNAL},
-    {2027, POND_EINTERNAL},      {2055, POND_ECONNLOST},      {3024, POND_ECANCELLED},
-    {3140, POND_EDATA}, /* invalid JSON */
-    {3572, POND_EBUSY},          {3819, POND_ECHECK},         {4025, POND_ECHECK},
-    {4031, POND_ECONNLOST},
+    {1792, POND_EREADONLY},      {1820, POND_EAUTH}, /* the password has expired */
+    {1836, POND_EREADONLY},      {1859, POND_EUNIQUE},        {2006, POND_ECONNLOST},
+    {2013, POND_ECONNLOST},      {2014, POND_EINTERNAL},      {2027, POND_EINTERNAL},
+    {2055, POND_ECONNLOST},      {3011, POND_EUNDEFINED}, /* MariaDB took 3000 to 3060 over */
+    {3015, POND_ERESOURCES},     {3019, POND_ERESOURCES},     {3058, POND_EDEADLOCK},
 };
 
-static int code_of(unsigned int number, const char *sqlstate)
+static const meaning mariadbs[] = {
+    {1927, POND_ECONNLOST},  /* killed */
+    {1932, POND_EUNDEFINED}, /* no such table in the engine */
+    {1958, POND_EDATA},      /* bad base64 */
+    {1959, POND_EUNDEFINED}, /* no such role */
+    {1969, POND_ECANCELLED}, /* max_statement_time */
+    {1977, POND_EDATA},      /* no such character in the character set */
+    {4025, POND_ECHECK},
+    {4031, POND_EUNDEFINED}, /* FOLLOWS or PRECEDES a trigger that is not there */
+    {4084, POND_ERANGE},     /* the sequence has run out */
+    {4091, POND_EUNDEFINED}, /* no such sequence */
+    {4092, POND_EUNDEFINED}, /* no such view */
+    {4161, POND_EUNDEFINED}, /* no such type */
+};
+
+static const meaning mysqls[] = {
+    {3024, POND_ECANCELLED},     /* max_execution_time */
+    {3101, POND_ESERIALIZATION}, /* rolled back while it committed */
+    {3132, POND_EDEADLOCK},      /* of the locking service */
+    {3133, POND_EBUSY},          /* of the locking service */
+    {3140, POND_EDATA},          /* invalid JSON */
+    {3141, POND_EDATA},          {3144, POND_EDATA},      {3150, POND_ERANGE},
+    {3155, POND_ERANGE},         {3156, POND_EDATA},      {3157, POND_ERANGE},
+    {3169, POND_ECONNLOST},                                                   /* killed */
+    {3170, POND_ERESOURCES},     {3503, POND_EUNDEFINED}, {3572, POND_EBUSY}, /* NOWAIT */
+    {3636, POND_ERANGE},                                  /* too deep a recursion */
+    {3673, POND_ENOTNULL},       {3675, POND_ERESOURCES}, /* disk full */
+    {3819, POND_ECHECK},         {3854, POND_EDATA},      {3940, POND_EUNDEFINED},
+    {3988, POND_EDATA},     /* no such character in the character set */
+    {3989, POND_EREADONLY}, /* of a schema */
+    {4031, POND_ECONNLOST}, /* the session was idle for too long */
+};
+
+static int find_meaning(const meaning *meanings, size_t count, unsigned int number)
 {
-    for (size_t i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++) {
+    for (size_t i = 0; i < count; i++) {
         if (meanings[i].number == number)
             return meanings[i].code;
     }
-    int code = pondi_sqlstate_code(sqlstate);
+    return POND_OK;
+}
+
+static int code_of(const my_conn *conn, unsigned int number, const char *sqlstate)
+{
+    int code = find_meaning(common, sizeof(common) / sizeof(common[0]), number);
+    if (!code && conn->maria)
+        code = find_meaning(mariadbs, sizeof(mariadbs) / sizeof(mariadbs[0]), number);
+    else if (!code)
+        code = find_meaning(mysqls, sizeof(mysqls) / sizeof(mysqls[0]), number);
+    if (!code)
+        code = pondi_sqlstate_code(sqlstate);
     return code == POND_EOPERATIONAL && number >= 2000 && number < 3000 ? POND_EINTERNAL : code;
 }
 
-int pondi_mysql_is_loss(unsigned int number)
+int pondi_mysql_is_loss(const my_conn *conn, unsigned int number)
 {
-    static const unsigned int numbers[] = {1053, 1153, 1927, 2006, 2012, 2013,
-                                           2014, 2026, 2027, 2048, 2055, 4031};
+    static const unsigned int numbers[] = {1053, 1153, 2006, 2012, 2013,
+                                           2014, 2026, 2027, 2048, 2055};
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
         if (numbers[i] == number)
             return 1;
     }
-    return 0;
+    return conn->maria ? number == 1927 : number == 3169 || number == 4031;
 }
 
 /* ---- What the message tells -------------------------------------------------------------- */
@@ -156,7 +198,7 @@ static void set_position(const my_conn *conn, pond_error *error, const char *mes
 pond_error *pondi_mysql_error(const my_conn *conn, unsigned int number, const char *sqlstate,
                               const char *message)
 {
-    int code = code_of(number, sqlstate);
+    int code = code_of(conn, number, sqlstate);
     if (number == 1290 && !strstr(message, "read-only") && !strstr(message, "read_only"))
         code = POND_EPROGRAMMING; /* another option of the server forbids it */
     pond_error *error = pondi_error_new(code, "%s", *message ? message : pond_error_text(code));

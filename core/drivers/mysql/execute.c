@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "driver/outcome.h"
 #include "drivers/mysql/mysql.h"
+#include "sql/tokenizer.h"
 
 enum {
     ER_CANNOT_PREPARE = 1295,
@@ -40,19 +41,42 @@ my_statement *pondi_mysql_prepared(const my_conn *conn)
     return conn->request->statement->prepared;
 }
 
-/* Statements that are not worth a name on the server, or cannot be prepared. */
+/* MariaDB's statements that only begin like one that gives no rows. */
+static int has_statement_inside(const pondi_statement *statement)
+{
+    static const char *const openings[][2] = {{"SET", "STATEMENT"}, {"BEGIN", "NOT"}};
+    pondi_tokenizer tokenizer;
+    pondi_token token;
+    const char *wanted = NULL;
+    for (size_t i = 0; i < sizeof(openings) / sizeof(openings[0]); i++) {
+        if (strcmp(statement->info.verb, openings[i][0]) == 0)
+            wanted = openings[i][1];
+    }
+    if (!wanted)
+        return 0;
+    pondi_tokenizer_init(&tokenizer, POND_DIALECT_MYSQL, statement->native, statement->native_size);
+    tokenizer.server = statement->server;
+    for (int words = 0; words < 2;) {
+        if (pondi_tokenizer_next(&tokenizer, &token, NULL) || token.kind == PONDI_TOKEN_END)
+            return 0;
+        words += token.kind == PONDI_TOKEN_WORD;
+    }
+    return pondi_token_is_word(&token, wanted);
+}
+
+/* Statements that are not worth a name on the server: they give no rows, or only text. */
 static int runs_as_text(const pondi_request *request)
 {
-    static const char *const verbs[] = {"SELECT", "INSERT",  "UPDATE", "DELETE", "REPLACE",
-                                        "WITH",   "VALUES",  "TABLE",  "SHOW",   "DESCRIBE",
-                                        "DESC",   "EXPLAIN", "CALL",   "EXECUTE"};
+    static const char *const verbs[] = {"SELECT", "INSERT",  "UPDATE", "DELETE",  "REPLACE",
+                                        "WITH",   "VALUES",  "TABLE",  "SHOW",    "DESCRIBE",
+                                        "DESC",   "EXPLAIN", "CALL",   "EXECUTE", "HANDLER"};
     if (request->column_count)
         return 0;
     for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
         if (strcmp(request->statement->info.verb, verbs[i]) == 0)
             return 0;
     }
-    return 1;
+    return !has_statement_inside(request->statement);
 }
 
 /* ---- Text -------------------------------------------------------------------------------- */

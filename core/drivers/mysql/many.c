@@ -25,7 +25,7 @@ static void query(my_conn *conn, const char *sql, my_step then)
 /* What was open may be gone, as after a deadlock: then there is nothing left to undo. */
 static void undone(my_conn *conn)
 {
-    if (conn->failed && pondi_mysql_is_loss(mysql_errno(conn->mysql)))
+    if (conn->failed && pondi_mysql_is_loss(conn, mysql_errno(conn->mysql)))
         pondi_mysql_lost(conn);
     if (!conn->many.searching || conn->error || conn->lost)
         return;

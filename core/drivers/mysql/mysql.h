@@ -130,6 +130,8 @@ typedef struct my_conn {
     unsigned int host; /* its number in the list */
     uint64_t max_packet;
     int tls;
+    int maria;            /* the server is MariaDB; else MySQL */
+    unsigned int version; /* of the server, as 101119 for 10.11.19 */
     /* the call under way */
     my_call call;
     my_step then;
@@ -320,8 +322,17 @@ void pondi_mysql_params_free(my_params *params);
 int pondi_mysql_bind_columns(my_statement *statement, pond_error **err);
 /* Add the row that was fetched. */
 int pondi_mysql_read_row(my_statement *statement, pondi_row_set *set, pond_error **err);
+/* Values that have the same form in both protocols. Numbers beyond int64 stay exact, as decimals.
+ * Bits are a number, most significant byte first: POND_EDATA for more than 64. A TIME is a time of
+ * day, or a span that is none. */
+int pondi_mysql_read_unsigned(pondi_row_set *set, pond_value *cell, uint64_t value);
+int pondi_mysql_read_bits(pondi_row_set *set, pond_value *cell, const char *bytes, size_t size);
+void pondi_mysql_set_span(pond_value *cell, int negative, int64_t us);
+/* The error for a cell of the last row that could not be read, by the code of the attempt. */
+int pondi_mysql_unreadable(int code, const char *column, const pondi_row_set *set,
+                           pond_error **err);
 
-/* ---- text.c: results of statements that cannot be prepared ---- */
+/* ---- text.c: results of statements that are not prepared ---- */
 int pondi_mysql_read_text_rows(MYSQL_RES *rows, pondi_row_set **out, pond_error **err);
 my_kind pondi_mysql_kind(const MYSQL_FIELD *field);
 /* What a column's values usually are. */
@@ -331,6 +342,6 @@ pond_type pondi_mysql_column_type(const MYSQL_FIELD *field);
 pond_error *pondi_mysql_error(const my_conn *conn, unsigned int number, const char *sqlstate,
                               const char *message);
 /* True if the connection is of no use after this error. */
-int pondi_mysql_is_loss(unsigned int number);
+int pondi_mysql_is_loss(const my_conn *conn, unsigned int number);
 
 #endif
