@@ -194,14 +194,46 @@ int pondi_plan_needs_alter(const pond_plan *plan)
 
 /* They are counted, and made one at a time: `plan->at` is the next one. */
 
-static const char *declaration_of(const pond_plan *plan, pondi_role role)
+/* MySQL's types of text, with the collation that compares as the other databases do, or comes
+ * closest; a key has no longtext. */
+static const char *text_declaration(const pond_plan *plan, int key)
+{
+    static const struct {
+        const char *collation;
+        const char *types[2];
+    } texts[] = {
+        {"utf8mb4_nopad_bin",
+         {"longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin",
+          "varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin"}},
+        {"utf8mb4_0900_bin",
+         {"longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin",
+          "varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin"}},
+        {"utf8mb4_bin",
+         {"longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+          "varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"}},
+    };
+    enum { LAST = sizeof(texts) / sizeof(texts[0]) - 1 };
+    size_t i = 0;
+    while (i < LAST && strcmp(texts[i].collation, plan->entity->collation) != 0)
+        i++;
+    return texts[i].types[key];
+}
+
+static const char *declaration(const pond_plan *plan, pondi_storage storage)
 {
     pond_dialect dialect = pondi_plan_dialect(plan);
+    int is_text = storage == PONDI_STORE_TEXT || storage == PONDI_STORE_JSON;
+    return is_text && dialect == POND_DIALECT_MYSQL ? text_declaration(plan, 0)
+                                                    : pondi_storage_declaration(dialect, storage);
+}
+
+static const char *declaration_of(const pond_plan *plan, pondi_role role)
+{
     int named =
         role == PONDI_ROLE_ID || role == PONDI_ROLE_CREATED_BY || role == PONDI_ROLE_UPDATED_BY;
-    if (named && dialect == POND_DIALECT_MYSQL)
-        return "varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin";
-    return pondi_storage_declaration(dialect, pondi_role_storage(role));
+    if (named && pondi_plan_dialect(plan) == POND_DIALECT_MYSQL)
+        return text_declaration(plan, 1);
+    return declaration(plan, pondi_role_storage(role));
 }
 
 static void put_column(pond_plan *plan, const char *name, const char *declaration)
@@ -260,12 +292,11 @@ static void make_history(pond_plan *plan)
     put_column(plan, "id", id_declaration(plan));
     pondi_buffer_append_text(&plan->sql, " NOT NULL, ");
     put_own_columns(plan, PONDI_ROLE_CREATED_AT);
-    put_column(plan, "history_timestamp",
-               pondi_storage_declaration(dialect, PONDI_STORE_DATETIMETZ));
+    put_column(plan, "history_timestamp", declaration(plan, PONDI_STORE_DATETIMETZ));
     pondi_buffer_append_text(&plan->sql, " NOT NULL, ");
     put_column(plan, "history_user_id", declaration_of(plan, PONDI_ROLE_UPDATED_BY));
     pondi_buffer_append_text(&plan->sql, ", ");
-    put_column(plan, "history_comment", pondi_storage_declaration(dialect, PONDI_STORE_TEXT));
+    put_column(plan, "history_comment", declaration(plan, PONDI_STORE_TEXT));
     pondi_buffer_append_text(&plan->sql, ", PRIMARY KEY (");
     pondi_quote(dialect, "id", &plan->sql);
     pondi_buffer_append_text(&plan->sql, ", ");
@@ -405,8 +436,7 @@ static int make_columns(pond_plan *plan, const char *suffix, size_t *left)
 {
     for (const pondi_new_field *at = plan->news; at; at = at->next) {
         if (is_next(left)) {
-            add_column(plan, suffix, at->name,
-                       pondi_storage_declaration(pondi_plan_dialect(plan), at->storage));
+            add_column(plan, suffix, at->name, declaration(plan, at->storage));
             return 1;
         }
     }

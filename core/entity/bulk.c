@@ -175,11 +175,10 @@ static void care_for(pond_plan *plan)
         pondi_put(plan, " = ?, ");
         pondi_plan_param(plan, &record->fields[i].fitted);
     }
-    pondi_put(plan,
-              "updated_at = ?, updated_by = ?, version = COALESCE(version, 0) + 1 WHERE id = ?");
+    pondi_put(plan, "updated_at = ?, updated_by = ?, version = COALESCE(version, 0) + 1 WHERE ");
     pondi_plan_param(plan, &plan->now);
     pondi_plan_param_text(plan, plan->user_id);
-    pondi_plan_param(plan, &record->id);
+    pondi_put_id_is(plan, &record->id);
     pondi_plan_execute(plan, updated);
 }
 

@@ -28,6 +28,7 @@ void pondi_bulk_put_conflict(pond_plan *plan, const uint8_t *given, int flagged)
     const char *old = pondi_is_mysql(plan) ? "" : "m.";
     pondi_put(plan, pondi_is_mysql(plan) ? " ON DUPLICATE KEY UPDATE "
                                          : " ON CONFLICT (id) DO UPDATE SET ");
+    pondi_put_same_id(plan);
     for (size_t i = 0; i < plan->entity->count; i++) {
         const char *name = plan->entity->columns[i].name;
         if (!given[i])

@@ -11,6 +11,16 @@ void pondi_put_table(pond_plan *plan, const char *suffix)
     pondi_quote_with(pondi_plan_dialect(plan), plan->name, suffix, &plan->sql);
 }
 
+void pondi_put_id_is(pond_plan *plan, const pond_value *id)
+{
+    pondi_buffer_append_text(&plan->sql, "id = ?");
+    pondi_plan_param(plan, id);
+    if (!plan->entity->loose)
+        return;
+    pondi_buffer_append_text(&plan->sql, " AND " PONDI_ID_AS_BYTES " = ?");
+    pondi_plan_param(plan, id);
+}
+
 /* ---- Conditions -------------------------------------------------------------------------- */
 
 static int keep_spread(pond_plan *plan, const pondi_spread *spread, pond_error **err)

@@ -7,8 +7,8 @@
 #include "millpond/millpond.h"
 
 /* Each gives rows of (table, column, declared type, required, key of others, guard), where the
- * guard is a number of the main table that a write can check. No two have one name: hosts may know
- * rows as maps. */
+ * guard is a number of the main table that a write can check; MySQL's is found later. No two have
+ * one name: hosts may know rows as maps. */
 
 /* relnatts counts columns, those that were dropped, too. */
 static const char postgres_columns[] =
@@ -20,12 +20,17 @@ static const char postgres_columns[] =
     "pg_catalog.pg_table_is_visible(c.oid) AND c.relkind IN ('r', 'p', 'v', 'f') AND a.attnum > 0 "
     "AND NOT a.attisdropped ORDER BY c.relname, a.attnum";
 
+/* Rows without a table name the collations that the server has of those that tell every two texts
+ * apart. */
 static const char mysql_columns[] =
-    "SELECT TABLE_NAME AS of_table, COLUMN_NAME AS of_column, COLUMN_TYPE AS declared, IS_NULLABLE "
-    "= 'NO' AND COLUMN_DEFAULT IS NULL AND EXTRA NOT LIKE '%auto_increment%' AS required, "
-    "COLUMN_KEY IN ('UNI', 'MUL') AS keyed, 0 AS guard FROM "
-    "information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME IN (?, ?, ?) ORDER "
-    "BY TABLE_NAME, ORDINAL_POSITION";
+    "SELECT TABLE_NAME AS of_table, COLUMN_NAME AS of_column, IF(COLLATION_NAME IS NULL, "
+    "COLUMN_TYPE, CONCAT(COLUMN_TYPE, ' CHARACTER SET ', CHARACTER_SET_NAME, ' COLLATE ', "
+    "COLLATION_NAME)) AS declared, IS_NULLABLE = 'NO' AND COLUMN_DEFAULT IS NULL AND EXTRA NOT "
+    "LIKE '%auto_increment%' AS required, COLUMN_KEY IN ('UNI', 'MUL') AS keyed, ORDINAL_POSITION "
+    "AS place FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME IN "
+    "(?, "
+    "?, ?) UNION ALL SELECT '', '', COLLATION_NAME, 0, 0, 0 FROM information_schema.COLLATIONS "
+    "WHERE COLLATION_NAME IN ('utf8mb4_nopad_bin', 'utf8mb4_0900_bin') ORDER BY 1, 6";
 
 static const char sqlite_columns[] =
     "SELECT s.name AS of_table, c.name AS of_column, c.type AS declared, c.\"notnull\" AND "
@@ -38,7 +43,7 @@ enum { COLUMNS = 6 };
 typedef struct row {
     char table[80];
     char column[80];
-    char declared[160];
+    const char *declared; /* in the entity's arena */
     int required;
     int keyed;
     int64_t guard;
@@ -52,6 +57,14 @@ static void copy_text(const pond_value *value, char *out, size_t room)
         memcpy(out, value->as.text.data, size);
     }
     out[size] = '\0';
+}
+
+/* Of any length, as an enum may have; NULL when memory is out. */
+static const char *keep_text(pond_plan *plan, const pond_value *value)
+{
+    if (value->type != POND_TYPE_TEXT && value->type != POND_TYPE_BYTES)
+        return "";
+    return pondi_arena_copy(&plan->entity->arena, value->as.text.data, value->as.text.size);
 }
 
 static int64_t integer_of(const pond_value *value)
@@ -69,7 +82,10 @@ static int read_row(pond_plan *plan, size_t at, row *out, pond_error **err)
         return code;
     copy_text(&values[0], out->table, sizeof(out->table));
     copy_text(&values[1], out->column, sizeof(out->column));
-    copy_text(&values[2], out->declared, sizeof(out->declared));
+    const char *declared = keep_text(plan, &values[2]);
+    if (!declared)
+        return pondi_error_nomem(err);
+    out->declared = declared;
     out->required = integer_of(&values[3]) != 0;
     out->keyed = integer_of(&values[4]) != 0;
     out->guard = integer_of(&values[5]);
@@ -136,9 +152,43 @@ static int add_main(pond_plan *plan, const row *found, pond_error **err)
         column->role != PONDI_ROLE_ID)
         column->storage = pondi_role_storage(column->role);
     entity->careful |= column->role == PONDI_ROLE_FIELD && (found->required || found->keyed);
-    entity->guard =
-        pondi_plan_dialect(plan) == POND_DIALECT_SQLITE ? (int64_t)entity->count : found->guard;
+    switch (pondi_plan_dialect(plan)) {
+    case POND_DIALECT_SQLITE:
+        entity->guard = (int64_t)entity->count;
+        break;
+    case POND_DIALECT_POSTGRES:
+        entity->guard = found->guard;
+        break;
+    default:
+        break;
+    }
     return POND_OK;
+}
+
+/* Whether no two different texts are the same to a column that is declared so. */
+static int tells_apart(const char *declared)
+{
+    static const char *const exact[] = {"nopad_bin", "0900_bin"};
+    const char *collation = strstr(declared, " COLLATE ");
+    for (size_t i = 0; i < sizeof(exact) / sizeof(exact[0]) && collation; i++) {
+        size_t size = strlen(declared);
+        size_t tail = strlen(exact[i]);
+        if (size >= tail && strcmp(declared + size - tail, exact[i]) == 0)
+            return 1;
+    }
+    return !collation;
+}
+
+/* MySQL's collations. A server may have both that are wanted: the one of its own comes first. */
+static void note_collation(pond_plan *plan, const row *found, table which)
+{
+    pondi_entity *entity = plan->entity;
+    if (pondi_plan_dialect(plan) != POND_DIALECT_MYSQL)
+        return;
+    if (!found->table[0] && strcmp(entity->collation, "utf8mb4_nopad_bin") != 0)
+        entity->collation = found->declared;
+    if ((which == MAIN || which == HISTORY) && strcasecmp(found->column, "id") == 0)
+        entity->loose |= !tells_apart(found->declared);
 }
 
 static void note_history(pondi_entity *entity, const char *name)
@@ -153,12 +203,14 @@ static void note_history(pondi_entity *entity, const char *name)
 static int read_columns(pond_plan *plan, pond_error **err)
 {
     pondi_entity *entity = plan->entity;
-    row found = {.guard = 0};
+    row found = {.declared = ""};
     int code = POND_OK;
     for (int pass = 0; pass < 2; pass++) {
         for (size_t i = 0; i < pondi_plan_got_rows(plan) && !code; i++) {
             code = read_row(plan, i, &found, err);
             table which = code ? OTHER : table_of(plan, found.table);
+            if (pass == 0 && !code)
+                note_collation(plan, &found, which);
             if (pass == 0 && which == MAIN)
                 code = add_main(plan, &found, err);
             if (pass == 0 && which == OTHER && !code && strcasecmp(found.table, plan->name) == 0)

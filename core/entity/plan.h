@@ -173,6 +173,8 @@ void pondi_plan_undo(pond_plan *plan, pond_error *error, int open);
 void pondi_plan_give_way(pond_plan *plan, pond_error *error);
 /* Undo, read the schema anew and begin again. */
 void pondi_plan_stale(pond_plan *plan);
+/* Fail: the tables take an id for another one that is there. */
+void pondi_plan_met_another(pond_plan *plan);
 /* Give up waiting memory: fails the plan. */
 void pondi_plan_nomem(pond_plan *plan);
 
@@ -213,6 +215,12 @@ void pondi_plan_alter(pond_plan *plan);
 /* ---- clause.c ---- */
 /* The table, or its history: `"person_history"`. */
 void pondi_put_table(pond_plan *plan, const char *suffix);
+/* Append `id = ?`. Where the tables take some ids for the same, they are compared as bytes, too. */
+void pondi_put_id_is(pond_plan *plan, const pond_value *id);
+/* What such a table's id is compared with, as bytes: an operator and parameters follow. */
+#define PONDI_ID_AS_BYTES "CAST(CONVERT(id USING utf8mb4) AS BINARY)"
+/* What nothing can be added to: an error with this number in it, in every mode of the session. */
+#define PONDI_NO_ID "9223372036854775807"
 /* Append the caller's condition in parentheses, with its parameters. */
 int pondi_put_where(pond_plan *plan, pond_error **err);
 /* Append ORDER BY, with the id at its end. */

@@ -112,6 +112,49 @@ void pondi_plan_give_way(pond_plan *plan, pond_error *error)
     pondi_plan_pause(plan, backoff_ms(plan->heals, 100), again);
 }
 
+/* Two made the same version of one id, or the same id. Other keys are the caller's affair. */
+static int is_own_key(const pond_error *error)
+{
+    const char *constraint = error->constraint ? error->constraint : "";
+    const char *message = pond_error_message(error);
+    return strstr(constraint, "_pkey") || strcmp(constraint, "PRIMARY") == 0 ||
+           strstr(message, "_history") || strstr(message, ".id") || strstr(message, "PRIMARY");
+}
+
+static pond_error *another(const pond_plan *plan)
+{
+    if (strcmp(plan->entity->collation, "utf8mb4_bin") == 0)
+        return pondi_error_new(
+            POND_EUNIQUE,
+            "another entity \"%s\" has this id but for case, accents or trailing spaces, and the "
+            "server takes the two for one: use another id, or MySQL 8.0.17, which has a collation "
+            "that tells them apart",
+            plan->name);
+    return pondi_error_new(
+        POND_EUNIQUE,
+        "another entity \"%s\" has this id but for case, accents or trailing spaces, and the "
+        "collation of its tables takes the two for one: give `%s`.id and `%s_history`.id one that "
+        "does not, with ALTER TABLE ... MODIFY id varchar(255) CHARACTER SET utf8mb4 COLLATE %s "
+        "NOT NULL",
+        plan->name, plan->name, plan->name, plan->entity->collation);
+}
+
+void pondi_plan_met_another(pond_plan *plan)
+{
+    pondi_plan_fail(plan, another(plan));
+}
+
+/* The write would have changed the row of another id, see pondi_put_same_id(), or goes on meeting
+ * it. */
+static int met_another(const pond_plan *plan, const pond_error *error)
+{
+    enum { SURE = 3 }; /* those who only came at the same time have made way by then */
+    if (!plan->class->writes || !plan->entity || !plan->entity->loose)
+        return 0;
+    return (error->code == POND_EUNIQUE && is_own_key(error) && plan->attempts >= SURE) ||
+           strstr(pond_error_message(error), PONDI_NO_ID);
+}
+
 static int may_heal(const pond_plan *plan, const pond_error *error)
 {
     enum { TABLE_CHANGED = 1412 };
@@ -121,15 +164,6 @@ static int may_heal(const pond_plan *plan, const pond_error *error)
         strcmp(error->sqlstate, "42701") == 0 || strcmp(error->sqlstate, "42P07") == 0;
     unsigned most = plan->where ? 1 : MOST_HEALS; /* the condition may name what is not there */
     return unknown && plan->heals < most;
-}
-
-/* Two made the same version of one id, or the same id. Other keys are the caller's affair. */
-static int is_own_key(const pond_error *error)
-{
-    const char *constraint = error->constraint ? error->constraint : "";
-    const char *message = pond_error_message(error);
-    return strstr(constraint, "_pkey") || strcmp(constraint, "PRIMARY") == 0 ||
-           strstr(message, "_history") || strstr(message, ".id") || strstr(message, "PRIMARY");
 }
 
 static int may_retry(const pond_plan *plan, const pond_error *error)
@@ -144,7 +178,11 @@ static int may_retry(const pond_plan *plan, const pond_error *error)
 static void undone(pond_plan *plan)
 {
     pond_error *error = plan->error;
-    if (may_heal(plan, error)) {
+    if (met_another(plan, error)) {
+        pond_error_free(error);
+        plan->error = NULL;
+        pondi_plan_finish(plan, another(plan));
+    } else if (may_heal(plan, error)) {
         plan->heals++;
         pond_schema_forget(plan->schema, plan->name);
         if (plan->heals > HEALS_AT_ONCE)

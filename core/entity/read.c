@@ -33,9 +33,21 @@ static void put_alive(pond_plan *plan, const char *before)
     put(plan, "deleted_at IS NULL");
 }
 
+static void put_list(pond_plan *plan, const char *what)
+{
+    put(plan, what);
+    put(plan, " IN (NULL");
+    for (size_t i = 0; i < plan->id_count; i++) {
+        put(plan, ", ?");
+        pondi_plan_param(plan, &plan->ids[i]);
+    }
+    put(plan, ")");
+}
+
 static int put_ids(pond_plan *plan, pond_error **err)
 {
     enum { MOST_MYSQL = 65000 };
+    int most = plan->entity->loose ? MOST_MYSQL / 2 : MOST_MYSQL;
     pond_value ids = {.type = POND_TYPE_ARRAY};
     ids.as.array.items = plan->ids;
     ids.as.array.count = plan->id_count;
@@ -51,15 +63,14 @@ static int put_ids(pond_plan *plan, pond_error **err)
     default:
         break;
     }
-    if (plan->id_count > MOST_MYSQL)
+    if (plan->id_count > (size_t)most)
         return pondi_error_set(err, POND_ERANGE, "%zu ids are too many for one call: at most %d",
-                               plan->id_count, MOST_MYSQL);
-    put(plan, "id IN (NULL");
-    for (size_t i = 0; i < plan->id_count; i++) {
-        put(plan, ", ?");
-        pondi_plan_param(plan, &plan->ids[i]);
+                               plan->id_count, most);
+    put_list(plan, "id");
+    if (plan->entity->loose) {
+        put(plan, " AND ");
+        put_list(plan, PONDI_ID_AS_BYTES);
     }
-    put(plan, ")");
     return POND_OK;
 }
 
@@ -87,8 +98,8 @@ static void put_between(pond_plan *plan)
         pondi_plan_param(plan, &instant);
     }
     if (plan->id_count) {
-        put(plan, " AND id = ?");
-        pondi_plan_param(plan, &plan->ids[0]);
+        put(plan, " AND ");
+        pondi_put_id_is(plan, &plan->ids[0]);
     }
     put(plan, " ORDER BY history_timestamp, id, version");
     pondi_put_limit(plan);
@@ -98,8 +109,8 @@ static int put_conditions(pond_plan *plan, pond_error **err)
 {
     switch (plan->verb) {
     case GET:
-        put(plan, " WHERE id = ?");
-        pondi_plan_param(plan, &plan->ids[0]);
+        put(plan, " WHERE ");
+        pondi_put_id_is(plan, &plan->ids[0]);
         put_alive(plan, " AND ");
         return POND_OK;
     case GET_MANY: {
@@ -109,16 +120,18 @@ static int put_conditions(pond_plan *plan, pond_error **err)
         return code;
     }
     case HISTORY:
-        put(plan, " WHERE id = ? ORDER BY version");
-        pondi_plan_param(plan, &plan->ids[0]);
+        put(plan, " WHERE ");
+        pondi_put_id_is(plan, &plan->ids[0]);
+        put(plan, " ORDER BY version");
         pondi_put_limit(plan);
         return POND_OK;
     case BETWEEN:
         put_between(plan);
         return POND_OK;
     case VERSION:
-        put(plan, " WHERE id = ? AND version = ?");
-        pondi_plan_param(plan, &plan->ids[0]);
+        put(plan, " WHERE ");
+        pondi_put_id_is(plan, &plan->ids[0]);
+        put(plan, " AND version = ?");
         pondi_plan_param_integer(plan, plan->numbers[0]);
         return POND_OK;
     default:

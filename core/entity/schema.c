@@ -73,6 +73,7 @@ pondi_entity *pondi_entity_new(const char *name, pond_error **err)
     }
     pondi_refcount_init(&entity->refs);
     pondi_arena_init(&entity->arena);
+    entity->collation = "utf8mb4_bin"; /* what all servers have; trailing spaces do not count */
     entity->id_at = SIZE_MAX;
     entity->foreign_at = SIZE_MAX;
     entity->name = pondi_arena_copy(&entity->arena, name, strlen(name));

@@ -15,7 +15,8 @@ typedef struct type_row {
     const char *declarations[3]; /* by dialect */
 } type_row;
 
-/* MySQL: text and JSON compare byte by byte, as elsewhere; a JSON column would reorder keys.
+/* MySQL: text and JSON get a collation that compares byte by byte, as elsewhere (alter.c); a JSON
+ * column would reorder keys.
  * SQLite: decimal_text keeps all digits, and the driver's collation compares them as numbers. */
 static const type_row rows[] = {
     [PONDI_STORE_ANY] = {"", {"text", "longtext", "text"}},
@@ -24,8 +25,7 @@ static const type_row rows[] = {
     [PONDI_STORE_FLOAT] = {"float", {"double precision", "double", "double"}},
     [PONDI_STORE_DECIMAL] = {"decimal",
                              {"numeric", "decimal(65,30)", "decimal_text COLLATE decimal"}},
-    [PONDI_STORE_TEXT] = {"text",
-                          {"text", "longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin", "text"}},
+    [PONDI_STORE_TEXT] = {"text", {"text", "longtext", "text"}},
     [PONDI_STORE_BYTES] = {"bytes", {"bytea", "longblob", "blob"}},
     [PONDI_STORE_DATETIME] = {"datetime", {"timestamp", "datetime(6)", "timestamp"}},
     [PONDI_STORE_DATETIMETZ] = {"datetimetz", {"timestamptz", "datetime(6)", "timestamptz"}},
@@ -33,8 +33,7 @@ static const type_row rows[] = {
     [PONDI_STORE_TIME] = {"time", {"time", "time(6)", "time"}},
     [PONDI_STORE_UUID] = {"uuid",
                           {"uuid", "char(36) CHARACTER SET ascii COLLATE ascii_bin", "uuid"}},
-    [PONDI_STORE_JSON] = {"json",
-                          {"json", "longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin", "json"}},
+    [PONDI_STORE_JSON] = {"json", {"json", "longtext", "json"}},
 };
 
 enum { TYPE_COUNT = sizeof(rows) / sizeof(rows[0]) };

@@ -26,7 +26,7 @@ typedef enum pondi_storage {
 /* The name in the meta table ("int"); "" for ANY. */
 const char *pondi_storage_name(pondi_storage storage);
 
-/* How a new column is declared. */
+/* How a new column is declared; on MySQL without its collation. */
 const char *pondi_storage_declaration(pond_dialect dialect, pondi_storage storage);
 
 /* The type of its values; NULL for ANY. */

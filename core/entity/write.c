@@ -43,6 +43,8 @@ static void looked(pond_plan *plan)
         conflict(plan, version);
     } else if (plan->verb == PONDI_SAVE && plan->expected > 0) {
         pondi_plan_stale(plan); /* it came back meanwhile */
+    } else if (plan->verb == PONDI_SAVE && version < 0 && plan->entity->loose) {
+        pondi_plan_met_another(plan);
     } else if (plan->verb == PONDI_SAVE) {
         conflict(plan, version);
     } else {
@@ -58,8 +60,9 @@ static void look(pond_plan *plan)
     pondi_put_guard(plan);
     pondi_put(plan, " THEN 1 ELSE 0 END, (SELECT COALESCE(version, 0) FROM ");
     pondi_put_table(plan, "");
-    pondi_put(plan, " WHERE id = ?)");
-    pondi_plan_param(plan, pondi_write_id(plan));
+    pondi_put(plan, " WHERE ");
+    pondi_put_id_is(plan, pondi_write_id(plan));
+    pondi_put(plan, ")");
     pondi_plan_execute(plan, looked);
 }
 

@@ -33,6 +33,10 @@ void pondi_put_next_version(pond_plan *plan, const pond_value *id);
 /* What every update of an upsert sets; `old` names the row that is there ("m."). */
 void pondi_put_own_updates(pond_plan *plan, const char *old);
 
+/* The first thing that an upsert sets, where the tables take some ids for the same: an id that is
+ * not that of the row which was met is an error. */
+void pondi_put_same_id(pond_plan *plan);
+
 /* A transaction as one statement, where POND_CAN_RUN_BLOCK: this, statements, COMMIT or ROLLBACK
  * and an END. */
 static inline void pondi_put_block_head(pond_plan *plan)

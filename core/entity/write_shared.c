@@ -85,6 +85,13 @@ void pondi_put_own_updates(pond_plan *plan, const char *old)
     pondi_put(plan, ", 0) + 1");
 }
 
+void pondi_put_same_id(pond_plan *plan)
+{
+    if (plan->entity->loose)
+        pondi_put(plan, "id = IF(CAST(id AS BINARY) = CAST(VALUES(id) AS BINARY), id, " PONDI_NO_ID
+                        " + CHAR_LENGTH(VALUES(id))), ");
+}
+
 /* An upsert tries the insert first: it must not fail for columns that a change leaves alone, nor
  * meet another row by another key. */
 int pondi_needs_care(const pond_plan *plan, const pondi_record *record)

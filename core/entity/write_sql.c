@@ -92,6 +92,7 @@ static void put_upsert(pond_plan *plan)
     put_insert(plan);
     pondi_put(plan, dialect == POND_DIALECT_MYSQL ? " ON DUPLICATE KEY UPDATE "
                                                   : " ON CONFLICT (id) DO UPDATE SET ");
+    pondi_put_same_id(plan);
     for (size_t i = 0; i < record->count; i++) {
         if (is_written(&record->fields[i]))
             put_assignment(plan, record->fields[i].name);
@@ -129,11 +130,10 @@ static void put_update(pond_plan *plan)
         pondi_plan_param(plan, &field->fitted);
     }
     put_deleted_at(plan);
-    pondi_put(plan,
-              "updated_at = ?, updated_by = ?, version = COALESCE(version, 0) + 1 WHERE id = ?");
+    pondi_put(plan, "updated_at = ?, updated_by = ?, version = COALESCE(version, 0) + 1 WHERE ");
     pondi_plan_param(plan, &plan->now);
     pondi_plan_param_text(plan, plan->user_id);
-    pondi_plan_param(plan, pondi_write_id(plan));
+    pondi_put_id_is(plan, pondi_write_id(plan));
     if (plan->verb == PONDI_RESTORE)
         pondi_put(plan, " AND deleted_at IS NOT NULL");
     else if (plan->verb == PONDI_DELETE && !pondi_write_is_permanent(plan))
