@@ -155,6 +155,7 @@ void pondi_conn_broken(pondi_conn *conn)
     conn->in_transaction = 0;
     conn->transaction_failed = 0;
     conn->streamed = NULL;
+    conn->stream_left = 0;
     if (conn->current)
         return; /* its end sees to the rest */
     pondi_conn_fail_queue(conn, POND_ECONNLOST, "the connection was lost before this was sent");

@@ -48,6 +48,7 @@ typedef struct pondi_conn {
     int64_t looked_ns;  /* up to when it was counted */
     pondi_statement_cache statements;
     pondi_statement *streamed;  /* the statement that waits with further rows; else NULL */
+    int stream_left;            /* who read it has gone: it ends before anything else begins */
     size_t batch_rows;          /* at a time */
     int64_t last_used_ns;       /* when a request last began; 0: none yet */
     pondi_metrics *metrics;     /* its pool's; NULL for none */

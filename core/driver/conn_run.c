@@ -30,11 +30,38 @@ static int begin(pondi_conn *conn, pondi_request *request)
     return 1;
 }
 
+static void accept(pondi_conn *conn, pondi_request *request)
+{
+    request->conn = conn;
+    request->submitted_ns = pondi_now_ns();
+    request->deadline_ns = pondi_deadline_from_ns(request->submitted_ns, request->timeout_ms);
+}
+
+/* Nobody ends the stream, and nobody waits for its end. Without memory the connection is lost. */
+static void end_left_stream(pondi_conn *conn)
+{
+    enum { END_MS = 10000 };
+    pondi_request *request = NULL;
+    conn->stream_left = 0;
+    if (pondi_request_new(PONDI_REQUEST_END_STREAM, conn->loop, "", 0, NULL, 0, 0, NULL, 0, NULL,
+                          &request, NULL)) {
+        pondi_conn_broken(conn);
+        return;
+    }
+    request->timeout_ms = END_MS;
+    request->op.intercept = pond_op_release;
+    accept(conn, request);
+    pondi_list_push_front(&conn->queue, &request->op.link);
+    pondi_conn_aim_timer(conn, request->deadline_ns);
+}
+
 static void advance(pondi_conn *conn)
 {
     if (conn->advancing)
         return;
     conn->advancing = 1;
+    if (!conn->current && conn->streamed && conn->stream_left)
+        end_left_stream(conn);
     pondi_list *node;
     while (!conn->current && (node = pondi_list_pop_front(&conn->queue))) {
         pondi_request *request = pondi_conn_request_at(node);
@@ -42,13 +69,6 @@ static void advance(pondi_conn *conn)
             conn->driver->start(conn, request);
     }
     conn->advancing = 0;
-}
-
-static void accept(pondi_conn *conn, pondi_request *request)
-{
-    request->conn = conn;
-    request->submitted_ns = pondi_now_ns();
-    request->deadline_ns = pondi_deadline_from_ns(request->submitted_ns, request->timeout_ms);
 }
 
 void pondi_conn_submit(pondi_conn *conn, pondi_request *request)
@@ -116,6 +136,8 @@ void pondi_conn_finish(pondi_conn *conn, pond_result *result, pond_error *error)
         ; /* refused because of the stream, which goes on */
     else
         conn->streamed = !error && result && result->more ? request->statement : NULL;
+    if (!conn->streamed)
+        conn->stream_left = 0;
     request->statement = NULL;
     error = pondi_conn_after_stop(request, error);
     pondi_request_fix_position(request, error);

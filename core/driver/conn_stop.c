@@ -30,13 +30,21 @@ static void stop(pondi_conn *conn, int code)
     conn->driver->cancel(conn, request);
 }
 
+/* A request ends that was never sent. One that went on with a stream, or was to end it, was the
+ * last word of whoever read it: the batch that may still come is nobody's. */
+static void end_unsent(pondi_conn *conn, pondi_request *request, pond_error *error)
+{
+    if (request->kind == PONDI_REQUEST_FETCH || request->kind == PONDI_REQUEST_END_STREAM)
+        conn->stream_left = 1;
+    pondi_conn_complete(request, error->code, error);
+}
+
 void pondi_conn_cancel(pondi_conn *conn, pondi_request *request)
 {
     if (request == conn->current)
         stop(conn, POND_ECANCELLED);
     else
-        pondi_conn_complete(request, POND_ECANCELLED,
-                            pondi_error_new(POND_ECANCELLED, "cancelled before it was sent"));
+        end_unsent(conn, request, pondi_error_new(POND_ECANCELLED, "cancelled before it was sent"));
 }
 
 void pondi_conn_cancel_all(pondi_conn *conn)
@@ -110,9 +118,8 @@ static void expire_waiting(pondi_conn *conn, int64_t now_ns)
         pondi_list *next = node->next;
         pondi_request *request = pondi_conn_request_at(node);
         if (request->deadline_ns <= now_ns)
-            pondi_conn_complete(request, POND_ETIMEDOUT,
-                                timeout_error(request,
-                                              "the statements before it on this connection took "
+            end_unsent(conn, request,
+                       timeout_error(request, "the statements before it on this connection took "
                                               "too long; it was not sent"));
         node = next;
     }

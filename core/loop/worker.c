@@ -24,7 +24,7 @@ struct pondi_worker {
     pthread_t thread;
 };
 
-enum { LAST_MS = 2000 };
+enum { LAST_MS = 2000, TRIM_AFTER = 256, TRIM_MS = 60000 };
 
 static atomic_int short_lived; /* threads, those of spare jobs included */
 static atomic_int spares;
@@ -152,11 +152,27 @@ int pondi_worker_join(pondi_worker *worker, int64_t timeout_ms)
     return 1;
 }
 
+/* Each of these threads allocates in an arena of its own, and what it made is freed much later, by
+ * others: the arenas keep the holes. After many of them the last one gives these back. */
+static void give_back_holes(void)
+{
+    static atomic_uint ended;
+    static _Atomic int64_t last_ns;
+    const int64_t now_ns = pondi_now_ns();
+    if (atomic_fetch_add(&ended, 1) + 1 < TRIM_AFTER ||
+        now_ns - atomic_load(&last_ns) < (int64_t)TRIM_MS * PONDI_NS_PER_MS)
+        return;
+    atomic_store(&ended, 0);
+    atomic_store(&last_ns, now_ns);
+    pondi_trim();
+}
+
 static void *short_lived_main(void *data)
 {
     pondi_job *job = data;
     pthread_detach(pthread_self());
     job->run(job);
+    give_back_holes();
     atomic_fetch_sub(&short_lived, 1);
     return NULL;
 }

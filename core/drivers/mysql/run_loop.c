@@ -240,12 +240,27 @@ int pondi_mysql_run_attach(my_conn *conn, pond_error **err)
     return watch(conn, PONDI_READABLE, err);
 }
 
+/* A call that waits holds memory of its own, which only its end gives back: it ends at once, since
+ * the socket has ended. */
+static void end_call(my_conn *conn)
+{
+    enum { MOST = 10000 };
+    my_run *run = conn->run;
+    for (int i = 0; run->waiting && i < MOST; i++) {
+        pondi_mysql_before_call(conn);
+        run->waiting = go_on(conn, run->waiting);
+    }
+    if (conn->call == MY_CLOSE_STMT && !run->waiting)
+        PONDI_CONTAINER(conn->closing.next, my_statement, link)->stmt = NULL;
+}
+
 void pondi_mysql_run_destroy(my_conn *conn)
 {
     my_run *run = conn->run;
     pondi_watcher_free(run->watcher);
     if (conn->fd >= 0 && (run->waiting || conn->base.state == PONDI_CONN_BROKEN))
         pondi_mysql_hang_up(conn);
+    end_call(conn);
     run->conn = NULL;
     if (!run->turning)
         pondi_free(run);
