@@ -29,6 +29,7 @@ typedef struct world {
     pond_pool *pool;
     pond_connection *connection;
     pond_value session; /* its number */
+    int orphaned;       /* the server does not know yet that nobody waits for it */
     pond_op *op;        /* a fetch that has some of its rows */
 } world;
 
@@ -116,6 +117,7 @@ static void by_cancel(world *at)
 
 static void by_closing(world *at)
 {
+    at->orphaned = 1;
     assert_int_equal(pond_connection_close(at->connection, NULL), POND_OK);
     end_op(at);
     let_go(at);
@@ -129,6 +131,7 @@ static void by_giving_back(world *at)
 
 static void by_the_end_of_the_loop(world *at)
 {
+    at->orphaned = 1;
     pond_loop_close(at->loop);
     end_op(at);
     let_go(at);
@@ -155,6 +158,7 @@ static void by_the_server(world *at)
 static void by_the_end_of_the_pool(world *at)
 {
     pond_op *op = NULL;
+    at->orphaned = 1;
     assert_int_equal(pond_pool_close(at->pool, at->loop, 0, NULL, &op, NULL), POND_OK);
     assert_int_equal(pond_op_wait(op, 60000, NULL), POND_OK);
     pond_op_release(op);
@@ -210,12 +214,25 @@ static void pause_briefly(void)
     nanosleep(&moment, NULL);
 }
 
+/* It may have ended by itself. */
+static void end_session(world *at)
+{
+    const char *kill = at->server->kill;
+    pond_result *done = NULL;
+    at->orphaned = 0;
+    pond_connection_execute_wait(at->connection, kill, strlen(kill), &at->session, 1, NULL, &done,
+                                 NULL);
+    pond_result_release(done);
+}
+
 /* The pool is at rest: what was closed has gone. */
 static void settle(world *at)
 {
     if (!at->loop)
         assert_int_equal(pond_loop_new(&at->loop, NULL), POND_OK);
     acquire(at);
+    if (at->orphaned)
+        end_session(at);
     let_go(at);
     pond_pool_status status = {.struct_size = sizeof(status)};
     for (int i = 0; i < 3000; i++) {

@@ -437,6 +437,7 @@ static void a_native_statement_is_only_looked_at(void **state)
 /* Versioned comments: what a server of each kind executes is part of the statement. */
 static void placeholders_in_versioned_comments_are_counted_for_the_server(void **state)
 {
+    (void)state;
     static const pondi_sql_server mysql57 = {0, 50744};
     static const pondi_sql_server mysql84 = {0, 80406};
     static const pondi_sql_server maria = {1, 101119};
@@ -459,7 +460,7 @@ static void placeholders_in_versioned_comments_are_counted_for_the_server(void *
         {"SELECT 1 /*!99999 ? /* ? */ ? */ ?", 1, 1, 1, 3},
         {"SELECT 1 /*!50000 ? /* ? */ ? */ ?", 3, 3, 3, 3},
         {"SELECT 1 /*!50000 ? /*!99999 ? */ ? */ ?", 3, 3, 3, 3},
-        {"SELECT 1 /*!50000 ? /*!50000 ? */ ?", 3, 3, 3, 2},
+        {"SELECT 1 /*!50000 ? /*!50000 ? */ ? */", 3, 3, 3, 2},
         {"SELECT 1 /*!5000 ? */ ?", 2, 2, 2, 2}, /* no version: digits of the statement */
     };
     int wrong = 0;
