@@ -239,15 +239,6 @@ async def test_exports_leak_no_memory(items: str, conn: Any) -> None:
     assert resident() - before < 16 * 1024 * 1024
 
 
-async def test_midnight_as_24_oclock_is_refused_never_made_0_oclock(databases: Any) -> None:
-    async with databases.open("postgres").async_connection() as conn:
-        for value in ("'24:00'::time", "ARRAY['24:00'::time]"):
-            with pytest.raises(millpond.InvalidDataError, match='column "t".*24:00'):
-                pa.table(await conn.fetch_arrow(f"SELECT {value} AS t"))
-        table = pa.table(await conn.fetch_arrow("SELECT '23:59:59'::time AS t"))
-        assert table.column("t").to_pylist() == [dt.time(23, 59, 59)]
-
-
 async def test_a_day_as_time_of_mysql_stays_a_duration(databases: Any) -> None:
     async with databases.open("mysql").async_connection() as conn:
         table = pa.table(await conn.fetch_arrow("SELECT CAST('24:00:00' AS time) AS t"))
