@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "sql/executable.h"
+#include "sql/subscript.h"
 #include "sql/token.h"
 
 typedef struct pondi_tokenizer {
