@@ -40,7 +40,7 @@ async def test_a_number_of_postgres_cannot_take_the_place_of_a_placeholder(datab
 
 
 async def test_what_only_looks_like_a_placeholder_is_none(conn: Any, kind: str) -> None:
-    assert await conn.execute("SELECT '%s :name', ?", (1,)) == [("%s :name", 1)]
+    assert await conn.execute("SELECT '%s :name', ?", ("a",)) == [("%s :name", "a")]
     with pytest.raises(millpond.ParameterError, match="0 placeholders and got 1 parameter$"):
         await conn.execute("SELECT '%s'", (1,))
     if kind in ("postgres", "duckdb"):
