@@ -7,6 +7,7 @@ one second): the machine may be busy.
 import asyncio
 import contextlib
 import uuid
+from pathlib import Path
 from typing import Any
 
 import faults
@@ -334,6 +335,69 @@ async def test_a_network_that_was_silent_for_long_is_forgotten_when_it_is_back(
     await heals(at, proxy)
 
 
+def threads() -> int:
+    return len(list(Path("/proc/self/task").iterdir()))
+
+
+def sockets_to(port: int) -> int:
+    """This process's sockets with that port at the other end."""
+    inodes = set()
+    for name in ("tcp", "tcp6"):
+        for line in Path("/proc/self/net", name).read_text().splitlines()[1:]:
+            fields = line.split()
+            if int(fields[2].split(":")[1], 16) == port:
+                inodes.add(f"socket:[{fields[9]}]")
+    count = 0
+    for file in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):
+            count += str(file.readlink()) in inodes
+    return count
+
+
+async def nothing_is_left(threads_before: int, port: int) -> None:
+    async def problem() -> str:
+        more, sockets = threads() - threads_before, sockets_to(port)
+        return f"{more} threads and {sockets} sockets are left" if more > 0 or sockets else ""
+
+    await observer.until_empty(problem, within=SOON)
+
+
+async def test_statements_that_time_out_in_a_blackhole_leave_no_threads_and_no_sockets(
+    site: Any, proxy: FaultProxy
+) -> None:
+    at = await site(pool_max_size=20)
+    held = [await at.db.get_async_connection() for _ in range(20)]
+    before = threads()
+    assert sockets_to(proxy.port) >= 20
+    proxy.blackhole()
+
+    async def time_out(conn: Any) -> None:
+        with pytest.raises(millpond.QueryTimeoutError):
+            await conn.execute(SLEEP[at.kind], timeout=0.1)
+
+    with Within(SOON):
+        await asyncio.gather(*(time_out(conn) for conn in held))
+        await millpond.PoolManager.close_pool(config_hash=at.db.hash(), timeout=0.1)
+    await nothing_is_left(before, proxy.port)
+
+
+async def test_connects_that_time_out_in_a_blackhole_leave_no_threads_and_no_sockets(
+    site: Any, proxy: FaultProxy
+) -> None:
+    at = await site(pool_max_size=20, connection_creation_timeout=0.3)
+    before = threads()
+    proxy.blackhole()
+
+    async def time_out() -> None:
+        with pytest.raises(millpond.OperationalError):
+            await at.db.get_async_connection(timeout=1)
+
+    with Within(SOON):
+        await asyncio.gather(*(time_out() for _ in range(20)))
+        await millpond.PoolManager.close_pool(config_hash=at.db.hash(), timeout=0.1)
+    await nothing_is_left(before, proxy.port)
+
+
 async def test_a_port_that_refuses_fails_at_once_and_is_used_again_when_it_is_back(
     site: Any, proxy: FaultProxy
 ) -> None:
@@ -343,3 +407,70 @@ async def test_a_port_that_refuses_fails_at_once_and_is_used_again_when_it_is_ba
         with Within(SOON), pytest.raises(millpond.ConnectFailedError):
             await at.db.get_async_connection()
     await heals(at, proxy)
+
+
+# ---- Cancelled transactions --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("nested", [False, True])
+async def test_a_task_that_is_cancelled_idle_in_a_transaction_waits_for_no_silent_server(
+    site: Any, proxy: FaultProxy, nested: bool
+) -> None:
+    at = await site(pool_max_size=1)  # a statement may take 120 s
+    await prepare(at)
+    mine = str(uuid.uuid4())
+    idle = asyncio.Event()
+
+    async def work() -> int:
+        async with at.db.async_connection() as conn:
+            try:
+                async with conn.transaction():
+                    async with conn.transaction() if nested else contextlib.nullcontext():
+                        await conn.execute(INSERT, (mine,))
+                        idle.set()
+                        await asyncio.Event().wait()
+            finally:
+                ends.append(at.db.get_pool_status()["in_use"])
+        return 0
+
+    ends: list[int] = []
+    task = asyncio.create_task(work())
+    await idle.wait()
+    proxy.blackhole()
+    task.cancel()
+    with Within(SOON), pytest.raises(asyncio.CancelledError):
+        await task
+    assert ends == [1]  # it did not wait until the connection was closed
+
+    async def closed() -> bool:
+        return bool(at.db.get_pool_status()["size"] == 0)
+
+    await observer.until("the connection's end", closed, within=SOON)
+    await heals(at, proxy)
+    assert await rows_of(at, mine) == 0
+
+
+async def test_a_task_that_is_cancelled_idle_in_a_transaction_leaves_its_connection_usable(
+    site: Any,
+) -> None:
+    at = await site(pool_max_size=1)
+    await prepare(at)
+    mine, kept = str(uuid.uuid4()), str(uuid.uuid4())
+    async with at.db.async_connection() as conn:
+        number = conn.id
+        async with conn.transaction():
+            await conn.execute(INSERT, (kept,))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0.01), conn.transaction():
+                    await conn.execute(INSERT, (mine,), timeout=SOON)
+                    await asyncio.Event().wait()
+            assert await conn.fetch_value(COUNT, (mine,)) == 0
+            assert await conn.fetch_value(COUNT, (kept,)) == 1
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0.01), conn.transaction():
+                await conn.execute(INSERT, (mine,))
+                await asyncio.Event().wait()
+        assert await conn.in_transaction() is False
+        assert conn.id == number
+    assert await rows_of(at, mine) == 0
+    assert await rows_of(at, kept) == 1

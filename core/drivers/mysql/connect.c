@@ -177,6 +177,13 @@ static int set_options(MYSQL *mysql, const pond_config *config, int64_t timeout_
     return failed;
 }
 
+static void limit_answers(MYSQL *mysql, int64_t timeout_ms)
+{
+    unsigned int seconds = (unsigned int)((timeout_ms + 999) / 1000);
+    mysql_options(mysql, MYSQL_OPT_READ_TIMEOUT, &seconds);
+    mysql_options(mysql, MYSQL_OPT_WRITE_TIMEOUT, &seconds);
+}
+
 /* A server that is full says so before TLS is up, which Connector/C takes for less certain and
  * wraps into an error of its own. */
 static unsigned int number_of(MYSQL *mysql)
@@ -283,6 +290,8 @@ MYSQL *pondi_mysql_open_at(const pond_config *config, const char *database, cons
         mysql_close(mysql);
         mysql = NULL;
     }
+    if (mysql && !database) /* only for a KILL: its answer is waited for as long, too */
+        limit_answers(mysql, timeout_ms);
     if (mysql)
         mysql_options(mysql, MYSQL_OPT_PROTOCOL, &protocol);
     if (!mysql ||

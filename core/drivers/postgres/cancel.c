@@ -10,7 +10,7 @@
 static void send_cancel(pg_task *task)
 {
     char problem[256];
-    if (!PQcancel(task->cancel, problem, sizeof(problem)))
+    if (!pondi_postgres_cancel_request_send(task->cancel, problem, sizeof(problem)))
         pondi_log(POND_LOG_WARNING, "postgres", "a statement could not be cancelled: %s", problem);
 }
 
@@ -55,7 +55,11 @@ void pondi_postgres_cancel(pg_conn *conn)
     pg_task *task = conn->task ? NULL : pondi_postgres_task_new(conn);
     if (!task)
         return; /* the grace period will close the connection */
-    task->cancel = PQgetCancel(conn->pg);
+    task->cancel = pondi_postgres_cancel_request_new(conn->pg);
+    if (!task->cancel) {
+        pondi_task_drop(&task->base);
+        return; /* the same */
+    }
     task->base.spare = 1;
     task->work = send_cancel;
     task->done = cancel_done;

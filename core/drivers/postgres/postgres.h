@@ -10,6 +10,7 @@
 
 #include "base/arena.h"
 #include "driver/driver.h"
+#include "drivers/postgres/cancel_request.h"
 #include "drivers/postgres/oids.h"
 #include "loop/task.h"
 #include "loop/watcher.h"
@@ -36,7 +37,7 @@ typedef struct pg_task {
     pondi_task base; /* first */
     void (*work)(struct pg_task *task);
     void (*done)(struct pg_conn *conn, struct pg_task *task);
-    PGcancel *cancel;
+    pg_cancel_request *cancel;
     char *host;
     char *port;
     pondi_buffer hosts; /* outcome: lists as libpq takes them */

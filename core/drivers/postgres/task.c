@@ -4,7 +4,7 @@
 static void free_task(pondi_task *base)
 {
     pg_task *task = (pg_task *)base;
-    PQfreeCancel(task->cancel);
+    pondi_postgres_cancel_request_free(task->cancel);
     pondi_free(task->host);
     pondi_free(task->port);
     pondi_buffer_free(&task->hosts);
