@@ -68,6 +68,7 @@ int pondi_conn_new(const pondi_driver *driver, pond_config *config, void *shared
 
 pondi_gone pondi_conn_dispose(pondi_conn *conn)
 {
+    pond_error_free(conn->farewell);
     pondi_statement_cache_free(&conn->statements);
     pond_config_release(conn->config);
     return conn->gone;
@@ -116,11 +117,38 @@ void pondi_conn_complete(pondi_request *request, int code, pond_error *error)
     pondi_op_complete(&request->op, code, error);
 }
 
+void pondi_conn_farewell(pondi_conn *conn, pond_error *said)
+{
+    if (conn->farewell || pondi_error_is_shared(said))
+        pond_error_free(said);
+    else
+        conn->farewell = said;
+}
+
+/* What an open transaction did before is gone with it, so that this statement alone is no use. */
+pond_error *pondi_conn_lost_before(const pondi_conn *conn, const char *what)
+{
+    const pond_error *said = conn->farewell;
+    pond_error *error = pondi_error_new(POND_ECONNLOST, "%s%s%s", what, said ? ": " : "",
+                                        said ? pond_error_message(said) : "");
+    if (pondi_error_is_shared(error))
+        return error;
+    error->retryable = !conn->lost_open;
+    if (said) {
+        pondi_error_set_sqlstate(error, said->sqlstate);
+        error->vendor_code = said->vendor_code;
+    }
+    return error;
+}
+
 void pondi_conn_fail_queue(pondi_conn *conn, int code, const char *why)
 {
+    int lost = code == POND_ECONNLOST && conn->state == PONDI_CONN_BROKEN;
     pondi_list *node;
     while ((node = pondi_list_pop_front(&conn->queue)))
-        pondi_conn_complete(pondi_conn_request_at(node), code, pondi_error_new(code, "%s", why));
+        pondi_conn_complete(pondi_conn_request_at(node), code,
+                            lost ? pondi_conn_lost_before(conn, why)
+                                 : pondi_error_new(code, "%s", why));
 }
 
 void pondi_conn_destroy(pondi_conn *conn, int code, const char *why)
@@ -152,6 +180,7 @@ void pondi_conn_broken(pondi_conn *conn)
     if (conn->state == PONDI_CONN_BROKEN)
         return;
     conn->state = PONDI_CONN_BROKEN;
+    conn->lost_open = conn->in_transaction;
     conn->in_transaction = 0;
     conn->transaction_failed = 0;
     conn->streamed = NULL;

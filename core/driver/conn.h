@@ -65,6 +65,8 @@ typedef struct pondi_conn {
     pondi_message message; /* for those calls, and for being freed */
     int message_sent;
     int advancing; /* the queue is being worked on further up the stack */
+    pond_error *farewell; /* why it was lost, in the server's or library's words; or NULL */
+    int lost_open;        /* it was lost with an open transaction */
     int dying;     /* code of pondi_conn_destroy() while a thread still runs inline */
     /* driver */
     int in_transaction;       /* as the server or library reports it */
@@ -98,7 +100,8 @@ int pondi_conn_run_inline(pondi_conn *conn, pondi_request *request);
  * now wants more of the same connection. Waiting for that would never end. */
 int pondi_conn_runs_inline(const pondi_conn *conn);
 
-/* End a request of this connection early: at once if it waits, else by stopping it. */
+/* End a request of this connection early: at once if it waits, else by stopping it. A rollback, or
+ * one to a savepoint, goes on instead, for as long as a server has to stop a statement. */
 void pondi_conn_cancel(pondi_conn *conn, pondi_request *request);
 
 /* The same for all requests. The connection is idle soon after, or broken. */
@@ -130,6 +133,10 @@ void pondi_conn_finish(pondi_conn *conn, pond_result *result, pond_error *error)
  * is closed and its struct freed, as the very last. */
 pondi_gone pondi_conn_dispose(pondi_conn *conn);
 void pondi_conn_gone(pondi_gone gone);
+
+/* Remember why the connection is about to be lost, for those who use it later; takes the error over
+ * and keeps the first. */
+void pondi_conn_farewell(pondi_conn *conn, pond_error *said);
 
 /* The connection cannot be used any more. The driver still finishes the current request itself; the
  * waiting ones fail after it. Also for a connection that dies while idle. */

@@ -49,8 +49,9 @@ static int check_stream(const pondi_conn *conn, const pondi_request *request, po
 int pondi_conn_check(pondi_conn *conn, pondi_request *request, pond_error **err)
 {
     if (conn->state == PONDI_CONN_BROKEN)
-        return pondi_error_set(err, POND_ECONNLOST,
-                               "this connection was lost: release it and acquire another");
+        return pondi_error_move(
+            err, pondi_conn_lost_before(
+                     conn, "this connection was lost, so release it and acquire another"));
     if (check_stream(conn, request, err))
         return POND_EMISUSE;
     switch (request->kind) {

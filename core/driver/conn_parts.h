@@ -22,6 +22,8 @@ static inline void pondi_conn_set_running(pondi_conn *conn, int64_t since_ns)
 
 /* End a request; `error` is taken over. */
 void pondi_conn_complete(pondi_request *request, int code, pond_error *error);
+/* The error of what is not sent since the connection is lost: with the server's reason. */
+pond_error *pondi_conn_lost_before(const pondi_conn *conn, const char *what);
 /* End all that wait. */
 void pondi_conn_fail_queue(pondi_conn *conn, int code, const char *why);
 /* Have the owner told, or the connection freed, when the loop is left. */
@@ -38,6 +40,8 @@ int pondi_conn_check(pondi_conn *conn, pondi_request *request, pond_error **err)
  * anew. */
 void pondi_conn_aim_timer(pondi_conn *conn, int64_t deadline_ns);
 void pondi_conn_on_deadline(void *data);
+/* Nobody waits for the current request any more. */
+void pondi_conn_hasten(pondi_conn *conn);
 /* What the error of a request becomes that was stopped. */
 pond_error *pondi_conn_after_stop(pondi_request *request, pond_error *error);
 

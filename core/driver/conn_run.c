@@ -7,10 +7,20 @@
 #include "driver/row_set.h"
 #include "loop/keeper.h"
 
+/* The server may have ended the session since the last statement of a transaction: then this one is
+ * not sent, and told why. Outside of transactions the answer tells. */
+static void look(pondi_conn *conn)
+{
+    if (conn->in_transaction && !conn->streamed && conn->driver->look &&
+        conn->state == PONDI_CONN_READY)
+        conn->driver->look(conn);
+}
+
 /* True if the request is now the driver's to run. */
 static int begin(pondi_conn *conn, pondi_request *request)
 {
     pond_error *error = NULL;
+    look(conn);
     conn->current = request;
     conn->last_used_ns = request->submitted_ns;
     if (pondi_conn_check(conn, request, &error)) {
@@ -65,8 +75,11 @@ static void advance(pondi_conn *conn)
     pondi_list *node;
     while (!conn->current && (node = pondi_list_pop_front(&conn->queue))) {
         pondi_request *request = pondi_conn_request_at(node);
+        int hastened = request->hastened;
         if (begin(conn, request))
             conn->driver->start(conn, request);
+        if (hastened && conn->current == request)
+            pondi_conn_hasten(conn);
     }
     conn->advancing = 0;
 }

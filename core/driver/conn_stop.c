@@ -1,4 +1,7 @@
 /* Deadlines and cancellation: how a request is stopped, and what happens if that cannot be done. */
+#include <string.h>
+#include <strings.h>
+
 #include "base/clock.h"
 #include "base/error.h"
 #include "driver/conn_parts.h"
@@ -18,6 +21,23 @@ void pondi_conn_aim_timer(pondi_conn *conn, int64_t deadline_ns)
     pondi_timer_start(conn->timer, deadline_ns);
 }
 
+/* A statement that undoes is never called off, or what comes next on the connection would run
+ * inside of what was to be undone. It comes back within the grace, or the connection is closed. */
+static int is_undo(const pondi_request *request)
+{
+    static const char rollback[] = "ROLLBACK";
+    if (request->kind == PONDI_REQUEST_TRANSACTION)
+        return request->verb == POND_ROLLBACK;
+    return request->kind == PONDI_REQUEST_EXECUTE && request->sql_size >= strlen(rollback) &&
+           strncasecmp(request->sql, rollback, strlen(rollback)) == 0;
+}
+
+static void tell_driver(pondi_conn *conn, pondi_request *request)
+{
+    if (!is_undo(request))
+        conn->driver->cancel(conn, request);
+}
+
 static void stop(pondi_conn *conn, int code)
 {
     pondi_request *request = conn->current;
@@ -27,7 +47,12 @@ static void stop(pondi_conn *conn, int code)
     conn->looked_ns = pondi_now_ns();
     conn->grace_ns = (int64_t)GRACE_MS * PONDI_NS_PER_MS;
     pondi_conn_aim_timer(conn, pondi_deadline_ns(INSIST_MS));
-    conn->driver->cancel(conn, request);
+    tell_driver(conn, request);
+}
+
+void pondi_conn_hasten(pondi_conn *conn)
+{
+    stop(conn, POND_ECANCELLED);
 }
 
 /* A request ends that was never sent. One that went on with a stream, or was to end it, was the
@@ -43,6 +68,8 @@ void pondi_conn_cancel(pondi_conn *conn, pondi_request *request)
 {
     if (request == conn->current)
         stop(conn, POND_ECANCELLED);
+    else if (is_undo(request))
+        request->hastened = 1; /* it keeps its place */
     else
         end_unsent(conn, request, pondi_error_new(POND_ECANCELLED, "cancelled before it was sent"));
 }
@@ -161,7 +188,7 @@ void pondi_conn_on_deadline(void *data)
     if (current && current->stop_code && is_grace_over(conn, now_ns))
         give_up(conn);
     else if (current && current->stop_code)
-        conn->driver->cancel(conn, current);
+        tell_driver(conn, current);
     else if (current && !current->stop_code && current->deadline_ns <= now_ns)
         stop(conn, POND_ETIMEDOUT);
     conn->timer_ns = PONDI_NEVER;

@@ -26,6 +26,13 @@ int pondi_request_outcome_unknown(const pondi_conn *conn, const pondi_request *r
     return !request->preparing && !conn->in_transaction && !pondi_request_only_reads(request);
 }
 
+/* In a transaction it is the whole of it that can be tried again: nothing of it took effect. But
+ * one that the server ended between two statements is not. */
+static int may_repeat(const pondi_conn *conn, int sent, int unknown)
+{
+    return !unknown && (conn->in_transaction ? sent : !sent);
+}
+
 pond_error *pondi_conn_lost_error(const pondi_conn *conn, const pondi_request *request, int sent,
                                   const char *said)
 {
@@ -38,7 +45,7 @@ pond_error *pondi_conn_lost_error(const pondi_conn *conn, const pondi_request *r
     pond_error *error = pondi_error_new(unknown ? POND_EUNKNOWN : POND_ECONNLOST, "%s%s%s", what,
                                         *said ? ": " : "", said);
     if (!pondi_error_is_shared(error)) {
-        error->retryable = !sent && !conn->in_transaction;
+        error->retryable = may_repeat(conn, sent, unknown);
         error->unsent = !sent;
     }
     return error;

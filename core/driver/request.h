@@ -45,6 +45,7 @@ typedef struct pondi_request {
                        all before the first one is answered. */
     int inline_run; /* executed by the calling thread, see pondi_driver.run_inline */
     int may_move;   /* once, to another connection, if it never left this one */
+    int hastened;   /* nobody waits for it any more, but it is executed when its turn comes */
     int started;    /* it passed its checks, and was the driver's to run */
     int preparing;  /* what the driver has sent so far does nothing: the statement is yet to come */
     pondi_operation *operation; /* what it is counted as; NULL for not at all */

@@ -280,7 +280,9 @@ POND_API pond_error *pond_op_take_error(pond_op *op);
 
 /* Ask for an early end; it completes soon, usually with POND_ECANCELLED, or normally if that
  * comes first. A running statement is stopped on the server, and the connection is clean or
- * replaced before anyone uses it again. Harmless on a completed operation. Thread: loop. */
+ * replaced before anyone uses it again. A rollback is not stopped but left to itself, before what
+ * comes next on its connection: it ends within 700 ms, or the connection is closed. Harmless on a
+ * completed operation. Thread: loop. */
 POND_API void pond_op_cancel(pond_op *op);
 
 /* Run the loop until the operation has completed, for at most `timeout_ms` (negative: no limit).

@@ -90,6 +90,8 @@ class _Transaction:
         try:
             if error is None and not self._force_rollback:
                 yield from self._keep()
+            elif isinstance(error, CancelledError):
+                yield from self._abandon_after(error)
             else:
                 yield from self._undo_after(error)
         finally:

@@ -135,15 +135,6 @@ static void allow_at_once(native_connection *self, native_call *call)
     call->options_given = &call->options;
 }
 
-/* A rollback must not be called off by who no longer waits for it, such as a scope of anyio, which
- * cancels each wait on the way out: the next user of the connection would be inside. */
-static PyObject *staying(PyObject *submitted)
-{
-    if (submitted)
-        ((native_op *)submitted)->stays = 1;
-    return submitted;
-}
-
 static int undoes(const native_call *call)
 {
     return call->sql_size >= 8 && strncasecmp(call->sql, "ROLLBACK", 8) == 0;
@@ -189,12 +180,9 @@ static PyObject *execute_as(native_op_kind kind, PyObject *object, PyObject *con
                                      call.column_count, call.options_given, op, &op->op, &error)
            : POND_OK;
     int at_once = (call.options.flags & POND_EXECUTE_AT_ONCE) != 0;
-    int undo = undoes(&call);
     native_call_free(&call);
     if (!op)
         return NULL;
-    if (undo)
-        return staying(native_op_after_submit(op, code, error));
     return at_once ? submitted_at_once(op, code, error) : native_op_after_submit(op, code, error);
 }
 
@@ -272,7 +260,7 @@ static PyObject *connection_rollback(PyObject *object, PyObject *unused)
 {
     (void)unused;
     native_connection *self = (native_connection *)object;
-    PyObject *op = staying(transaction(object, POND_ROLLBACK));
+    PyObject *op = transaction(object, POND_ROLLBACK);
     if (op)
         Py_XSETREF(self->undo, (native_op *)Py_NewRef(op));
     return op;

@@ -145,7 +145,6 @@ typedef struct native_op {
     char status; /* native_op_status */
     char blocking;
     char retrieved; /* somebody saw the exception */
-    char stays;     /* the work is not called off when nobody waits for it any more */
 } native_op;
 
 enum { NATIVE_PENDING, NATIVE_DONE, NATIVE_CANCELLED };

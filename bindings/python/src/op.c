@@ -398,8 +398,7 @@ static PyObject *cancel(native_op *self, PyObject *message)
         Py_RETURN_FALSE;
     self->status = NATIVE_CANCELLED;
     self->message = Py_XNewRef(message);
-    if (!self->stays)
-        pond_op_cancel(self->op); /* the core cleans up; whoever waits goes on at once */
+    pond_op_cancel(self->op); /* the core cleans up; whoever waits goes on at once */
     if (run_callbacks(self, call_soon))
         return NULL;
     Py_RETURN_TRUE;

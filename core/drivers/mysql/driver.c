@@ -159,6 +159,8 @@ static void note_transaction(my_conn *conn)
 static void explain_loss(my_conn *conn)
 {
     pond_error *said = conn->error;
+    if (said)
+        pondi_conn_farewell(&conn->base, pondi_error_copy(said));
     conn->error = pondi_conn_lost_error(&conn->base, conn->request, conn->sent,
                                         said ? pond_error_message(said) : "");
     if (said && !pondi_error_is_shared(conn->error) && !pondi_error_is_shared(said)) {
@@ -295,11 +297,13 @@ static void cancel(pondi_conn *base, pondi_request *request)
 /* An idle connection is sent nothing but the end. */
 static void look(pondi_conn *base)
 {
-    const my_conn *conn = my_of(base);
+    my_conn *conn = my_of(base);
     char byte;
     ssize_t size = recv(conn->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    if (size >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR))
+    if (size >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) {
+        pondi_mysql_keep_farewell(conn);
         pondi_conn_broken(base);
+    }
 }
 
 static void detach(pondi_conn *base)

@@ -343,5 +343,7 @@ pond_error *pondi_mysql_error(const my_conn *conn, unsigned int number, const ch
                               const char *message);
 /* True if the connection is of no use after this error. */
 int pondi_mysql_is_loss(const my_conn *conn, unsigned int number);
+/* Remember what the server said to an idle connection before it hung up. */
+void pondi_mysql_keep_farewell(my_conn *conn);
 
 #endif

@@ -68,6 +68,7 @@ static void on_hung_up(void *data, int events)
     (void)events;
     pondi_watcher_free(conn->run->watcher);
     conn->run->watcher = NULL;
+    pondi_mysql_keep_farewell(conn);
     pondi_conn_broken(&conn->base);
 }
 

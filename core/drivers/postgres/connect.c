@@ -217,7 +217,7 @@ static void begin(pg_conn *conn, const char *hosts, const char *addresses, const
         connect_failed(conn);
         return;
     }
-    PQsetNoticeReceiver(conn->pg, pondi_postgres_notice, NULL);
+    PQsetNoticeReceiver(conn->pg, pondi_postgres_notice, conn);
     pond_error *error = NULL;
     if (pondi_postgres_watch(conn, PONDI_WRITABLE, &error)) {
         pondi_conn_broken(&conn->base);

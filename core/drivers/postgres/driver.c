@@ -154,16 +154,31 @@ static pond_error *lost_error(pg_conn *conn, const pondi_request *request)
     int sent = conn->sent && !request->preparing;
     pondi_postgres_said(conn, said, sizeof(said));
     pond_error *error = pondi_conn_lost_error(&conn->base, request, sent, said);
-    if (conn->error && !pondi_error_is_shared(error)) { /* the server's own farewell */
-        pondi_error_set_sqlstate(error, conn->error->sqlstate);
-        pondi_error_set_text(error, &error->detail, pond_error_message(conn->error));
+    const pond_error *farewell = conn->base.farewell;
+    if (farewell && *farewell->sqlstate && !pondi_error_is_shared(error)) {
+        pondi_error_set_sqlstate(error, farewell->sqlstate);
+        pondi_error_set_text(error, &error->detail, pond_error_message(farewell));
     }
     return error;
+}
+
+/* The server's own words, or the library's. */
+static void keep_farewell(pg_conn *conn)
+{
+    char said[512];
+    if (conn->error) {
+        pondi_conn_farewell(&conn->base, pondi_error_copy(conn->error));
+        return;
+    }
+    pondi_postgres_said(conn, said, sizeof(said));
+    if (*said)
+        pondi_conn_farewell(&conn->base, pondi_error_new(POND_ECONNLOST, "%s", said));
 }
 
 void pondi_postgres_lost(pg_conn *conn)
 {
     pondi_request *request = conn->base.current;
+    keep_farewell(conn);
     pond_error *error = request ? lost_error(conn, request) : NULL;
     pondi_watcher_free(conn->watcher);
     conn->watcher = NULL;

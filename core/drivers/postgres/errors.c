@@ -81,9 +81,12 @@ static pond_log_level level_of(const char *severity)
 
 void pondi_postgres_notice(void *data, const PGresult *res)
 {
-    (void)data;
+    pg_conn *conn = data;
     const char *message = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
+    const char *severity = PQresultErrorField(res, PG_DIAG_SEVERITY_NONLOCALIZED);
     if (message)
-        pondi_log(level_of(PQresultErrorField(res, PG_DIAG_SEVERITY_NONLOCALIZED)), "postgres",
-                  "%s", message);
+        pondi_log(level_of(severity), "postgres", "%s", message);
+    /* the last words to an idle session */
+    if (severity && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0))
+        pondi_conn_farewell(&conn->base, pondi_postgres_error(conn, res));
 }
