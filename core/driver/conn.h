@@ -64,10 +64,10 @@ typedef struct pondi_conn {
     pondi_gone gone;       /* called last of all, by any thread */
     pondi_message message; /* for those calls, and for being freed */
     int message_sent;
-    int advancing; /* the queue is being worked on further up the stack */
+    int advancing;        /* the queue is being worked on further up the stack */
     pond_error *farewell; /* why it was lost, in the server's or library's words; or NULL */
     int lost_open;        /* it was lost with an open transaction */
-    int dying;     /* code of pondi_conn_destroy() while a thread still runs inline */
+    int dying;            /* code of pondi_conn_destroy() while a thread still runs inline */
     /* driver */
     int in_transaction;       /* as the server or library reports it */
     int transaction_failed;   /* open, but only a rollback is possible */

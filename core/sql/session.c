@@ -1,8 +1,10 @@
 #include "sql/session.h"
 
 #include <string.h>
-#include <strings.h>
 
+#include "sql/functions.h"
+
+enum { NO_SCHEMA, BUILT_IN, OTHER_SCHEMA };
 enum { VERB_SET = 's', VERB_CREATE = 'c', VERB_PRAGMA = 'p' };
 
 void pondi_session_watch_init(pondi_session_watch *watch, pond_dialect dialect)
@@ -11,17 +13,12 @@ void pondi_session_watch_init(pondi_session_watch *watch, pond_dialect dialect)
     watch->dialect = dialect;
 }
 
-static int begins_with(const pondi_token *token, const char *start)
-{
-    size_t size = strlen(start);
-    return token->size >= size && strncasecmp(token->text, start, size) == 0;
-}
-
 /* ---- The first word ---------------------------------------------------------------------- */
 
 static const char *const *verbs_of(pond_dialect dialect)
 {
-    static const char *const postgres[] = {"LISTEN", "LOAD", "DECLARE", "DO", "CALL", NULL};
+    static const char *const postgres[] = {"LISTEN", "LOAD",    "DECLARE", "DO",
+                                           "CALL",   "EXECUTE", NULL};
     static const char *const mysql[] = {"SET",     "USE",   "LOCK",    "PREPARE", "CALL",
                                         "HANDLER", "FLUSH", "EXECUTE", "BACKUP",  NULL};
     static const char *const sqlite[] = {"SET", "ATTACH", "DETACH", NULL};
@@ -49,23 +46,12 @@ static void look_at_verb(pondi_session_watch *watch, const pondi_token *word)
 
 /* ---- Words after it ---------------------------------------------------------------------- */
 
-static void look_at_function(pondi_session_watch *watch, const pondi_token *word)
-{
-    int touches = 0;
-    if (watch->dialect == POND_DIALECT_POSTGRES)
-        touches = pondi_token_is_word(word, "SET_CONFIG") ||
-                  begins_with(word, "pg_advisory_lock") ||
-                  begins_with(word, "pg_try_advisory_lock");
-    else if (watch->dialect == POND_DIALECT_MYSQL)
-        touches = pondi_token_is_word(word, "GET_LOCK");
-    if (touches)
-        watch->touches |= PONDI_TOUCHES_SESSION;
-}
-
 static void look_at_word(pondi_session_watch *watch, const pondi_token *word)
 {
     static const char *const local[] = {"LOCAL", "TRANSACTION", "CONSTRAINTS", NULL};
     static const char *const temporary[] = {"TEMP", "TEMPORARY", "PG_TEMP", NULL};
+    static const char *const queries[] = {"SELECT", "INSERT",  "UPDATE", "DELETE", "VALUES",
+                                          "MERGE",  "REPLACE", "WITH",   NULL};
     int is_temporary = pondi_token_is_any(word, temporary);
     if (watch->verb == VERB_SET && watch->words == 2 && !pondi_token_is_any(word, local))
         watch->touches |= PONDI_TOUCHES_SESSION;
@@ -74,10 +60,58 @@ static void look_at_word(pondi_session_watch *watch, const pondi_token *word)
         watch->touches |= PONDI_TOUCHES_SESSION;
     if (is_temporary && watch->last_word.text && pondi_token_is_word(&watch->last_word, "INTO"))
         watch->touches |= PONDI_TOUCHES_SESSION;
-    look_at_function(watch, word);
+    if (pondi_token_is_any(word, queries))
+        watch->is_query = 1;
 }
 
 /* ---- What is no word --------------------------------------------------------------------- */
+
+/* ---- Calls ------------------------------------------------------------------------------- */
+
+/* Keep what came before a name, and its schema: `INTO shop.orders (` calls nothing. */
+static void follow_name(pondi_session_watch *watch, const pondi_token *token)
+{
+    static const char *const built_in[] = {"PG_CATALOG", "SYS", NULL};
+    int is_name = token->kind == PONDI_TOKEN_WORD || token->kind == PONDI_TOKEN_QUOTED;
+    int is_dot = pondi_token_is_byte(token, '.');
+    if (is_dot)
+        watch->schema = pondi_token_is_any(&watch->previous, built_in) ? BUILT_IN : OTHER_SCHEMA;
+    else if (is_name && !(watch->previous.text && pondi_token_is_byte(&watch->previous, '.'))) {
+        watch->before = watch->previous;
+        watch->schema = NO_SCHEMA;
+    }
+}
+
+/* After these comes the name of a table, an alias or a constraint. */
+static int is_declared(const pondi_token *before)
+{
+    static const char *const words[] = {"INTO",    "TABLE",      "AS",       "WITH", "RECURSIVE",
+                                        "INSERT",  "IGNORE",     "INDEX",    "KEY",  "CONSTRAINT",
+                                        "REPLACE", "REFERENCES", "CONFLICT", NULL};
+    return before->text && (pondi_token_is_any(before, words) || pondi_token_is_byte(before, ':'));
+}
+
+static int is_harmless_call(const pondi_session_watch *watch, const pondi_token *name)
+{
+    int quoted = name->kind == PONDI_TOKEN_QUOTED && name->size >= 2;
+    if (watch->schema == OTHER_SCHEMA)
+        return 0;
+    return pondi_function_is_harmless(name->text + quoted, name->size - (quoted ? 2 : 0));
+}
+
+/* At an opening bracket. */
+static void look_at_call(pondi_session_watch *watch)
+{
+    const pondi_token *name = &watch->previous;
+    int is_name =
+        name->text && (name->kind == PONDI_TOKEN_WORD || name->kind == PONDI_TOKEN_QUOTED);
+    if (watch->dialect == POND_DIALECT_SQLITE || !watch->is_query || !is_name)
+        return;
+    if (!is_declared(&watch->before) && !is_harmless_call(watch, name))
+        watch->touches |= PONDI_TOUCHES_SESSION;
+}
+
+/* ---- Pragmas, names and variables -------------------------------------------------------- */
 
 /* Those that take an argument but only tell, or change the file and not the session. */
 static int is_harmless_pragma(const pondi_token *name)
@@ -113,6 +147,9 @@ void pondi_session_watch_token(pondi_session_watch *watch, const pondi_token *to
     if (token->kind == PONDI_TOKEN_SPACE || token->kind == PONDI_TOKEN_COMMENT)
         return;
     look_at_other(watch, token);
+    if (pondi_token_is_byte(token, '('))
+        look_at_call(watch);
+    follow_name(watch, token);
     watch->previous = *token;
     if (previous.text && pondi_token_is_byte(&previous, '@') && pondi_token_is_byte(token, '@'))
         watch->previous.text = NULL; /* the two are one */

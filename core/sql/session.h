@@ -1,7 +1,7 @@
 /* Which statements leave something behind in their session: settings, temporary tables, locks.
  *
- * What is found is what the text says. A function of the database that changes settings by itself
- * is not seen. */
+ * What is found is what the text says. A call of a function that is not known to be harmless counts
+ * as a change. What a trigger, an operator or a view calls is not seen. */
 #ifndef PONDI_SQL_SESSION_H
 #define PONDI_SQL_SESSION_H
 
@@ -20,6 +20,9 @@ typedef struct pondi_session_watch {
     char verb;             /* which of the verbs that need a second look; 0 for none */
     pondi_token last_word; /* its text is NULL before the first */
     pondi_token previous;  /* no space or comment */
+    pondi_token before;    /* what came before the name that `previous` ends, schema included */
+    int schema;            /* of that name: none, built-in or another */
+    int is_query;          /* functions are called, not only named */
 } pondi_session_watch;
 
 void pondi_session_watch_init(pondi_session_watch *watch, pond_dialect dialect);

@@ -174,6 +174,57 @@ async def test_a_rollback_that_hangs_is_given_up_with_its_connection(
     await is_at_rest(db)
 
 
+@pytest.mark.parametrize("kind", BACKENDS)
+async def test_who_is_cancelled_idle_in_a_block_waits_for_no_rollback(
+    items: str, db: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with db.async_connection() as conn:
+        backend = type(conn).__mro__[1]
+    transact = backend._transact
+    may = threading.Event()
+    idle = asyncio.Event()
+
+    def wait(self: Any, verb: str) -> None:
+        if verb == "ROLLBACK":
+            assert may.wait(90)
+        transact(self, verb)
+
+    monkeypatch.setattr(backend, "_transact", wait)
+    monkeypatch.setattr("millpond.execute.GRACE", 90.0)
+
+    async def work() -> None:
+        async with db.async_connection() as conn, conn.transaction():
+            await conn.execute("INSERT INTO items VALUES (1, 'one', 1)")
+            idle.set()
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(work())
+    await idle.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task  # the rollback still waits
+    async with db.async_connection() as conn:
+        waits = asyncio.ensure_future(count(conn))
+        may.set()
+        assert await waits == 0
+    await is_at_rest(db)
+
+
+@pytest.mark.parametrize("kind", BACKENDS)
+async def test_what_comes_after_a_cancelled_block_comes_after_its_rollback(
+    items: str, conn: Any
+) -> None:
+    for _ in range(5):
+        with anyio.move_on_after(0.01):
+            async with conn.transaction():
+                await conn.execute("INSERT INTO items VALUES (1, 'one', 1)")
+                await anyio.sleep_forever()
+        await conn.execute("INSERT INTO items VALUES (2, 'two', 1)")
+        assert await conn.in_transaction() is False
+        await conn.execute("DELETE FROM items WHERE id = 2")
+        assert await count(conn) == 0
+
+
 # ---- Task groups -------------------------------------------------------------------------
 
 

@@ -55,6 +55,88 @@ async def test_a_changed_postgres_session_is_as_new(
     assert await ask(db, question) == (first, answer)
 
 
+BECOME = """CREATE OR REPLACE FUNCTION become(name text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM set_config('search_path', name, false), pg_advisory_lock(4712);
+    RETURN name;
+END $$"""
+CALLS = [
+    "SELECT become('pg_catalog')",
+    "SELECT lower(public.become('pg_catalog'))",
+    "SELECT * FROM become('pg_catalog') AS b (name)",
+    "INSERT INTO becoming (name) SELECT \"become\"('pg_catalog')",
+    "SELECT \"set_config\"('search_path', 'pg_catalog', false)",
+    "SELECT pg_catalog.\"set_config\"('search_path', 'pg_catalog', false)",
+]
+
+
+@pytest.mark.parametrize("call", CALLS)
+async def test_what_a_function_of_postgres_does_to_its_session_is_undone(
+    databases: Any, call: str
+) -> None:
+    db = databases.open("postgres", pool_max_size=1)
+    await leave_behind(db, BECOME, "CREATE TABLE IF NOT EXISTS becoming (name text)")
+    first = await leave_behind(db, call)
+    assert await ask(db, "SHOW search_path") == (first, '"$user", public')
+    locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
+    assert await ask(db, locks) == (first, 0)
+
+
+async def test_a_cursor_that_outlives_its_transaction_does_not_outlive_its_lease(
+    databases: Any,
+) -> None:
+    db = databases.open("postgres", pool_max_size=1)
+    async with db.async_connection() as conn:
+        first = conn.id
+        async with conn.transaction():
+            await conn.execute("DECLARE mine CURSOR WITH HOLD FOR SELECT 1")
+        assert await conn.fetch_value("SELECT count(*) FROM pg_cursors WHERE name = 'mine'") == 1
+    assert await ask(db, "SELECT count(*) FROM pg_cursors WHERE name = 'mine'") == (first, 0)
+
+
+PLAIN = [
+    "SELECT 1",
+    "SELECT count(*), max(id), now(), lower('A'), coalesce(NULL, 1) FROM plain",
+    "INSERT INTO plain (id) VALUES (1)",
+    'UPDATE "plain" SET id = (SELECT abs(2)) WHERE id IN (1, 2)',
+    "WITH f (id) AS (SELECT id FROM plain) DELETE FROM plain WHERE id IN (SELECT id FROM f)",
+]
+
+
+@pytest.mark.parametrize("statement", [*PLAIN, "an entity"])
+async def test_what_changes_nothing_is_followed_by_no_reset(databases: Any, statement: str) -> None:
+    db = databases.open("postgres", pool_max_size=1)
+    await leave_behind(db, "CREATE TABLE IF NOT EXISTS plain (id int)")
+    async with db.async_connection() as conn:
+        session = await conn.fetch_value("SELECT pg_backend_pid()")
+        if statement == "an entity":
+            saved = await conn.save_entity("plain_entity", {"id": "a", "name": "x"})
+            assert (await conn.get_entity("plain_entity", saved["id"]))["name"] == "x"
+            await conn.find_entities("plain_entity", where_clause="name = ?", params=("x",))
+        else:
+            await conn.execute(statement)
+    await at_rest(db)
+    async with databases.open("postgres", alias="observer").async_connection() as conn:
+        last = "SELECT query FROM pg_stat_activity WHERE pid = ?"
+        assert "CLOSE ALL" not in await conn.fetch_value(last, (session,))
+
+
+async def test_what_a_function_of_mysql_does_to_its_session_is_undone(
+    databases: Any, mysql: Any
+) -> None:
+    db = databases.open("mysql", pool_max_size=1)
+    await leave_behind(
+        db,
+        "DROP FUNCTION IF EXISTS become",
+        "CREATE FUNCTION become() RETURNS int NOT DETERMINISTIC NO SQL "
+        "BEGIN SET @became = 7; SET SESSION lock_wait_timeout = 77; RETURN 1; END",
+    )
+    for call in ("SELECT become()", "SELECT `become` ()", "SELECT abs(become())"):
+        first = await leave_behind(db, call)
+        assert await ask(db, "SELECT @became") == (first, None)
+        assert await ask(db, "SELECT @@lock_wait_timeout = 77") == (first, 0)
+
+
 MYSQL = [
     ("SET sql_mode = ''", "SELECT @@sql_mode LIKE '%STRICT_ALL_TABLES%'", 1),
     ("SET time_zone = '+05:00'", "SELECT @@time_zone", "+00:00"),

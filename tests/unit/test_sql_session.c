@@ -3,6 +3,7 @@
 
 #include "base/buffer.h"
 #include "sql/convert.h"
+#include "sql/functions.h"
 #include "sql/session.h"
 
 static int touches(pond_dialect dialect, const char *sql)
@@ -43,8 +44,30 @@ static void changes_of_a_postgres_session_are_seen(void **state)
                                       "DECLARE c CURSOR WITH HOLD FOR SELECT 1",
                                       "DO $$ BEGIN SET x = 1; END $$",
                                       "CALL change_things()",
+                                      "EXECUTE p(1)",
+                                      "SELECT \"set_config\"('a.b', ?, false)",
+                                      "SELECT pg_catalog.\"pg_advisory_lock\"(1)",
+                                      "SELECT become(?)",
+                                      "SELECT lower(become(?))",
+                                      "SELECT shop.lower(?)",
+                                      "SELECT * FROM become(?) AS b(x)",
+                                      "INSERT INTO t (a) SELECT become(?)",
+                                      "UPDATE t SET a = \"Become\" (?)",
+                                      "CREATE TABLE t AS SELECT become(1)",
+                                      "EXPLAIN ANALYZE SELECT become(1)",
                                       NULL};
     static const char *const no[] = {"SELECT 'SET x = 1'",
+                                     "SELECT count(*), now(), LOWER(a), \"upper\"(b) FROM t",
+                                     "SELECT pg_catalog.lower(a) FROM t WHERE b IN (1, 2)",
+                                     "INSERT INTO shop.orders (a, b) VALUES (?, ?)",
+                                     "INSERT INTO \"shop\".\"orders\" (\"a\") VALUES (?) "
+                                     "ON CONFLICT (\"a\") DO UPDATE SET \"a\" = EXCLUDED.\"a\"",
+                                     "WITH x (a) AS (SELECT 1) SELECT * FROM x AS y (b)",
+                                     "SELECT a::thing(3), CAST(b AS numeric(10, 2)) FROM t",
+                                     "SELECT a FROM t JOIN u USING (id) WHERE EXISTS (SELECT 1)",
+                                     "SELECT sum(a) FILTER (WHERE b) OVER (PARTITION BY c) FROM t",
+                                     "CREATE TABLE t (id int, name varchar(20), UNIQUE (name))",
+                                     "SELECT pg_backend_pid()",
                                      "SET LOCAL search_path = other",
                                      "SET TRANSACTION READ ONLY",
                                      "UPDATE t SET a = ?",
@@ -57,6 +80,16 @@ static void changes_of_a_postgres_session_are_seen(void **state)
     check_all(POND_DIALECT_POSTGRES, no, 0);
     assert_int_equal(touches(POND_DIALECT_POSTGRES, "PREPARE p AS SELECT 1"),
                      PONDI_TOUCHES_SESSION | PONDI_TOUCHES_PREPARED);
+}
+
+static void the_list_of_functions_is_sorted(void **state)
+{
+    (void)state;
+    assert_int_equal(pondi_function_unsorted(), 0);
+    assert_true(pondi_function_is_harmless("Abs", 3));
+    assert_true(pondi_function_is_harmless("yearweek", 8));
+    assert_false(pondi_function_is_harmless("low", 3));
+    assert_false(pondi_function_is_harmless("lower_case", 10));
 }
 
 static void changes_of_a_mysql_session_are_seen(void **state)
@@ -74,9 +107,19 @@ static void changes_of_a_mysql_session_are_seen(void **state)
                                       "EXECUTE IMMEDIATE 'SET sql_mode = \\'\\''",
                                       "BACKUP LOCK t",
                                       "SET TRANSACTION READ ONLY",
+                                      "SELECT become(1)",
+                                      "SELECT `become` (1)",
+                                      "SELECT shop.lower('A')",
                                       NULL};
-    static const char *const no[] = {"SELECT @@version", "UPDATE t SET a = 1",
-                                     "SELECT 'GET_LOCK(1)'", NULL};
+    static const char *const no[] = {"SELECT @@version",
+                                     "UPDATE t SET a = 1",
+                                     "INSERT INTO `t` (`a`) VALUES (?) ON DUPLICATE KEY UPDATE "
+                                     "a = VALUES(a)",
+                                     "INSERT IGNORE `t` (a) VALUES (uuid())",
+                                     "REPLACE t (a) VALUES (LAST_INSERT_ID())",
+                                     "SELECT GROUP_CONCAT(a), IFNULL(b, 1) FROM t USE INDEX (i)",
+                                     "SELECT 'GET_LOCK(1)'",
+                                     NULL};
     check_all(POND_DIALECT_MYSQL, yes, 1);
     check_all(POND_DIALECT_MYSQL, no, 0);
 }
@@ -104,5 +147,6 @@ static void changes_of_an_sqlite_session_are_seen(void **state)
 }
 
 RUN_TESTS(cmocka_unit_test(changes_of_a_postgres_session_are_seen),
+          cmocka_unit_test(the_list_of_functions_is_sorted),
           cmocka_unit_test(changes_of_a_mysql_session_are_seen),
           cmocka_unit_test(changes_of_an_sqlite_session_are_seen))

@@ -6,11 +6,16 @@ local errors = require "millpond.errors"
 ---@class millpond.Connection
 local methods = core.connection_methods
 
+-- A task that was cancelled waits for no silent server: seconds, after which the connection is
+-- closed unless the server answers in the time that it has to stop a statement.
+local AT_ONCE = 0.001
+
 -- What is still open is rolled back; the caller has an error already, which is what it must see.
 -- A backend's own connection that cannot do it is not used again.
-local function undo(connection)
+local function undo(connection, err)
+  local cancelled = errors.is_error(err) and err.code == "ECANCELLED"
   local ok, done = pcall(function()
-    return not connection:in_transaction() or connection:rollback()
+    return not connection:in_transaction() or connection:rollback(cancelled and AT_ONCE or nil)
   end)
   if connection._spoil and not (ok and done) then
     connection:_spoil()
@@ -20,7 +25,7 @@ end
 local function finish(connection, ok, ...)
   local first, second = ...
   if not ok or (first == nil and errors.is_error(second)) then
-    undo(connection)
+    undo(connection, not ok and first or nil)
     if not ok then
       error(first, 0)
     end

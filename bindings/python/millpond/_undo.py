@@ -35,8 +35,12 @@ def undo(connection: Any, savepoint: str | None) -> Steps[None]:
 
 def abandon(connection: Any, savepoint: str | None) -> Steps[None]:
     """The same after the wait for a call was cancelled, and so would be the next: nobody knows how
-    far it got. On a native connection it is done by the core before whatever comes next."""
-    if not isinstance(connection, _native.Connection):
+    far it got. It is done before whatever comes next, and nobody waits for it; a connection where
+    that takes longer than the grace is closed."""
+    if has_coroutines(connection):
+        if not connection._undo_soon(run_async(_undo(connection, savepoint))):
+            yield from undo(connection, savepoint)
+    elif not isinstance(connection, _native.Connection):
         yield from undo(connection, savepoint)
     else:
         _leave_to_the_core(connection, savepoint)

@@ -77,6 +77,7 @@ class Lease:
         "taken",
         "to",
         "turn",
+        "undoing",
     )
 
     def __init__(
@@ -104,6 +105,7 @@ class Lease:
         self.stream: OpenStream | None = None
         self.row_factory: RowFactory | None = None  # of the database that acquired it
         self.taken = False  # by force, and its holder has not released it yet
+        self.undoing: asyncio.Future[None] | None = None  # what was cancelled
 
     def check(self) -> None:
         """Raises if the connection must not be used, or not here."""
@@ -298,13 +300,31 @@ class BackendPool:
 
     async def release(self, connection: Any) -> None:
         """Give a connection back, clean. Left halfway, its place would be lost: a cancel waits."""
-        if not self._was_taken(connection):
-            await to_its_end(self._clean_up(self._end(connection), connection), GRACE)
+        if self._was_taken(connection):
+            return
+        lease = self._end(connection)
+        lease.cleaning = True  # what is undone goes on
+        await to_its_end(self._clean_up(lease, connection), GRACE)
+
+    async def leave(self, connection: Any) -> None:
+        """The same at the end of a block, where a task that was cancelled must not wait for what is
+        undone: the connection comes back after that."""
+        lease = getattr(connection, "_lease", None)
+        if lease is None or lease.undoing is None or lease.undoing.done():
+            await self.release(connection)
+        elif not self._was_taken(connection):
+            work = self._clean_up(self._end(connection), connection)
+            lease.cleaning = True  # what is undone goes on
+            self._keep_until_done(asyncio.ensure_future(to_its_end(work, GRACE)))
+
+    def _keep_until_done(self, task: asyncio.Task[None]) -> None:
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
 
     async def _clean_up(self, lease: Lease, connection: Any) -> None:
         assert lease.to is not None
-        lease.cleaning = True
         try:
+            await connection._undone()
             await connection._end_stream()
             if not lease.broken and await connection.in_transaction():
                 _log.warning(
@@ -458,9 +478,7 @@ class BackendPool:
             lease.home.call_soon_threadsafe(self._close_soon, lease)
 
     def _close_soon(self, lease: Lease) -> None:
-        task = asyncio.ensure_future(self._close_raw(lease))
-        self._closing.add(task)
-        task.add_done_callback(self._closing.discard)
+        self._keep_until_done(asyncio.ensure_future(self._close_raw(lease)))
 
     async def _close_raw(self, lease: Lease) -> None:
         assert lease.to is not None
@@ -540,6 +558,10 @@ class BackendPool:
         forced = bool(self._leases)
         for lease in list(self._leases):
             await self._take_by_force(lease)
+        loop, me = asyncio.get_running_loop(), asyncio.current_task()
+        here = [task for task in self._closing if task.get_loop() is loop and task is not me]
+        if here:
+            await asyncio.wait(here, timeout=2 * GRACE)
         found = self._pools.pop(asyncio.get_running_loop(), None)
         if found is not None:
             pool = await found
@@ -715,7 +737,7 @@ class AsyncLoan:
 
     async def __aexit__(self, kind: object = None, *error: object) -> None:
         try:
-            await self._pool.release(self._connection)
+            await self._pool.leave(self._connection)
         except Error as failure:
             if kind is None:
                 raise

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import functools
+import logging
 import math
 import threading
 import types
@@ -32,6 +34,7 @@ from ._steps import Steps, run_async, run_sync, to_its_end
 from ._undo import GRACE
 from .exceptions import (
     ArgumentError,
+    ConnectionLostError,
     Error,
     MisuseError,
     ParameterError,
@@ -48,6 +51,10 @@ if TYPE_CHECKING:
 Params = Sequence[Any] | None
 Tags = dict[str, Any] | None
 _Value = TypeVar("_Value")
+_log = logging.getLogger("millpond.transaction")
+
+#: True in the task that undoes what was cancelled, which others wait for.
+_undoes = contextvars.ContextVar("_undoes", default=False)
 
 #: What PostgreSQL would say, for drivers that have no SQLSTATE.
 SQLSTATES = {
@@ -307,6 +314,15 @@ def _guarded_async(method: Any) -> Any:
     return guarded
 
 
+def _after_undoing(in_transaction: Any) -> Any:
+    @functools.wraps(in_transaction)
+    async def asked(self: AsyncExecute) -> bool:
+        await self._undone()
+        return bool(await in_transaction(self))
+
+    return asked
+
+
 def _guarded_sync(method: Any) -> Any:
     @functools.wraps(method)
     def guarded(self: SyncExecute) -> None:
@@ -333,6 +349,8 @@ class AsyncExecute(_Backend):
         for name in TRANSACTION:
             if isinstance(vars(cls).get(name), types.FunctionType):
                 setattr(cls, name, _guarded_async(vars(cls)[name]))
+        if isinstance(vars(cls).get("in_transaction"), types.FunctionType):
+            setattr(cls, "in_transaction", _after_undoing(vars(cls)["in_transaction"]))  # noqa: B010
 
     async def _prepare_statement_async(self, native_sql: str) -> Any:
         """Make of SQL what ``_execute_statement_async`` takes; by default the SQL itself. The
@@ -548,6 +566,7 @@ class AsyncExecute(_Backend):
         if lease is None:
             return await work
         try:
+            await self._undone()
             await lease.turn.acquire()
         except BaseException:
             work.close()
@@ -558,6 +577,44 @@ class AsyncExecute(_Backend):
         finally:
             lease.current = None
             lease.turn.release()
+
+    def _undo_soon(self, work: Coroutine[Any, Any, None]) -> bool:
+        """Have it done before whatever comes next, while nobody waits: who was cancelled goes on.
+        False if that cannot be, since the connection was made by hand."""
+        lease = self._lease_of()
+        if lease is None:
+            work.close()
+            return False
+        lease.undoing = asyncio.ensure_future(self._within_grace(work))
+        return True
+
+    async def _within_grace(self, work: Coroutine[Any, Any, None]) -> None:
+        """If it does not come back soon, or fails, nobody may use the connection again."""
+        _undoes.set(True)
+        task = asyncio.ensure_future(work)
+        done: set[asyncio.Task[None]] = set()
+        try:
+            done, _ = await asyncio.wait({task}, timeout=GRACE)
+        finally:
+            error = task.exception() if done and not task.cancelled() else None
+            if not done or task.cancelled() or error is not None:
+                task.cancel()
+                self._mark_broken()
+            if error is not None:
+                _log.warning("rolling back what was cancelled failed: %s", error)
+
+    async def _undone(self) -> None:
+        """What was cancelled before is undone first."""
+        lease = self._lease_of()
+        if lease is None or lease.undoing is None or _undoes.get():
+            return
+        while not lease.undoing.done():
+            await asyncio.wait({lease.undoing})
+        if lease.broken and not lease.cleaning:
+            raise ConnectionLostError(
+                "this connection was lost, so release it and acquire another: what was cancelled "
+                "could not be rolled back"
+            )
 
     async def _stop(self, task: asyncio.Task[Any]) -> None:
         """End it, for as long as it takes but no longer than the grace. Left halfway, a statement

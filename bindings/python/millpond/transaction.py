@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from asyncio import CancelledError
 from types import TracebackType
 from typing import Any, Self
 
@@ -66,6 +67,9 @@ class _Transaction:
         try:
             for statement in self._sql.inside:
                 yield connection.execute(statement)
+        except CancelledError as error:
+            yield from self._abandon_after(error)
+            raise
         except BaseException:
             yield from self._undo()
             raise
