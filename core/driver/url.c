@@ -265,6 +265,12 @@ int pond_url_parse(const char *url, pond_url_setting each, void *data, pond_erro
         return pondi_error_set(err, POND_EINVAL,
                                "the URL must begin with its kind of database, such as "
                                "postgres://, mysql:// or sqlite:///");
+    const char *plus = memchr(url, '+', (size_t)(end - url));
+    if (plus)
+        return pondi_error_set(err, POND_EINVAL,
+                               "the URL names a driver after a +, as SQLAlchemy's do: write "
+                               "%.*s://",
+                               (int)(plus - url), url);
     if (strchr(url, '#'))
         return pondi_error_set(err, POND_EINVAL, "the URL has a #, which must be written as %%23");
     char scheme[33] = "";

@@ -66,6 +66,9 @@ def test_a_file_is_what_follows_the_third_slash(url: str, path: str) -> None:
     [
         ("shop", "must begin with its kind"),
         ("://x", "must begin with its kind"),
+        ("postgresql+asyncpg://me:s3cret@h/shop", "write postgresql://$"),
+        ("mysql+aiomysql://h/shop", "write mysql://$"),
+        ("sqlite+aiosqlite:///app.db", "write sqlite://$"),
         ("postgres://me:s3cr#t@h/shop", "%23"),
         ("postgres://me:s3cr%zt@h/shop", "password has a %"),
         ("postgres://me:s3cr%0@h/shop", "password has a %"),
