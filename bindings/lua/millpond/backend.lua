@@ -15,6 +15,7 @@
 local core = require "millpond.core"
 local errors = require "millpond.errors"
 local entity = require "millpond.entity"
+local fetch = require "millpond.fetch"
 local scheduler = require "millpond.scheduler"
 local task = require "millpond.task"
 
@@ -323,6 +324,7 @@ function Connection:_run(plan, timeout)
 end
 
 entity.install(Connection)
+fetch.install(Connection)
 
 ---- Databases, each with a pool --------------------------------------------------------------
 
