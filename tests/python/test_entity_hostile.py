@@ -44,7 +44,7 @@ async def test_what_is_nested_too_deep_is_refused_by_name(
 
 
 async def test_nesting_of_a_hundred_levels_is_kept(conn: Any, name: str) -> None:
-    saved = await conn.save_entity(name, {"thing": nested(100)})
+    saved = await conn.save_entity(name, {"thing": nested(100)}, deserialize=True)
     read = await conn.get_entity(name, saved["id"], deserialize=True)
     assert read["thing"] == nested(100)
 
@@ -56,14 +56,18 @@ async def test_a_nested_int_of_too_many_digits_is_refused_by_name(conn: Any, nam
 
 async def test_zero_has_no_sign(conn: Any, name: str) -> None:
     """Not all databases keep it."""
-    saved = await conn.save_entity(name, {"f": -0.0, "d": decimal.Decimal("-0.00")})
+    saved = await conn.save_entity(
+        name, {"f": -0.0, "d": decimal.Decimal("-0.00")}, deserialize=True
+    )
     plain = await conn.get_entity(name, saved["id"])
     assert (repr(saved["f"]), repr(plain["f"]), plain["d"]) == ("0.0", "0.0", "0")
 
 
 async def test_small_decimals_are_plain_digits(conn: Any, name: str) -> None:
     small = decimal.Decimal("0.00000025")
-    saved = await conn.save_entity(name, {"d": small, "e": decimal.Decimal("1E+3")})
+    saved = await conn.save_entity(
+        name, {"d": small, "e": decimal.Decimal("1E+3")}, deserialize=True
+    )
     assert (saved["d"], saved["e"]) == (small, 1000)
     plain = await conn.get_entity(name, saved["id"])
     assert (plain["d"], plain["e"]) == ("0.00000025", "1000")

@@ -215,7 +215,9 @@ async def test_a_version_can_be_read(conn: Any, name: str) -> None:
 
 
 async def test_history_between_two_instants(conn: Any, name: str) -> None:
-    saved = [await conn.save_entity(name, {"id": i, "a": 1}) for i in ("x", "y", "x")]
+    saved = [
+        await conn.save_entity(name, {"id": i, "a": 1}, deserialize=True) for i in ("x", "y", "x")
+    ]
     at = [row["updated_at"] for row in saved]
     one = datetime.timedelta(microseconds=1)
     rows = await conn.get_entity_history_between(name, at[0], at[2] + one)
@@ -459,7 +461,9 @@ async def test_without_one_a_call_is_a_transaction_of_its_own(conn: Any, name: s
 
 def test_every_call_without_asyncio(db: Any, name: str) -> None:
     with db.sync_connection() as conn:
-        saved = conn.save_entity(name, {"id": "x", "a": 1}, user_id="ann", comment="c")
+        saved = conn.save_entity(
+            name, {"id": "x", "a": 1}, user_id="ann", comment="c", deserialize=True
+        )
         assert conn.save_entities(name, [{"id": "y", "b": 2}, {"id": "z"}]) == ["y", "z"]
         assert conn.get_entity(name, "x", deserialize=True) == {**saved, "b": None}
         assert len(conn.get_entities(name, ["x", "y"])) == 2

@@ -90,7 +90,7 @@ async def test_a_value_comes_back_as_it_was_saved(
     conn: Any, field: str, value: Any, plain: Any
 ) -> None:
     name = entity_name()
-    saved = await conn.save_entity(name, {field: value})
+    saved = await conn.save_entity(name, {field: value}, deserialize=True)
     assert saved[field] == value
     assert type(saved[field]) is type(value)
     read = await conn.get_entity(name, saved["id"], deserialize=True)
@@ -106,7 +106,7 @@ async def test_a_value_comes_back_as_it_was_saved(
 
 async def test_nested_values_come_back_as_they_were_saved(conn: Any) -> None:
     name = entity_name()
-    saved = await conn.save_entity(name, {"nested": NESTED})
+    saved = await conn.save_entity(name, {"nested": NESTED}, deserialize=True)
     assert saved["nested"] == NESTED
     assert [type(item) for item in saved["nested"]["empty"]] == [dict, list, tuple, set, frozenset]
     assert type(saved["nested"]["tuple"][1][1][1]) is tuple
@@ -116,9 +116,9 @@ async def test_nested_values_come_back_as_they_were_saved(conn: Any) -> None:
 async def test_a_plain_read_can_be_saved_again(conn: Any) -> None:
     name = entity_name()
     entity = {field: value for field, value, _ in VALUES}
-    saved = await conn.save_entity(name, entity)
+    saved = await conn.save_entity(name, entity, deserialize=True)
     plain = await conn.get_entity(name, saved["id"])
-    again = await conn.save_entity(name, plain)
+    again = await conn.save_entity(name, plain, deserialize=True)
     assert {field: again[field] for field in entity} == entity
     assert again["version"] == 2
 
@@ -126,7 +126,7 @@ async def test_a_plain_read_can_be_saved_again(conn: Any) -> None:
 async def test_collections_of_other_types_fit_a_field_and_keep_their_type(conn: Any) -> None:
     name = entity_name()
     for value in ((1, 2), [3], {"a": 1}, {5}):
-        saved = await conn.save_entity(name, {"id": "x", "things": value})
+        saved = await conn.save_entity(name, {"id": "x", "things": value}, deserialize=True)
         assert saved["things"] == value
         assert type(saved["things"]) is type(value)
     history = await conn.get_entity_history(name, "x", deserialize=True)
@@ -231,7 +231,9 @@ class Money:
 async def test_a_registered_type_comes_back_as_it_was_saved(conn: Any) -> None:
     millpond.register_serializer(Money, lambda money: money.cents, Money)
     name = entity_name()
-    saved = await conn.save_entity(name, {"price": Money(250), "prices": [Money(1)]})
+    saved = await conn.save_entity(
+        name, {"price": Money(250), "prices": [Money(1)]}, deserialize=True
+    )
     assert saved["price"] == Money(250)
     assert saved["prices"] == [Money(1)]
     assert (await conn.get_entity(name, saved["id"]))["price"] == 250

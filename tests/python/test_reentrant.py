@@ -101,7 +101,7 @@ def test_an_entity_that_is_emptied_by_its_own_value(sqlite: Any) -> None:
     millpond.register_serializer(Thing, lambda thing: str(bool(thing.then())), lambda _: None)
     entity: dict[str, Any] = {"".join(["na", "me"]): texts()[0]}
     entity["thing"] = Thing(emptying(entity))
-    saved = sqlite.save_entity(TABLE, entity)
+    saved = sqlite.save_entity(TABLE, entity, deserialize=True)
     assert saved["name"] == texts()[0]
 
 

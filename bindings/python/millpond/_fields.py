@@ -6,6 +6,7 @@ Scalars of the standard types never come by here. What does:
   ``{"$type": name, "$value": …}``, at any depth.
 - Enum members: their value, where all members' values are of one plain type, else their name.
 - types with a serializer of their own (:func:`register_serializer`).
+- dataclasses, pydantic models and their like (:mod:`millpond._models`): as a dict of their fields.
 
 Reading evaluates nothing and imports nothing: an Enum class is found among the modules that the
 program has imported, and where it is not, the stored value is returned.
@@ -27,6 +28,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ._foreign import plain
+from ._models import fields_of
 
 Encoded = tuple[str | None, Any, bool]
 
@@ -193,6 +195,9 @@ def _simplify_other(value: Any, cls: type) -> Any:
         if isinstance(value, scalar):
             return _tagged(name, encode(value))
     bases: tuple[Any, ...] = (str, int, float, list, dict, tuple, set, frozenset)
+    fields = None if isinstance(value, dict) else fields_of(value)
+    if fields is not None:
+        return _simplify_dict(fields)
     for base in bases:
         if isinstance(value, base):
             return _simplify(base(value))
@@ -305,6 +310,9 @@ def _encode(value: Any) -> Encoded:
         return serializer[0], stored, False
     if isinstance(value, (*_PLAIN, bytearray, memoryview)):
         return None, value, False
+    fields = None if isinstance(value, dict) else fields_of(value)
+    if fields is not None:
+        return _encode_collection(fields, dict)
     for base in (dict, list, tuple, set, frozenset):
         if isinstance(value, base):
             return _encode_collection(base(value), base)

@@ -59,7 +59,7 @@ def _instant(value: datetime.datetime, name: str) -> int:
 def _save_in_pieces(
     connection: Any,
     name: str,
-    entities: Iterable[Entity],
+    entities: Iterable[Entity | object],
     how: tuple[str | None, str | None],
     progress: Progress,
 ) -> Steps[list[str]]:
@@ -130,30 +130,36 @@ class AsyncEntityMethods:
     def save_entity(
         self,
         entity_name: str,
-        entity: Entity,
+        entity: Entity | object,
         user_id: str | None = None,
         comment: str | None = None,
         expected_version: int | None = None,
+        deserialize: bool = False,
     ) -> Awaitable[Entity]:
-        """Create or update one entity; returns the whole of it, with its system fields.
+        """Create or update one entity; returns the whole of it, with its system fields: the same
+        as get_entity() returns.
 
         Args:
-            entity: fields by name. Only these change. Without an ``id`` it is a new one, with a
-                random UUID. System fields in it (``created_at`` and so on) are ignored.
+            entity: fields by name: a dict, another mapping, a dataclass, a pydantic model, an attrs
+                class, a msgspec struct or a named tuple. Only its fields change. Without an ``id``
+                it is a new one, with a random UUID. System fields in it (``created_at`` and so on)
+                are ignored.
             user_id: who does it, for ``created_by``, ``updated_by`` and the history.
             comment: for the history.
             expected_version: int; the version that the entity must have, 0 if it must be new.
+            deserialize: as for get_entity(): True for Python values, False for plain ones.
 
         Raises:
             VersionConflictError: it has another version than expected; nothing was written.
             InvalidDataError: a value does not fit its field; nothing was written.
         """
-        return self._entity(_SAVE, entity_name, entity, 0, user_id, comment, expected_version)
+        flags = _reading(False, deserialize)
+        return self._entity(_SAVE, entity_name, entity, flags, user_id, comment, expected_version)
 
     def save_entities(
         self,
         entity_name: str,
-        entities: Iterable[Entity],
+        entities: Iterable[Entity | object],
         user_id: str | None = None,
         comment: str | None = None,
         *,
@@ -401,21 +407,23 @@ class SyncEntityMethods:
     def save_entity(
         self,
         entity_name: str,
-        entity: Entity,
+        entity: Entity | object,
         user_id: str | None = None,
         comment: str | None = None,
         expected_version: int | None = None,
+        deserialize: bool = False,
     ) -> Entity:
         """As :meth:`AsyncEntityMethods.save_entity`."""
+        flags = _reading(False, deserialize)
         answer: Entity = self._entity(
-            _SAVE, entity_name, entity, 0, user_id, comment, expected_version
+            _SAVE, entity_name, entity, flags, user_id, comment, expected_version
         )
         return answer
 
     def save_entities(
         self,
         entity_name: str,
-        entities: Iterable[Entity],
+        entities: Iterable[Entity | object],
         user_id: str | None = None,
         comment: str | None = None,
         *,

@@ -127,17 +127,24 @@ static int read_record(native_state *state, PyObject *entity, native_records *to
     return 0;
 }
 
-static int check_entity(native_state *state, PyObject *entity, Py_ssize_t index)
+/* The entity as a dict: itself, or what Python code reads of a dataclass and its like. A new
+ * reference, or NULL. `index` is negative for the only one. */
+static PyObject *dict_of(native_state *state, PyObject *entity, Py_ssize_t index)
 {
     if (PyDict_Check(entity))
-        return 0;
+        return Py_NewRef(entity);
+    PyObject *fields = PyObject_CallOneArg(state->fields_of, entity);
+    if (!fields || PyDict_Check(fields))
+        return fields;
+    Py_DECREF(fields);
+    static const char wanted[] = "must be a dict, dataclass or pydantic model";
     if (index < 0)
-        native_raise_text(state, POND_EPARAMS, "entity must be a dict, not %.100s",
+        native_raise_text(state, POND_EPARAMS, "entity %s, not %.100s", wanted,
                           Py_TYPE(entity)->tp_name);
     else
-        native_raise_text(state, POND_EPARAMS, "entity %zd must be a dict, not %.100s", index,
+        native_raise_text(state, POND_EPARAMS, "entity %zd %s, not %.100s", index, wanted,
                           Py_TYPE(entity)->tp_name);
-    return -1;
+    return NULL;
 }
 
 static int make_records(native_records *to, size_t count, size_t fields)
@@ -155,12 +162,13 @@ static int make_records(native_records *to, size_t count, size_t fields)
 int native_records_read_one(native_state *state, PyObject *entity, native_records *to)
 {
     *to = (native_records){0};
-    if (check_entity(state, entity, -1) || make_records(to, 1, (size_t)PyDict_GET_SIZE(entity)) ||
-        read_record(state, entity, to, 0)) {
+    PyObject *dict = dict_of(state, entity, -1);
+    int failed = !dict || make_records(to, 1, (size_t)PyDict_GET_SIZE(dict)) ||
+                 read_record(state, dict, to, 0);
+    Py_XDECREF(dict);
+    if (failed)
         native_records_free(to);
-        return -1;
-    }
-    return 0;
+    return failed ? -1 : 0;
 }
 
 PyObject *native_list_of(native_state *state, PyObject *object, const char *what, const char *of)
@@ -182,7 +190,8 @@ int native_records_read(native_state *state, PyObject *entities, native_records 
         goto failed;
     Py_ssize_t count = PyList_GET_SIZE(list);
     for (Py_ssize_t i = 0; i < count; i++) {
-        if (check_entity(state, PyList_GET_ITEM(list, i), i))
+        PyObject *dict = dict_of(state, PyList_GET_ITEM(list, i), i);
+        if (!dict || PyList_SetItem(list, i, dict))
             goto failed;
         fields += (size_t)PyDict_GET_SIZE(PyList_GET_ITEM(list, i));
     }

@@ -44,6 +44,7 @@ static int import_all(native_state *state)
         {&state->watch_shutdown, "millpond._values", "watch_shutdown"},
         {&state->encode_field, "millpond._fields", "encode_field"},
         {&state->field_decoder, "millpond._fields", "field_decoder"},
+        {&state->fields_of, "millpond._models", "fields_of"},
     };
     for (size_t i = 0; i < sizeof(imports) / sizeof(imports[0]); i++) {
         *imports[i].to = import_from(imports[i].module, imports[i].name);
@@ -133,7 +134,7 @@ static int module_exec(PyObject *module)
     return state->ready_none ? 0 : -1;
 }
 
-enum { OBJECT_COUNT = 41 };
+enum { OBJECT_COUNT = 42 };
 
 /* Every Python object of the state, for the garbage collector. */
 static void objects_of(native_state *state, PyObject ***out)
@@ -151,6 +152,7 @@ static void objects_of(native_state *state, PyObject ***out)
         (PyObject **)&state->plan_type,
         (PyObject **)&state->schema_type,
         &state->encode_field,
+        &state->fields_of,
         &state->field_decoder,
         &state->errors,
         &state->error_base,

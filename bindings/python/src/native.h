@@ -23,6 +23,7 @@ typedef struct native_state {
     PyTypeObject *arrow_type;
     PyTypeObject *plan_type;
     PyTypeObject *schema_type;
+    PyObject *fields_of;       /* millpond._models', of entities that are no dicts */
     PyObject *encode_field;    /* millpond.entity's, of values that are not plain */
     PyObject *field_decoder;   /* the other way: by the name of a type */
     PyObject *errors;          /* dict: code -> exception class */
