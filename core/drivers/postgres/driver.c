@@ -352,7 +352,8 @@ void pondi_postgres_on_ready(pg_conn *conn, int events)
         if (conn->base.state == PONDI_CONN_BROKEN)
             return;
         drop_notifications(conn);
-        if (!alive || PQstatus(conn->pg) == CONNECTION_BAD)
+        int ended = conn->base.farewell && !conn->base.current; /* it hangs up in a moment */
+        if (!alive || ended || PQstatus(conn->pg) == CONNECTION_BAD)
             pondi_postgres_lost(conn);
     }
 }
