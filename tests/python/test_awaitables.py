@@ -153,7 +153,7 @@ def test_generators_convert_and_count() -> None:
     assert params == [1, 2]
     assert MysqlSqlGenerator().convert_query_to_native("SELECT [a]", None)[0] == "SELECT `a`"
     assert SqliteSqlGenerator().convert_query_to_native("SELECT ?", ("x",)) == ("SELECT ?", ["x"])
-    with pytest.raises(millpond.ParameterError, match="has 1 placeholders and got 2"):
+    with pytest.raises(millpond.ParameterError, match="has 1 placeholder and got 2 parameters"):
         SqliteSqlGenerator().convert_query_to_native("SELECT ?", (1, 2))
 
 

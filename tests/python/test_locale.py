@@ -25,7 +25,8 @@ def work(conn, kind):
     assert conn.execute("SELECT id, a, b FROM commas ORDER BY id") == rows
     assert conn.execute("SELECT id FROM commas WHERE a = ?", (0.1,)) == [(1,)]
     assert conn.fetch_value("SELECT 2.5 * a FROM commas WHERE id = 1") == 0.25
-    entity = conn.save_entity("comma", {"weight": 0.25, "tags": [1.5, {"a": 0.1}]}, deserialize=True)
+    fields = {"weight": 0.25, "tags": [1.5, {"a": 0.1}]}
+    entity = conn.save_entity("comma", fields, deserialize=True)
     conn.save_entities("comma", [{"weight": 0.125 * i} for i in range(1, 4)])
     found = conn.get_entity("comma", entity["id"], deserialize=True)
     assert (found["weight"], found["tags"]) == (0.25, [1.5, {"a": 0.1}])
