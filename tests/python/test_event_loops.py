@@ -182,6 +182,32 @@ def test_blocks_that_are_left_by_the_end_of_their_event_loop_are_quiet(
         asyncio.run(when(db, "its place", lambda it: it["in_use"] == 0))
 
 
+@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_transaction_that_begins_as_its_event_loop_ends_is_quiet(
+    databases: Any, kind: str, loop: str
+) -> None:
+    db = databases.open(kind, pool_max_size=1)
+
+    async def work() -> None:
+        task = asyncio.current_task()
+        assert task
+        async with db.async_connection() as conn:
+            task.set_name("begun")
+            asyncio.get_running_loop().stop()
+            async with conn.transaction():
+                await asyncio.sleep(3600)
+
+    with db.sync_connection() as other:
+        other.execute("DROP TABLE IF EXISTS ponds")
+        other.execute("CREATE TABLE ponds (name varchar(20))")
+        with other.transaction():
+            other.execute("INSERT INTO ponds VALUES ('mill')")  # SQLite: the other waits for this
+            with left_alone(LOOPS[loop], work()):
+                asyncio.run(when(db, "its place", lambda it: it["in_use"] == 1))
+    asyncio.run(when(db, "its place", lambda it: it["in_use"] == 0))
+
+
 # ---- Leaving after a forced close --------------------------------------------------------
 
 

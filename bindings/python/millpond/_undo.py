@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from typing import Any
 
@@ -63,15 +62,17 @@ def give_up(connection: Any, savepoint: str | None) -> None:
     """A coroutine was closed in the middle of a transaction, and may wait for nothing any more."""
     connection._mark_broken()
     if isinstance(connection, _native.Connection):
-        with contextlib.suppress(Exception):  # the event loop may have ended
-            _leave_to_the_core(connection, savepoint)
+        _leave_to_the_core(connection, savepoint)
 
 
 def _leave_to_the_core(connection: Any, savepoint: str | None) -> None:
-    if savepoint:
-        connection.execute(f"ROLLBACK TO SAVEPOINT {savepoint}").cancel()
-    else:
-        connection.rollback_transaction().cancel()
+    try:
+        if savepoint:
+            connection.execute(f"ROLLBACK TO SAVEPOINT {savepoint}").cancel()
+        else:
+            connection.rollback_transaction().cancel()
+    except Exception:  # the event loop has ended: nobody gets the connection in this state
+        connection._mark_broken()
 
 
 def _undo(connection: Any, savepoint: str | None) -> Steps[None]:
