@@ -25,9 +25,21 @@ static void statement_free(pondi_statement *statement)
     pondi_free(statement);
 }
 
+/* The caller's text, the native one, and the copy of that which belongs to what is prepared: at the
+ * server or in SQLite. */
+static uint64_t bytes_of(const pondi_statement *statement)
+{
+    return sizeof(*statement) + (uint64_t)statement->sql_size +
+           2 * (uint64_t)statement->native_size;
+}
+
 static void drop(pondi_statement_cache *cache, pondi_lru_entry *entry)
 {
     pondi_statement *statement = (pondi_statement *)(void *)entry;
+    if (statement == cache->passing)
+        cache->passing = NULL;
+    else
+        cache->bytes -= bytes_of(statement);
     if (statement->prepared)
         cache->evicted(cache->owner, statement->prepared);
     statement_free(statement);
@@ -123,12 +135,42 @@ failed:
     return code;
 }
 
+static void evict(pondi_statement_cache *cache, pondi_lru_entry *entry)
+{
+    drop(cache, entry);
+    pondi_counter_raise(&cache->evictions);
+}
+
+static void let_pass(pondi_statement_cache *cache, const pondi_lru_entry *found)
+{
+    pondi_statement *passing = cache->passing;
+    if (passing && &passing->entry != found)
+        evict(cache, pondi_lru_remove(&cache->lru, &passing->entry));
+}
+
+static void add(pondi_statement_cache *cache, pondi_statement *statement, uint64_t hash)
+{
+    pondi_lru_entry *oldest;
+    uint64_t bytes = bytes_of(statement);
+    while ((oldest = pondi_lru_make_room(&cache->lru, hash)))
+        evict(cache, oldest);
+    if (bytes > PONDI_STATEMENT_MOST_BYTES) {
+        cache->passing = statement;
+    } else {
+        while (cache->bytes + bytes > PONDI_STATEMENT_CACHE_BYTES)
+            evict(cache, pondi_lru_remove(&cache->lru, NULL));
+        cache->bytes += bytes;
+    }
+    pondi_lru_insert(&cache->lru, &statement->entry, hash);
+}
+
 int pondi_statement_cache_get(pondi_statement_cache *cache, const char *sql, size_t size,
                               int is_native, pondi_statement **out, pond_error **err)
 {
     uint64_t hash = pondi_hash_bytes(sql, size) + (uint64_t)is_native + cache->context;
     const text wanted = {sql, size, is_native, cache->context};
     pondi_lru_entry *found = pondi_lru_find(&cache->lru, hash, is_of, &wanted);
+    let_pass(cache, found);
     if (found) {
         pondi_counter_raise(&cache->hits);
         pondi_lru_touch(&cache->lru, found);
@@ -141,11 +183,7 @@ int pondi_statement_cache_get(pondi_statement_cache *cache, const char *sql, siz
     int code = statement_new(cache, &wanted, &statement, err);
     if (code)
         return code;
-    while ((found = pondi_lru_make_room(&cache->lru, hash))) {
-        drop(cache, found);
-        pondi_counter_raise(&cache->evictions);
-    }
-    pondi_lru_insert(&cache->lru, &statement->entry, hash);
+    add(cache, statement, hash);
     *out = statement;
     return POND_OK;
 }

@@ -22,12 +22,21 @@ typedef struct pondi_statement {
     void *prepared;          /* the driver's; NULL until it prepares the statement */
 } pondi_statement;
 
+/* What the texts of one connection may take, those that are prepared included. One that would need
+ * more than a quarter of it stays only while it is in use, so that it pushes no others out. */
+enum {
+    PONDI_STATEMENT_CACHE_BYTES = 8 << 20,
+    PONDI_STATEMENT_MOST_BYTES = PONDI_STATEMENT_CACHE_BYTES / 4
+};
+
 typedef struct pondi_statement_cache {
     pond_dialect dialect;
     uint64_t context; /* the driver's: what else than its text tells a statement from others */
     pondi_sql_server server; /* set by the driver of MySQL once it is known */
     pondi_lru lru;
-    pondi_counter hits; /* read by any thread */
+    uint64_t bytes;           /* of all but `passing` */
+    pondi_statement *passing; /* too large to stay: it goes with the next get of another */
+    pondi_counter hits;       /* read by any thread */
     pondi_counter misses;
     pondi_counter evictions;
     void (*evicted)(void *owner, void *prepared); /* frees what the driver prepared */

@@ -82,3 +82,23 @@ async def test_a_change_of_the_schema_is_not_noticed(kind: str, databases: Any, 
         await other.execute("INSERT INTO grows VALUES ('new', 1)")
         assert (await conn.execute(sql, params)) == [("new", 1)]
         await other.execute("DROP TABLE grows")
+
+
+async def test_large_statements_are_bounded_in_bytes(kind: str, databases: Any) -> None:
+    """300 texts of 1 MB and 300 of 100 kB: what is kept of them is counted, here and there."""
+    db = databases.open(kind, pool_max_size=1)
+    async with db.async_connection() as conn:
+        await conn.execute("SELECT 1")
+        for size in (1_000_000, 100_000):
+            for number in range(300):
+                rows = await conn.execute(f"SELECT {number}, length('{'x' * size}')")
+                assert rows == [(number, size)]
+        if kind == "postgres":
+            left = await conn.execute("SELECT sum(length(statement)) FROM pg_prepared_statements")
+            assert left[0][0] < 8 << 20
+    if kind == "duckdb":  # a backend written in Python keeps no large ones at all
+        assert sum(len(cache) for _, cache in db._pool()._caches.values()) == 1
+        return
+    _, misses, evictions = counts(db)
+    assert misses >= 601
+    assert misses - evictions < 90

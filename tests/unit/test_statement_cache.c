@@ -4,8 +4,10 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/alloc.h"
+#include "driver/statement.h"
 
 static atomic_int alive; /* references to the tests' values */
 
@@ -215,10 +217,96 @@ static void the_hash_is_md5(void **state)
     assert_string_equal(hash, "b1698e52a0f16203489454196a0c6307");
 }
 
+/* ---- A connection's own ------------------------------------------------------------------ */
+
+enum { TEXTS = 300, MEGABYTE = 1 << 20 };
+
+static void unprepare(void *owner, void *prepared)
+{
+    (void)prepared;
+    --*(int *)owner;
+}
+
+static void make_own(pondi_statement_cache *cache, int *prepared)
+{
+    assert_int_equal(pondi_statement_cache_init(cache, POND_DIALECT_SQLITE, 512, 2048, unprepare,
+                                                prepared, NULL),
+                     POND_OK);
+}
+
+static pondi_statement *find(pondi_statement_cache *cache, int number, size_t size)
+{
+    char *sql = malloc(size + 1);
+    pondi_statement *statement = NULL;
+    assert_non_null(sql);
+    int begun = snprintf(sql, size + 1, "SELECT %d AS ", number);
+    memset(sql + begun, 'a', size - (size_t)begun);
+    assert_int_equal(pondi_statement_cache_get(cache, sql, size, 1, &statement, NULL), POND_OK);
+    free(sql);
+    return statement;
+}
+
+static uint64_t held_bytes(pondi_statement_cache *cache)
+{
+    uint64_t bytes = 0;
+    for (pondi_list *node = cache->lru.recency.next; node != &cache->lru.recency;
+         node = node->next) {
+        pondi_statement *at =
+            (pondi_statement *)(void *)PONDI_CONTAINER(node, pondi_lru_entry, recency);
+        bytes += at->sql_size + 2 * at->native_size;
+    }
+    return bytes;
+}
+
+static void large_texts_are_bounded_in_bytes(void **state)
+{
+    (void)state;
+    for (size_t size = MEGABYTE / 4; size <= MEGABYTE; size *= 4) {
+        pondi_statement_cache cache;
+        int prepared = 0;
+        make_own(&cache, &prepared);
+        for (int i = 0; i < TEXTS; i++) {
+            pondi_statement *statement = find(&cache, i, size);
+            statement->prepared = statement;
+            prepared++;
+            assert_true(held_bytes(&cache) <= PONDI_STATEMENT_CACHE_BYTES);
+            assert_int_equal(prepared, cache.lru.count);
+        }
+        assert_int_equal(pondi_counter_read(&cache.evictions), TEXTS - cache.lru.count);
+        pondi_statement_cache_clear(&cache);
+        assert_int_equal(prepared, 0);
+        assert_int_equal(cache.bytes, 0);
+        pondi_statement_cache_free(&cache);
+    }
+}
+
+static void a_very_large_text_pushes_no_others_out(void **state)
+{
+    (void)state;
+    pondi_statement_cache cache;
+    int prepared = 0;
+    make_own(&cache, &prepared);
+    for (int i = 0; i < 100; i++)
+        find(&cache, i, 100);
+    pondi_statement *large = find(&cache, 100, 10 * MEGABYTE);
+    assert_ptr_equal(find(&cache, 100, 10 * MEGABYTE), large); /* kept while it is in use */
+    assert_int_equal(cache.lru.count, 101);
+    for (int i = 0; i < 100; i++)
+        find(&cache, i, 100);
+    assert_int_equal(pondi_counter_read(&cache.hits), 101);
+    assert_int_equal(cache.lru.count, 100);
+    assert_int_equal(pondi_counter_read(&cache.evictions), 1);
+    pondi_statement_cache_remove(&cache, find(&cache, 101, 10 * MEGABYTE));
+    assert_null(cache.passing);
+    pondi_statement_cache_free(&cache);
+    assert_int_equal(cache.bytes, 0);
+}
+
 RUN_TESTS(cmocka_unit_test(the_least_recently_used_goes_first),
           cmocka_unit_test(a_name_holds_the_last_value_put),
           cmocka_unit_test(it_grows_while_evicted_values_come_back),
           cmocka_unit_test(sizes_out_of_range_are_refused),
           cmocka_unit_test(every_failed_allocation_leaves_nothing_behind),
           cmocka_unit_test(all_values_can_be_visited), cmocka_unit_test(threads_share_it),
-          cmocka_unit_test(the_hash_is_md5))
+          cmocka_unit_test(the_hash_is_md5), cmocka_unit_test(large_texts_are_bounded_in_bytes),
+          cmocka_unit_test(a_very_large_text_pushes_no_others_out))

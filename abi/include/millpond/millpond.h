@@ -153,6 +153,8 @@ POND_API int pond_url_parse(const char *url, pond_url_setting each, void *data, 
  *   pool_close_transactions (commit, rollback)                     see pond_pool_open()
  *   statement_cache_size (256)                                     statements per connection
  *   statement_cache_max_size (4 times that)       what it may grow to while evicted ones return
+ *                                                 (and at most 8 MiB of texts a connection: one
+ *                                                 that needs over 2 MiB is kept only in use)
  *   metrics (on), scaling_window (60 s)           count and time; what the scaling signal looks at
  *   slow_query_threshold (1 s; 0: none)           statements that take as long are logged,
  *   slow_query_log_parameters (off)               with their parameters only if asked

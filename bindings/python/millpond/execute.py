@@ -56,6 +56,9 @@ _log = logging.getLogger("millpond.transaction")
 #: True in the task that undoes what was cancelled, which others wait for.
 _undoes = contextvars.ContextVar("_undoes", default=False)
 
+#: A longer text is prepared each time: 256 of those that are kept take 8 MiB at most.
+_MOST_KEPT = 32_768
+
 #: What PostgreSQL would say, for drivers that have no SQLSTATE.
 SQLSTATES = {
     "UniqueViolationError": "23505",
@@ -256,7 +259,8 @@ class _Backend:
         if found is not None:
             return found[0]
         statement = _prepared((yield prepare(native)), native)
-        cache.put(key, statement, native)
+        if len(native) <= _MOST_KEPT:
+            cache.put(key, statement, native)
         return statement
 
     def _one(
