@@ -86,3 +86,18 @@ def test_a_sync_use_needs_two_lines(tmp_path: Any) -> None:
             assert conn.fetch_value("SELECT 40 + ?", (2,)) == 42
     assert db.alias() == "mine"
     assert millpond.PoolManager.get_pool_metrics(db.hash()) == {}
+
+
+def test_host_and_port_answer_with_the_defaults_of_the_database() -> None:
+    for made, answer in (
+        (millpond.PostgresDatabase(database="d"), ("localhost", 5432)),
+        (millpond.MysqlDatabase(database="d"), ("localhost", 3306)),
+        (millpond.SqliteDatabase(database=":memory:"), (None, None)),
+        (DatabaseConfig.from_url("postgres:///d"), ("localhost", 5432)),
+        (DatabaseConfig.from_url("mysql://h/d"), ("h", 3306)),
+        (DatabaseConfig(database="d", port=7), (None, 7)),
+    ):
+        assert (made.host(), made.port()) == answer
+    given = millpond.PostgresDatabase(database="d")
+    assert given.hash() == DatabaseConfig(database="d").hash()  # the key is of what was given
+    assert (given.config()["host"], given.config()["port"]) == (None, None)

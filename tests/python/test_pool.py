@@ -400,3 +400,35 @@ def test_a_connection_that_still_closes_on_a_loop_at_rest_gives_its_place_to_a_t
         runner.run(leave_it())
         thread.submit(asyncio.run, take_it()).result()
         runner.run(PoolManager.close_pool(config_hash=db.hash()))
+
+
+async def test_the_status_of_a_database_that_is_not_used_makes_no_pool(
+    databases: Any, kind: str
+) -> None:
+    db = databases.open(kind, alias="unused here")
+    status = db.get_pool_status()
+    assert (status["initialized"], status["size"]) == (False, 0)
+    assert status["metrics"]["total_acquired"] == 0
+    assert await db.check_for_leaked_connections() == []
+    assert type(db).get_pool_metrics(db.hash()) == {}
+    assert db.hash() not in type(db).get_pool_metrics()
+    async with db.async_connection() as conn:
+        await conn.execute("SELECT 1")
+        assert db.get_pool_status()["in_use"] == 1
+    assert db.get_pool_status()["initialized"]
+    assert type(db).get_pool_metrics(db.hash())["total_acquired"] == 1
+    await type(db).close_pool(db.hash())
+    assert not db.get_pool_status()["initialized"]
+    assert type(db).get_pool_metrics(db.hash()) == {}
+
+
+async def test_databases_of_one_config_share_their_pool_whoever_uses_it_first(
+    databases: Any, kind: str
+) -> None:
+    one, other = (databases.open(kind, alias="shared here") for _ in range(2))
+    assert other.get_pool_status()["size"] == 0
+    async with one.async_connection():
+        assert other.get_pool_status()["in_use"] == 1
+        async with other.async_connection():
+            assert one.get_pool_status()["in_use"] == 2
+    assert one._pool() is other._pool()

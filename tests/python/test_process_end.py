@@ -118,9 +118,9 @@ def test_the_interpreter_ends_cleanly_and_at_once(
 
 
 def test_an_open_pool_is_warned_of(programs: Programs) -> None:
-    _, _, errors = programs('open_db(alias="shop").get_pool_status()').end()
+    _, _, errors = programs('open_db(alias="shop").get_sync_connection()').end()
     assert "ResourceWarning: a pool was not closed: shop" in errors
-    _, _, errors = programs('open_db(alias="shop").get_pool_status()', options=()).end()
+    _, _, errors = programs('open_db(alias="shop").get_sync_connection()', options=()).end()
     assert errors == ""
 
 

@@ -542,6 +542,17 @@ def test_overridable_marks_and_changes_nothing() -> None:
 # ---- Statement cache -----------------------------------------------------------------------
 
 
+def test_the_statement_cache_takes_keywords() -> None:
+    cache = StatementCache()
+    key = StatementCache.hash(sql="SELECT 1")
+    assert key == StatementCache.hash("SELECT 1")
+    cache.put(sql_hash=key, statement=1, sql="SELECT 1")
+    assert cache.get(sql_hash=key) == (1, "SELECT 1")
+    for wrong in (cache.get, StatementCache.hash):
+        with pytest.raises(TypeError):
+            wrong(None)
+
+
 def test_the_statement_cache_has_the_api_of_the_spec() -> None:
     cache = StatementCache()
     key = StatementCache.hash("SELECT 1")

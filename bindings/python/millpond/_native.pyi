@@ -328,9 +328,9 @@ class StatementCache:
 
     def __new__(cls, size: int = 256, max_size: int | None = None) -> Self: ...
     @staticmethod
-    def hash(sql: str, /) -> str:
+    def hash(sql: str) -> str:
         """The MD5 of a statement's text, as 32 hexadecimal digits."""
-    def get(self, sql_hash: str, /) -> tuple[Any, str] | None:
+    def get(self, sql_hash: str) -> tuple[Any, str] | None:
         """(statement, sql) of a hash, or None."""
     def put(self, sql_hash: str, statement: Any, sql: str) -> None:
         """Keep a prepared statement, in place of any of that hash."""

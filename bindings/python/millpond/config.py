@@ -22,6 +22,11 @@ _COUNTS = (
     *("statement_cache_size", "statement_cache_max_size"),
 )
 
+_SERVERS: dict[str, tuple[str | None, int | None]] = {
+    "postgres": ("localhost", 5432),
+    "mysql": ("localhost", 3306),
+}
+
 
 class Problems(list[str]):
     """All that is wrong, so that the user mends it in one go."""
@@ -115,7 +120,8 @@ class DatabaseConfig:
         pool_min_size, pool_max_size: bounds of the pool; chosen from the number of cores if unset.
         sync_max_size: most connections that synchronous callers may have, beside pool_max_size of
             event loops. Default: 40, less if memory is short.
-        statement_cache_size: prepared statements that each connection keeps.
+        statement_cache_size: prepared statements that each connection keeps; 8 MiB of texts at
+            most, and none that needs over 2 MiB (a text of some 700 kB) longer than it is in use.
         statement_cache_max_size: to how many that may grow while statements that were evicted
             come back. Default: four times statement_cache_size.
         **options: other settings of the pool, such as ``pool_idle_timeout=60``: docs/pools.md and
@@ -216,7 +222,7 @@ class DatabaseConfig:
         return made
 
     def config(self) -> dict[str, Any]:
-        """Host, port, database, user and password, by these names."""
+        """Host, port, database, user and password, by these names, as they were given."""
         return {
             "host": self._host,
             "port": self._port,
@@ -234,12 +240,26 @@ class DatabaseConfig:
         return self._alias
 
     def host(self) -> str | None:
-        """The server's host, None for the default."""
-        return self._host
+        """The server's host: the database's default if none was given.
+
+        None for SQLite, and for a config that does not say which database it is of.
+        """
+        if self._host is not None:
+            return self._host
+        return _SERVERS.get(self._server_kind(), (None, None))[0]
 
     def port(self) -> int | str | None:
-        """The server's port, None for the default; the list of ports where hosts differ in it."""
-        return self._port
+        """The server's port, or the list of ports where hosts differ in it.
+
+        The database's default if none was given; None where host() is None.
+        """
+        if self._port is not None:
+            return self._port
+        return _SERVERS.get(self._server_kind(), (None, None))[1]
+
+    def _server_kind(self) -> str:
+        """The driver, "" if it is not known."""
+        return getattr(self, "_driver", "") or self._url_driver or ""
 
     def env(self) -> str:
         """The environment, such as ``"prod"``."""

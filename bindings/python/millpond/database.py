@@ -107,8 +107,10 @@ class ConnectionManager(DatabaseConfig, PoolManager):
             self.__dict__.update(config.__dict__)
         self._cached = threading.local()
         self._native_pool: _native.Pool | BackendPool | None = None
+        self._unused_pool: _native.Pool | BackendPool | None = None
         self._hooks = self._hooks_of(self._kind(), self.hash())
-        self._pool()
+        self._seen_pool()
+        self._note_made()
 
     @classmethod
     def from_url(cls, url: str, *, row_factory: RowFactory | None = None, **settings: Any) -> Self:
@@ -145,14 +147,28 @@ class ConnectionManager(DatabaseConfig, PoolManager):
         pool = self._native_pool
         if pool is not None and not pool.closed:
             return pool
-        pool = self._new_pool()
-        for entry in self._find(self.hash()):
-            if entry.driver == self._kind() and entry.pool.same_as(pool):
-                self._native_pool = entry.pool
-                return entry.pool
-        self._remember(_Entry(pool, self, self._kind(), self._name()))
-        self._native_pool = pool
+        pool = self._seen_pool()
+        if pool is not self._native_pool:
+            self._remember(_Entry(pool, self, self._kind(), self._name()))
+            self._native_pool, self._unused_pool = pool, None
         return pool
+
+    def _was_used(self) -> bool:
+        return self._native_pool is not None
+
+    def _seen_pool(self) -> Any:
+        """The pool, or what would become it: one that is not in use is not listed anywhere."""
+        pool = self._native_pool
+        if pool is not None and not pool.closed:
+            return pool
+        unused = self._unused_pool
+        if unused is None or unused.closed:
+            unused = self._unused_pool = self._new_pool()
+        for entry in self._find(self.hash()):
+            if entry.driver == self._kind() and entry.pool.same_as(unused):
+                self._native_pool, self._unused_pool = entry.pool, None
+                return entry.pool
+        return unused
 
     def _new_pool(self) -> Any:
         if not self._driver:

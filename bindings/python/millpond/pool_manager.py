@@ -7,6 +7,7 @@ import atexit
 import os
 import threading
 import warnings
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar
 
@@ -62,6 +63,7 @@ class PoolManager:
 
     _lock: ClassVar[threading.Lock] = threading.Lock()
     _entries: ClassVar[list[_Entry]] = []
+    _made: ClassVar[weakref.WeakValueDictionary[int, PoolManager]] = weakref.WeakValueDictionary()
     _hooks_by_pool: ClassVar[dict[tuple[str, str], Hooks]] = {}
     _process: ClassVar[int] = os.getpid()
 
@@ -77,6 +79,7 @@ class PoolManager:
         if PoolManager._process != os.getpid():
             PoolManager._process = os.getpid()
             PoolManager._entries = []
+            PoolManager._made = weakref.WeakValueDictionary()
             PoolManager._lock = threading.Lock()
 
     @classmethod
@@ -90,6 +93,29 @@ class PoolManager:
                 for entry in PoolManager._entries
                 if config_hash is None or entry.config.hash() == config_hash
             ]
+
+    def _note_made(self) -> None:
+        """Checks of all pools include the databases that nobody has used yet."""
+        self._forget_parent()
+        with PoolManager._lock:
+            PoolManager._made[id(self)] = self
+
+    @classmethod
+    def _take_unused(cls, config_hash: str | None = None) -> list[PoolManager]:
+        """The databases that are still there and were not used yet: once each."""
+        cls._forget_parent()
+        with PoolManager._lock:
+            found = [
+                (key, made)
+                for key, made in list(PoolManager._made.items())
+                if config_hash is None or made._config().hash() == config_hash
+            ]
+            for key, _ in found:
+                del PoolManager._made[key]
+        return [made for _, made in found if not made._was_used()]
+
+    def _was_used(self) -> bool:
+        return True
 
     @classmethod
     def _remember(cls, entry: _Entry) -> None:
@@ -114,12 +140,14 @@ class PoolManager:
         Raises:
             ArgumentError: timeout is not positive.
         """
+        cls._take_unused(config_hash)
         entries = cls._find(config_hash)
         await asyncio.gather(*(entry.close(timeout) for entry in entries))
 
     @classmethod
     def _close_pools_sync(cls, config_hash: str | None = None, timeout: float | None = 60) -> None:
         """As close_pool(), without an event loop."""
+        cls._take_unused(config_hash)
         entries = cls._find(config_hash)
         for entry in entries:
             entry.pool.close_sync(timeout)
@@ -141,6 +169,8 @@ class PoolManager:
         Returns:
             A dict from ``DatabaseConfig.hash()`` to True or False.
         """
+        for made in cls._take_unused():
+            made._pool()
         entries = cls._find(None)
 
         async def ask_async() -> list[bool]:
@@ -190,6 +220,10 @@ class PoolManager:
     def _pool(self) -> Any:
         raise NotImplementedError(f"{type(self).__name__} has no pool: use a ConnectionManager")
 
+    def _seen_pool(self) -> Any:
+        """The pool, which is not listed because of that."""
+        return self._pool()
+
     def _config(self) -> DatabaseConfig:
         raise NotImplementedError(f"{type(self).__name__} has no pool: use a ConnectionManager")
 
@@ -220,7 +254,7 @@ class PoolManager:
         Raises:
             ArgumentError: threshold_seconds is negative.
         """
-        leases = self._pool().leases(threshold_seconds)
+        leases = self._seen_pool().leases(threshold_seconds)
         ours = (lease for lease in leases if lease[0] is not None)
         return sorted(ours, key=lambda lease: -lease[1])
 
@@ -230,16 +264,20 @@ class PoolManager:
         Sizes: min_size, max_size and sync_max_size as configured; size (all connections), in_use
         (lent; sync_in_use of them to synchronous callers), idle, opening; what is left of size is
         being reset, checked or closed between two uses; waiting (callers).
+
+        A database that was not used yet has no pool, and gets none by being asked: all counts are
+        0, initialized is False, and get_pool_metrics() does not list it.
         """
         config = self._config()
-        status = self._pool().status()
+        pool = self._seen_pool()
+        status = pool.status()
         return {
             "initialized": status["created"] > 0,
             "alias": config.alias(),
             "hash": config.hash(),
             "env": config.env(),
             **{name: status[name] for name in _SIZES},
-            "metrics": self.get_pool_metrics(config.hash()),
+            "metrics": _metrics(pool),
         }
 
 

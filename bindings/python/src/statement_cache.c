@@ -94,24 +94,26 @@ static void cache_dealloc(PyObject *object)
 
 /* ---- Methods ----------------------------------------------------------------------------- */
 
-static PyObject *cache_hash(PyObject *unused, PyObject *sql)
+static PyObject *cache_hash(PyObject *unused, PyObject *args, PyObject *keywords)
 {
     (void)unused;
+    static char *names[] = {"sql", NULL};
     Py_ssize_t size;
     char hash[33];
-    const char *text = PyUnicode_AsUTF8AndSize(sql, &size);
-    if (!text)
+    const char *text;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "s#:hash", names, &text, &size))
         return NULL;
     pond_statement_hash(text, (size_t)size, hash);
     return PyUnicode_FromString(hash);
 }
 
-static PyObject *cache_get(PyObject *object, PyObject *sql_hash)
+static PyObject *cache_get(PyObject *object, PyObject *args, PyObject *keywords)
 {
+    static char *names[] = {"sql_hash", NULL};
     Py_ssize_t size;
     void *value;
-    const char *name = PyUnicode_AsUTF8AndSize(sql_hash, &size);
-    if (!name)
+    const char *name;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "s#:get", names, &name, &size))
         return NULL;
     int found =
         pond_statement_cache_get(((native_cache *)object)->cache, name, (size_t)size, &value);
@@ -176,10 +178,10 @@ static Py_ssize_t cache_length(PyObject *object)
 }
 
 static PyMethodDef cache_methods[] = {
-    {"hash", cache_hash, METH_O | METH_STATIC,
-     "hash($sql, /)\n--\n\nThe MD5 of a statement's text, as 32 hexadecimal digits."},
-    {"get", cache_get, METH_O,
-     "get($self, sql_hash, /)\n--\n\n(statement, sql) of a hash, or None."},
+    {"hash", (PyCFunction)(void (*)(void))cache_hash, METH_VARARGS | METH_KEYWORDS | METH_STATIC,
+     "hash(sql)\n--\n\nThe MD5 of a statement's text, as 32 hexadecimal digits."},
+    {"get", (PyCFunction)(void (*)(void))cache_get, METH_VARARGS | METH_KEYWORDS,
+     "get($self, sql_hash)\n--\n\n(statement, sql) of a hash, or None."},
     {"put", (PyCFunction)(void (*)(void))cache_put, METH_VARARGS | METH_KEYWORDS,
      "put($self, sql_hash, statement, sql)\n--\n\nKeep a prepared statement, in place of any of "
      "that hash."},
