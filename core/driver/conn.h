@@ -46,6 +46,7 @@ typedef struct pondi_conn {
     int64_t timer_ns;   /* when it fires, at the latest by the first deadline */
     int64_t grace_ns;   /* what is left of the grace period */
     int64_t looked_ns;  /* up to when it was counted */
+    int cancel_failed;  /* the log says so already, of the request that is stopped */
     pondi_statement_cache statements;
     pondi_statement *streamed;  /* the statement that waits with further rows; else NULL */
     int stream_left;            /* who read it has gone: it ends before anything else begins */

@@ -44,6 +44,7 @@ static void stop(pondi_conn *conn, int code)
     if (!request || request->stop_code)
         return;
     request->stop_code = code;
+    conn->cancel_failed = 0;
     conn->looked_ns = pondi_now_ns();
     conn->grace_ns = (int64_t)GRACE_MS * PONDI_NS_PER_MS;
     pondi_conn_aim_timer(conn, pondi_deadline_ns(INSIST_MS));

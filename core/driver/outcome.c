@@ -50,3 +50,15 @@ pond_error *pondi_conn_lost_error(const pondi_conn *conn, const pondi_request *r
     }
     return error;
 }
+
+void pondi_conn_note_no_memory(pond_error *error)
+{
+    if (pondi_error_is_shared(error))
+        return;
+    error->code = POND_ENOMEM;
+    error->retryable = 0;
+    pondi_error_set_text(error, &error->message,
+                         "out of memory while reading the answer, so the connection was closed; "
+                         "nothing of the statement or its transaction took effect. Read large "
+                         "results as a stream, or fetch less at once");
+}

@@ -16,4 +16,8 @@ int pondi_request_outcome_unknown(const pondi_conn *conn, const pondi_request *r
 pond_error *pondi_conn_lost_error(const pondi_conn *conn, const pondi_request *request, int sent,
                                   const char *said);
 
+/* Make an error of pondi_conn_lost_error() one of memory: the client library could not hold the
+ * answer, and gave the connection up. */
+void pondi_conn_note_no_memory(pond_error *error);
+
 #endif

@@ -143,8 +143,10 @@ static pond_error *refusal(pond_pool *pool)
     if (!pool->outage.on)
         return NULL;
     pool->outage.wanted_ns = now_ns;
-    return pondi_outage_refuses(pool) && now_ns < pool->outage.retry_ns ? pondi_outage_error(pool)
-                                                                        : NULL;
+    if (!pondi_outage_refuses(pool) || now_ns >= pool->outage.retry_ns)
+        return NULL;
+    pool->outage.refused++;
+    return pondi_outage_error(pool);
 }
 
 /* A check of the pool's health waits for no holder: that all are busy is no illness. */

@@ -42,6 +42,7 @@ int pondi_outage_note(pond_pool *pool, const pond_error *error)
         return 0;
     pond_error_free(outage->error);
     outage->error = pondi_error_copy(error);
+    outage->begun += !outage->on;
     outage->on = 1;
     outage->open_most = 1;
     return 1;

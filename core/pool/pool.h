@@ -60,6 +60,8 @@ typedef struct pondi_pool_settings {
 /* A server that cannot be reached; outage.c. */
 typedef struct pondi_outage {
     int on;
+    uint64_t begun;     /* how many there were */
+    uint64_t refused;   /* callers who were told at once */
     uint32_t failures;  /* one after another */
     int64_t retry_ns;   /* nobody tries before */
     int64_t wanted_ns;  /* when a connection was last asked for */
@@ -79,7 +81,8 @@ struct pond_pool {
     pondi_message upkeep_message;
     pond_loop *keeper;            /* its loop, once asked; holds it */
     _Atomic(int64_t) distrust_ns; /* connections opened before are not lent any more */
-    atomic_int closed;            /* it was closed, and its last connection is gone */
+    int64_t suspect_ns; /* when an idle one was found dead: those on no loop are looked at then */
+    atomic_int closed;  /* it was closed, and its last connection is gone */
 
     pthread_mutex_t lock; /* guards all below */
     int closing;

@@ -67,7 +67,7 @@ void pondi_slot_count_out(pondi_slot *slot)
     pool->held[slot->side]++;
     if (slot->branch)
         slot->branch->leaving++;
-    pool->destroyed++;
+    pool->destroyed += slot->opened_ns != 0; /* what was never opened was not created either */
     pool->statement_hits += pondi_counter_read(&slot->conn->statements.hits);
     pool->statement_misses += pondi_counter_read(&slot->conn->statements.misses);
     pool->statement_evictions += pondi_counter_read(&slot->conn->statements.evictions);
@@ -162,7 +162,7 @@ void pondi_slot_destroy(pondi_slot *slot, const char *why)
         slot->lease->slot = NULL;
         pondi_slot_end_lease(slot, now_ns);
     }
-    if (slot->conn)
+    if (slot->conn && slot->opened_ns)
         pondi_metrics_closed(&pool->metrics, why);
     pondi_slot_part(slot);
     pondi_side side = slot->side;
@@ -445,7 +445,8 @@ void pondi_slot_offer(pondi_slot *slot)
         pond_op_release(&waiter->op);
 }
 
-/* An idle connection that the server closed. */
+/* An idle connection that the server closed: those on no loop, which nobody watches, may have ended
+ * with it. */
 static void on_lost(void *owner)
 {
     pondi_slot *slot = owner;
@@ -453,9 +454,12 @@ static void on_lost(void *owner)
     int mine = slot->state == PONDI_SLOT_IDLE; /* else whoever took it finds out */
     if (mine) {
         slot->pool->errors++;
+        slot->pool->suspect_ns = pondi_now_ns();
         pondi_slot_set_state(slot, PONDI_SLOT_CLEANING);
     }
     pondi_slot_unlock(slot);
-    if (mine)
-        pondi_slot_destroy(slot, "the server closed it");
+    if (!mine)
+        return;
+    pondi_upkeep_nudge(slot->pool);
+    pondi_slot_destroy(slot, "the server closed it");
 }

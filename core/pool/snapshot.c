@@ -154,6 +154,10 @@ static void add_outage(pond_metrics *metrics, const pond_pool *pool)
                 : pool->opening > 0 ? POND_BREAKER_HALF_OPEN
                                     : POND_BREAKER_OPEN;
     add_number(metrics, POND_METRIC_GAUGE, "breaker_state", "breaker", "connect", state);
+    add_number(metrics, POND_METRIC_COUNTER, "breaker_opened", "breaker", "connect",
+               (double)pool->outage.begun);
+    add_number(metrics, POND_METRIC_COUNTER, "breaker_refused", "breaker", "connect",
+               (double)pool->outage.refused);
 }
 
 /* Pool locked. */

@@ -17,6 +17,8 @@ static duty duty_of(const pondi_slot *slot, int64_t now_ns)
         return CLOSE_OLD;
     if (pool->size > settings->min_size && now_ns - slot->idle_ns > settings->idle_timeout_ns)
         return CLOSE_UNUSED;
+    if (!slot->branch && slot->seen_ns < pool->suspect_ns)
+        return PING;
     return now_ns - slot->seen_ns > settings->keepalive_ns ? PING : NOTHING;
 }
 

@@ -10,6 +10,14 @@
 
 enum { CANCEL_TIMEOUT_MS = 2000 };
 
+/* A cancel is repeated until the statement ends: one line for all of them is enough. */
+static void note_failure(my_task *task, const char *why)
+{
+    task->failed = 1;
+    if (!task->told)
+        pondi_log(POND_LOG_WARNING, "mysql", "a statement could not be cancelled: %s", why);
+}
+
 static void kill_query(pondi_task *base)
 {
     my_task *task = (my_task *)base;
@@ -18,11 +26,9 @@ static void kill_query(pondi_task *base)
     MYSQL *mysql = pondi_mysql_open(task->config, &task->target, CANCEL_TIMEOUT_MS, &error);
     snprintf(sql, sizeof(sql), "KILL QUERY %lu", task->victim);
     if (!mysql)
-        pondi_log(POND_LOG_WARNING, "mysql", "a statement could not be cancelled: %s",
-                  pond_error_message(error));
+        note_failure(task, pond_error_message(error));
     else if (mysql_real_query(mysql, sql, (unsigned long)strlen(sql)))
-        pondi_log(POND_LOG_WARNING, "mysql", "a statement could not be cancelled: %s",
-                  mysql_error(mysql));
+        note_failure(task, mysql_error(mysql));
     pond_error_free(error);
     if (mysql)
         mysql_close(mysql);
@@ -46,6 +52,7 @@ static void cancel_done(pondi_task *base)
 {
     my_conn *conn = base->owner;
     conn->task = NULL;
+    conn->base.cancel_failed |= ((my_task *)base)->failed;
     if (!conn->held)
         return; /* the statement still runs: its answer will tell */
     conn->held = 0;
@@ -74,6 +81,7 @@ void pondi_mysql_cancel(my_conn *conn)
     my_task *task = conn->task || conn->lost ? NULL : pondi_mysql_task_new(conn);
     if (!task)
         return; /* the grace period will close the connection */
+    task->told = conn->base.cancel_failed;
     task->victim = mysql_thread_id(conn->mysql);
     task->base.spare = 1;
     task->target = (my_target){.first = conn->host, .only = 1, .no_database = 1};

@@ -119,6 +119,8 @@ void pondi_mysql_call_failed(my_conn *conn, MYSQL_STMT *stmt)
     pond_error *error = pondi_mysql_error(
         conn, number, stmt ? mysql_stmt_sqlstate(stmt) : mysql_sqlstate(conn->mysql),
         stmt ? mysql_stmt_error(stmt) : mysql_error(conn->mysql));
+    if (conn->lost && conn->no_memory && !pondi_error_is_shared(error))
+        error->code = POND_ENOMEM; /* the library calls that a lost connection, too */
     if (error->code == POND_EREADONLY && (number == 1290 || number == 1836))
         pondi_mysql_met_standby(conn);
     pondi_mysql_fail(conn, error);
@@ -159,10 +161,13 @@ static void note_transaction(my_conn *conn)
 static void explain_loss(my_conn *conn)
 {
     pond_error *said = conn->error;
+    int no_memory = said && said->code == POND_ENOMEM;
     if (said)
         pondi_conn_farewell(&conn->base, pondi_error_copy(said));
     conn->error = pondi_conn_lost_error(&conn->base, conn->request, conn->sent,
                                         said ? pond_error_message(said) : "");
+    if (no_memory && conn->error->code == POND_ECONNLOST && conn->sent)
+        pondi_conn_note_no_memory(conn->error);
     if (said && !pondi_error_is_shared(conn->error) && !pondi_error_is_shared(said)) {
         pondi_error_set_sqlstate(conn->error, said->sqlstate);
         conn->error->vendor_code = said->vendor_code;

@@ -148,6 +148,7 @@ typedef struct my_conn {
     int reprepared;   /* once is enough */
     int settling;     /* absorbs a cancel that came too late, or asks for the state */
     int lost;
+    int no_memory; /* the last call of the library ended in that */
     int beginning; /* a batch was sent whose BEGIN has no answer yet: it must not be stopped alone
                     */
     int parked;    /* a stream waits to be asked for more: nothing is read */
@@ -251,6 +252,8 @@ typedef struct my_task {
     pond_config *config;
     int64_t timeout_ms;
     unsigned long victim; /* of a cancel: the session's id */
+    int failed;           /* the cancel; the log says why only the first time */
+    int told;
     my_target target;
     MYSQL *mysql; /* outcome */
     pond_error *error;

@@ -1,6 +1,7 @@
 /* Calls on the loop, through Connector/C's non-blocking twins: a call that would wait says for
  * what, and goes on when the socket has it. */
 #ifndef POND_MYSQL_THREADS
+#include <errno.h>
 #include <fcntl.h>
 
 #include "base/alloc.h"
@@ -186,7 +187,9 @@ static void step(my_conn *conn, int ready)
             return;
         }
         pondi_mysql_before_call(conn);
+        errno = 0;
         run->waiting = run->waiting ? go_on(conn, ready) : start_call(conn);
+        conn->no_memory = errno == ENOMEM;
         if (run->waiting) {
             if (wait(conn))
                 return;

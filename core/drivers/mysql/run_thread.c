@@ -1,6 +1,8 @@
 /* Blocking calls on a thread of the connection's own: for libraries without non-blocking calls,
  * such as Oracle's libmysqlclient. */
 #ifdef POND_MYSQL_THREADS
+#include <errno.h>
+
 #include "base/alloc.h"
 #include "base/error.h"
 #include "drivers/mysql/mysql.h"
@@ -86,7 +88,9 @@ static void run_job(pondi_job *job)
     my_conn *conn = run->conn;
     while (conn->call) {
         pondi_mysql_before_call(conn);
+        errno = 0;
         call(conn);
+        conn->no_memory = errno == ENOMEM;
         my_step then = conn->then;
         conn->call = MY_NONE;
         then(conn);

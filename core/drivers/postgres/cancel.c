@@ -10,7 +10,9 @@
 static void send_cancel(pg_task *task)
 {
     char problem[256];
-    if (!pondi_postgres_cancel_request_send(task->cancel, problem, sizeof(problem)))
+    task->cancel_failed =
+        !pondi_postgres_cancel_request_send(task->cancel, problem, sizeof(problem));
+    if (task->cancel_failed && !task->cancel_told) /* it is repeated until the statement ends */
         pondi_log(POND_LOG_WARNING, "postgres", "a statement could not be cancelled: %s", problem);
 }
 
@@ -32,7 +34,7 @@ static void settle(pg_conn *conn)
 
 static void cancel_done(pg_conn *conn, pg_task *task)
 {
-    (void)task;
+    conn->base.cancel_failed |= task->cancel_failed;
     if (!conn->held)
         return; /* the statement still runs: its answer will tell */
     conn->held = 0;
@@ -60,6 +62,7 @@ void pondi_postgres_cancel(pg_conn *conn)
         pondi_task_drop(&task->base);
         return; /* the same */
     }
+    task->cancel_told = conn->base.cancel_failed;
     task->base.spare = 1;
     task->work = send_cancel;
     task->done = cancel_done;

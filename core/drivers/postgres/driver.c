@@ -154,6 +154,8 @@ static pond_error *lost_error(pg_conn *conn, const pondi_request *request)
     int sent = conn->sent && !request->preparing;
     pondi_postgres_said(conn, said, sizeof(said));
     pond_error *error = pondi_conn_lost_error(&conn->base, request, sent, said);
+    if (error->code == POND_ECONNLOST && sent && pondi_postgres_ran_out_of_memory(said))
+        pondi_conn_note_no_memory(error);
     const pond_error *farewell = conn->base.farewell;
     if (farewell && *farewell->sqlstate && !pondi_error_is_shared(error)) {
         pondi_error_set_sqlstate(error, farewell->sqlstate);

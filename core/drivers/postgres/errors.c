@@ -31,10 +31,19 @@ static int is_of_several(const char *sqlstate, const PGresult *res)
            strcmp(function, "exec_parse_message") == 0;
 }
 
+int pondi_postgres_ran_out_of_memory(const char *said)
+{
+    return strstr(said, "out of memory") || strstr(said, "cannot allocate memory for");
+}
+
 pond_error *pondi_postgres_error(pg_conn *conn, const PGresult *res)
 {
     const char *sqlstate = PQresultErrorField(res, PG_DIAG_SQLSTATE);
     const char *message = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
+    if (!sqlstate && pondi_postgres_ran_out_of_memory(PQresultErrorMessage(res)))
+        return pondi_error_new(POND_ENOMEM,
+                               "out of memory while reading the answer: read large results as a "
+                               "stream, or fetch less at once");
     if (!sqlstate || !message)
         return pondi_postgres_connection_error(conn, POND_ECONNLOST, "the connection failed");
     const pondi_request *request = conn->base.current;

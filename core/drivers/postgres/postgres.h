@@ -38,6 +38,8 @@ typedef struct pg_task {
     void (*work)(struct pg_task *task);
     void (*done)(struct pg_conn *conn, struct pg_task *task);
     pg_cancel_request *cancel;
+    int cancel_failed; /* the log says why only the first time */
+    int cancel_told;
     char *host;
     char *port;
     pondi_buffer hosts; /* outcome: lists as libpq takes them */
@@ -370,6 +372,8 @@ int pondi_postgres_decode(const pg_codec *codec, const char *data, int size, pon
 
 /* ---- errors.c ---- */
 pond_error *pondi_postgres_error(pg_conn *conn, const PGresult *res);
+/* libpq has no code for that: its texts are the only trace. */
+int pondi_postgres_ran_out_of_memory(const char *said);
 /* The text that libpq keeps, for failures without a result; and an error with it. */
 void pondi_postgres_said(const pg_conn *conn, char *out, size_t room);
 pond_error *pondi_postgres_connection_error(pg_conn *conn, int code, const char *what);
