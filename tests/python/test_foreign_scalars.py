@@ -1,6 +1,7 @@
 """Scalars of numpy and pandas are parameters like Python's own, and nothing is lost on the way."""
 
 import datetime as dt
+import enum
 import uuid
 from typing import Any
 
@@ -8,6 +9,7 @@ import millpond
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import KINDS
 
 SCALARS = [
     (np.int64(-5), -5),
@@ -183,3 +185,44 @@ async def test_a_datetime_that_is_not_what_it_says_is_refused(databases: Any) ->
     async with databases.open("sqlite").async_connection() as conn:
         with pytest.raises(millpond.ValueRangeError, match="outside the years"):
             await conn.execute("SELECT ?", (Odd(2026, 1, 1),))
+
+
+class Colour(enum.Enum):
+    RED = "red"
+    BLUE = "blue"
+
+
+class Depth(enum.Enum):
+    SHALLOW = 1
+    DEEP = 5
+
+
+class Mixed(enum.Enum):
+    ONE = 1
+    TWO = "two"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_member_of_an_enum_stands_for_its_value(databases: Any, kind: str) -> None:
+    async with databases.open(kind).async_connection() as conn:
+        await conn.execute("DROP TABLE IF EXISTS paints")
+        await conn.execute("CREATE TABLE paints (name varchar(20), n integer)")
+        row = (Colour.RED, Depth.DEEP)
+        await conn.execute("INSERT INTO paints VALUES (?, ?)", row)
+        await conn.executemany("INSERT INTO paints VALUES (?, ?)", [row, (Colour.BLUE, None)])
+        sql = "SELECT count(*) FROM paints WHERE"
+        assert await conn.fetch_value(f"{sql} name = ? AND n = ?", ("red", 5)) == 2
+        assert await conn.fetch_value(f"{sql} name = ? AND n = ?", row) == 2
+        assert await conn.fetch_value(f"{sql} n IN (?)", ([Depth.DEEP, 6],)) == 2
+        with pytest.raises(millpond.ParameterError, match="type Mixed"):
+            await conn.execute(f"{sql} name = ?", (Mixed.TWO,))
+        await conn.execute("DROP TABLE paints")
+
+
+async def test_a_list_of_members_finds_entities(databases: Any) -> None:
+    async with databases.open("sqlite").async_connection() as conn:
+        saved = await conn.save_entity("paint", {"name": Colour.RED, "mixed": Mixed.TWO})
+        found = await conn.find_entities("paint", "name IN (?)", ([Colour.RED, Colour.BLUE],))
+        assert [row["id"] for row in found] == [saved["id"]]
+        with pytest.raises(millpond.ParameterError, match="type Mixed"):
+            await conn.find_entities("paint", "mixed IN (?)", ([Mixed.TWO],))

@@ -7,6 +7,7 @@ loss, as nanoseconds do not, is refused.
 from __future__ import annotations
 
 import datetime
+import enum
 from typing import Any, cast
 
 _year_of = datetime.date.__dict__["year"].__get__
@@ -114,3 +115,13 @@ def plain(value: Any, number: int = 0) -> Any:
     if cls.__name__ == "NAType" and cls.__module__.partition(".")[0] == "pandas":
         return None
     return _from_numpy(cast("Any", value), number) if _is_numpy(cls) else value
+
+
+def parameter(value: Any, number: int = 0) -> Any:
+    """The same for a parameter of a statement, where a member of an Enum stands for its value, if
+    it does so in a field of an entity; the others are refused, as entities keep their names."""
+    if isinstance(value, enum.Enum):
+        from ._fields import _enum_is_by_value
+
+        return value.value if _enum_is_by_value(type(value)) else value
+    return plain(value, number)

@@ -37,7 +37,7 @@ static int import_all(native_state *state)
         {&state->interval_type, "millpond._values", "Interval"},
         {&state->json_loads, "json", "loads"},
         {&state->json_dumps, "millpond._values", "dump_json"},
-        {&state->plain, "millpond._foreign", "plain"},
+        {&state->plain, "millpond._foreign", "parameter"},
         {&state->convert_call, "millpond._convert", "convert_call"},
         {&state->write_log, "millpond._values", "write_log"},
         {&state->format_stack, "millpond._values", "format_stack"},

@@ -309,7 +309,7 @@ static int refuse_type(native_state *state, PyObject *object, Py_ssize_t number)
     return -1;
 }
 
-/* What is of numpy or pandas, by way of Python's own types. */
+/* What is of numpy or pandas, or a member of an Enum, by way of Python's own types. */
 static int from_foreign(native_state *state, PyObject *object, Py_ssize_t number, int depth,
                         pond_value *out, PyObject **held)
 {
