@@ -41,7 +41,7 @@ typedef struct native_state {
     PyObject *interval_type; /* millpond._values.Interval */
     PyObject *json_loads;
     PyObject *json_dumps;
-    PyObject *plain;        /* millpond._foreign's: Python's own values of numpy's, pandas's, Enum's */
+    PyObject *plain; /* millpond._foreign's: Python's own values of numpy's, pandas's, Enum's */
     PyObject *convert_call; /* millpond._convert's, for SqlGenerators of the application's own */
     PyObject *write_log;
     PyObject *watch_shutdown;
