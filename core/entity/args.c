@@ -1,5 +1,6 @@
 /* Copies of what callers give. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -118,16 +119,54 @@ static int check_int(const pond_plan *plan, const pond_value *id, int made, pond
                            made ? ": give each entity an id" : "");
 }
 
+static size_t characters_of(const char *text, size_t size)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < size; i++)
+        count += ((unsigned char)text[i] & 0xc0) != 0x80;
+    return count;
+}
+
+/* PostgreSQL's char(n) pads what it is given: an id that ends in spaces is another one there, but
+ * for one that it gave back. */
+static int check_padded(const pond_plan *plan, const pond_value *id, int made, pond_error **err)
+{
+    const char *declared = plan->entity->columns[plan->entity->id_at].declared;
+    const char *text = id->as.text.data;
+    size_t size = id->as.text.size;
+    const char *length = strchr(declared, '(');
+    (void)made;
+    if (text[size - 1] != ' ' ||
+        (length && characters_of(text, size) == strtoul(length + 1, NULL, 10)))
+        return POND_OK;
+    return pondi_error_set(err, POND_EDATA,
+                           "the id \"%.*s\" ends in spaces, which %s, the type of \"%s\".id, does "
+                           "not keep: leave them out, or declare the column as text",
+                           (int)size, text, declared, plan->name);
+}
+
+static int is_padded(const pond_plan *plan)
+{
+    const char *declared = plan->entity->columns[plan->entity->id_at].declared;
+    return pondi_plan_dialect(plan) == POND_DIALECT_POSTGRES &&
+           (strcmp(declared, "bpchar") == 0 || strncmp(declared, "character(", 10) == 0);
+}
+
 int pondi_plan_check_ids(const pond_plan *plan, pond_error **err)
 {
     const pondi_entity *entity = plan->entity;
     int code = POND_OK;
-    if (!entity->has_main || entity->columns[entity->id_at].storage != PONDI_STORE_INT)
+    if (!entity->has_main)
         return POND_OK;
+    int ints = entity->columns[entity->id_at].storage == PONDI_STORE_INT;
+    if (!ints && !is_padded(plan))
+        return POND_OK;
+    int (*check)(const pond_plan *, const pond_value *, int, pond_error **) =
+        ints ? check_int : check_padded;
     for (size_t i = 0; i < plan->id_count && !code; i++)
-        code = check_int(plan, &plan->ids[i], 0, err);
+        code = check(plan, &plan->ids[i], 0, err);
     for (size_t i = 0; i < plan->record_count && !code; i++) {
-        code = check_int(plan, &plan->records[i].id, plan->records[i].made_id, err);
+        code = check(plan, &plan->records[i].id, plan->records[i].made_id, err);
         if (code && plan->record_count > 1 && err && *err)
             pondi_error_prefix(*err, "entity %zu: ", i);
     }

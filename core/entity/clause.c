@@ -11,13 +11,27 @@ void pondi_put_table(pond_plan *plan, const char *suffix)
     pondi_quote_with(pondi_plan_dialect(plan), plan->name, suffix, &plan->sql);
 }
 
+const char *pondi_id_as_bytes(const pond_plan *plan)
+{
+    switch (pondi_plan_dialect(plan)) {
+    case POND_DIALECT_POSTGRES:
+        return "CAST(id AS text) COLLATE \"C\"";
+    case POND_DIALECT_SQLITE:
+        return "id COLLATE BINARY";
+    default:
+        return "CAST(CONVERT(id USING utf8mb4) AS BINARY)";
+    }
+}
+
 void pondi_put_id_is(pond_plan *plan, const pond_value *id)
 {
     pondi_buffer_append_text(&plan->sql, "id = ?");
     pondi_plan_param(plan, id);
     if (!plan->entity->loose)
         return;
-    pondi_buffer_append_text(&plan->sql, " AND " PONDI_ID_AS_BYTES " = ?");
+    pondi_buffer_append_text(&plan->sql, " AND ");
+    pondi_buffer_append_text(&plan->sql, pondi_id_as_bytes(plan));
+    pondi_buffer_append_text(&plan->sql, " = ?");
     pondi_plan_param(plan, id);
 }
 

@@ -6,15 +6,22 @@
 #include "entity/plan.h"
 #include "millpond/millpond.h"
 
-/* Each gives rows of (table, column, declared type, required, key of others, guard), where the
- * guard is a number of the main table that a write can check; MySQL's is found later. No two have
- * one name: hosts may know rows as maps. */
+/* Each gives rows of (table, column, declared type, required, key, guard). The key is KEYED where
+ * others made one, LOOSE where it takes some texts for the same (MySQL's type says so). The guard
+ * is a number of the main table that a write can check; MySQL's is found later. No two have one
+ * name: hosts may know rows as maps. */
+enum { KEYED = 1, LOOSE = 2 };
 
-/* relnatts counts columns, those that were dropped, too. */
+/* relnatts counts columns, those that were dropped, too. Collations have been able to take texts
+ * for the same since PostgreSQL 12. */
 static const char postgres_columns[] =
     "SELECT CAST(c.relname AS text) AS of_table, CAST(a.attname AS text) AS of_column, "
     "format_type(a.atttypid, a.atttypmod) AS declared, CAST(a.attnotnull AND NOT a.atthasdef AND "
-    "a.attidentity = '' AS int) AS required, 0 AS keyed, CAST(c.relnatts AS int) AS guard FROM "
+    "a.attidentity = '' AS int) AS required, CASE WHEN EXISTS (SELECT 1 FROM pg_catalog.pg_collation "
+    "l WHERE l.oid = a.attcollation AND to_jsonb(l) ->> 'collisdeterministic' = 'false') OR EXISTS "
+    "(SELECT 1 FROM pg_catalog.pg_type t LEFT JOIN pg_catalog.pg_type b ON b.oid = t.typbasetype "
+    "WHERE t.oid = a.atttypid AND 'citext' IN (t.typname, b.typname)) THEN 2 ELSE 0 END AS keyed, "
+    "CAST(c.relnatts AS int) AS guard FROM "
     "pg_catalog.pg_class c JOIN pg_catalog.pg_attribute a ON "
     "a.attrelid = c.oid WHERE lower(c.relname) IN (?, ?, ?) AND "
     "pg_catalog.pg_table_is_visible(c.oid) AND c.relkind IN ('r', 'p', 'v', 'f') AND a.attnum > 0 "
@@ -34,7 +41,9 @@ static const char mysql_columns[] =
 
 static const char sqlite_columns[] =
     "SELECT s.name AS of_table, c.name AS of_column, c.type AS declared, c.\"notnull\" AND "
-    "c.dflt_value IS NULL AND NOT c.pk AS required, 0 AS keyed, 0 AS guard FROM "
+    "c.dflt_value IS NULL AND NOT c.pk AS required, CASE WHEN lower(c.name) = 'id' AND EXISTS (SELECT "
+    "1 FROM pragma_index_list(s.name) l, pragma_index_xinfo(l.name) x WHERE x.name = c.name AND "
+    "x.\"key\" AND x.coll <> 'BINARY') THEN 2 ELSE 0 END AS keyed, 0 AS guard FROM "
     "sqlite_schema s, pragma_table_info(s.name) c WHERE lower(s.name) IN (?, ?, ?) AND s.type IN "
     "('table', 'view') ORDER BY s.name, c.cid";
 
@@ -45,7 +54,7 @@ typedef struct row {
     char column[80];
     const char *declared; /* in the entity's arena */
     int required;
-    int keyed;
+    int64_t key;
     int64_t guard;
 } row;
 
@@ -87,7 +96,7 @@ static int read_row(pond_plan *plan, size_t at, row *out, pond_error **err)
         return pondi_error_nomem(err);
     out->declared = declared;
     out->required = integer_of(&values[3]) != 0;
-    out->keyed = integer_of(&values[4]) != 0;
+    out->key = integer_of(&values[4]);
     out->guard = integer_of(&values[5]);
     return POND_OK;
 }
@@ -151,7 +160,7 @@ static int add_main(pond_plan *plan, const row *found, pond_error **err)
     if (column->role != PONDI_ROLE_FIELD && column->role != PONDI_ROLE_HISTORY &&
         column->role != PONDI_ROLE_ID)
         column->storage = pondi_role_storage(column->role);
-    entity->careful |= column->role == PONDI_ROLE_FIELD && (found->required || found->keyed);
+    entity->careful |= column->role == PONDI_ROLE_FIELD && (found->required || found->key == KEYED);
     switch (pondi_plan_dialect(plan)) {
     case POND_DIALECT_SQLITE:
         entity->guard = (int64_t)entity->count;
@@ -179,15 +188,18 @@ static int tells_apart(const char *declared)
     return !collation;
 }
 
-/* MySQL's collations. A server may have both that are wanted: the one of its own comes first. */
+/* What takes ids for the same, and MySQL's collations. A server may have both that are wanted: the one of its own comes first. */
 static void note_collation(pond_plan *plan, const row *found, table which)
 {
     pondi_entity *entity = plan->entity;
+    int is_id = (which == MAIN || which == HISTORY) && strcasecmp(found->column, "id") == 0;
+    if (is_id && found->key == LOOSE)
+        entity->loose = 1;
     if (pondi_plan_dialect(plan) != POND_DIALECT_MYSQL)
         return;
     if (!found->table[0] && strcmp(entity->collation, "utf8mb4_nopad_bin") != 0)
         entity->collation = found->declared;
-    if ((which == MAIN || which == HISTORY) && strcasecmp(found->column, "id") == 0)
+    if (is_id)
         entity->loose |= !tells_apart(found->declared);
 }
 

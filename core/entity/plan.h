@@ -217,8 +217,8 @@ void pondi_plan_alter(pond_plan *plan);
 void pondi_put_table(pond_plan *plan, const char *suffix);
 /* Append `id = ?`. Where the tables take some ids for the same, they are compared as bytes, too. */
 void pondi_put_id_is(pond_plan *plan, const pond_value *id);
-/* What such a table's id is compared with, as bytes: an operator and parameters follow. */
-#define PONDI_ID_AS_BYTES "CAST(CONVERT(id USING utf8mb4) AS BINARY)"
+/* Such a table's id as what compares byte by byte: an operator and parameters follow. */
+const char *pondi_id_as_bytes(const pond_plan *plan);
 /* What nothing can be added to: an error with this number in it, in every mode of the session. */
 #define PONDI_NO_ID "9223372036854775807"
 /* Append the caller's condition in parentheses, with its parameters. */

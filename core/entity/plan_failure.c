@@ -123,6 +123,14 @@ static int is_own_key(const pond_error *error)
 
 static pond_error *another(const pond_plan *plan)
 {
+    if (pondi_plan_dialect(plan) != POND_DIALECT_MYSQL)
+        return pondi_error_new(
+            POND_EUNIQUE,
+            "another entity \"%s\" has this id but for case, accents or trailing spaces, and the "
+            "type or collation of its column takes the two for one: use another id, or declare "
+            "\"%s\".id and \"%s_history\".id as text with %s",
+            plan->name, plan->name, plan->name,
+            pondi_plan_dialect(plan) == POND_DIALECT_SQLITE ? "COLLATE BINARY" : "COLLATE \"C\"");
     if (strcmp(plan->entity->collation, "utf8mb4_bin") == 0)
         return pondi_error_new(
             POND_EUNIQUE,

@@ -44,32 +44,31 @@ static void put_list(pond_plan *plan, const char *what)
     put(plan, ")");
 }
 
+static void put_array(pond_plan *plan, const char *what)
+{
+    pond_value ids = {.type = POND_TYPE_ARRAY};
+    ids.as.array.items = plan->ids;
+    ids.as.array.count = plan->id_count;
+    put(plan, what);
+    put(plan, pondi_plan_dialect(plan) == POND_DIALECT_POSTGRES
+                  ? " = ANY (?)"
+                  : " IN (SELECT value FROM json_each(?))");
+    pondi_plan_param(plan, &ids);
+}
+
 static int put_ids(pond_plan *plan, pond_error **err)
 {
     enum { MOST_MYSQL = 65000 };
     int most = plan->entity->loose ? MOST_MYSQL / 2 : MOST_MYSQL;
-    pond_value ids = {.type = POND_TYPE_ARRAY};
-    ids.as.array.items = plan->ids;
-    ids.as.array.count = plan->id_count;
-    switch (pondi_plan_dialect(plan)) {
-    case POND_DIALECT_POSTGRES:
-        put(plan, "id = ANY (?)");
-        pondi_plan_param(plan, &ids);
-        return POND_OK;
-    case POND_DIALECT_SQLITE:
-        put(plan, "id IN (SELECT value FROM json_each(?))");
-        pondi_plan_param(plan, &ids);
-        return POND_OK;
-    default:
-        break;
-    }
-    if (plan->id_count > (size_t)most)
+    int mysql = pondi_plan_dialect(plan) == POND_DIALECT_MYSQL;
+    void (*put_which)(pond_plan *, const char *) = mysql ? put_list : put_array;
+    if (mysql && plan->id_count > (size_t)most)
         return pondi_error_set(err, POND_ERANGE, "%zu ids are too many for one call: at most %d",
                                plan->id_count, most);
-    put_list(plan, "id");
+    put_which(plan, "id");
     if (plan->entity->loose) {
         put(plan, " AND ");
-        put_list(plan, PONDI_ID_AS_BYTES);
+        put_which(plan, pondi_id_as_bytes(plan));
     }
     return POND_OK;
 }

@@ -87,9 +87,23 @@ void pondi_put_own_updates(pond_plan *plan, const char *old)
 
 void pondi_put_same_id(pond_plan *plan)
 {
-    if (plan->entity->loose)
+    if (!plan->entity->loose)
+        return;
+    switch (pondi_plan_dialect(plan)) {
+    case POND_DIALECT_POSTGRES:
+        pondi_put(plan, "id = CASE WHEN CAST(m.id AS text) COLLATE \"C\" = CAST(excluded.id AS text) "
+                        "THEN CAST(m.id AS text) ELSE CAST(CAST('" PONDI_NO_ID
+                        " ' || CAST(m.id AS text) AS bigint) AS text) END, ");
+        break;
+    case POND_DIALECT_SQLITE: /* the path is none */
+        pondi_put(plan, "id = CASE WHEN m.id COLLATE BINARY = excluded.id THEN m.id ELSE "
+                        "json_extract('{}', '" PONDI_NO_ID " ' || m.id) END, ");
+        break;
+    case POND_DIALECT_MYSQL:
         pondi_put(plan, "id = IF(CAST(id AS BINARY) = CAST(VALUES(id) AS BINARY), id, " PONDI_NO_ID
                         " + CHAR_LENGTH(VALUES(id))), ");
+        break;
+    }
 }
 
 /* An upsert tries the insert first: it must not fail for columns that a change leaves alone, nor

@@ -154,8 +154,8 @@ void pondi_write_put_delete_returning(pond_plan *plan)
     const pondi_entity *entity = plan->entity;
     pondi_put(plan, "DELETE FROM ");
     pondi_put_table(plan, "");
-    pondi_put(plan, " AS m WHERE id = ?");
-    pondi_plan_param(plan, pondi_write_id(plan));
+    pondi_put(plan, " AS m WHERE ");
+    pondi_put_id_is(plan, pondi_write_id(plan));
     if (plan->expected > 0) {
         pondi_put(plan, " AND COALESCE(version, 0) = ?");
         pondi_plan_param_integer(plan, plan->expected);

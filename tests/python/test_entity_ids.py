@@ -159,3 +159,94 @@ async def test_a_history_has_the_ids_and_texts_of_its_table(databases: Any, name
         )
         main = await conn.execute(declared, (name,))
         assert await conn.execute(declared, (f"{name}_history",)) == main
+
+
+# ---- Tables of others on PostgreSQL and SQLite ---------------------------------------------
+
+NOCASE = 'text COLLATE "nocase_for_ids"'
+ALIKE = [
+    ("postgres", "citext", "ann", "Ann"),
+    ("postgres", "label_for_ids", "ann", "ANN"),
+    ("postgres", NOCASE, "ann", "änn"),
+    ("sqlite", "text COLLATE NOCASE", "ann", "Ann"),
+    ("sqlite", "text COLLATE RTRIM", "ann", "ann "),
+    ("sqlite", "varchar(9) COLLATE NOCASE UNIQUE, ignored text", "ann", "ANN"),
+]
+
+
+@pytest.mark.parametrize("in_transaction", [False, True])
+@pytest.mark.parametrize(("kind", "column", "one", "other"), ALIKE)
+async def test_a_type_or_collation_that_takes_two_ids_for_one_never_loses_the_first(
+    databases: Any, name: str, kind: str, column: str, one: str, other: str, in_transaction: bool
+) -> None:
+    async with databases.open(kind).async_connection() as conn:
+        if kind == "postgres":
+            await prepare_postgres(conn)
+        key = column if "UNIQUE" in column else f"{column} PRIMARY KEY"
+        await conn.execute(f"CREATE TABLE {name} (id {key}, number bigint)")
+        await conn.save_entity(name, {"id": one, "number": 1, "text": "x"})
+        if in_transaction:
+            await conn.begin_transaction()
+        for save in (
+            conn.save_entity(name, {"id": other, "number": 2}),
+            conn.save_entity(name, {"id": other, "number": 2}, expected_version=0),
+            conn.save_entities(name, [{"id": "x", "number": 1}, {"id": other, "number": 2}]),
+            conn.save_entities(name, [{"id": "y", "number": 1}, {"id": other, "text": "z"}]),
+        ):
+            with pytest.raises(millpond.UniqueViolationError, match="another entity .* use"):
+                await save
+        assert await conn.get_entity(name, other) is None
+        assert await conn.get_entities(name, [other]) == []
+        assert await conn.get_entity_history(name, other) == []
+        assert await conn.get_entity_by_version(name, other, 1) is None
+        assert not await conn.delete_entity(name, other)
+        assert not await conn.delete_entity(name, other, permanent=True)
+        assert not await conn.restore_entity(name, other)
+        with pytest.raises(millpond.VersionConflictError, match="does not exist"):
+            await conn.save_entity(name, {"id": other, "number": 2}, expected_version=1)
+        entity = await conn.get_entity(name, one)
+        assert (entity["id"], entity["number"], entity["version"]) == (one, 1, 1)
+        await conn.save_entity(name, {"id": one, "number": 3})
+        await conn.save_entities(name, [{"id": one, "number": 4}, {"id": "bob", "number": 1}])
+        await conn.save_entities(name, [{"id": one, "number": 4}, {"id": "bob", "text": "b"}])
+        await conn.save_entity(name, {"id": one, "number": 5}, expected_version=4)
+        assert {row["id"] for row in await conn.get_entities(name, ["bob", one])} == {"bob", one}
+        assert len(await conn.get_entity_history(name, one)) == 5
+        if in_transaction:
+            await conn.commit_transaction()
+        assert await conn.count_entities(name) == 2
+        assert await conn.delete_entity(name, one, permanent=True)
+        assert await conn.count_entities(name) == 1
+
+
+async def prepare_postgres(conn: Any) -> None:
+    await conn.execute("CREATE EXTENSION IF NOT EXISTS citext")
+    await conn.execute(
+        "CREATE COLLATION IF NOT EXISTS nocase_for_ids "
+        "(provider = icu, locale = 'und-u-ks-level1', deterministic = false)"
+    )
+    await conn.execute(
+        "DO $$ BEGIN CREATE DOMAIN label_for_ids AS citext; "
+        "EXCEPTION WHEN duplicate_object THEN NULL; END $$"
+    )
+
+
+@pytest.mark.parametrize("column", ["char(9)", "bpchar"])
+async def test_a_column_that_does_not_keep_spaces_takes_no_id_that_ends_in_them(
+    databases: Any, name: str, column: str
+) -> None:
+    async with databases.open("postgres").async_connection() as conn:
+        await conn.execute(f"CREATE TABLE {name} (id {column} PRIMARY KEY, number bigint)")
+        saved = await conn.save_entity(name, {"id": "änn", "number": 1})
+        for call in (
+            conn.save_entity(name, {"id": "änn ", "number": 2}),
+            conn.save_entities(name, [{"id": "x", "number": 1}, {"id": "änn ", "number": 2}]),
+            conn.get_entity(name, "änn "),
+            conn.delete_entity(name, "änn "),
+        ):
+            with pytest.raises(millpond.InvalidDataError, match="ends in spaces"):
+                await call
+        # as the column gave it back
+        changed = await conn.save_entity(name, {"id": saved["id"], "number": 3})
+        assert (changed["version"], changed["id"]) == (2, saved["id"])
+        assert (await conn.get_entity(name, "änn"))["number"] == 3

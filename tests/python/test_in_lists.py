@@ -193,6 +193,9 @@ async def test_entities_are_found_by_lists(db: Any) -> None:
             ("name NOT IN (?)", ([],), 4),
             ("n = ? OR name IN (?)", (40, ["a"]), 2),
             ("name IN (?) AND n IN (?, ?)", (("a", "b"), [20], 30), 1),
+            ("name IN (?)", ({"a", "b"},), 2),
+            ("name NOT IN (?)", (frozenset({"a", "b"}),), 1),
+            ("name NOT IN (?)", (set(),), 4),
         ]:
             found = await conn.find_entities(entity, condition, params)
             assert len(found) == expected, condition

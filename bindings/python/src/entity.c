@@ -230,6 +230,12 @@ int native_where_value(native_state *state, PyObject *object, Py_ssize_t number,
     if (is_plain_type(state, object) || PyList_CheckExact(object) || PyTuple_CheckExact(object) ||
         PyDict_CheckExact(object))
         return native_to_value(state, object, number, out, held);
+    if (PyAnySet_Check(object)) { /* its items, as of a list */
+        PyObject *list = PySequence_List(object);
+        int failed = !list || hold(held, list) || native_to_value(state, list, number, out, held);
+        Py_XDECREF(list);
+        return failed ? -1 : 0;
+    }
     pond_field field = {.name = ""};
     if (read_value(state, object, &field, held))
         return -1;
