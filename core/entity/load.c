@@ -17,7 +17,8 @@ enum { KEYED = 1, LOOSE = 2 };
 static const char postgres_columns[] =
     "SELECT CAST(c.relname AS text) AS of_table, CAST(a.attname AS text) AS of_column, "
     "format_type(a.atttypid, a.atttypmod) AS declared, CAST(a.attnotnull AND NOT a.atthasdef AND "
-    "a.attidentity = '' AS int) AS required, CASE WHEN EXISTS (SELECT 1 FROM pg_catalog.pg_collation "
+    "a.attidentity = '' AS int) AS required, CASE WHEN EXISTS (SELECT 1 FROM "
+    "pg_catalog.pg_collation "
     "l WHERE l.oid = a.attcollation AND to_jsonb(l) ->> 'collisdeterministic' = 'false') OR EXISTS "
     "(SELECT 1 FROM pg_catalog.pg_type t LEFT JOIN pg_catalog.pg_type b ON b.oid = t.typbasetype "
     "WHERE t.oid = a.atttypid AND 'citext' IN (t.typname, b.typname)) THEN 2 ELSE 0 END AS keyed, "
@@ -39,11 +40,14 @@ static const char mysql_columns[] =
     "?, ?) UNION ALL SELECT '', '', COLLATION_NAME, 0, 0, 0 FROM information_schema.COLLATIONS "
     "WHERE COLLATION_NAME IN ('utf8mb4_nopad_bin', 'utf8mb4_0900_bin') ORDER BY 1, 6";
 
+/* The texts of a table and its indexes name their collations; pragma_index_xinfo() would say more,
+ * but databases that only speak SQLite's dialect lack it. */
 static const char sqlite_columns[] =
     "SELECT s.name AS of_table, c.name AS of_column, c.type AS declared, c.\"notnull\" AND "
-    "c.dflt_value IS NULL AND NOT c.pk AS required, CASE WHEN lower(c.name) = 'id' AND EXISTS (SELECT "
-    "1 FROM pragma_index_list(s.name) l, pragma_index_xinfo(l.name) x WHERE x.name = c.name AND "
-    "x.\"key\" AND x.coll <> 'BINARY') THEN 2 ELSE 0 END AS keyed, 0 AS guard FROM "
+    "c.dflt_value IS NULL AND NOT c.pk AS required, CASE WHEN lower(c.name) = 'id' AND EXISTS "
+    "(SELECT "
+    "1 FROM sqlite_schema x WHERE x.tbl_name = s.name AND replace(lower(x.sql), 'collate decimal', "
+    "'') LIKE '%collate%') THEN 2 ELSE 0 END AS keyed, 0 AS guard FROM "
     "sqlite_schema s, pragma_table_info(s.name) c WHERE lower(s.name) IN (?, ?, ?) AND s.type IN "
     "('table', 'view') ORDER BY s.name, c.cid";
 
@@ -188,7 +192,8 @@ static int tells_apart(const char *declared)
     return !collation;
 }
 
-/* What takes ids for the same, and MySQL's collations. A server may have both that are wanted: the one of its own comes first. */
+/* What takes ids for the same, and MySQL's collations. A server may have both that are wanted: the
+ * one of its own comes first. */
 static void note_collation(pond_plan *plan, const row *found, table which)
 {
     pondi_entity *entity = plan->entity;

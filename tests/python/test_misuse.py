@@ -286,3 +286,28 @@ def test_many_threads_and_loops_share_one_pool(databases: Any, kind: str) -> Non
     assert not errors
     assert answers == {n: [n * 100 + i for i in range(50)] for n in range(6)}
     assert asyncio.run(at_rest(db))["size"] <= 6
+
+
+# ---- Where errors come -------------------------------------------------------------------
+
+
+WRONG_CALLS: dict[str, Any] = {
+    "execute": lambda conn: conn.execute("SELECT 1", (1,)),
+    "execute, of no text": lambda conn: conn.execute(7),
+    "execute, timeout": lambda conn: conn.execute("SELECT 1", timeout=-1),
+    "executemany": lambda conn: conn.executemany("SELECT ?", [(1, 2)]),
+    "fetch_value": lambda conn: conn.fetch_value("SELECT 1", (1,)),
+    "get_entity": lambda conn: conn.get_entity("no name", "1"),
+    "save_entity": lambda conn: conn.save_entity("thing", 7),
+    "save_entities": lambda conn: conn.save_entities("thing", [7]),
+    "find_entities": lambda conn: conn.find_entities("thing", 7),
+    "get_entity_history_between": lambda conn: conn.get_entity_history_between("thing", 1, 2),
+}
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres", "mysql", *BACKENDS])
+@pytest.mark.parametrize("wrong", WRONG_CALLS.values(), ids=WRONG_CALLS.keys())
+async def test_an_error_of_the_arguments_comes_at_the_await(conn: Any, wrong: Any) -> None:
+    call = wrong(conn)
+    with pytest.raises((millpond.ParameterError, millpond.ArgumentError)):
+        await call

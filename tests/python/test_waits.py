@@ -415,7 +415,18 @@ async def one(world: World, call: str, way: str, step: str) -> None:
         assert step in ENDS or call in AT_ONCE, field
 
 
+async def until_open(db: Any) -> None:
+    """A close_pool() that was cancelled goes on, and refuses who comes before its end."""
+    for _ in range(PATIENCE * 100):
+        with contextlib.suppress(millpond.ClosedError):
+            async with db.async_connection():
+                return
+        await asyncio.sleep(0.01)
+    pytest.fail("the pool is still being closed")
+
+
 async def column(db: Any, endless: str, way: str, step: str) -> None:
+    await until_open(db)
     async with db.async_connection() as conn:
         await conn.save_entity(TABLE, {"name": "known"})
     for call in CALLS:

@@ -8,8 +8,10 @@ is the value itself. Either way the generator is resumed with the value, or with
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator
 from typing import Any, TypeVar
+
+from .exceptions import Error
 
 _Value = TypeVar("_Value")
 Steps = Generator[Any, Any, _Value]
@@ -28,6 +30,20 @@ async def run_async(steps: Steps[_Value]) -> _Value:
             value, error = await awaitable, None
         except BaseException as caught:
             value, error = None, caught
+
+
+def run_async_made(make: Callable[[], Steps[_Value]]) -> Coroutine[Any, Any, _Value]:
+    """Run the steps that ``make`` returns. It is called at once, so that what the caller changes
+    later changes nothing; the library's error that it raises comes at the await."""
+    try:
+        return run_async(make())
+    except Error as error:
+        return run_async(_raising(error))
+
+
+def _raising(error: Error) -> Steps[Any]:
+    raise error
+    yield
 
 
 def run_sync(steps: Steps[_Value]) -> _Value:

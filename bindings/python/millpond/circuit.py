@@ -265,7 +265,7 @@ def circuit_breaker(
     recovery_timeout: float = 30.0,
     half_open_max_calls: int = 3,
     window_size: float = 60.0,
-) -> Any:
+) -> Callable[..., Any]:
     """Decorate a function with the circuit breaker of a name; see :class:`CircuitBreaker`.
 
     ``@circuit_breaker`` and ``@circuit_breaker()`` are the same.

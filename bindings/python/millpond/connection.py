@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from . import _native
 from ._plans import entity_schema, pause_async, pause_sync, run_plan
-from ._steps import run_async, run_sync
+from ._steps import run_async, run_async_made, run_sync
 from .entity import AsyncEntityMethods, SyncEntityMethods
 from .fetch import AsyncFetch, SyncFetch, Tags
 from .progress import Progress, executemany_as_they_come, executemany_in_pieces
@@ -180,7 +180,7 @@ def _schema_of(connection: Any) -> _native.Schema:
 
 def _entity_async(self: Any, *args: Any) -> Coroutine[Any, Any, Any]:
     """An entity call whose statements go through the class's own generator."""
-    return run_async(run_plan(self, _schema_of(self).plan(*args), pause_async))
+    return run_async_made(lambda: run_plan(self, _schema_of(self).plan(*args), pause_async))
 
 
 def _entity_sync(self: Any, *args: Any) -> Any:

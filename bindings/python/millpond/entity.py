@@ -313,7 +313,7 @@ class AsyncEntityMethods:
             offset,
         )
 
-    def get_entity_history_between(
+    async def get_entity_history_between(
         self,
         entity_name: str,
         since: datetime.datetime,
@@ -322,14 +322,14 @@ class AsyncEntityMethods:
         deserialize: bool = False,
         limit: int | None = None,
         offset: int | None = None,
-    ) -> Awaitable[list[Entity]]:
+    ) -> list[Entity]:
         """What changed from one instant to before another, in the order of time.
 
         Args:
             since, until: datetimes with a time zone.
             entity_id: of this entity only; None: of all with this name.
         """
-        return self._entity(
+        found: list[Entity] = await self._entity(
             _BETWEEN,
             entity_name,
             entity_id,
@@ -345,6 +345,7 @@ class AsyncEntityMethods:
             _instant(since, "since"),
             _instant(until, "until"),
         )
+        return found
 
     def get_entity_by_version(
         self, entity_name: str, entity_id: str, version: int, deserialize: bool = False

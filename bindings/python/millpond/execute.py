@@ -36,7 +36,7 @@ from ._execute_shared import (
 from ._native import Result
 from ._open_stream import OpenStream
 from ._plans import pause_async, pause_sync, run_plan
-from ._steps import run_async, run_sync, to_its_end
+from ._steps import Steps, run_async, run_async_made, run_sync, to_its_end
 from ._undo import GRACE
 from .exceptions import (
     ConnectionLostError,
@@ -252,8 +252,11 @@ class AsyncExecute(_Backend):
         return task
 
     def _entity(self, *args: Any) -> Awaitable[Any]:
-        plan = self._plan(*args)
-        return run_async(_called(self._lease_of(), plan, run_plan(self, plan, pause_async)))
+        def make() -> Steps[Any]:
+            plan = self._plan(*args)
+            return _called(self._lease_of(), plan, run_plan(self, plan, pause_async))
+
+        return run_async_made(make)
 
     async def executemany(
         self,

@@ -145,7 +145,7 @@ def retry_with_backoff(
     max_delay: float = 10.0,
     exceptions: type[BaseException] | Iterable[type[BaseException]] | None = None,
     total_timeout: float | None = 30.0,
-) -> Any:
+) -> Callable[..., Any]:
     """Decorate a function to be tried again when it fails, with exponential backoff.
 
     ``@retry_with_backoff`` and ``@retry_with_backoff()`` are the same.

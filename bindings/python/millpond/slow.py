@@ -41,7 +41,7 @@ def track_slow_method(threshold: Callable[P, R], /) -> Callable[P, R]: ...
 def track_slow_method(threshold: float = 2.0) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
 
 
-def track_slow_method(threshold: Any = 2.0) -> Any:
+def track_slow_method(threshold: Any = 2.0) -> Callable[..., Any]:
     """Decorate a function to log a warning (logger ``millpond.slow``) when a call takes longer.
 
     ``@track_slow_method`` and ``@track_slow_method()`` are the same.
@@ -92,7 +92,7 @@ def overridable(method: None = None, /) -> Callable[[R], R]: ...
 def overridable(method: R, /) -> R: ...
 
 
-def overridable(method: Any = None, /) -> Any:
+def overridable(method: Any = None, /) -> Callable[..., Any]:  # type: ignore[misc]
     """Mark a method as one that subclasses may override to change what the library does.
 
     It only sets ``__overridable__``, for documentation and for tools. ``@overridable`` and
@@ -102,7 +102,8 @@ def overridable(method: Any = None, /) -> Any:
         return overridable
     target: Any = getattr(method, "__func__", method)
     target.__overridable__ = True
-    return method
+    marked: Callable[..., Any] = method
+    return marked
 
 
 __all__ = ["overridable", "track_slow_method"]

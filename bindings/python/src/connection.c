@@ -163,8 +163,8 @@ PyObject *native_shaped(PyObject *object, PyObject *const *args, Py_ssize_t coun
     return made;
 }
 
-static PyObject *execute_as(native_op_kind kind, PyObject *object, PyObject *const *args,
-                            Py_ssize_t count, PyObject *keywords)
+static PyObject *submit_execute(native_op_kind kind, PyObject *object, PyObject *const *args,
+                                Py_ssize_t count, PyObject *keywords)
 {
     native_connection *self = (native_connection *)object;
     native_call call;
@@ -184,6 +184,13 @@ static PyObject *execute_as(native_op_kind kind, PyObject *object, PyObject *con
     if (!op)
         return NULL;
     return at_once ? submitted_at_once(op, code, error) : native_op_after_submit(op, code, error);
+}
+
+static PyObject *execute_as(native_op_kind kind, PyObject *object, PyObject *const *args,
+                            Py_ssize_t count, PyObject *keywords)
+{
+    PyObject *op = submit_execute(kind, object, args, count, keywords);
+    return native_op_or_error(((native_connection *)object)->state, op);
 }
 
 static PyObject *connection_execute(PyObject *object, PyObject *const *args, Py_ssize_t count,
@@ -212,8 +219,8 @@ static PyObject *connection_fetch_arrow(PyObject *object, PyObject *const *args,
     return execute_as(NATIVE_OP_ARROW, object, args, count, keywords);
 }
 
-static PyObject *connection_executemany(PyObject *object, PyObject *const *args, Py_ssize_t count,
-                                        PyObject *keywords)
+static PyObject *submit_executemany(PyObject *object, PyObject *const *args, Py_ssize_t count,
+                                    PyObject *keywords)
 {
     native_connection *self = (native_connection *)object;
     native_call call;
@@ -230,7 +237,14 @@ static PyObject *connection_executemany(PyObject *object, PyObject *const *args,
     return op ? native_op_after_submit(op, code, error) : NULL;
 }
 
-static PyObject *transaction(PyObject *object, pond_transaction_verb verb)
+static PyObject *connection_executemany(PyObject *object, PyObject *const *args, Py_ssize_t count,
+                                        PyObject *keywords)
+{
+    PyObject *op = submit_executemany(object, args, count, keywords);
+    return native_op_or_error(((native_connection *)object)->state, op);
+}
+
+static PyObject *submit_transaction(PyObject *object, pond_transaction_verb verb)
 {
     native_connection *self = (native_connection *)object;
     pond_error *error = NULL;
@@ -242,6 +256,12 @@ static PyObject *transaction(PyObject *object, pond_transaction_verb verb)
     int code =
         pond_connection_transaction(self->lease, verb, POND_TIMEOUT_DEFAULT, op, &op->op, &error);
     return native_op_after_submit(op, code, error);
+}
+
+static PyObject *transaction(PyObject *object, pond_transaction_verb verb)
+{
+    PyObject *op = submit_transaction(object, verb);
+    return native_op_or_error(((native_connection *)object)->state, op);
 }
 
 static PyObject *connection_begin(PyObject *object, PyObject *unused)
@@ -260,10 +280,10 @@ static PyObject *connection_rollback(PyObject *object, PyObject *unused)
 {
     (void)unused;
     native_connection *self = (native_connection *)object;
-    PyObject *op = transaction(object, POND_ROLLBACK);
+    PyObject *op = submit_transaction(object, POND_ROLLBACK);
     if (op)
         Py_XSETREF(self->undo, (native_op *)Py_NewRef(op));
-    return op;
+    return native_op_or_error(self->state, op);
 }
 
 /* ---- Answers that need no waiting -------------------------------------------------------- */

@@ -159,6 +159,10 @@ void native_op_submitted(native_op *op);
 void native_op_settled(native_op *op);
 /* One that has completed with `value`, which is taken over. */
 PyObject *native_op_ready(native_state *state, PyObject *value);
+/* What an asynchronous call returns: `op`, or if there is none, one that raises the library's error
+ * at its await. As of a coroutine function, only a TypeError of the arguments themselves comes at
+ * the call. */
+PyObject *native_op_or_error(native_state *state, PyObject *op);
 /* The core says that it is over. Raises only what must stop the event loop. */
 int native_op_completed(native_op *op);
 

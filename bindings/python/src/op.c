@@ -57,6 +57,27 @@ PyObject *native_op_ready(native_state *state, PyObject *value)
     return (PyObject *)self;
 }
 
+PyObject *native_op_or_error(native_state *state, PyObject *op)
+{
+    PyObject *type;
+    PyObject *value;
+    PyObject *traceback;
+    if (op || !PyErr_ExceptionMatches(state->error_base))
+        return op;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyErr_NormalizeException(&type, &value, &traceback);
+    native_op *self = native_op_new(state, NULL, NATIVE_OP_NONE);
+    Py_XDECREF(type);
+    Py_XDECREF(traceback);
+    if (!self) {
+        Py_XDECREF(value);
+        return NULL;
+    }
+    self->status = NATIVE_DONE;
+    self->exception = value;
+    return (PyObject *)self;
+}
+
 static int op_traverse(PyObject *object, visitproc visit, void *arg)
 {
     native_op *self = (native_op *)object;

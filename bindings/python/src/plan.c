@@ -372,7 +372,7 @@ PyType_Spec native_schema_spec = {
 
 /* ---- On native connections --------------------------------------------------------------- */
 
-PyObject *native_connection_entity(PyObject *object, PyObject *const *args, Py_ssize_t count)
+static PyObject *submit_plan(PyObject *object, PyObject *const *args, Py_ssize_t count)
 {
     native_connection *self = (native_connection *)object;
     pond_error *error = NULL;
@@ -390,6 +390,12 @@ PyObject *native_connection_entity(PyObject *object, PyObject *const *args, Py_s
     int code =
         pond_connection_run(self->lease, plan->plan, POND_TIMEOUT_DEFAULT, op, &op->op, &error);
     return native_op_after_submit(op, code, error);
+}
+
+PyObject *native_connection_entity(PyObject *object, PyObject *const *args, Py_ssize_t count)
+{
+    PyObject *op = submit_plan(object, args, count);
+    return native_op_or_error(((native_connection *)object)->state, op);
 }
 
 PyObject *native_sync_entity(PyObject *object, PyObject *const *args, Py_ssize_t count)
