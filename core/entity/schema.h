@@ -46,12 +46,12 @@ typedef struct pondi_entity {
     int has_meta;
     /* MySQL: of new text columns, one that tells every two texts apart where the server has it */
     const char *collation;
-    int loose;         /* the tables' ids have a collation, or a type, that takes some for the same */
-    int careful;       /* an upsert could meet a key or a rule of others: update, then insert */
-    int64_t guard;     /* what the guard of a write must find, see write.c */
-    uint32_t shape;    /* a hash of the columns and their types */
-    char other[80];    /* the table that differs only by case; "" for none */
-    size_t id_at;      /* index of the column; SIZE_MAX for none */
+    int loose;      /* the tables' ids have a collation, or a type, that takes some for the same */
+    int careful;    /* an upsert could meet a key or a rule of others: update, then insert */
+    int64_t guard;  /* what the guard of a write must find, see write.c */
+    uint32_t shape; /* a hash of the columns and their types */
+    char other[80]; /* the table that differs only by case; "" for none */
+    size_t id_at;   /* index of the column; SIZE_MAX for none */
     size_t foreign_at; /* of one that is called like the library's own and is not; SIZE_MAX */
 } pondi_entity;
 
