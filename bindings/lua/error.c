@@ -33,6 +33,12 @@ static int is_mistake(int code)
            code == POND_EPARAMS || code == POND_ENOMEM;
 }
 
+/* For errors that were made without the library's own. */
+static int is_timeout(int code)
+{
+    return code == POND_ETIMEDOUT || code == POND_EACQUIRE;
+}
+
 /* ---- Make ---------------------------------------------------------------------------------- */
 
 typedef struct made_error {
@@ -58,6 +64,8 @@ static int push_error(lua_State *L)
     native_set_string(L, "class", class_of(made->code));
     native_set_string(L, "message", error ? pond_error_message(error) : made->message);
     native_set_boolean(L, "retryable", error && pond_error_retryable(error));
+    native_set_boolean(L, "timed_out",
+                       error ? pond_error_is_timeout(error) : is_timeout(made->code));
     if (error) {
         set_text(L, "sqlstate", pond_error_sqlstate(error));
         set_text(L, "detail", pond_error_detail(error));

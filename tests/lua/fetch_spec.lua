@@ -4,7 +4,7 @@ local millpond = require "millpond"
 local support = require("tests.lua.support")(_ENV)
 
 local function check(conn)
-  assert.are.same({ 1, "a" }, conn:fetch_one("SELECT ?, 'a'", { 1 }))
+  assert.are.same({ 1, "a" }, conn:fetch_one("SELECT 0 + ?, 'a'", { 1 }))
   assert.are.same({ one = 1 }, conn:fetch_one("SELECT 1 AS one", nil, { named = true }))
   assert.are.equal(1, conn:fetch_value("SELECT 1 AS one, 2 AS two"))
   assert.are.equal(1, conn:fetch_value("SELECT 1 AS one, 2 AS two", nil, { named = true }))
