@@ -540,7 +540,7 @@ class DatabaseFactory:
 
         Args:
             url: see :meth:`DatabaseConfig.from_url`; its scheme is the database's type.
-            row_factory: the shape of rows, see :attr:`ConnectionManager.row_factory`.
+            row_factory: the shape of rows, see ``ConnectionManager.row_factory``.
             **settings: arguments of DatabaseConfig; they win over the URL's.
 
         Raises: as :meth:`DatabaseConfig.from_url` and :meth:`DatabaseFactory.create_database`.
@@ -574,7 +574,7 @@ def connect(
 
     Args:
         url: see :meth:`DatabaseConfig.from_url`.
-        row_factory: the shape of rows, see :attr:`ConnectionManager.row_factory`.
+        row_factory: the shape of rows, see ``ConnectionManager.row_factory``.
         **settings: arguments of DatabaseConfig; they win over the URL's.
 
     Raises:

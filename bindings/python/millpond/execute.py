@@ -137,7 +137,7 @@ class AsyncExecute(_Backend):
             params: tuple or list, one value for each placeholder.
             timeout: seconds for the whole call, the database's work included. None: the config's.
             tags: dict, sent as a comment in the statement.
-            row_factory: the shape of a row; as for :meth:`fetch_all`.
+            row_factory: the shape of a row; as for ``fetch_all``.
 
         Returns a list of tuples with the attributes ``columns`` (tuple of str), ``rowcount`` (int)
         and ``lastrowid`` (int or None).

@@ -139,12 +139,12 @@ typedef union old_cancel {
 
 _Static_assert(sizeof(struct narrow) == sizeof(struct wide), "the narrower one may be overrun");
 
-/* The process id tells which of the two it is. */
+/* The process id tells which of the two it is. It may be negative: pgbouncer makes one up. */
 static int take_old(pg_cancel_request *request, const old_cancel *seen, int pid)
 {
     int is_narrow = seen->narrow.pid == pid;
     uint64_t size = is_narrow ? seen->narrow.address_size : seen->wide.address_size;
-    if (pid <= 0 || (!is_narrow && seen->wide.pid != pid) || size > sizeof(request->address))
+    if (!pid || (!is_narrow && seen->wide.pid != pid) || size > sizeof(request->address))
         return 0;
     static const uint32_t code = 80877102; /* of the protocol: 1234 << 16 | 5678 */
     request->address = seen->narrow.address;
