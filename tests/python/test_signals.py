@@ -249,7 +249,7 @@ def test_a_wait_for_a_pool_to_close(programs: Programs, databases: Any, kind: st
         db = open_db()
         kept = db.get_sync_connection()
         pool = db._pool()
-        say_when("closes", lambda: pool.closed)
+        say_when("closes", lambda: pool.status()["closed"])
         attempt(pool.close_sync, 600)
         """,
         kind,
