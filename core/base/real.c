@@ -126,8 +126,8 @@ static size_t write_plain(const decimal *number, const char *sign, char *out)
 
 static int is_whole(double value)
 {
-    return value >= -0x1p63 && value < 0x1p63 && (double)(int64_t)value == value &&
-           !(value == 0 && signbit(value));
+    return value >= -9223372036854775808.0 && value < 9223372036854775808.0 &&
+           (double)(int64_t)value == value && !(value == 0 && signbit(value));
 }
 
 size_t pondi_format_real(double value, char out[PONDI_REAL_TEXT])

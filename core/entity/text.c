@@ -16,7 +16,7 @@ static int is_digit(char c)
 
 int pondi_check_name(const char *name, size_t longest, const char *what, pond_error **err)
 {
-    size_t size = strlen(name);
+    size_t size = name ? strlen(name) : 0;
     if (!size)
         return pondi_error_set(err, POND_EINVAL, "the name of %s is empty", what);
     if (size > longest)

@@ -91,9 +91,10 @@ void pondi_put_same_id(pond_plan *plan)
         return;
     switch (pondi_plan_dialect(plan)) {
     case POND_DIALECT_POSTGRES:
-        pondi_put(plan, "id = CASE WHEN CAST(m.id AS text) COLLATE \"C\" = CAST(excluded.id AS text) "
-                        "THEN CAST(m.id AS text) ELSE CAST(CAST('" PONDI_NO_ID
-                        " ' || CAST(m.id AS text) AS bigint) AS text) END, ");
+        pondi_put(plan,
+                  "id = CASE WHEN CAST(m.id AS text) COLLATE \"C\" = CAST(excluded.id AS text) "
+                  "THEN CAST(m.id AS text) ELSE CAST(CAST('" PONDI_NO_ID
+                  " ' || CAST(m.id AS text) AS bigint) AS text) END, ");
         break;
     case POND_DIALECT_SQLITE: /* the path is none */
         pondi_put(plan, "id = CASE WHEN m.id COLLATE BINARY = excluded.id THEN m.id ELSE "

@@ -256,9 +256,14 @@ async def test_a_list_is_json_where_it_is_stored(kind: str, databases: Any) -> N
     async with databases.open(kind).async_connection() as conn:
         await conn.execute("CREATE TABLE kept_lists (id integer PRIMARY KEY, tags json)")
         await conn.execute("INSERT INTO kept_lists VALUES (?, ?), (?, ?)", (1, ["a"], 2, []))
-        await conn.execute("UPDATE kept_lists SET id = id, tags = ? WHERE id IN (?)", (["b", "c"], [1]))
+        await conn.execute(
+            "UPDATE kept_lists SET id = id, tags = ? WHERE id IN (?)", (["b", "c"], [1])
+        )
         await conn.execute("UPDATE kept_lists SET tags = COALESCE(?, tags) WHERE id = ?", ([1], 2))
-        assert await conn.execute("SELECT tags FROM kept_lists ORDER BY id") == [(["b", "c"],), ([1],)]
+        assert await conn.execute("SELECT tags FROM kept_lists ORDER BY id") == [
+            (["b", "c"],),
+            ([1],),
+        ]
         await conn.execute("DROP TABLE kept_lists")
 
 

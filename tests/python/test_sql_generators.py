@@ -74,8 +74,18 @@ def test_only_a_placeholder_is_converted(kind: str, sql: str) -> None:
     assert native == (sql[:-1] + "$1" if kind == "postgres" else sql)
 
 
-@pytest.mark.parametrize("kind", GENERATORS)
-@pytest.mark.parametrize("sql", ["SELECT 'open", "SELECT /* open"])
+@pytest.mark.parametrize(
+    ("kind", "sql"),
+    [
+        *((kind, "SELECT 'open") for kind in GENERATORS),
+        ("postgres", "SELECT /* open"),
+        ("mysql", "SELECT /* open"),
+    ],
+)
 def test_what_is_not_terminated_is_refused(kind: str, sql: str) -> None:
     with pytest.raises(SqlSyntaxError, match="unterminated"):
         GENERATORS[kind].convert_query_to_native(sql)
+
+
+def test_the_end_of_a_text_ends_a_comment_of_sqlite() -> None:
+    assert GENERATORS["sqlite"].convert_query_to_native("SELECT 1 /* open")[0] == "SELECT 1 /* open"

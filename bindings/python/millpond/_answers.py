@@ -41,7 +41,8 @@ def as_result(answer: Any) -> Result:
         return Result(rowcount=answer)
     if isinstance(answer, (bytes, Mapping)) or not hasattr(answer, "__iter__"):
         raise _wrong(f"a {type(answer).__name__}")
-    return _of_rows(list(answer))
+    rows: Any = answer
+    return _of_rows(list(rows))
 
 
 def read_answer(answer: Any) -> Steps[Result]:

@@ -1,6 +1,8 @@
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Any, Self, final
 
+from .rows import RowFactory
+
 version: str
 POND_DIALECT_POSTGRES: int
 POND_DIALECT_MYSQL: int
@@ -55,7 +57,10 @@ class ArrowResult:
     def __len__(self) -> int: ...
 
 class Connection:
-    _row_factory: Callable[[Sequence[str]], Callable[[tuple[Any, ...]], Any]] | None
+    @property
+    def _row_factory(self) -> RowFactory | None: ...
+    @_row_factory.setter
+    def _row_factory(self, factory: RowFactory | None) -> None: ...
     async def execute(
         self,
         sql: str,
@@ -128,7 +133,10 @@ class Connection:
     def id(self) -> int: ...
 
 class SyncConnection:
-    _row_factory: Callable[[Sequence[str]], Callable[[tuple[Any, ...]], Any]] | None
+    @property
+    def _row_factory(self) -> RowFactory | None: ...
+    @_row_factory.setter
+    def _row_factory(self, factory: RowFactory | None) -> None: ...
     def execute(
         self,
         sql: str,

@@ -131,16 +131,18 @@ async def executemany_as_they_come(
     """``executemany``, all or nothing, of rows that an asynchronous iterable gives: no more than
     PIECE of them are in memory. It is closed at the end, if it can be."""
     deadline = Deadline(timeout)
+    scope = asyncio.timeout(timeout)
     try:
-        async with asyncio.timeout(timeout) as scope:
+        async with scope:
             return await _write_as_they_come(connection, sql, rows, deadline, tags, progress)
     except TimeoutError as error:
         if not scope.expired() or isinstance(error, Error):
             raise
         raise QueryTimeoutError(f"the call took longer than its timeout of {timeout} s") from error
     finally:
-        if hasattr(rows, "aclose"):
-            await rows.aclose()
+        aclose: Any = getattr(rows, "aclose", None)
+        if aclose is not None:
+            await aclose()
 
 
 def joined(answers: list[Result]) -> Result:

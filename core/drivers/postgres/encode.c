@@ -136,7 +136,8 @@ static int for_bool(pg_encoder *at, pond_error **err)
 
 static int is_whole(double value)
 {
-    return value >= -0x1p63 && value < 0x1p63 && (double)(int64_t)value == value;
+    return value >= -9223372036854775808.0 && value < 9223372036854775808.0 &&
+           (double)(int64_t)value == value;
 }
 
 static int for_integer(pg_encoder *at, pond_error **err)
