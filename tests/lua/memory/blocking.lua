@@ -19,7 +19,7 @@ do
   assert(conn:executemany("INSERT INTO kept (id, a) VALUES (?, ?)", { { 2, "b" }, { 3, "c" } }))
   assert(conn:commit())
   local rows = assert(conn:execute("SELECT * FROM kept ORDER BY id"))
-  assert(#rows == 3 and rows[1][3].list[2] == "two" and tostring(rows[1][4]) == "1.50")
+  assert(#rows == 3 and rows[1][3].list[2] == "two" and rows[1][4] == millpond.decimal("1.50"))
   local _, err = conn:execute("SELECT * FROM no_such_table")
   assert(err and (err.code == "EUNDEFINED" or err.code == "ENOMEM"), tostring(err))
   for row in conn:stream("SELECT id FROM kept", nil, { batch = 2, named = true }) do
