@@ -1,7 +1,7 @@
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Any, Self, final
 
-from .rows import RowFactory
+from millpond.rows import RowFactory
 
 version: str
 POND_DIALECT_POSTGRES: int
