@@ -75,7 +75,8 @@ async def test_the_smallest_size_is_refilled_when_idle_connections_die(
     db = databases.open(kind, pool_min_size=3, pool_keepalive=0, **settings)
     killer = databases.open(kind, alias="killer", pool_max_size=1)
     async with killer.async_connection() as conn:
-        await conn.execute("SELECT 1")
+        if "libmysqlclient" in (await conn.get_version_details())["db_driver"]:
+            pytest.skip("it does not tell that an idle session has ended: the keepalive finds out")
     async with db.async_connection() as conn:
         await conn.execute("SELECT 1")
     await when(db, "three idle ones", lambda it: it["idle"] == 3)
