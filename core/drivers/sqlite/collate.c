@@ -16,7 +16,7 @@ static int is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-static int read_exponent(const char *at, const char *end, long *out)
+int pondi_sqlite_read_exponent(const char *at, const char *end, long *out)
 {
     int negative = at < end && *at == '-';
     at += at < end && (*at == '-' || *at == '+');
@@ -55,7 +55,7 @@ static int read_number(const char *text, int size, number *out)
         else if (!out->digits && point)
             out->exponent--; /* a zero right after it */
     }
-    if (!seen || (at < end && !read_exponent(at + 1, end, &exponent)))
+    if (!seen || (at < end && !pondi_sqlite_read_exponent(at + 1, end, &exponent)))
         return 0;
     out->end = at;
     out->exponent += exponent;

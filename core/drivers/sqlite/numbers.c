@@ -30,22 +30,6 @@ static int is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-static int read_exponent(const char *at, const char *end, long *out)
-{
-    int negative = at < end && *at == '-';
-    at += at < end && (*at == '-' || *at == '+');
-    long value = 0;
-    if (at == end)
-        return 0;
-    for (; at < end; at++) {
-        if (!is_digit(*at) || value > 1000000)
-            return 0;
-        value = value * 10 + (*at - '0');
-    }
-    *out = negative ? -value : value;
-    return 1;
-}
-
 static void add_digit(decimal *out, char c, size_t *zeros)
 {
     if (c == '0') {
@@ -86,8 +70,8 @@ static int read_decimal(const char *text, size_t size, decimal *out)
             out->point--; /* a zero right after the point */
     }
     out->is_integer = !point && at == end;
-    if (!seen ||
-        (at < end && ((*at != 'e' && *at != 'E') || !read_exponent(at + 1, end, &exponent))))
+    if (!seen || (at < end && ((*at != 'e' && *at != 'E') ||
+                               !pondi_sqlite_read_exponent(at + 1, end, &exponent))))
         return 0;
     out->point += exponent;
     return 1;

@@ -178,5 +178,7 @@ pond_error *pondi_sqlite_error(pondi_sqlite_conn *conn, const pondi_request *req
 /* ---- collate.c ---- */
 /* Make the collation "decimal" known to a connection; an SQLite code. */
 int pondi_sqlite_add_collation(sqlite3 *db);
+/* Read the exponent of a number, behind its "e": 1, or 0 if that is no number or a huge one. */
+int pondi_sqlite_read_exponent(const char *at, const char *end, long *out);
 
 #endif
