@@ -14,6 +14,7 @@
 
 local core = require "millpond.core"
 local errors = require "millpond.errors"
+local lend = require "millpond.lend"
 local entity = require "millpond.entity"
 local fetch = require "millpond.fetch"
 local scheduler = require "millpond.scheduler"
@@ -452,29 +453,7 @@ function Database:connection(timeout)
   error(failed, 0)
 end
 
---- Call f(connection, ...) with a connection that is given back at its end.
----@param f fun(connection: millpond.BackendConnection, ...: any): any ...
----@param ... any
----@return any ... what f returned; nil and an error object if none could be acquired
-function Database:with_connection(f, ...)
-  local connection <close>, err = self:connection()
-  if not connection then
-    return nil, err
-  end
-  return f(connection, ...)
-end
-
---- Call f(connection, ...) in a transaction on a connection that is given back at its end.
----@param f fun(connection: millpond.BackendConnection, ...: any): any ...
----@param ... any
----@return any ... as millpond.Database:transaction()
-function Database:transaction(f, ...)
-  local connection <close>, err = self:connection()
-  if not connection then
-    return nil, err
-  end
-  return connection:transaction(f, ...)
-end
+lend.install(Database)
 
 function Database:_discard(connection)
   local raw = connection.raw

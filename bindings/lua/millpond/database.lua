@@ -1,6 +1,7 @@
 -- Databases: what a program opens, and gets connections from.
 
 local core = require "millpond.core"
+local lend = require "millpond.lend"
 local task = require "millpond.task"
 
 local database = {}
@@ -112,31 +113,7 @@ function Database:connection(timeout)
   return connection, err
 end
 
---- Call f(connection, ...) with a connection that is given back at its end.
----@param f fun(connection: millpond.Connection, ...: any): any ...
----@param ... any
----@return any ... what f returned; nil and an error object if none could be acquired
-function Database:with_connection(f, ...)
-  local connection <close>, err = self:connection()
-  if not connection then
-    return nil, err
-  end
-  return f(connection, ...)
-end
-
---- Call f(connection, ...) in a transaction on a connection that is given back at its end: committed
---- if it returns, rolled back if it raises an error or returns nil and an error object.
----@param f fun(connection: millpond.Connection, ...: any): any ...
----@param ... any
----@return any ... what f returned; nil and an error object if that, acquiring, beginning or
---- committing failed
-function Database:transaction(f, ...)
-  local connection <close>, err = self:connection()
-  if not connection then
-    return nil, err
-  end
-  return connection:transaction(f, ...)
-end
+lend.install(Database)
 
 ---- Settings ---------------------------------------------------------------------------------
 
