@@ -3,10 +3,13 @@
 
 #include "base/calendar.h"
 #include "base/error.h"
+#include "base/given.h"
 #include "millpond/millpond.h"
 
 int pond_date_to_days(int year, int month, int day, int64_t *days)
 {
+    if (!days)
+        return POND_EINVAL;
     *days = 0;
     return pondi_days_from_civil((pondi_civil){year, month, day}, days) ? POND_OK : POND_ERANGE;
 }
@@ -17,13 +20,20 @@ int pond_date_from_days(int64_t days, int *year, int *month, int *day)
     int known = days >= PONDI_FIRST_DAY && days <= PONDI_LAST_DAY;
     if (known)
         date = pondi_civil_from_days(days);
-    *year = date.year;
-    *month = date.month;
-    *day = date.day;
+    if (year)
+        *year = date.year;
+    if (month)
+        *month = date.month;
+    if (day)
+        *day = date.day;
+    if (!year || !month || !day)
+        return POND_EINVAL;
     return known ? POND_OK : POND_ERANGE;
 }
 
 /* ---- Values as text ---------------------------------------------------------------------- */
+
+enum { LONGEST_TEXT = 1024 };
 
 static int is_infinite(const pond_value *value)
 {
@@ -34,6 +44,10 @@ static int is_infinite(const pond_value *value)
 
 int pond_value_format(const pond_value *value, char out[POND_VALUE_TEXT], pond_error **err)
 {
+    if (out)
+        *out = '\0';
+    if (PONDI_GIVEN(err, value, out))
+        return POND_EINVAL;
     if (is_infinite(value)) {
         snprintf(out, POND_VALUE_TEXT, value->as.integer < 0 ? "-infinity" : "infinity");
         return POND_OK;
@@ -54,7 +68,12 @@ int pond_value_parse(pond_type type, const char *text, size_t size, pond_value *
     pond_value value = {.type = (uint32_t)type};
     int zoned = 0;
     int ok;
-    *out = (pond_value){.type = POND_TYPE_NULL};
+    if (out)
+        *out = (pond_value){.type = POND_TYPE_NULL};
+    if (PONDI_GIVEN(err, text, out))
+        return POND_EINVAL;
+    if (size > LONGEST_TEXT)
+        size = 0; /* no date has so many characters: the count was never set */
     switch (type) {
     case POND_TYPE_DATE:
         ok = pondi_parse_date(text, size, &value.as.integer);

@@ -3,9 +3,12 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/given.h"
 #include "driver/request_lists.h"
 #include "millpond/millpond.h"
 #include "pool/pool.h"
+#include "sql/comment.h"
+#include "sql/convert.h"
 
 /* What one call asks for, before it becomes a request. */
 typedef struct call {
@@ -36,10 +39,7 @@ static int read_options(const pond_execute_options *given, pond_execute_options 
     if (options->flags & ~all_flags)
         return pondi_error_set(err, POND_EINVAL, "flags is %#x: %#x is no flag",
                                (unsigned)options->flags, (unsigned)(options->flags & ~all_flags));
-    if (options->tag_count && !options->tags)
-        return pondi_error_set(err, POND_EINVAL, "tag_count is %llu but tags is NULL",
-                               (unsigned long long)options->tag_count);
-    return POND_OK;
+    return options->tag_count ? pondi_check_tags(options->tags, options->tag_count, err) : POND_OK;
 }
 
 static int resolve_timeout(const pond_pool *pool, int64_t timeout_ms, int64_t *out,
@@ -56,21 +56,47 @@ static int resolve_timeout(const pond_pool *pool, int64_t timeout_ms, int64_t *o
     return POND_OK;
 }
 
+/* No database takes more for one statement. */
+enum { MOST_PARAMS = 250000 };
+
+/* A statement has no more placeholders than characters: a count beyond that, which perhaps was
+ * never set, is refused before anything is read. */
+static int check_params(const pondi_driver *driver, const call *wanted, pond_error **err)
+{
+    size_t count = wanted->column_count;
+    size_t most = wanted->options.flags & POND_EXECUTE_NATIVE ? MOST_PARAMS : wanted->sql_size;
+    if (count && wanted->row_count > PONDI_MOST_ITEMS / count)
+        return pondi_error_set(err, POND_ERANGE, "there are too many parameters");
+    if (count <= most)
+        return pondi_given_array(err, "params", wanted->params, wanted->row_count * count);
+    pondi_places places = {0};
+    int code = pondi_places_find(driver->dialect, wanted->sql, wanted->sql_size, &places, err);
+    if (!code)
+        code = pondi_sql_refuse_count(driver->dialect, wanted->sql, wanted->sql_size, places.count,
+                                      count, err);
+    pondi_places_free(&places);
+    return code;
+}
+
 static int new_request(pond_connection *lease, const call *wanted, size_t tag_count,
                        void *user_data, pondi_request **out, pond_error **err)
 {
     const pondi_driver *driver = lease->pool->driver;
     const pond_execute_options *options = &wanted->options;
-    if (wanted->column_count && wanted->row_count > SIZE_MAX / wanted->column_count)
-        return pondi_error_set(err, POND_ERANGE, "there are too many parameters");
-    int has_list = pondi_has_list(wanted->params, wanted->row_count * wanted->column_count);
+    int has_list;
+    int code = check_params(driver, wanted, err);
+    if (!code)
+        code = pondi_given_values(err, wanted->params, wanted->row_count * wanted->column_count,
+                                  &has_list);
+    if (code)
+        return code;
     if (has_list && !(options->flags & POND_EXECUTE_NATIVE))
         return pondi_request_new_lists(
             driver, wanted->kind, lease->loop, wanted->sql, wanted->sql_size, wanted->params,
             wanted->row_count, wanted->column_count, options->tags, tag_count, user_data, out, err);
     if (has_list) {
-        int code = pondi_check_native_lists(driver, wanted->sql, wanted->sql_size, wanted->params,
-                                            wanted->column_count, err);
+        code = pondi_check_native_lists(driver, wanted->sql, wanted->sql_size, wanted->params,
+                                        wanted->column_count, err);
         if (code)
             return code;
     }
@@ -203,7 +229,8 @@ static int execute_call(const char *sql, size_t sql_size, const pond_value *para
                   .params = params,
                   .row_count = 1,
                   .column_count = param_count};
-    return read_options(options, &out->options, err);
+    int code = pondi_given_text(err, "sql", sql, sql_size);
+    return code ? code : read_options(options, &out->options, err);
 }
 
 int pond_connection_execute(pond_connection *lease, const char *sql, size_t sql_size,
@@ -212,6 +239,8 @@ int pond_connection_execute(pond_connection *lease, const char *sql, size_t sql_
                             pond_error **err)
 {
     call wanted;
+    if (op)
+        *op = NULL;
     int code = execute_call(sql, sql_size, params, param_count, options, &wanted, err);
     return code ? code : submit(lease, &wanted, user_data, op, err);
 }
@@ -222,6 +251,8 @@ int pond_connection_execute_wait(pond_connection *lease, const char *sql, size_t
                                  pond_error **err)
 {
     call wanted;
+    if (out)
+        *out = NULL;
     int code = execute_call(sql, sql_size, params, param_count, options, &wanted, err);
     return code ? code : submit_and_wait(lease, &wanted, out, err);
 }
@@ -236,7 +267,8 @@ static int many_call(const char *sql, size_t sql_size, const pond_value *params,
                   .params = params,
                   .row_count = row_count,
                   .column_count = column_count};
-    return read_options(options, &out->options, err);
+    int code = pondi_given_text(err, "sql", sql, sql_size);
+    return code ? code : read_options(options, &out->options, err);
 }
 
 int pond_connection_execute_many(pond_connection *lease, const char *sql, size_t sql_size,
@@ -245,6 +277,8 @@ int pond_connection_execute_many(pond_connection *lease, const char *sql, size_t
                                  pond_error **err)
 {
     call wanted;
+    if (op)
+        *op = NULL;
     int code = many_call(sql, sql_size, params, row_count, column_count, options, &wanted, err);
     return code ? code : submit(lease, &wanted, user_data, op, err);
 }
@@ -255,6 +289,8 @@ int pond_connection_execute_many_wait(pond_connection *lease, const char *sql, s
                                       pond_result **out, pond_error **err)
 {
     call wanted;
+    if (out)
+        *out = NULL;
     int code = many_call(sql, sql_size, params, row_count, column_count, options, &wanted, err);
     return code ? code : submit_and_wait(lease, &wanted, out, err);
 }
@@ -279,6 +315,8 @@ int pond_connection_stream(pond_connection *lease, const char *sql, size_t sql_s
                            pond_error **err)
 {
     call wanted;
+    if (op)
+        *op = NULL;
     int code = stream_call(sql, sql_size, params, param_count, batch_rows, options, &wanted, err);
     return code ? code : submit(lease, &wanted, user_data, op, err);
 }
@@ -289,6 +327,8 @@ int pond_connection_stream_wait(pond_connection *lease, const char *sql, size_t 
                                 pond_error **err)
 {
     call wanted;
+    if (out)
+        *out = NULL;
     int code = stream_call(sql, sql_size, params, param_count, batch_rows, options, &wanted, err);
     return code ? code : submit_and_wait(lease, &wanted, out, err);
 }
@@ -341,6 +381,8 @@ int pond_connection_transaction(pond_connection *lease, pond_transaction_verb ve
                                 int64_t timeout_ms, void *user_data, pond_op **op, pond_error **err)
 {
     call wanted;
+    if (op)
+        *op = NULL;
     int code = transaction_call(verb, timeout_ms, &wanted, err);
     return code ? code : submit(lease, &wanted, user_data, op, err);
 }
@@ -356,6 +398,8 @@ int pond_connection_transaction_wait(pond_connection *lease, pond_transaction_ve
 int pond_connection_in_transaction(pond_connection *lease, int *out, pond_error **err)
 {
     pondi_conn *conn;
+    if (PONDI_GIVEN(err, out))
+        return POND_EINVAL;
     *out = 0;
     int code = pondi_lease_enter(lease, &conn, err);
     if (code)

@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/buffer.h"
 #include "base/error.h"
+#include "base/given.h"
 #include "millpond/millpond.h"
 #include "pool/metrics.h"
 
@@ -303,8 +304,12 @@ int pond_metrics_prometheus(char **out, size_t *size, pond_error **err)
 {
     size_t count;
     pondi_buffer text;
-    *out = NULL;
-    *size = 0;
+    if (out)
+        *out = NULL;
+    if (size)
+        *size = 0;
+    if (PONDI_GIVEN(err, out, size))
+        return POND_EINVAL;
     source *sources = take_sources(&count);
     if (!sources)
         return pondi_error_nomem(err);

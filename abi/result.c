@@ -1,6 +1,7 @@
 /* What a statement returned. */
 #include "driver/result.h"
 #include "base/error.h"
+#include "base/given.h"
 
 pond_result *pond_result_retain(pond_result *result)
 {
@@ -17,42 +18,45 @@ void pond_result_release(pond_result *result)
 
 size_t pond_result_row_count(const pond_result *result)
 {
-    return result->row_count;
+    return result ? result->row_count : 0;
 }
 
 size_t pond_result_column_count(const pond_result *result)
 {
-    return result->column_count;
+    return result ? result->column_count : 0;
 }
 
 int64_t pond_result_affected(const pond_result *result)
 {
-    return result->affected;
+    return result ? result->affected : -1;
 }
 
 int64_t pond_result_last_insert_id(const pond_result *result)
 {
-    return result->last_insert_id;
+    return result ? result->last_insert_id : 0;
 }
 
 int pond_result_more(const pond_result *result)
 {
-    return result->more;
+    return result ? result->more : 0;
 }
 
 const char *pond_result_column_name(const pond_result *result, size_t column)
 {
-    return column < result->column_count ? result->class->column_name(result, column) : NULL;
+    return result && column < result->column_count ? result->class->column_name(result, column)
+                                                   : NULL;
 }
 
 int pond_result_declared_type(const pond_result *result, size_t column)
 {
-    return column < result->column_count ? (int)result->class->column_type(result, column)
-                                         : POND_TYPE_NULL;
+    return result && column < result->column_count ? (int)result->class->column_type(result, column)
+                                                   : POND_TYPE_NULL;
 }
 
 void pond_result_drop_before(pond_result *result, size_t row)
 {
+    if (!result)
+        return;
     if (row > result->row_count)
         row = result->row_count;
     if (row < result->dropped || pondi_refcount_is_shared(&result->refs))
@@ -64,6 +68,8 @@ void pond_result_drop_before(pond_result *result, size_t row)
 
 int pond_result_row(pond_result *result, size_t row, pond_value *values, pond_error **err)
 {
+    if (PONDI_GIVEN(err, result, values))
+        return POND_EINVAL;
     if (row >= result->row_count)
         return pondi_error_set(err, POND_EINVAL, "row %zu does not exist: the result has %zu", row,
                                result->row_count);

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/buffer.h"
+#include "base/given.h"
 #include "millpond/millpond.h"
 #include "sql/comment.h"
 #include "sql/convert.h"
@@ -16,6 +17,12 @@ static int check_dialect(pond_dialect dialect, pond_error **err)
     return pondi_error_set(err, POND_EINVAL, "%d is no pond_dialect", (int)dialect);
 }
 
+static int check_sql(pond_dialect dialect, const char *sql, size_t sql_size, pond_error **err)
+{
+    int code = check_dialect(dialect, err);
+    return code ? code : pondi_given_text(err, "sql", sql, sql_size);
+}
+
 static int hand_over(pondi_buffer *text, char **out, pond_error **err)
 {
     *out = pondi_buffer_take(text);
@@ -27,10 +34,15 @@ int pond_sql_convert(pond_dialect dialect, const char *sql, size_t sql_size, cha
 {
     pondi_sql_info info;
     pondi_buffer native;
-    *out = NULL;
-    *out_size = 0;
-    *placeholders = 0;
-    int code = check_dialect(dialect, err);
+    if (out)
+        *out = NULL;
+    if (out_size)
+        *out_size = 0;
+    if (placeholders)
+        *placeholders = 0;
+    int code = PONDI_GIVEN(err, out, out_size, placeholders);
+    if (!code)
+        code = check_sql(dialect, sql, sql_size, err);
     if (code)
         return code;
     pondi_buffer_init(&native);
@@ -89,17 +101,28 @@ int pond_sql_convert_lists(pond_dialect dialect, const char *sql, size_t sql_siz
 {
     pondi_places places = {0};
     pondi_spread spread;
-    *out = NULL;
-    *out_size = 0;
-    *values = NULL;
-    *value_count = 0;
-    int code = check_dialect(dialect, err);
+    int has_list;
+    if (out)
+        *out = NULL;
+    if (out_size)
+        *out_size = 0;
+    if (values)
+        *values = NULL;
+    if (value_count)
+        *value_count = 0;
+    int code = PONDI_GIVEN(err, out, out_size, values, value_count);
+    if (!code)
+        code = check_sql(dialect, sql, sql_size, err);
     if (code)
         return code;
     pondi_spread_init(&spread);
     code = pondi_places_find(dialect, sql, sql_size, &places, err);
     if (!code && places.count != param_count)
         code = pondi_sql_refuse_count(dialect, sql, sql_size, places.count, param_count, err);
+    if (!code)
+        code = pondi_given_array(err, "params", params, param_count);
+    if (!code)
+        code = pondi_given_values(err, params, param_count, &has_list);
     if (!code)
         code = pondi_lists_spread(dialect, PONDI_ARRAY_PLAIN, &places, sql, sql_size, params,
                                   &spread, err);
@@ -120,11 +143,13 @@ void pond_values_free(pond_value *values)
 int pond_sql_comment(const pond_tag *tags, size_t tag_count, char **out, pond_error **err)
 {
     pondi_buffer text;
-    *out = NULL;
-    if (tag_count == 0)
-        return POND_OK;
+    if (out)
+        *out = NULL;
+    int code = PONDI_GIVEN(err, out);
+    if (code || tag_count == 0)
+        return code;
     pondi_buffer_init(&text);
-    int code = pondi_sql_comment(tags, tag_count, &text, err);
+    code = pondi_sql_comment(tags, tag_count, &text, err);
     if (!code)
         return hand_over(&text, out, err);
     pondi_buffer_free(&text);
@@ -134,6 +159,8 @@ int pond_sql_comment(const pond_tag *tags, size_t tag_count, char **out, pond_er
 int pond_sql_timeout(pond_dialect dialect, int64_t timeout_ms, char **out, pond_error **err)
 {
     pondi_buffer text;
+    if (PONDI_GIVEN(err, out))
+        return POND_EINVAL;
     *out = NULL;
     int code = check_dialect(dialect, err);
     if (code)

@@ -5,6 +5,7 @@
 #include "arrow/column.h"
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/given.h"
 
 enum { BATCH_ROWS = 65536 };
 
@@ -150,7 +151,10 @@ static arrow_stream *new_stream(pond_result *result)
 
 int pond_result_export_arrow(pond_result *result, struct ArrowArrayStream *out, pond_error **err)
 {
-    memset(out, 0, sizeof(*out));
+    if (out)
+        memset(out, 0, sizeof(*out));
+    if (PONDI_GIVEN(err, result, out))
+        return POND_EINVAL;
     if (result->dropped)
         return pondi_error_set(err, POND_EMISUSE, "rows of this result were dropped already");
     arrow_stream *self = new_stream(result);

@@ -213,50 +213,53 @@ static const char *or_empty(const char *text)
 
 int pond_error_code(const pond_error *error)
 {
-    return error->code;
+    return error ? error->code : POND_OK;
 }
 
 const char *pond_error_message(const pond_error *error)
 {
+    if (!error)
+        return "";
     return error->message ? error->message : pond_error_text(error->code);
 }
 
 const char *pond_error_sqlstate(const pond_error *error)
 {
-    return error->sqlstate;
+    return error ? error->sqlstate : "";
 }
 
 const char *pond_error_detail(const pond_error *error)
 {
-    return or_empty(error->detail);
+    return error ? or_empty(error->detail) : "";
 }
 
 const char *pond_error_hint(const pond_error *error)
 {
-    return or_empty(error->hint);
+    return error ? or_empty(error->hint) : "";
 }
 
 const char *pond_error_constraint(const pond_error *error)
 {
-    return or_empty(error->constraint);
+    return error ? or_empty(error->constraint) : "";
 }
 
 int32_t pond_error_vendor_code(const pond_error *error)
 {
-    return error->vendor_code;
+    return error ? error->vendor_code : 0;
 }
 
 uint32_t pond_error_position(const pond_error *error)
 {
-    return error->position;
+    return error ? error->position : 0;
 }
 
 int pond_error_is_timeout(const pond_error *error)
 {
-    return error->timed_out || error->code == POND_ETIMEDOUT || error->code == POND_EACQUIRE;
+    return error &&
+           (error->timed_out || error->code == POND_ETIMEDOUT || error->code == POND_EACQUIRE);
 }
 
 int pond_error_retryable(const pond_error *error)
 {
-    return error->retryable;
+    return error ? error->retryable : 0;
 }

@@ -76,17 +76,17 @@ pond_log *pond_log_next(void)
 
 int pond_log_level_of(const pond_log *record)
 {
-    return record->level;
+    return record ? record->level : 0;
 }
 
 const char *pond_log_area(const pond_log *record)
 {
-    return record->area;
+    return record ? record->area : "";
 }
 
 const char *pond_log_message(const pond_log *record)
 {
-    return record->message;
+    return record ? record->message : "";
 }
 
 void pond_log_free(pond_log *record)

@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/given.h"
 #include "base/hash.h"
 #include "base/real.h"
 #include "base/refcount.h"
@@ -216,7 +217,10 @@ static const pondi_driver_option *option_of(const pond_config *config, const cha
 
 int pond_config_new(const char *driver_name, pond_config **out, pond_error **err)
 {
-    *out = NULL;
+    if (out)
+        *out = NULL;
+    if (pondi_given_as(err, "driver", driver_name) || PONDI_GIVEN(err, out))
+        return POND_EINVAL;
     const pondi_driver *driver = pondi_driver_find(driver_name, err);
     if (!driver)
         return POND_ENOTBUILT;
@@ -286,9 +290,11 @@ static int insert(setting **place, const char *key, const char *value, pond_erro
 
 int pond_config_set(pond_config *config, const char *key, const char *value, pond_error **err)
 {
-    if (!key || !option_of(config, key))
+    if (PONDI_GIVEN(err, config, key))
+        return POND_EINVAL;
+    if (!option_of(config, key))
         return pondi_error_set(err, POND_EINVAL, "the driver \"%s\" has no setting \"%s\"",
-                               config->driver->name, key ? key : "");
+                               config->driver->name, key);
     if (config->frozen)
         return pondi_error_set(err, POND_EMISUSE, "the config of an open pool cannot be changed");
     setting **place = place_of(config, key);
@@ -313,12 +319,14 @@ const char *pondi_config_get(const pond_config *config, const char *key)
 
 const char *pond_config_get(const pond_config *config, const char *key)
 {
-    return strcmp(key, "password") == 0 ? NULL : pondi_config_get(config, key);
+    if (!config || !key || strcmp(key, "password") == 0)
+        return NULL;
+    return pondi_config_get(config, key);
 }
 
 const char *pond_config_driver(const pond_config *config)
 {
-    return config->driver->name;
+    return config ? config->driver->name : NULL;
 }
 
 const pondi_driver *pondi_config_driver(const pond_config *config)
@@ -400,6 +408,8 @@ static void check_pool_sizes(const pond_config *config, pondi_buffer *problems)
 
 int pond_config_check(const pond_config *config, pond_error **err)
 {
+    if (PONDI_GIVEN(err, config))
+        return POND_EINVAL;
     pondi_buffer problems;
     pondi_buffer_init(&problems);
     const char *database = pondi_config_get(config, "database");
@@ -432,6 +442,10 @@ static void append_sized(pondi_buffer *text, const char *part)
 
 int pond_config_hash(const pond_config *config, char out[33], pond_error **err)
 {
+    if (out)
+        out[0] = '\0';
+    if (PONDI_GIVEN(err, config, out))
+        return POND_EINVAL;
     pondi_buffer text;
     pondi_buffer_init(&text);
     append_sized(&text, config->driver->name);
@@ -442,7 +456,6 @@ int pond_config_hash(const pond_config *config, char out[33], pond_error **err)
         append_sized(&text, at->value);
     }
     int code = text.failed ? pondi_error_nomem(err) : POND_OK;
-    out[0] = '\0';
     if (!code)
         pondi_md5_hex(text.data, text.size, out);
     pondi_buffer_free(&text);

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/given.h"
 #include "base/hash.h"
 #include "base/lru.h"
 #include "base/refcount.h"
@@ -55,6 +56,8 @@ int pond_statement_cache_new(const pond_statement_cache_options *options,
                              pond_statement_cache **out, pond_error **err)
 {
     pond_statement_cache_options wanted;
+    if (PONDI_GIVEN(err, out))
+        return POND_EINVAL;
     *out = NULL;
     int code = read_options(options, &wanted, err);
     if (code)
@@ -93,6 +96,8 @@ static void drop(const pond_statement_cache *cache, pondi_lru_entry *entry)
 void pond_statement_cache_clear(pond_statement_cache *cache)
 {
     pondi_lru_entry *entry;
+    if (!cache)
+        return;
     do {
         pthread_mutex_lock(&cache->lock);
         entry = pondi_lru_remove(&cache->lru, NULL);
@@ -129,9 +134,12 @@ static int is_of(const pondi_lru_entry *entry, const void *wanted)
 int pond_statement_cache_get(pond_statement_cache *cache, const char *name, size_t name_size,
                              void **value)
 {
+    if (value)
+        *value = NULL;
+    if (PONDI_GIVEN(NULL, cache, value) || pondi_given_text(NULL, "name", name, name_size))
+        return 0;
     const key wanted = {name, name_size};
     uint64_t hash = pondi_hash_bytes(name, name_size);
-    *value = NULL;
     pthread_mutex_lock(&cache->lock);
     pondi_lru_entry *entry = pondi_lru_find(&cache->lru, hash, is_of, &wanted);
     if (entry) {
@@ -150,9 +158,14 @@ int pond_statement_cache_get(pond_statement_cache *cache, const char *name, size
 int pond_statement_cache_put(pond_statement_cache *cache, const char *name, size_t name_size,
                              void *value, pond_error **err)
 {
+    int code = PONDI_GIVEN(err, cache);
+    if (!code)
+        code = pondi_given_text(err, "name", name, name_size);
+    if (code)
+        return code;
     const key wanted = {name, name_size};
     uint64_t hash = pondi_hash_bytes(name, name_size);
-    item *added = name_size < SIZE_MAX / 2 ? pondi_calloc(1, sizeof(*added) + name_size) : NULL;
+    item *added = pondi_calloc(1, sizeof(*added) + name_size);
     if (!added)
         return pondi_error_nomem(err);
     added->value = value;
@@ -179,6 +192,8 @@ void pond_statement_cache_each(pond_statement_cache *cache,
                                             void *value),
                                void *data)
 {
+    if (!cache || !each)
+        return;
     pthread_mutex_lock(&cache->lock);
     for (pondi_list *node = cache->lru.recency.next; node != &cache->lru.recency;
          node = node->next) {
@@ -193,7 +208,8 @@ void pond_statement_cache_each(pond_statement_cache *cache,
 int pond_statement_cache_get_status(pond_statement_cache *cache, pond_statement_cache_status *out,
                                     pond_error **err)
 {
-    if (pondi_check_struct_size(out, "pond_statement_cache_status", err))
+    if (PONDI_GIVEN(err, cache, out) ||
+        pondi_check_struct_size(out, "pond_statement_cache_status", err))
         return POND_EINVAL;
     pond_statement_cache_status status = {0};
     pthread_mutex_lock(&cache->lock);
@@ -210,5 +226,9 @@ int pond_statement_cache_get_status(pond_statement_cache *cache, pond_statement_
 
 void pond_statement_hash(const char *sql, size_t sql_size, char out[33])
 {
-    pondi_md5_hex(sql, sql_size, out);
+    if (!out)
+        return;
+    out[0] = '\0';
+    if (!pondi_given_text(NULL, "sql", sql, sql_size))
+        pondi_md5_hex(sql, sql_size, out);
 }

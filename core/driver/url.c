@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/buffer.h"
 #include "base/error.h"
+#include "base/given.h"
 #include "driver/config.h"
 
 typedef struct span {
@@ -258,6 +259,8 @@ static int read_parts(const url_reader *reader, const char *scheme, span rest)
 
 int pond_url_parse(const char *url, pond_url_setting each, void *data, pond_error **err)
 {
+    if (PONDI_GIVEN(err, url) || pondi_given_as(err, "each", each ? url : NULL))
+        return POND_EINVAL;
     pond_error *error = NULL;
     url_reader reader = {each, data, &error};
     const char *end = strstr(url, "://");
@@ -302,6 +305,8 @@ static void add_setting(void *data, const char *key, const char *value)
 
 int pond_config_from_url(const char *url, pond_config **out, pond_error **err)
 {
+    if (PONDI_GIVEN(err, out))
+        return POND_EINVAL;
     new_config making = {0};
     int code = pond_url_parse(url, add_setting, &making, err);
     if (!code && making.code) {

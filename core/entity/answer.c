@@ -148,7 +148,7 @@ void pondi_plan_answer_rows(pond_plan *plan)
 
 const char *pond_result_column_type(const pond_result *result, size_t column)
 {
-    if (result->class != &answer_class || column >= result->column_count)
+    if (!result || result->class != &answer_class || column >= result->column_count)
         return "";
     const answer *self = (const answer *)result;
     const pondi_column *known = self->columns[column];

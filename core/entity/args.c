@@ -5,6 +5,7 @@
 #include <sys/random.h>
 
 #include "base/calendar.h"
+#include "base/given.h"
 #include "driver/param.h"
 #include "entity/plan.h"
 
@@ -34,6 +35,9 @@ static int copy_value(pondi_arena *arena, const pond_value *from, pond_value *to
         return copy_array(arena, from, to, depth, err);
     if (!pondi_param_has_text(from))
         return POND_OK;
+    if (!from->as.text.data && from->as.text.size)
+        return pondi_error_set(err, POND_EINVAL, "the text of a value is NULL, but its size is %zu",
+                               from->as.text.size);
     to->as.text.data = pondi_arena_copy(arena, from->as.text.data, from->as.text.size);
     return to->as.text.data ? POND_OK : pondi_error_nomem(err);
 }
@@ -44,6 +48,8 @@ static int copy_array(pondi_arena *arena, const pond_value *from, pond_value *to
     size_t count = from->as.array.count;
     if (depth >= DEEPEST_ARRAY || count > SIZE_MAX / 4 / sizeof(*to))
         return pondi_error_set(err, POND_ERANGE, "an array is too big or nested too deep");
+    if (pondi_given_array(err, "an array's items", from->as.array.items, count))
+        return POND_EINVAL;
     pond_value *items = pondi_arena_alloc(arena, count * sizeof(*items));
     if (!items)
         return pondi_error_nomem(err);
@@ -75,17 +81,18 @@ static int check_id(const char *id, size_t size, pond_error **err)
 
 int pondi_copy_ids(pond_plan *plan, const char *const *ids, size_t count, pond_error **err)
 {
-    if (count > SIZE_MAX / 4 / sizeof(*plan->ids))
-        return pondi_error_set(err, POND_ERANGE, "there are too many ids");
+    int code = pondi_given_array(err, "ids", ids, count);
+    if (code)
+        return code;
     plan->ids = pondi_arena_alloc(&plan->arena, count * sizeof(*plan->ids));
     if (!plan->ids)
         return pondi_error_nomem(err);
     plan->id_count = count;
     for (size_t i = 0; i < count; i++) {
         if (!ids[i])
-            return pondi_error_set(err, POND_EINVAL, "an id is NULL");
+            return pondi_error_set(err, POND_EINVAL, "id is NULL");
         pond_value given = pondi_text_value(ids[i]);
-        int code = check_id(ids[i], given.as.text.size, err);
+        code = check_id(ids[i], given.as.text.size, err);
         if (!code)
             code = pondi_copy_value(&plan->arena, &given, &plan->ids[i], err);
         if (code)
@@ -281,13 +288,17 @@ static int copy_record(pond_plan *plan, const pond_record *given, names *last, p
                        pond_error **err)
 {
     size_t count = (size_t)given->field_count;
+    int code = pondi_given_array(err, "fields", given->fields, given->field_count);
+    if (code)
+        return code;
     record->fields = pondi_arena_alloc(&plan->arena, count * sizeof(*record->fields));
     if (!record->fields)
         return pondi_error_nomem(err);
     for (size_t i = 0; i < count; i++) {
         const pond_field *field = &given->fields[i];
+        if (!field->name)
+            return pondi_error_set(err, POND_EINVAL, "the name of field %zu is NULL", i);
         pondi_role role = pondi_role_of(field->name);
-        int code = POND_OK;
         if (role == PONDI_ROLE_ID)
             code = read_id(plan, &field->value, record, err);
         else if (role != PONDI_ROLE_FIELD)
@@ -309,15 +320,16 @@ static int copy_record(pond_plan *plan, const pond_record *given, names *last, p
 int pondi_copy_records(pond_plan *plan, const pond_record *records, size_t count, pond_error **err)
 {
     names last[64] = {{NULL, NULL}};
-    if (count > SIZE_MAX / 4 / sizeof(*plan->records))
-        return pondi_error_set(err, POND_ERANGE, "there are too many entities");
+    int code = pondi_given_array(err, "records", records, count);
+    if (code)
+        return code;
     plan->records = pondi_arena_alloc(&plan->arena, count * sizeof(*plan->records));
     if (!plan->records)
         return pondi_error_nomem(err);
     memset(plan->records, 0, count * sizeof(*plan->records));
     plan->record_count = count;
     for (size_t i = 0; i < count; i++) {
-        int code = copy_record(plan, &records[i], last, &plan->records[i], err);
+        code = copy_record(plan, &records[i], last, &plan->records[i], err);
         if (code) {
             if (count > 1 && err && *err)
                 pondi_error_prefix(*err, "entity %zu: ", i);

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "base/alloc.h"
+#include "base/given.h"
 #include "driver/result.h"
 #include "millpond/millpond.h"
 
@@ -69,13 +70,13 @@ static int keep_options(pond_plan *plan, const pond_entity_options *options, pon
         !copy_text(plan, options->where, &plan->where) ||
         !copy_text(plan, options->order_by, &plan->order_by))
         return pondi_error_nomem(err);
-    if (!plan->where_count)
-        return POND_OK;
+    int code = pondi_given_array(err, "params", options->params, options->param_count);
+    if (code || !plan->where_count)
+        return code;
     plan->where_params =
         pondi_arena_alloc(&plan->arena, plan->where_count * sizeof(*plan->where_params));
     if (!plan->where_params)
         return pondi_error_nomem(err);
-    int code = POND_OK;
     for (size_t i = 0; i < plan->where_count && !code; i++)
         code = pondi_copy_value(&plan->arena, &options->params[i], &plan->where_params[i], err);
     return code;
@@ -97,12 +98,15 @@ static int check_entity(const char *entity, pond_error **err)
     return code;
 }
 
-int pondi_plan_new(const pondi_plan_class *class, pond_schema *schema, const char *entity,
-                   const pond_entity_options *given, pond_plan **out, pond_error **err)
+static int plan_new(const pondi_plan_class *class, pond_schema *schema, const char *entity,
+                    const pond_entity_options *given, pond_plan **out, pond_error **err)
 {
     pond_entity_options options;
-    *out = NULL;
-    int code = read_options(given, &options, err);
+    if (out)
+        *out = NULL;
+    int code = PONDI_GIVEN(err, schema, out);
+    if (!code)
+        code = read_options(given, &options, err);
     if (!code && entity)
         code = check_entity(entity, err);
     if (code)
@@ -127,6 +131,21 @@ int pondi_plan_new(const pondi_plan_class *class, pond_schema *schema, const cha
     else
         *out = plan;
     return code;
+}
+
+int pondi_plan_new(const pondi_plan_class *class, pond_schema *schema, const char *entity,
+                   const pond_entity_options *given, pond_plan **out, pond_error **err)
+{
+    if (out)
+        *out = NULL;
+    int code = PONDI_GIVEN(err, entity);
+    return code ? code : plan_new(class, schema, entity, given, out, err);
+}
+
+int pondi_plan_new_for_all(const pondi_plan_class *class, pond_schema *schema, pond_plan **out,
+                           pond_error **err)
+{
+    return plan_new(class, schema, NULL, NULL, out, err);
 }
 
 pond_plan *pond_plan_retain(pond_plan *plan)
@@ -392,6 +411,8 @@ void pondi_plan_round(pond_plan *plan)
 
 int pond_plan_start(pond_plan *plan, int in_transaction, pond_error **err)
 {
+    if (PONDI_GIVEN(err, plan))
+        return POND_EINVAL;
     if (plan->started)
         return pondi_error_set(err, POND_EMISUSE, "the plan was started before: make another");
     plan->started = 1;

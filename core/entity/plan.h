@@ -131,6 +131,10 @@ struct pond_plan {
 int pondi_plan_new(const pondi_plan_class *class, pond_schema *schema, const char *entity,
                    const pond_entity_options *options, pond_plan **out, pond_error **err);
 
+/* The same for a plan that is of no entity in particular. */
+int pondi_plan_new_for_all(const pondi_plan_class *class, pond_schema *schema, pond_plan **out,
+                           pond_error **err);
+
 /* Begin a statement: an empty text and no parameters. Never NULL. */
 pondi_buffer *pondi_plan_sql(pond_plan *plan);
 void pondi_plan_param(pond_plan *plan, const pond_value *value);

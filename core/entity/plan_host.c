@@ -1,6 +1,7 @@
 /* A plan as its host sees it: the step that waits, answers to it, and the plan's own answer. */
 #include <string.h>
 
+#include "base/given.h"
 #include "driver/result.h"
 #include "driver/row_set.h"
 #include "entity/plan.h"
@@ -9,6 +10,8 @@
 int pond_plan_next(pond_plan *plan, pond_step *out, pond_error **err)
 {
     pond_step next = {.struct_size = sizeof(next)};
+    if (PONDI_GIVEN(err, plan, out))
+        return POND_EINVAL;
     uint32_t size = out->struct_size < sizeof(next) ? out->struct_size : (uint32_t)sizeof(next);
     if (size < sizeof(next.struct_size))
         return pondi_error_set(err, POND_EINVAL, "struct_size is %u: set it to sizeof(pond_step)",
@@ -31,6 +34,8 @@ int pond_plan_next(pond_plan *plan, pond_step *out, pond_error **err)
 
 static int check_waits(const pond_plan *plan, pond_error **err)
 {
+    if (PONDI_GIVEN(err, plan))
+        return POND_EINVAL;
     if (plan->kind != POND_STEP_DONE)
         return POND_OK;
     return pondi_error_set(err, POND_EMISUSE, "no step of the plan waits for an answer");
@@ -97,11 +102,30 @@ static int copy_rows(const char *const *names, const pond_value *values, size_t 
     return POND_OK;
 }
 
+static int check_rows(const char *const *names, const pond_value *values, uint64_t rows,
+                      uint64_t columns, pond_error **err)
+{
+    enum { MOST_COLUMNS = 100000 };
+    int has_list;
+    if (columns > MOST_COLUMNS || (columns && rows > PONDI_MOST_ITEMS / columns))
+        return pondi_error_set(err, POND_ERANGE, "there are too many rows or columns");
+    int code = pondi_given_array(err, "names", names, columns);
+    if (!code)
+        code = pondi_given_array(err, "values", values, rows * columns);
+    for (size_t i = 0; i < columns && !code; i++) {
+        if (!names[i])
+            code = pondi_error_set(err, POND_EINVAL, "the name of column %zu is NULL", i);
+    }
+    return code ? code : pondi_given_values(err, values, (size_t)(rows * columns), &has_list);
+}
+
 int pond_plan_feed_rows(pond_plan *plan, const char *const *names, const pond_value *values,
                         uint64_t row_count, uint64_t column_count, int64_t affected,
                         pond_error **err)
 {
     int code = check_waits(plan, err);
+    if (!code)
+        code = check_rows(names, values, row_count, column_count, err);
     if (code)
         return code;
     pondi_row_set *set = pondi_row_set_new((size_t)column_count);
@@ -134,12 +158,12 @@ int pond_plan_feed_error(pond_plan *plan, int code, const char *sqlstate, const 
 
 int pond_plan_status(const pond_plan *plan)
 {
-    return plan->status;
+    return plan ? plan->status : POND_EINVAL;
 }
 
 pond_result *pond_plan_take_result(pond_plan *plan)
 {
-    pond_result *result = plan->status == POND_OK ? plan->result : NULL;
+    pond_result *result = plan && plan->status == POND_OK ? plan->result : NULL;
     if (result)
         plan->result = NULL;
     return result;
@@ -147,7 +171,7 @@ pond_result *pond_plan_take_result(pond_plan *plan)
 
 pond_error *pond_plan_take_error(pond_plan *plan)
 {
-    pond_error *error = plan->status < 0 ? plan->error : NULL;
+    pond_error *error = plan && plan->status < 0 ? plan->error : NULL;
     if (error)
         plan->error = NULL;
     return error;
@@ -155,10 +179,10 @@ pond_error *pond_plan_take_error(pond_plan *plan)
 
 const char *pond_plan_call(const pond_plan *plan)
 {
-    return plan->call;
+    return plan ? plan->call : "";
 }
 
 int64_t pond_plan_number(const pond_plan *plan)
 {
-    return plan->number;
+    return plan ? plan->number : 0;
 }

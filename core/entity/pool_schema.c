@@ -1,5 +1,6 @@
 /* The schema cache of a pool: what hangs on it for this layer. */
 #include "base/error.h"
+#include "base/given.h"
 #include "entity/schema.h"
 #include "millpond/millpond.h"
 #include "pool/pool.h"
@@ -12,7 +13,10 @@ static void drop(void *attachment)
 int pond_pool_schema(pond_pool *pool, pond_schema **out, pond_error **err)
 {
     pond_schema *made = NULL;
-    *out = NULL;
+    if (out)
+        *out = NULL;
+    if (PONDI_GIVEN(err, pool, out))
+        return POND_EINVAL;
     int code = pondi_pool_check_process(pool, err);
     if (!code)
         code = pond_schema_new(pool->driver->dialect, 0, &made, err);

@@ -321,7 +321,7 @@ int pond_plan_version(pond_schema *schema, const char *entity, const char *id, i
 
 int pond_plan_list(pond_schema *schema, pond_plan **out, pond_error **err)
 {
-    int code = pondi_plan_new(&list_class, schema, NULL, NULL, out, err);
+    int code = pondi_plan_new_for_all(&list_class, schema, out, err);
     if (!code)
         (*out)->call = "list_entities";
     return code;

@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/given.h"
 #include "base/interrupt.h"
 #include "entity/plan.h"
 #include "loop/timer.h"
@@ -464,7 +465,11 @@ static int submit_run(pond_connection *lease, pond_plan *plan, int64_t timeout_m
     run *self;
     if (op)
         *op = NULL;
-    int code = resolve_timeout(lease->pool, timeout_ms, &timeout_ms, err);
+    int code = pondi_given_as(err, "connection", lease);
+    if (!code)
+        code = PONDI_GIVEN(err, plan);
+    if (!code)
+        code = resolve_timeout(lease->pool, timeout_ms, &timeout_ms, err);
     if (!code)
         code = pondi_lease_enter(lease, &conn, err);
     if (code)

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/given.h"
 #include "base/hash.h"
 #include "millpond/millpond.h"
 
@@ -164,6 +165,8 @@ int pondi_entity_is_complete(const pondi_entity *entity)
 int pond_schema_new(pond_dialect dialect, uint32_t capabilities, pond_schema **out,
                     pond_error **err)
 {
+    if (PONDI_GIVEN(err, out))
+        return POND_EINVAL;
     *out = NULL;
     if (dialect > POND_DIALECT_SQLITE)
         return pondi_error_set(err, POND_EINVAL, "%d is no pond_dialect", (int)dialect);
@@ -220,6 +223,8 @@ static void forget_all(pond_schema *schema)
 
 void pond_schema_forget(pond_schema *schema, const char *name)
 {
+    if (!schema)
+        return;
     pthread_mutex_lock(&schema->lock);
     if (!name) {
         forget_all(schema);

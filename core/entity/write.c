@@ -5,6 +5,7 @@
  * that the table has no column that the schema does not know (the guard): if it has, nothing is
  * written, and the schema is read anew.
  */
+#include "base/given.h"
 #include "driver/result.h"
 #include "entity/write_sql.h"
 #include "millpond/millpond.h"
@@ -309,7 +310,9 @@ int pond_plan_save(pond_schema *schema, const char *entity, const pond_record *r
         return code;
     (*out)->verb = PONDI_SAVE;
     (*out)->call = "save_entity";
-    code = pondi_copy_records(*out, record, 1, err);
+    code = PONDI_GIVEN(err, record);
+    if (!code)
+        code = pondi_copy_records(*out, record, 1, err);
     if (code) {
         pond_plan_release(*out);
         *out = NULL;

@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/given.h"
 #include "base/process.h"
 #include "loop/internal.h"
 #include "loop/keeper.h"
@@ -112,6 +113,8 @@ static int start_uv(pond_loop *loop, pond_error **err)
 
 int pond_loop_new(pond_loop **out, pond_error **err)
 {
+    if (PONDI_GIVEN(err, out))
+        return POND_EINVAL;
     *out = NULL;
     pond_loop *loop = pondi_calloc(1, sizeof(*loop));
     if (!loop)
@@ -479,7 +482,9 @@ int pondi_loop_sleep(pond_loop *loop, int64_t deadline_ns, pond_error **err)
 /* As pondi_loop_enter(), for the calls of hosts that drive the loop themselves. */
 static int enter_to_drive(pond_loop *loop, pond_error **err)
 {
-    int code = pondi_loop_enter(loop, err);
+    int code = PONDI_GIVEN(err, loop);
+    if (!code)
+        code = pondi_loop_enter(loop, err);
     if (code || !loop->thread || pondi_loop_thread_is_here(loop))
         return code;
     pondi_loop_leave(loop);
@@ -488,7 +493,7 @@ static int enter_to_drive(pond_loop *loop, pond_error **err)
 
 int pond_loop_fd(const pond_loop *loop)
 {
-    return uv_backend_fd(&loop->uv);
+    return loop ? uv_backend_fd(&loop->uv) : -1;
 }
 
 int pond_loop_timeout_ms(pond_loop *loop)

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/given.h"
 #include "base/interrupt.h"
 #include "loop/internal.h"
 #include "loop/keeper.h"
@@ -88,16 +89,18 @@ void pond_op_release(pond_op *op)
 
 void *pond_op_user_data(const pond_op *op)
 {
-    return op->user_data;
+    return op ? op->user_data : NULL;
 }
 
 int pond_op_status(const pond_op *op)
 {
-    return op->status;
+    return op ? op->status : POND_EINVAL;
 }
 
 pond_result *pond_op_take_result(pond_op *op)
 {
+    if (!op)
+        return NULL;
     pond_result *result = op->result;
     op->result = NULL;
     return result;
@@ -105,6 +108,8 @@ pond_result *pond_op_take_result(pond_op *op)
 
 pond_connection *pond_op_take_connection(pond_op *op)
 {
+    if (!op)
+        return NULL;
     pond_connection *connection = op->connection;
     op->connection = NULL;
     return connection;
@@ -112,6 +117,8 @@ pond_connection *pond_op_take_connection(pond_op *op)
 
 pond_error *pond_op_take_error(pond_op *op)
 {
+    if (!op)
+        return NULL;
     if (op->status < 0 && !op->error)
         return pondi_error_new(op->status, "%s", pond_error_text(op->status));
     pond_error *error = op->error;
@@ -121,7 +128,7 @@ pond_error *pond_op_take_error(pond_op *op)
 
 void pond_op_cancel(pond_op *op)
 {
-    if (pondi_loop_enter(op->loop, NULL))
+    if (!op || pondi_loop_enter(op->loop, NULL))
         return;
     if (op->status == POND_PENDING)
         op->class->cancel(op);
@@ -169,6 +176,8 @@ static int is_over(const pond_op *op)
 
 int pond_op_wait(pond_op *op, int64_t timeout_ms, pond_error **err)
 {
+    if (PONDI_GIVEN(err, op))
+        return POND_EINVAL;
     pond_loop *loop = op->loop;
     if (loop->thread && pondi_loop_lock(loop)) {
         if (!pondi_loop_thread_is_here(loop))

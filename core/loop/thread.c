@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/given.h"
 #include "loop/internal.h"
 #include "loop/worker.h"
 
@@ -112,7 +113,9 @@ int pond_loop_start_thread(pond_loop *loop, void (*completed)(void *data, pond_o
                            pond_error **err)
 {
     pondi_loop_thread *thread;
-    int code = thread_new(loop, completed, data, &thread, err);
+    int code = PONDI_GIVEN(err, loop);
+    if (!code)
+        code = thread_new(loop, completed, data, &thread, err);
     if (code)
         return code;
     code = pondi_loop_enter(loop, err);

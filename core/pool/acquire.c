@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/given.h"
 #include "base/interrupt.h"
 #include "pool/pool.h"
 
@@ -421,8 +422,11 @@ int64_t pondi_acquire_expire(pondi_branch *branch, const pond_error *error)
 
 int pond_pool_try_acquire(pond_pool *pool, pond_loop *loop, pond_connection **out, pond_error **err)
 {
-    *out = NULL;
-    int code = loop ? POND_OK : pondi_loop_private(&loop, err);
+    if (out)
+        *out = NULL;
+    int code = PONDI_GIVEN(err, pool, out);
+    if (!code && !loop)
+        code = pondi_loop_private(&loop, err);
     if (!code)
         code = pondi_pool_enter(pool, loop, err);
     if (code)
@@ -500,7 +504,9 @@ static int enter_and_submit(pond_pool *pool, pond_loop *loop, int flags, int64_t
 {
     if (op)
         *op = NULL;
-    int code = loop ? POND_OK : pondi_loop_private(&loop, err);
+    int code = PONDI_GIVEN(err, pool);
+    if (!code && !loop)
+        code = pondi_loop_private(&loop, err);
     if (!code)
         code = pondi_pool_enter(pool, loop, err);
     if (code)
@@ -570,8 +576,11 @@ static int wait_for(pond_op *op, pond_connection **out, pond_error **err)
 int pond_pool_acquire_wait(pond_pool *pool, pond_loop *loop, int64_t timeout_ms,
                            pond_connection **out, pond_error **err)
 {
-    *out = NULL;
-    int code = loop ? POND_OK : pondi_loop_private(&loop, err);
+    if (out)
+        *out = NULL;
+    int code = PONDI_GIVEN(err, pool, out);
+    if (!code && !loop)
+        code = pondi_loop_private(&loop, err);
     if (code)
         return code;
     code = pond_pool_try_acquire(pool, loop, out, err);

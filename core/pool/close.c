@@ -1,6 +1,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/given.h"
 #include "pool/pool.h"
 
 enum { DEFAULT_MS = 60000, FORCE_MS = 1000 };
@@ -201,7 +202,9 @@ int pond_pool_close(pond_pool *pool, pond_loop *loop, int64_t timeout_ms, void *
 {
     if (op)
         *op = NULL;
-    int code = loop ? POND_OK : pondi_loop_private(&loop, err);
+    int code = PONDI_GIVEN(err, pool);
+    if (!code && !loop)
+        code = pondi_loop_private(&loop, err);
     if (!code)
         code = pondi_pool_enter(pool, loop, err);
     if (code)
@@ -219,7 +222,9 @@ int pond_pool_close(pond_pool *pool, pond_loop *loop, int64_t timeout_ms, void *
 int pond_pool_close_wait(pond_pool *pool, int64_t timeout_ms, pond_error **err)
 {
     pond_loop *loop;
-    int code = pondi_loop_private(&loop, err);
+    int code = PONDI_GIVEN(err, pool);
+    if (!code)
+        code = pondi_loop_private(&loop, err);
     if (code)
         return code;
     pond_op *op = NULL;

@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/given.h"
 #include "base/log.h"
 #include "base/process.h"
 #include "loop/keeper.h"
@@ -38,7 +39,9 @@ static int stale(pond_error **err)
 
 int pondi_lease_enter(pond_connection *lease, pondi_conn **out, pond_error **err)
 {
-    int code = pondi_loop_enter(lease->loop, err);
+    int code = pondi_given_as(err, "connection", lease);
+    if (!code)
+        code = pondi_loop_enter(lease->loop, err);
     if (code)
         return code;
     if (!lease->slot) {
@@ -89,6 +92,8 @@ static int check_process(pond_error **err)
 
 int pond_connection_give_back(pond_connection *lease, pond_error **err)
 {
+    if (pondi_given_as(err, "connection", lease))
+        return POND_EINVAL;
     if (!pondi_loop_lock(lease->loop))
         return check_process(err);
     int before = lease->given_back;
@@ -102,6 +107,8 @@ int pond_connection_give_back(pond_connection *lease, pond_error **err)
 
 int pond_connection_close(pond_connection *lease, pond_error **err)
 {
+    if (pondi_given_as(err, "connection", lease))
+        return POND_EINVAL;
     if (!pondi_loop_lock(lease->loop))
         return check_process(err);
     if (lease->slot)
@@ -136,7 +143,7 @@ void pond_connection_release(pond_connection *lease)
 
 uint64_t pond_connection_id(pond_connection *lease)
 {
-    if (!pondi_loop_lock(lease->loop))
+    if (!lease || !pondi_loop_lock(lease->loop))
         return 0;
     uint64_t id = lease->slot ? lease->id : 0;
     pondi_loop_leave(lease->loop);
@@ -147,6 +154,8 @@ uint64_t pond_connection_id(pond_connection *lease)
 
 void pond_connection_set_tag(pond_connection *lease, const void *owner, void *tag)
 {
+    if (!lease)
+        return;
     pthread_mutex_lock(&lease->pool->lock);
     lease->tag_owner = owner;
     lease->tag = tag;
@@ -182,10 +191,10 @@ size_t pond_pool_leases(pond_pool *pool, int64_t least_age_ms, pond_lease_info *
 {
     listing to = {.out = (char *)out,
                   .info_size = info_size,
-                  .capacity = capacity,
+                  .capacity = out ? capacity : 0,
                   .now_ns = pondi_coarse_now_ns(),
                   .least_ns = least_age_ms * PONDI_NS_PER_MS};
-    if (pondi_pool_check_process(pool, NULL))
+    if (!pool || pondi_pool_check_process(pool, NULL))
         return 0;
     pthread_mutex_lock(&pool->lock);
     for (pondi_list *at = pool->branches.next; at != &pool->branches; at = at->next) {

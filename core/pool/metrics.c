@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/given.h"
 #include "base/versioned.h"
 #include "pool/pool.h"
 
@@ -145,7 +146,7 @@ void pondi_pool_load(pond_pool *pool, pondi_load *out)
 
 int pond_pool_scaling(pond_pool *pool, pond_scaling_signal *out, pond_error **err)
 {
-    if (pondi_check_struct_size(out, "pond_scaling_signal", err))
+    if (PONDI_GIVEN(err, pool, out) || pondi_check_struct_size(out, "pond_scaling_signal", err))
         return POND_EINVAL;
     int code = pondi_pool_check_process(pool, err);
     if (code)

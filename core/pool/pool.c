@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/given.h"
 #include "base/process.h"
 #include "millpond/millpond.h"
 #include "pool/metrics.h"
@@ -80,7 +81,10 @@ static pond_pool *find(const pond_config *config)
 
 int pond_pool_open(pond_config *config, pond_pool **out, pond_error **err)
 {
-    *out = NULL;
+    if (out)
+        *out = NULL;
+    if (PONDI_GIVEN(err, config, out))
+        return POND_EINVAL;
     int code = pond_config_check(config, err);
     if (code)
         return code;
@@ -108,7 +112,7 @@ size_t pond_pool_list(pond_pool **out, size_t capacity)
     lock_registry();
     for (pondi_list *node = pools.next; node != &pools; node = node->next) {
         pond_pool *pool = PONDI_CONTAINER(node, pond_pool, link);
-        if (count >= capacity)
+        if (count >= capacity || !out)
             count++;
         else if (retain_if_alive(pool))
             out[count++] = pool;
@@ -248,6 +252,8 @@ static void read_statements(const pond_pool *pool, pond_pool_status *status)
 
 int pond_pool_get_status(pond_pool *pool, pond_pool_status *out, pond_error **err)
 {
+    if (PONDI_GIVEN(err, pool, out))
+        return POND_EINVAL;
     if (out->struct_size < sizeof(out->struct_size))
         return pondi_error_set(err, POND_EINVAL,
                                "struct_size is %u: set it to sizeof(pond_pool_status)",
@@ -269,10 +275,10 @@ int pond_pool_get_status(pond_pool *pool, pond_pool_status *out, pond_error **er
 
 int pond_pool_is_closed(const pond_pool *pool)
 {
-    return atomic_load(&pool->closed) || pool->process != pondi_process_generation();
+    return !pool || atomic_load(&pool->closed) || pool->process != pondi_process_generation();
 }
 
 const char *pond_pool_hash(const pond_pool *pool)
 {
-    return pool->hash;
+    return pool ? pool->hash : NULL;
 }

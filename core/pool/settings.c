@@ -44,8 +44,10 @@ void pond_pool_default_size(uint32_t *min_size, uint32_t *max_size)
     uint64_t affordable = memory() / memory_of_one;
     if (biggest > affordable)
         biggest = affordable > smallest ? affordable : smallest;
-    *min_size = (uint32_t)smallest;
-    *max_size = (uint32_t)biggest;
+    if (min_size)
+        *min_size = (uint32_t)smallest;
+    if (max_size)
+        *max_size = (uint32_t)biggest;
 }
 
 /* As many as the pools of threads of web frameworks have threads. */

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/given.h"
 #include "base/process.h"
 #include "base/versioned.h"
 #include "pool/metrics.h"
@@ -299,6 +300,8 @@ static void add_all(pond_metrics *to)
 
 int pond_metrics_take(pond_pool *pool, pond_metrics **out, pond_error **err)
 {
+    if (PONDI_GIVEN(err, out))
+        return POND_EINVAL;
     *out = NULL;
     int code = pool ? pondi_pool_check_process(pool, err) : POND_OK;
     if (code)
@@ -320,7 +323,7 @@ int pond_metrics_take(pond_pool *pool, pond_metrics **out, pond_error **err)
 
 size_t pond_metrics_count(const pond_metrics *metrics)
 {
-    return metrics->count;
+    return metrics ? metrics->count : 0;
 }
 
 static void read_durations(const pondi_histogram_copy *from, pond_metric *out)
@@ -336,7 +339,7 @@ static void read_durations(const pondi_histogram_copy *from, pond_metric *out)
 
 int pond_metrics_read(const pond_metrics *metrics, size_t index, pond_metric *out, pond_error **err)
 {
-    if (pondi_check_struct_size(out, "pond_metric", err))
+    if (PONDI_GIVEN(err, metrics, out) || pondi_check_struct_size(out, "pond_metric", err))
         return POND_EINVAL;
     if (index >= metrics->count)
         return pondi_error_set(err, POND_EINVAL, "there are %zu metrics, from 0: no number %zu",
@@ -355,7 +358,7 @@ int pond_metrics_read(const pond_metrics *metrics, size_t index, pond_metric *ou
 
 uint64_t pond_metrics_below(const pond_metrics *metrics, size_t index, double seconds)
 {
-    if (index >= metrics->count || !metrics->entries[index].durations || !(seconds > 0))
+    if (!metrics || index >= metrics->count || !metrics->entries[index].durations || !(seconds > 0))
         return 0;
     double ns = seconds * 1e9;
     return pondi_histogram_count_below(metrics->entries[index].durations,

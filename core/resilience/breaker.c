@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/given.h"
 #include "base/process.h"
 #include "base/versioned.h"
 
@@ -237,6 +238,10 @@ void pondi_breaker_record(pond_breaker *breaker, uint64_t ticket, pond_breaker_o
 int pond_breaker_allow(pond_breaker *breaker, uint64_t *ticket, pond_error **err)
 {
     uint64_t unwanted;
+    if (ticket)
+        *ticket = 0;
+    if (PONDI_GIVEN(err, breaker))
+        return POND_EINVAL;
     if (pondi_breaker_allow(breaker, ticket ? ticket : &unwanted))
         return POND_OK;
     if (!err)
@@ -247,6 +252,8 @@ int pond_breaker_allow(pond_breaker *breaker, uint64_t *ticket, pond_error **err
 int pond_breaker_record(pond_breaker *breaker, uint64_t ticket, pond_breaker_outcome outcome,
                         pond_error **err)
 {
+    if (PONDI_GIVEN(err, breaker))
+        return POND_EINVAL;
     if (outcome != POND_BREAKER_SUCCESS && outcome != POND_BREAKER_FAILURE &&
         outcome != POND_BREAKER_CANCELLED)
         return pondi_error_set(err, POND_EINVAL, "%d is no pond_breaker_outcome", (int)outcome);
@@ -285,6 +292,8 @@ pond_breaker_outcome pond_breaker_outcome_of(int code)
 
 void pond_breaker_reset(pond_breaker *breaker)
 {
+    if (!breaker)
+        return;
     lock(breaker);
     set_state(breaker, POND_BREAKER_CLOSED, breaker->now_ns());
     unlock(breaker);
@@ -292,7 +301,7 @@ void pond_breaker_reset(pond_breaker *breaker)
 
 const char *pond_breaker_name(const pond_breaker *breaker)
 {
-    return breaker->name;
+    return breaker ? breaker->name : "";
 }
 
 static uint32_t failures_in_window(const pond_breaker *breaker, int64_t now_ns)
@@ -306,7 +315,7 @@ static uint32_t failures_in_window(const pond_breaker *breaker, int64_t now_ns)
 
 int pond_breaker_get_status(pond_breaker *breaker, pond_breaker_status *out, pond_error **err)
 {
-    if (pondi_check_struct_size(out, "pond_breaker_status", err))
+    if (PONDI_GIVEN(err, breaker, out) || pondi_check_struct_size(out, "pond_breaker_status", err))
         return POND_EINVAL;
     pond_breaker_status status = {0};
     lock(breaker);

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/given.h"
 #include "base/process.h"
 #include "base/versioned.h"
 #include "resilience/breaker.h"
@@ -71,7 +72,10 @@ int pond_breaker_new(const char *name, const pond_breaker_options *options, pond
                      pond_error **err)
 {
     pondi_breaker_settings settings;
-    *out = NULL;
+    if (out)
+        *out = NULL;
+    if (PONDI_GIVEN(err, name, out))
+        return POND_EINVAL;
     int code = read_options(options, &settings, err);
     return code ? code : pondi_breaker_new(name, &settings, NULL, out, err);
 }
@@ -80,7 +84,10 @@ int pond_breaker_get_or_create(const char *name, const pond_breaker_options *opt
                                pond_breaker **out, pond_error **err)
 {
     pondi_breaker_settings settings;
-    *out = NULL;
+    if (out)
+        *out = NULL;
+    if (PONDI_GIVEN(err, name, out))
+        return POND_EINVAL;
     int code = read_options(options, &settings, err);
     if (code)
         return code;
@@ -98,6 +105,8 @@ int pond_breaker_get_or_create(const char *name, const pond_breaker_options *opt
 
 int pond_breaker_forget(const char *name)
 {
+    if (!name)
+        return 0;
     pondi_process_lock_take(&registry_lock);
     pond_breaker *found = find(name);
     if (found)
@@ -112,7 +121,7 @@ size_t pond_breaker_list(pond_breaker **out, size_t capacity)
     size_t count = 0;
     pondi_process_lock_take(&registry_lock);
     for (pondi_list *node = breakers.next; node != &breakers; node = node->next) {
-        if (count < capacity)
+        if (count < capacity && out)
             out[count] = pond_breaker_retain(breaker_at(node));
         count++;
     }

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/given.h"
 #include "base/random.h"
 #include "base/versioned.h"
 #include "millpond/millpond.h"
@@ -49,6 +50,8 @@ int pond_retry_next(const pond_retry_policy *policy, uint32_t failures, int64_t 
                     int64_t *delay_us, pond_error **err)
 {
     pondi_backoff backoff = {0};
+    if (PONDI_GIVEN(err, delay_us))
+        return POND_EINVAL;
     *delay_us = -1;
     int code = read_policy(policy, &backoff, err);
     if (!code && (failures < 1 || elapsed_us < 0))

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/given.h"
 
 static int compare_keys(const void *a, const void *b)
 {
@@ -28,14 +29,26 @@ static void append_encoded(pondi_buffer *out, const char *text)
     }
 }
 
+int pondi_check_tags(const pond_tag *tags, uint64_t count, pond_error **err)
+{
+    enum { MOST_TAGS = 4096 };
+    if (count > MOST_TAGS)
+        return pondi_error_set(err, POND_ERANGE, "there are %llu tags: at most %d are possible",
+                               (unsigned long long)count, MOST_TAGS);
+    int code = pondi_given_array(err, "tags", tags, count);
+    for (size_t i = 0; i < count && !code; i++) {
+        if (!tags[i].key)
+            code = pondi_error_set(err, POND_EINVAL, "tag %zu has no key", i + 1);
+    }
+    return code;
+}
+
 static int sort(const pond_tag *tags, size_t count, pond_tag **out, pond_error **err)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (!tags[i].key)
-            return pondi_error_set(err, POND_EINVAL, "tag %zu has no key", i + 1);
-    }
-    pond_tag *sorted =
-        count < SIZE_MAX / sizeof(*sorted) ? pondi_malloc(count * sizeof(*sorted)) : NULL;
+    int code = pondi_check_tags(tags, count, err);
+    if (code)
+        return code;
+    pond_tag *sorted = pondi_malloc(count * sizeof(*sorted));
     if (!sorted)
         return pondi_error_nomem(err);
     memcpy(sorted, tags, count * sizeof(*sorted));

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -17,6 +18,38 @@ def declared() -> set[str]:
         text = re.sub(r"/\*.*?\*/", "", header.read_text(), flags=re.S)
         names.update(re.findall(r"^POND_API\b[^;{]*?\b(pond_\w+)\s*\(", text, flags=re.M))
     return names
+
+
+@dataclass(frozen=True)
+class Function:
+    """A public function as the header writes it; parameters are pairs of type and name."""
+
+    name: str
+    returns: str
+    parameters: tuple[tuple[str, str], ...]
+
+
+def parameter(text: str) -> tuple[str, str]:
+    """The type and the name of one parameter: arrays are pointers."""
+    callback = re.fullmatch(r"(.*)\(\*(\w+)\)(\(.*\))", text)
+    if callback:
+        return "function *", callback.group(2)
+    kind, name, size = re.fullmatch(r"(.*?)(\w+)(\[\w+\])?", text).groups()  # type: ignore[union-attr]
+    kind = " ".join((kind + ("*" if size else "")).split())
+    return ("function *" if kind == "pond_url_setting" else kind), name
+
+
+def functions() -> list[Function]:
+    """All that is marked POND_API, in the order of the headers."""
+    found: list[Function] = []
+    for header in HEADERS:
+        text = re.sub(r"/\*.*?\*/", "", header.read_text(), flags=re.S)
+        pattern = r"^POND_API\b([^;{]*?)\b(pond_\w+)\s*\((.*?)\);"
+        for returns, name, rest in re.findall(pattern, text, flags=re.M | re.S):
+            parts = re.split(r",\s*(?![^()]*\))", " ".join(rest.split()))
+            parameters = [] if parts == ["void"] else [parameter(part) for part in parts]
+            found.append(Function(name, returns.strip(), tuple(parameters)))
+    return found
 
 
 def structs() -> dict[str, list[str]]:

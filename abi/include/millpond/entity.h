@@ -285,9 +285,9 @@ POND_API int pond_plan_feed_rows(pond_plan *plan, const char *const *names,
 
 /* Answer a step that failed: the code decides what the plan does. POND_EUNIQUE, POND_EUNDEFINED,
  * POND_EDEADLOCK and POND_ESERIALIZATION may mean to try again, POND_EPROGRAMMING that a column is
- * there already. `message` is kept for the plan's own error. `still_open`: whether the caller's or
- * the plan's transaction is open now. Errors: POND_EMISUSE if no step waits. Thread: any, one at a
- * time. */
+ * there already. `message` is kept for the plan's own error; it and `sqlstate` may be NULL.
+ * `still_open`: whether the caller's or the plan's transaction is open now. Errors: POND_EMISUSE if
+ * no step waits. Thread: any, one at a time. */
 POND_API int pond_plan_feed_error(pond_plan *plan, int code, const char *sqlstate,
                                   const char *message, int still_open, pond_error **err);
 

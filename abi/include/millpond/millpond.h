@@ -17,9 +17,16 @@
  *            trailing `pond_error **err`. If `err` is not NULL, a failing call stores there the
  *            details, which the caller frees with pond_error_free(); it must be NULL or point to
  *            NULL before the call. On failure the other outputs are set to NULL or 0. "Errors:"
- *            names the codes to expect; POND_ENOMEM and, for what must be set or not be NULL,
- *            POND_EINVAL may come from any function that can fail. Of an asynchronous function,
- *            most come with the operation.
+ *            names the codes to expect; POND_ENOMEM and, for NULL, POND_EINVAL may come from any
+ *            function that can fail. So may POND_ERANGE for a count or size beyond what memory
+ *            holds, which was never set: nothing is read then. Of an asynchronous function, most
+ *            come with the operation.
+ * NULL.      A function that can fail refuses NULL with POND_EINVAL, and its message names what was
+ *            NULL. Allowed are NULL for err, for an options struct (the defaults), for `op` (see
+ *            "Operations"), for what is only handed back (user_data, data, tag, owner), for an
+ *            array whose count is 0, and where the function's comment says so. One that cannot fail
+ *            answers a NULL handle with 0, NULL, "" or, where 0 would mean something, -1; a status
+ *            is POND_EINVAL then.
  * Ownership. Strings and values passed in are copied before the call returns. A handle put into
  *            an output carries one reference, which the caller drops with the handle's _release
  *            function. _retain and _release accept NULL and may be called from any thread.
@@ -63,8 +70,8 @@ POND_API const char *pond_error_text(int code);
  * database did not give is "". `position` is the 1-based character of the statement, as the
  * caller wrote it, that the database complained of, or 0. `retryable` is non-zero where trying
  * the same again can succeed and cannot repeat an effect. `vendor_code` is the database's own
- * number (errno of MySQL, extended result code of SQLite), 0 if none. Thread: any, one at a time.
- */
+ * number (errno of MySQL, extended result code of SQLite), 0 if none. NULL stands for no error:
+ * POND_OK, "" and 0. Thread: any, one at a time. */
 POND_API int pond_error_code(const pond_error *error);
 POND_API const char *pond_error_message(const pond_error *error);
 POND_API const char *pond_error_sqlstate(const pond_error *error);
@@ -408,8 +415,8 @@ typedef struct pond_lease_info {
 } pond_lease_info;
 
 /* Tell of the leases of a pool that are at least `least_age_ms` old, to find those that were
- * forgotten. Stores up to `capacity` and returns how many there are. `info_size` is
- * sizeof(pond_lease_info): the struct may grow at its end. Thread: any. */
+ * forgotten. Stores up to `capacity` and returns how many there are; `out` may be NULL. `info_size`
+ * is sizeof(pond_lease_info): the struct may grow at its end. Thread: any. */
 POND_API size_t pond_pool_leases(pond_pool *pool, int64_t least_age_ms, pond_lease_info *out,
                                  size_t info_size, size_t capacity);
 
@@ -422,7 +429,7 @@ POND_API int pond_pool_is_closed(const pond_pool *pool);
 POND_API const char *pond_pool_hash(const pond_pool *pool);
 
 /* Collect the open pools of this process: stores up to `capacity` handles, a reference each, and
- * returns how many there are. Thread: any. */
+ * returns how many there are. `out` may be NULL, to ask for the number. Thread: any. */
 POND_API size_t pond_pool_list(pond_pool **out, size_t capacity);
 
 /* ---- Connection -------------------------------------------------------------------------- */
@@ -507,7 +514,7 @@ typedef struct pond_execute_options {
  * POND_ETIMEDOUT after the server's work was stopped, the connection usable; POND_ECONNLOST if it
  * was lost before the statement could have had an effect, POND_EUNKNOWN if after; the latter too if
  * the time is over and the server, silent, could not be stopped; any other that the database's own
- * answer maps to. Thread: loop. */
+ * answer maps to. `out` may be NULL: the result is dropped. Thread: loop. */
 POND_API int pond_connection_execute(pond_connection *connection, const char *sql, size_t sql_size,
                                      const pond_value *params, size_t param_count,
                                      const pond_execute_options *options, void *user_data,

@@ -72,7 +72,7 @@ POND_API void pond_breaker_release(pond_breaker *breaker);
 POND_API int pond_breaker_forget(const char *name);
 
 /* Collect the process's breakers: stores up to `capacity` handles, a reference each, and returns
- * how many there are. Thread: any. */
+ * how many there are. `out` may be NULL, to ask for the number. Thread: any. */
 POND_API size_t pond_breaker_list(pond_breaker **out, size_t capacity);
 
 /* May a call be made now? If so, *ticket is to record its outcome with.
