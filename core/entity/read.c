@@ -56,20 +56,24 @@ static void put_array(pond_plan *plan, const char *what)
     pondi_plan_param(plan, &ids);
 }
 
+/* Where ids have to be told apart byte by byte, the plain comparison finds them by the index. With
+ * more ids than can be listed twice, reading all rows costs little beside them. */
 static int put_ids(pond_plan *plan, pond_error **err)
 {
     enum { MOST_MYSQL = 65000 };
-    int most = plan->entity->loose ? MOST_MYSQL / 2 : MOST_MYSQL;
     int mysql = pondi_plan_dialect(plan) == POND_DIALECT_MYSQL;
+    int loose = plan->entity->loose;
     void (*put_which)(pond_plan *, const char *) = mysql ? put_list : put_array;
-    if (mysql && plan->id_count > (size_t)most)
-        return pondi_error_set(err, POND_ERANGE, "%zu ids are too many for one call: at most %d",
-                               plan->id_count, most);
-    put_which(plan, "id");
-    if (plan->entity->loose) {
-        put(plan, " AND ");
-        put_which(plan, pondi_id_as_bytes(plan));
+    if (mysql && plan->id_count > MOST_MYSQL)
+        return pondi_error_set(err, POND_ERANGE,
+                               "%zu ids are too many for one call: at most %d; split the list",
+                               plan->id_count, MOST_MYSQL);
+    if (!loose || !mysql || plan->id_count <= MOST_MYSQL / 2) {
+        put_which(plan, "id");
+        put(plan, loose ? " AND " : "");
     }
+    if (loose)
+        put_which(plan, pondi_id_as_bytes(plan));
     return POND_OK;
 }
 
