@@ -69,6 +69,14 @@ typedef struct pondi_outage {
     uint32_t open_most; /* connections that may be opened at once: doubles with each success */
 } pondi_outage;
 
+/* An idle connection was found dead: those on no loop, which nobody watches, may have ended with it,
+ * or end soon after it (a server that shuts down ends one after another). upkeep.c. */
+typedef struct pondi_suspicion {
+    int64_t since_ns; /* a connection on no loop that was not heard from since is pinged */
+    int64_t again_ns; /* when all of them are suspected once more; 0: never */
+    int64_t wait_ns;  /* from the last time to that */
+} pondi_suspicion;
+
 struct pond_pool {
     pondi_refcount refs;  /* public handles, leases and operations; with the last the pool ends */
     pondi_refcount holds; /* who points here, one for `refs`; with the last it is freed */
@@ -81,14 +89,14 @@ struct pond_pool {
     pondi_message upkeep_message;
     pond_loop *keeper;            /* its loop, once asked; holds it */
     _Atomic(int64_t) distrust_ns; /* connections opened before are not lent any more */
-    int64_t suspect_ns; /* when an idle one was found dead: those on no loop are looked at then */
-    atomic_int closed;  /* it was closed, and its last connection is gone */
+    atomic_int closed;            /* it was closed, and its last connection is gone */
 
     pthread_mutex_t lock; /* guards all below */
     int closing;
     int shared_opened;
     int upkeep_begun;                /* the keeper was asked */
     struct pondi_branch *upkeep;     /* on the keeper's loop; NULL before the keeper came to it */
+    pondi_suspicion suspicion;
     void *shared;                    /* the driver's, for all connections */
     pondi_list branches;             /* one for each loop in use */
     pondi_list detached;             /* idle slots on no loop, last used first */
@@ -357,6 +365,8 @@ void pondi_outage_settle(pond_pool *pool);
 /* ---- upkeep.c: what happens to idle connections, on the keeper's loop ---- */
 /* Have the keeper look after the pool from now on. A loop locked or none, pool not. */
 void pondi_upkeep_begin(pond_pool *pool);
+/* An idle connection was found dead. Pool locked; nudge it after that. */
+void pondi_upkeep_suspect(pond_pool *pool);
 /* Have it look at once. Neither lock. */
 void pondi_upkeep_nudge(pond_pool *pool);
 /* Connections that were opened up to now are not lent any more. Neither lock. */

@@ -454,7 +454,7 @@ static void on_lost(void *owner)
     int mine = slot->state == PONDI_SLOT_IDLE; /* else whoever took it finds out */
     if (mine) {
         slot->pool->errors++;
-        slot->pool->suspect_ns = pondi_now_ns();
+        pondi_upkeep_suspect(slot->pool);
         pondi_slot_set_state(slot, PONDI_SLOT_CLEANING);
     }
     pondi_slot_unlock(slot);

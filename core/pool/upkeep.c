@@ -4,6 +4,33 @@
 #include "loop/keeper.h"
 #include "pool/pool.h"
 
+/* ---- Suspicion --------------------------------------------------------------------------- */
+
+enum { SUSPECT_AGAIN_MS = 250, SUSPECT_LAST_MS = 16000 };
+
+/* Pool locked. */
+void pondi_upkeep_suspect(pond_pool *pool)
+{
+    pondi_suspicion *suspicion = &pool->suspicion;
+    suspicion->since_ns = pondi_now_ns();
+    suspicion->wait_ns = INT64_C(1) * SUSPECT_AGAIN_MS * PONDI_NS_PER_MS;
+    suspicion->again_ns = suspicion->since_ns + suspicion->wait_ns;
+}
+
+/* Pool locked. One that answered may have been told to end just after: each wait is four times the
+ * one before. */
+static void suspect_again(pond_pool *pool)
+{
+    pondi_suspicion *suspicion = &pool->suspicion;
+    int64_t now_ns = pondi_now_ns();
+    if (!suspicion->again_ns || now_ns < suspicion->again_ns)
+        return;
+    suspicion->since_ns = now_ns;
+    suspicion->wait_ns *= 4;
+    int last = suspicion->wait_ns > INT64_C(1) * SUSPECT_LAST_MS * PONDI_NS_PER_MS;
+    suspicion->again_ns = last ? 0 : now_ns + suspicion->wait_ns;
+}
+
 /* ---- What is due ------------------------------------------------------------------------- */
 
 typedef enum duty { NOTHING, PING, CLOSE_OLD, CLOSE_UNUSED } duty;
@@ -17,7 +44,7 @@ static duty duty_of(const pondi_slot *slot, int64_t now_ns)
         return CLOSE_OLD;
     if (pool->size > settings->min_size && now_ns - slot->idle_ns > settings->idle_timeout_ns)
         return CLOSE_UNUSED;
-    if (!slot->branch && slot->seen_ns < pool->suspect_ns)
+    if (!slot->branch && slot->seen_ns < pool->suspicion.since_ns)
         return PING;
     return now_ns - slot->seen_ns > settings->keepalive_ns ? PING : NOTHING;
 }
@@ -151,6 +178,8 @@ static int64_t next_round(pond_pool *pool)
     else if (outage->failures && outage->retry_ns < next_ns && !pool->opening &&
              (outage->on || pool->size < pool->settings.min_size))
         next_ns = outage->retry_ns;
+    if (!pool->closing && pool->suspicion.again_ns && pool->suspicion.again_ns < next_ns)
+        next_ns = pool->suspicion.again_ns;
     pthread_mutex_unlock(&pool->lock);
     return next_ns;
 }
@@ -160,6 +189,8 @@ int64_t pondi_upkeep_round(pondi_branch *branch)
     pond_pool *pool = branch->pool;
     pthread_mutex_lock(&pool->lock);
     int keeps = pool->upkeep == branch && !pool->closing;
+    if (keeps)
+        suspect_again(pool);
     pthread_mutex_unlock(&pool->lock);
     if (!keeps)
         return PONDI_NEVER;

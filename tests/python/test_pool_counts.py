@@ -10,6 +10,7 @@ from typing import Any
 import millpond
 import pytest
 from conftest import ENDLESS, when
+from observer import until
 
 SERVERS = ("postgres", "mysql")
 
@@ -49,42 +50,83 @@ async def test_the_breaker_around_connecting_counts_what_it_does(databases: Any,
 # ---- Idle connections that die -------------------------------------------------------------
 
 
-async def end_sessions(kind: str, killer: Any, user: dict[str, Any]) -> None:
-    async with killer.async_connection() as conn:
-        if kind == "postgres":
-            await conn.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                "WHERE application_name = 'refilled'"
-            )
-            return
-        own = (await conn.execute("SELECT connection_id()"))[0][0]
-        sessions = await conn.execute(
-            "SELECT id FROM information_schema.processlist WHERE db = ? AND id <> ?",
-            (user["database"], own),
+async def sessions_of(kind: str, conn: Any) -> list[int]:
+    """Of the pool under test: the one that the event loop watches first."""
+    if kind == "postgres":
+        sql = (
+            "SELECT pid FROM pg_stat_activity WHERE application_name = 'refilled' "
+            "ORDER BY pid <> pg_backend_pid()"
         )
-        for (session,) in sessions:
-            await conn.execute(f"KILL {session}")
+    else:
+        sql = (
+            "SELECT id FROM information_schema.processlist WHERE db = database() "
+            "ORDER BY id <> connection_id()"
+        )
+    return [session for (session,) in await conn.execute(sql)]
+
+
+async def end_sessions(kind: str, killer: Any, sessions: list[int]) -> None:
+    """One after another."""
+    async with killer.async_connection() as conn:
+        for session in sessions:
+            if kind == "postgres":
+                await conn.execute("SELECT pg_terminate_backend(?)", (session,))
+            else:
+                await conn.execute(f"KILL {session}")
+
+
+async def three_idle(databases: Any, kind: str) -> tuple[Any, list[int]]:
+    """A pool whose upkeep has nothing to do of its own accord: nothing is ever pinged or too old."""
+    settings = {"application_name": "refilled"} if kind == "postgres" else {}
+    db = databases.open(kind, pool_min_size=3, pool_keepalive=0, **settings)
+    async with db.async_connection() as conn:
+        if "libmysqlclient" in (await conn.get_version_details())["db_driver"]:
+            pytest.skip("it does not tell that an idle session has ended: the keepalive finds out")
+        await when(db, "two others", lambda it: it["idle"] == 2)
+        return db, await sessions_of(kind, conn)
+
+
+async def see_three_others(db: Any) -> None:
+    status = await when(
+        db, "three others", lambda it: it["metrics"]["created"] >= 6 and it["idle"] == 3
+    )
+    assert status["metrics"]["destroyed"] == 3
 
 
 @pytest.mark.parametrize("kind", SERVERS)
 async def test_the_smallest_size_is_refilled_when_idle_connections_die(
     databases: Any, kind: str
 ) -> None:
-    """The upkeep has nothing to do of its own accord: no connection is ever pinged or too old."""
-    settings = {"application_name": "refilled"} if kind == "postgres" else {}
-    db = databases.open(kind, pool_min_size=3, pool_keepalive=0, **settings)
+    db, sessions = await three_idle(databases, kind)
     killer = databases.open(kind, alias="killer", pool_max_size=1)
-    async with killer.async_connection() as conn:
-        if "libmysqlclient" in (await conn.get_version_details())["db_driver"]:
-            pytest.skip("it does not tell that an idle session has ended: the keepalive finds out")
-    async with db.async_connection() as conn:
-        await conn.execute("SELECT 1")
-    await when(db, "three idle ones", lambda it: it["idle"] == 3)
-    await end_sessions(kind, killer, databases.settings(kind))
-    status = await when(
-        db, "three others", lambda it: it["metrics"]["created"] >= 6 and it["idle"] == 3
-    )
-    assert status["metrics"]["destroyed"] == 3
+    await end_sessions(kind, killer, sessions)
+    await see_three_others(db)
+
+
+@pytest.mark.parametrize("kind", ["postgres"])  # whose sessions tell when they were last asked
+async def test_sessions_that_end_just_after_they_answered_are_found_too(
+    databases: Any, kind: str
+) -> None:
+    """A server that shuts down ends its sessions one after another."""
+    db, (watched, *others) = await three_idle(databases, kind)
+    killer = databases.open(kind, alias="killer", pool_max_size=1)
+
+    async def asked() -> dict[int, Any]:
+        sql = "SELECT pid, state_change FROM pg_stat_activity WHERE pid = ANY (?)"
+        async with killer.async_connection() as conn:
+            return dict(await conn.execute(sql, (others,)))
+
+    before = await asked()
+
+    async def all_pinged() -> bool:
+        now = await asked()
+        return all(now[pid] > before[pid] for pid in others)
+
+    await end_sessions(kind, killer, [watched])
+    await until("the other two are pinged", all_pinged)
+    await when(db, "one other", lambda it: it["metrics"]["created"] == 4 and it["idle"] == 3)
+    await end_sessions(kind, killer, others)
+    await see_three_others(db)
 
 
 # ---- Timeouts ------------------------------------------------------------------------------
