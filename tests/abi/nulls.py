@@ -61,6 +61,19 @@ def is_output(kind: str, name: str) -> bool:
     return kind.endswith("**") or kind in NUMBER or name == "out"
 
 
+class Value(ctypes.Structure):
+    """A pond_value."""
+
+    _fields_ = (("type", ctypes.c_uint32), ("aux", ctypes.c_int32), ("words", ctypes.c_int64 * 2))
+
+
+def plain(got: Any) -> Any:
+    """What JSON can say of a return value; of a pond_value its type."""
+    if isinstance(got, Value):
+        return got.type
+    return got.decode() if isinstance(got, bytes) else got
+
+
 class Fixture:
     """One of everything, in a pool of its own."""
 
@@ -165,13 +178,14 @@ class Case:
             "int64_t": ctypes.c_int64,
             "uint64_t": ctypes.c_uint64,
             "size_t": ctypes.c_size_t,
+            "pond_value": Value,
         }.get(self.function.returns, ctypes.c_void_p)
         arguments, outputs = self.arguments(at)
         got = function(*arguments)
         error = outputs.pop("err", [0])[0]
         message = at.library.pond_error_message(ctypes.c_void_p(error or None))
         return {
-            "got": got.decode() if isinstance(got, bytes) else got,
+            "got": plain(got),
             "message": message.decode(),
             "left": [name for name, out in outputs.items() if out[0] == GARBAGE],
         }
@@ -212,9 +226,9 @@ def cases(which: str) -> list[Case]:
         for kind, name in function.parameters:
             if which == "null" and kind.endswith("*"):
                 found.append(Case(function, name, None))
-            if which == "count" and not kind.endswith("*") and name in COUNTS:
-                if names & set(COUNTS[name].split()):
-                    found.append(Case(function, name, COUNT))
+            counted = names & set(COUNTS.get(name, "").split())
+            if which == "count" and counted and not kind.endswith("*"):
+                found.append(Case(function, name, COUNT))
             if which == "smaller" and name in LIMITED:
                 found.append(Case(function, name, SMALLER))
     return found

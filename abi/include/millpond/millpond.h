@@ -46,6 +46,7 @@
 #include "millpond/metrics.h"
 #include "millpond/resilience.h"
 #include "millpond/types.h"
+#include "millpond/values.h"
 
 #ifdef __cplusplus
 extern "C" {
