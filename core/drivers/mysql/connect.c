@@ -12,7 +12,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
-#include "drivers/mysql/mysql.h"
+#include "drivers/mysql/tls.h"
 
 /* Modes under which text reads in another way than the tokenizer reads it. */
 static const char *const refused_modes[] = {
@@ -68,16 +68,7 @@ static void check_isolation(const pond_config *config, pondi_buffer *problems)
 
 void pondi_mysql_check_config(const pond_config *config, pondi_buffer *problems)
 {
-    static const char *const modes[] = {"disable", "prefer", "require", "verify-full"};
-    const char *sslmode = pondi_config_get(config, "sslmode");
-    int known = !sslmode;
-    for (size_t i = 0; sslmode && i < sizeof(modes) / sizeof(modes[0]); i++)
-        known |= strcmp(sslmode, modes[i]) == 0;
-    if (!known)
-        pondi_config_problem(problems,
-                             "sslmode must be disable, prefer, require or verify-full, "
-                             "not \"%s\"",
-                             sslmode);
+    pondi_mysql_check_tls(config, problems);
     check_modes(config, problems);
     check_isolation(config, problems);
 }
@@ -89,44 +80,6 @@ const char *pondi_mysql_setting(const pond_config *config, const char *key, cons
 }
 
 /* ---- One connection ---------------------------------------------------------------------- */
-
-#ifdef MARIADB_PACKAGE_VERSION
-static void set_tls_mode(MYSQL *mysql, const char *mode)
-{
-    my_flag on = 1;
-    if (strcmp(mode, "disable") == 0)
-        return; /* it is off unless something of it is set */
-    mysql_ssl_set(mysql, NULL, NULL, NULL, NULL, NULL);
-    if (strcmp(mode, "prefer") != 0)
-        mysql_options(mysql, MYSQL_OPT_SSL_ENFORCE, &on);
-    on = strcmp(mode, "verify-full") == 0;
-    mysql_options(mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &on);
-}
-#else
-static void set_tls_mode(MYSQL *mysql, const char *mode)
-{
-    unsigned int level = strcmp(mode, "disable") == 0   ? SSL_MODE_DISABLED
-                         : strcmp(mode, "prefer") == 0  ? SSL_MODE_PREFERRED
-                         : strcmp(mode, "require") == 0 ? SSL_MODE_REQUIRED
-                                                        : SSL_MODE_VERIFY_IDENTITY;
-    bool on = level == SSL_MODE_DISABLED; /* or nobody new could log in; the other library always */
-    mysql_options(mysql, MYSQL_OPT_SSL_MODE, &level);
-    mysql_options(mysql, MYSQL_OPT_GET_SERVER_PUBLIC_KEY, &on);
-}
-#endif
-
-static void set_tls(MYSQL *mysql, const pond_config *config, int local)
-{
-    const char *mode = pondi_config_get(config, "sslmode");
-    if (!mode)
-        mode = local ? "disable" : "prefer";
-    set_tls_mode(mysql, mode);
-    if (strcmp(mode, "disable") == 0)
-        return;
-    mysql_options(mysql, MYSQL_OPT_SSL_KEY, pondi_config_get(config, "sslkey"));
-    mysql_options(mysql, MYSQL_OPT_SSL_CERT, pondi_config_get(config, "sslcert"));
-    mysql_options(mysql, MYSQL_OPT_SSL_CA, pondi_config_get(config, "sslrootcert"));
-}
 
 void pondi_mysql_session(const pond_config *config, pondi_buffer *out)
 {
@@ -143,7 +96,7 @@ int pondi_mysql_isolation(const pond_config *config, pondi_buffer *out)
     return isolation != NULL;
 }
 
-static int set_options(MYSQL *mysql, const pond_config *config, int64_t timeout_ms, int local)
+static int set_options(MYSQL *mysql, const pond_config *config, int64_t timeout_ms, my_tls *tls)
 {
     pondi_buffer init;
     unsigned int seconds = timeout_ms < 0 ? 0 : (unsigned int)((timeout_ms + 999) / 1000);
@@ -167,13 +120,7 @@ static int set_options(MYSQL *mysql, const pond_config *config, int64_t timeout_
     mysql_options(mysql, MYSQL_OPT_LOCAL_INFILE, &off);
     mysql_options(mysql, MYSQL_SET_CHARSET_NAME, "utf8mb4");
     mysql_options4(mysql, MYSQL_OPT_CONNECT_ATTR_ADD, "program_name", "millpond");
-#ifdef MARIADB_PACKAGE_VERSION
-    /* never the password in clear text, whatever the server asks for */
-    mysql_options(mysql, MARIADB_OPT_RESTRICTED_AUTH,
-                  "mysql_native_password,caching_sha2_password,sha256_password,client_ed25519,"
-                  "parsec,auth_gssapi_client");
-#endif
-    set_tls(mysql, config, local);
+    failed |= pondi_mysql_set_tls(mysql, config, tls);
     return failed;
 }
 
@@ -232,33 +179,6 @@ pond_error *pondi_mysql_connect_error(const pond_config *config, MYSQL *mysql, c
     return error;
 }
 
-/* Connector/C says neither which file it missed, nor, for a server that offers no TLS, that what
- * was required is not there. */
-static int check_files(const pond_config *config, pond_error **err)
-{
-    static const char *const keys[] = {"sslrootcert", "sslcert", "sslkey"};
-    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-        const char *path = pondi_config_get(config, keys[i]);
-        if (path && access(path, R_OK))
-            return pondi_error_set(err, POND_ECONNECT, "cannot read the file of %s, %s: %s",
-                                   keys[i], path, strerror(errno));
-    }
-    return POND_OK;
-}
-
-static int check_encrypted(const pond_config *config, MYSQL *mysql, const char *where,
-                           pond_error **err)
-{
-    const char *mode = pondi_config_get(config, "sslmode");
-    int wanted = mode && (strcmp(mode, "require") == 0 || strcmp(mode, "verify-full") == 0);
-    if (!wanted || mysql_get_ssl_cipher(mysql))
-        return POND_OK;
-    return pondi_error_set(err, POND_ECONNECT,
-                           "cannot connect to database \"%s\" at %s: the server offers no SSL, "
-                           "but sslmode is %s",
-                           pondi_config_get(config, "database"), where, mode);
-}
-
 /* A folder stands for the socket that servers make in it. */
 static void socket_path(const char *host, char *out, size_t room)
 {
@@ -275,6 +195,7 @@ MYSQL *pondi_mysql_open_at(const pond_config *config, const char *database, cons
     int local = !host || host[0] == '/';
     unsigned int protocol = local ? MYSQL_PROTOCOL_SOCKET : MYSQL_PROTOCOL_TCP;
     const char *socket = local ? host : NULL;
+    int failed = 0;
     if (!host)
         socket = getenv("MYSQL_UNIX_PORT");
     if (socket)
@@ -283,10 +204,11 @@ MYSQL *pondi_mysql_open_at(const pond_config *config, const char *database, cons
         snprintf(where, sizeof(where), "%s", *path ? path : "the default socket");
     else
         snprintf(where, sizeof(where), "%s:%u", host, port);
-    if (check_files(config, err))
+    if (pondi_mysql_check_files(config, err))
         return NULL;
+    my_tls tls = pondi_mysql_tls(config, local);
     MYSQL *mysql = mysql_init(NULL);
-    if (mysql && set_options(mysql, config, timeout_ms, local)) {
+    if (mysql && set_options(mysql, config, timeout_ms, &tls)) {
         mysql_close(mysql);
         mysql = NULL;
     }
@@ -298,9 +220,11 @@ MYSQL *pondi_mysql_open_at(const pond_config *config, const char *database, cons
         !mysql_real_connect(mysql, local ? NULL : host, pondi_mysql_setting(config, "user", "USER"),
                             pondi_mysql_setting(config, "password", "MYSQL_PWD"), database, port,
                             *path ? path : NULL, CLIENT_FOUND_ROWS | CLIENT_MULTI_RESULTS))
-        pondi_error_move(err, pondi_mysql_connect_error(config, mysql, where));
-    else if (!check_encrypted(config, mysql, where, err))
+        failed = 1;
+    pond_error *error = mysql ? pondi_mysql_tls_error(config, mysql, &tls, where) : NULL;
+    if (!failed && !error)
         return mysql;
+    pondi_error_move(err, error ? error : pondi_mysql_connect_error(config, mysql, where));
     if (mysql)
         mysql_close(mysql);
     return NULL;

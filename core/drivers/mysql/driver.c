@@ -12,7 +12,9 @@
 static const char *const aliases[] = {"mariadb", NULL};
 
 static const pondi_driver_option options[] = {
+    {"get_server_public_key", pondi_check_flag},
     {"pipelining", pondi_check_flag},
+    {"server_public_key", NULL},
     {"sql_mode", NULL},
     {"sslcert", NULL},
     {"sslkey", NULL},

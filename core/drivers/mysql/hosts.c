@@ -7,7 +7,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "driver/openssl.h"
-#include "drivers/mysql/mysql.h"
+#include "drivers/mysql/tls.h"
 #include "loop/keeper.h"
 #include "loop/worker.h"
 
@@ -131,6 +131,7 @@ static void init_library(void)
 {
     pondi_openssl_init(); /* Connector/C would have it torn down at exit */
     mysql_library_init(0, NULL, NULL);
+    pondi_mysql_gate_init();
     pondi_threads_end_before_exit(); /* and before whatever that has registered */
 }
 
