@@ -152,6 +152,37 @@ async def test_a_batch_of_no_rows_is_refused(conn: Any, batch: int) -> None:
         await conn.stream("SELECT 1", batch=batch).__anext__()
 
 
+class Interrupted:
+    """A connection whose batches Ctrl-C follows before anybody has them."""
+
+    def __init__(self, conn: Any) -> None:
+        self.conn = conn
+
+    def __getattr__(self, name: str) -> Any:
+        def call(*args: Any) -> Any:
+            answer = getattr(self.conn, name)(*args)
+            if name in ("_stream", "_fetch"):
+                raise KeyboardInterrupt
+            return answer
+
+        return call
+
+
+@pytest.mark.parametrize("read_before", [False, True])
+def test_an_interrupt_right_behind_a_batch_ends_the_stream(
+    db: Any, numbers: str, read_before: bool
+) -> None:
+    with db.sync_connection() as conn:
+        stream = conn.stream(numbers.format(1000), batch=10)
+        if read_before:
+            assert len([next(stream) for _ in range(10)]) == 10
+        stream._connection = Interrupted(conn)
+        with pytest.raises(KeyboardInterrupt):
+            next(stream)
+        assert conn.fetch_value("SELECT 5") == 5
+        assert list(stream) == []
+
+
 @pytest.mark.slow
 async def test_a_cancelled_task_leaves_the_connection_usable(conn: Any, numbers: str) -> None:
     async def read() -> None:

@@ -155,10 +155,10 @@ class SyncStream(_Batches, Iterator[Row]):
         return next(self._rows)
 
     def _next_batch(self) -> _native.Result:
-        self._open = False  # a batch that fails ends the stream
-        batch: _native.Result
         begun = self._begun
+        batch: _native.Result
         self._begun = True
+        self._open = True  # until the answer is known: Ctrl-C may come right behind it
         try:
             if begun:
                 batch = self._connection._fetch(self._arguments[2])
@@ -166,7 +166,8 @@ class SyncStream(_Batches, Iterator[Row]):
                 batch = self._connection._stream(self._size, *self._arguments)
             return batch
         except BaseException as error:
-            if _is_open_after(error):
+            self._open = False  # a batch that fails ends the stream
+            if not isinstance(error, _native.Error) or _is_open_after(error):
                 with contextlib.suppress(_native.Error):
                     self._connection._end_stream()
             raise

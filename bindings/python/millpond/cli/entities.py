@@ -8,6 +8,7 @@ from typing import Any
 from ..database import ConnectionManager
 from ..exceptions import ArgumentError
 from .output import Output, text
+from .visible import visible
 
 # What each version changes by itself.
 _ALWAYS = {"version", "history_timestamp", "history_user_id", "history_comment"}
@@ -71,12 +72,13 @@ async def _history(conn: Any, arguments: argparse.Namespace, out: Output) -> Non
     for version in told:
         who = version.get("history_user_id") or "somebody"
         why = f": {version['history_comment']}" if version.get("history_comment") else ""
-        out.line(f"version {version['version']}, {version['history_timestamp']}, {who}{why}")
+        told_by = f"{version['history_timestamp']}, {who}{why}"
+        out.line(visible(f"version {version['version']}, {told_by}"))
         for name, (old, new) in version["changes"].items():
             if old is not None:
-                out.line(f"  - {name}: {text(old)}")
+                out.line(visible(f"  - {name}: {text(old)}"))
             if new is not None:
-                out.line(f"  + {name}: {text(new)}")
+                out.line(visible(f"  + {name}: {text(new)}"))
 
 
 async def _entities(arguments: argparse.Namespace, db: ConnectionManager, out: Output) -> None:

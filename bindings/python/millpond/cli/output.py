@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import datetime
 import json
+import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO
+
+from .table import Expanded, Table, distinct
+from .visible import visible, visible_json, visible_lines
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON has it: times as ISO 8601, bytes in hexadecimal."""
-    if value is None or isinstance(value, (bool, int, float, str, list, dict)):
+    """A value as JSON has it: times as ISO 8601, bytes in hexadecimal, NaN and infinity as text."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if value is None or isinstance(value, (bool, int, str)):
         return value
+    if isinstance(value, (list, tuple)):
+        return [plain(part) for part in value]
+    if isinstance(value, dict):
+        return {str(name): plain(part) for name, part in value.items()}
     if isinstance(value, (datetime.datetime, datetime.date, datetime.time)):
         return value.isoformat()
     if isinstance(value, (bytes, bytearray, memoryview)):
@@ -21,14 +31,49 @@ def plain(value: Any) -> Any:
 
 
 def text(value: Any) -> str:
+    """A value for people."""
     if value is None:
         return "NULL"
     value = plain(value)
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+class Rows(Protocol):
+    """What takes the rows of a result, some at a time."""
+
+    def rows(self, rows: Iterable[Sequence[Any]]) -> None:
+        """Write these."""
+
+    def end(self) -> None:
+        """All rows have come."""
+
+
+class _Json:
+    """A list of objects on one line. One that breaks off lacks its end, so no program takes it for
+    the whole."""
+
+    def __init__(self, columns: Sequence[str], stream: TextIO) -> None:
+        self._columns = distinct(columns)
+        self._stream = stream
+        self._before = "["
+
+    def rows(self, rows: Iterable[Sequence[Any]]) -> None:
+        for row in rows:
+            fields = dict(zip(self._columns, map(plain, row), strict=True))
+            self._stream.write(self._before + _document(fields))
+            self._before = ", "
+
+    def end(self) -> None:
+        self._stream.write("]\n" if self._before == ", " else "[]\n")
+        self._stream.flush()
+
+
+def _document(value: Any) -> str:
+    return visible_json(json.dumps(plain(value), ensure_ascii=False))
 
 
 class Output:
-    """Where results go.
+    """Where results go. No control character of a value reaches the stream.
 
     Args:
         as_json: one JSON document for each result, on a line of its own.
@@ -42,47 +87,43 @@ class Output:
     def line(self, line: str = "") -> None:
         print(line, file=self._stream, flush=True)
 
+    def text(self, text: str, before: str = "") -> None:
+        """Lines for people.
+
+        Args:
+            before: stands at the beginning of each.
+        """
+        for line in visible_lines(text):
+            self.line(before + line)
+
     def json(self, value: Any) -> None:
-        self.line(json.dumps(value, ensure_ascii=False, default=plain))
+        self.line(_document(value))
 
     def facts(self, facts: Mapping[str, Any]) -> None:
         """Names and values, one a line."""
         if self.as_json:
             self.json(facts)
             return
-        width = max(map(len, facts), default=0)
-        for name, value in facts.items():
-            self.line(f"{name:<{width}}  {text(value)}")
+        shown = {visible(name): visible(text(value)) for name, value in facts.items()}
+        size = max(map(len, shown), default=0)
+        for name, value in shown.items():
+            self.line(f"{name:<{size}}  {value}")
 
-    def rows(self, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-        """A table."""
+    def begin(self, columns: Sequence[str], expanded: bool = False) -> Rows:
+        """What takes the rows of a result with these columns."""
         if self.as_json:
-            self.json([dict(zip(columns, map(plain, row), strict=True)) for row in rows])
-            return
-        cells = [[text(value) for value in row] for row in rows]
-        if self._stream.isatty() and self._rich(columns, cells):
-            return
-        widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
-        for line in (columns, ["-" * width for width in widths], *cells):
-            padded = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-            self.line("  ".join(padded).rstrip())
+            return _Json(columns, self._stream)
+        made = Expanded if expanded else Table
+        return made(columns, lambda line: print(line, file=self._stream), text)
 
-    def _rich(self, columns: Sequence[str], cells: list[list[str]]) -> bool:
-        """True if the package rich is there and has drawn the table."""
-        try:
-            from rich import box
-            from rich.console import Console
-            from rich.table import Table
-            from rich.text import Text
-        except ImportError:
-            return False
-        table = Table(box=box.SIMPLE_HEAD)
-        for column in columns:
-            table.add_column(Text(column))
-        for row in cells:
-            table.add_row(*map(Text, row))
-        Console(file=self._stream).print(table)
-        return True
+    def rows(
+        self, columns: Sequence[str], rows: Iterable[Sequence[Any]], expanded: bool = False
+    ) -> None:
+        """A whole table."""
+        table = self.begin(columns, expanded)
+        table.rows(rows)
+        table.end()
+        self._stream.flush()
 
 
-__all__ = ["Output", "plain", "text"]
+__all__ = ["Output", "Rows", "plain", "text"]

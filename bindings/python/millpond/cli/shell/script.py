@@ -71,6 +71,15 @@ class Script:
         """True if what was typed ends with its last ``;``, which is left out here."""
         return not self._is_open(sql) and (self._mysql or self._ends(sql))
 
+    @property
+    def has_delimiter(self) -> bool:
+        """True where DELIMITER is a command of the usual client."""
+        return self._mysql
+
+    def is_whole(self, sql: str) -> bool:
+        """True if the text may be the last of a script: nothing in it is still open."""
+        return not self._is_open(sql) and self._ends(sql)
+
     def split(self, sql: str) -> Iterator[str]:
         """The statements of a text."""
         found = ""
