@@ -35,8 +35,10 @@ class AsyncFetch(AsyncExecute):
         Raises: what ``execute`` raises.
         """
         factory = row_factory or self._row_factory
-        run = self._execute_plain if factory else self.execute
-        rows = await run(sql, params, timeout, tags)
+        if factory is None:
+            rows = await self.execute(sql, params, timeout, tags)
+        else:
+            rows = await self._execute_plain(sql, params, timeout, tags)
         return shape(rows, rows.columns, factory)  # type: ignore[no-any-return]
 
     async def fetch_one(
@@ -51,8 +53,10 @@ class AsyncFetch(AsyncExecute):
         """The first row, or None where there is none. The others are read and dropped: write
         ``LIMIT 1`` where there may be many. Arguments and errors: as ``fetch_all``."""
         factory = row_factory or self._row_factory
-        run = self._execute_plain if factory else self.execute
-        rows = await run(sql, params, timeout, tags)
+        if factory is None:
+            rows = await self.execute(sql, params, timeout, tags)
+        else:
+            rows = await self._execute_plain(sql, params, timeout, tags)
         return shape(rows[:1], rows.columns, factory)[0] if rows else None
 
     async def fetch_value(
@@ -60,8 +64,10 @@ class AsyncFetch(AsyncExecute):
     ) -> Any:
         """The first column of the first row, or None where there is no row. Arguments and errors:
         as ``execute``."""
-        run = self._execute_plain if self._row_factory else self.execute
-        rows = await run(sql, params, timeout, tags)
+        if self._row_factory is None:
+            rows = await self.execute(sql, params, timeout, tags)
+        else:
+            rows = await self._execute_plain(sql, params, timeout, tags)
         return rows[0][0] if rows else None
 
     def stream(
@@ -130,8 +136,10 @@ class SyncFetch(SyncExecute):
     ) -> list[Any]:
         """All rows of a statement; as :meth:`AsyncConnection.fetch_all`."""
         factory = row_factory or self._row_factory
-        run = self._execute_plain if factory else self.execute
-        rows = run(sql, params, timeout, tags)
+        if factory is None:
+            rows = self.execute(sql, params, timeout, tags)
+        else:
+            rows = self._execute_plain(sql, params, timeout, tags)
         return shape(rows, rows.columns, factory)  # type: ignore[no-any-return]
 
     def fetch_one(
@@ -145,16 +153,20 @@ class SyncFetch(SyncExecute):
     ) -> Any:
         """The first row, or None; as :meth:`AsyncConnection.fetch_one`."""
         factory = row_factory or self._row_factory
-        run = self._execute_plain if factory else self.execute
-        rows = run(sql, params, timeout, tags)
+        if factory is None:
+            rows = self.execute(sql, params, timeout, tags)
+        else:
+            rows = self._execute_plain(sql, params, timeout, tags)
         return shape(rows[:1], rows.columns, factory)[0] if rows else None
 
     def fetch_value(
         self, sql: str, params: Params = None, timeout: float | None = None, tags: Tags = None
     ) -> Any:
         """The first column of the first row, or None; as :meth:`AsyncConnection.fetch_value`."""
-        run = self._execute_plain if self._row_factory else self.execute
-        rows = run(sql, params, timeout, tags)
+        if self._row_factory is None:
+            rows = self.execute(sql, params, timeout, tags)
+        else:
+            rows = self._execute_plain(sql, params, timeout, tags)
         return rows[0][0] if rows else None
 
     def stream(
