@@ -2,6 +2,7 @@
 # the run lists all parts, and tells of each that failed what it said of the cause.
 sections=() # a line for each
 failed=()   # the numbers of those that failed
+aside=()    # number and name of those that run beside others
 section_logs=build/sections
 
 # What pytest, ctest, cmocka, busted and compilers call the cause; for want of that, how it ended.
@@ -11,9 +12,20 @@ causes_in() {
     [ "${PIPESTATUS[0]}" -eq 0 ] || grep -avE '^(nanobind: | - (leaked|\.\.\.) )' "$1" | tail -n 40
 }
 
+# note_section NUMBER NAME SECONDS CODE: what the end of the run tells of it.
+note_section() {
+    local result=passed
+    if [ "$4" -ne 0 ]; then
+        result="FAILED with exit status $4"
+        failed+=("$1")
+        echo "== failed: $2 (exit status $4)"
+    fi
+    sections[$1]=$(printf '%4d s  %s: %s' "$3" "$2" "$result")
+}
+
 # section NAME COMMAND...: run it. Its output is shown, and kept until the next run.
 section() {
-    local name="$1" begun=$SECONDS number=${#sections[@]} code result=passed
+    local name="$1" begun=$SECONDS number=${#sections[@]} code
     shift
     mkdir -p $section_logs
     echo "== $name"
@@ -21,12 +33,36 @@ section() {
     (set -e && "$@") 2>&1 | tee $section_logs/$number.log
     code=${PIPESTATUS[0]}
     set -e
-    if [ "$code" -ne 0 ]; then
-        result="FAILED with exit status $code"
-        failed+=("$number")
-        echo "== failed: $name (exit status $code)"
-    fi
-    sections+=("$(printf '%4d s  %s: %s' $((SECONDS - begun)) "$name" "$result")")
+    note_section "$number" "$name" $((SECONDS - begun)) "$code"
+}
+
+# section_aside NAME COMMAND...: the same beside what comes next. await_sections shows its output.
+section_aside() {
+    local number=${#sections[@]} name="$1"
+    shift
+    mkdir -p $section_logs
+    echo "== $name: begun, and shown later"
+    sections+=("   ?     $name: it did not end")
+    aside+=("$number $name")
+    (
+        set +e
+        begun=$SECONDS
+        (set -e && "$@") >"$section_logs/$number.log" 2>&1
+        echo "$((SECONDS - begun)) $?" >"$section_logs/$number.end"
+    ) &
+}
+
+await_sections() {
+    local one number seconds code
+    wait
+    for one in "${aside[@]}"; do
+        number=${one%% *}
+        read -r seconds code <"$section_logs/$number.end"
+        echo "== ${one#* }"
+        cat "$section_logs/$number.log"
+        note_section "$number" "${one#* }" "$seconds" "$code"
+    done
+    aside=()
 }
 
 # needed_section NAME COMMAND...: the same, for a part without which no other can run.
