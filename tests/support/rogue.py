@@ -75,6 +75,9 @@ HELLO = (
 )
 
 
+SESSION = message(b"C", b"SET\x00") * 3 + READY  # the answer to what sets a session up
+
+
 def take_postgres_message(client: socket.socket) -> None:
     """One without a type byte. The client may have gone: it tries again and again."""
     head = client.recv(4, socket.MSG_WAITALL)
@@ -98,6 +101,9 @@ def postgres_saying(*answers: bytes) -> Script:
         for answer in answers:
             client.sendall(answer)
             client.recv(65536)
+            if answer == HELLO:
+                client.sendall(SESSION)
+                client.recv(65536)
 
     return script
 

@@ -46,7 +46,8 @@ static void cancel_done(pg_conn *conn, pg_task *task)
 
 void pondi_postgres_cancel(pg_conn *conn)
 {
-    if (conn->phase == PG_RESOLVING || conn->phase == PG_CONNECTING) {
+    if (conn->phase == PG_RESOLVING || conn->phase == PG_CONNECTING ||
+        conn->phase == PG_SETTING_UP) {
         pondi_conn_broken(&conn->base);
         pondi_postgres_fail(conn, pondi_error_new(POND_ECANCELLED, "stopped while connecting"));
         pondi_postgres_finish(conn);

@@ -1,6 +1,7 @@
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -81,7 +82,8 @@ static int code_of_failure(const pg_conn *conn)
 {
     const char *said = PQerrorMessage(conn->pg);
     if (strstr(said, "password authentication failed") || strstr(said, "no password supplied") ||
-        strstr(said, "pg_hba.conf") || strstr(said, "authentication failed"))
+        strstr(said, "pg_hba.conf") || strstr(said, "authentication failed") ||
+        strstr(said, "authentication method requirement"))
         return POND_EAUTH;
     if (strstr(said, "too many clients") || strstr(said, "too many connections") ||
         strstr(said, "remaining connection slots"))
@@ -89,7 +91,7 @@ static int code_of_failure(const pg_conn *conn)
     return POND_ECONNECT;
 }
 
-static void connect_failed(pg_conn *conn)
+void pondi_postgres_connect_failed(pg_conn *conn)
 {
     const pond_config *config = conn->base.config;
     const char *host = pondi_config_get(config, "host");
@@ -124,39 +126,11 @@ static void connected(pg_conn *conn)
                                                   text ? text : "?"));
     else if (pondi_postgres_watch(conn, PONDI_READABLE, &error))
         pondi_postgres_fail(conn, error);
-    if (conn->error)
-        pondi_conn_broken(&conn->base);
-    pondi_postgres_finish(conn);
-}
-
-/* Passwords in clear text are for those who asked for it, and for sockets of this machine. */
-static int refuses_clear_text(const pond_config *config)
-{
-    const char *host = pondi_config_get(config, "host");
-    return !pondi_config_flag(config, "cleartext_password", 0) && !(host && host[0] == '/');
-}
-
-/* Newer versions of libpq are told to refuse; for the older ones, a look at what the server asks
- * for. Under TLS there is nothing to see. */
-static int wants_clear_text(const pg_conn *conn)
-{
-    static const char request[] = {'R', 0, 0, 0, 8, 0, 0, 0, 3};
-    char said[sizeof(request)];
-    if (PQstatus(conn->pg) != CONNECTION_AWAITING_RESPONSE || PQsslInUse(conn->pg) ||
-        !refuses_clear_text(conn->base.config))
-        return 0;
-    ssize_t size = recv(PQsocket(conn->pg), said, sizeof(said), MSG_PEEK | MSG_DONTWAIT);
-    return size == (ssize_t)sizeof(said) && memcmp(said, request, sizeof(said)) == 0;
-}
-
-static void refuse_clear_text(pg_conn *conn)
-{
+    if (!conn->error) {
+        pondi_postgres_set_up(conn);
+        return;
+    }
     pondi_conn_broken(&conn->base);
-    pondi_postgres_fail(
-        conn, pondi_error_new(POND_EAUTH,
-                              "the server at %s asks for the password in clear text, which was "
-                              "refused: let it use SCRAM, or set cleartext_password",
-                              pondi_config_get(conn->base.config, "host")));
     pondi_postgres_finish(conn);
 }
 
@@ -168,8 +142,10 @@ void pondi_postgres_connect_step(pg_conn *conn)
      * connection gets the number */
     pondi_watcher_free(conn->watcher);
     conn->watcher = NULL;
-    if (wants_clear_text(conn)) {
-        refuse_clear_text(conn);
+    if (pondi_postgres_refuses_login(conn, &error)) {
+        pondi_conn_broken(&conn->base);
+        pondi_postgres_fail(conn, error);
+        pondi_postgres_finish(conn);
         return;
     }
     switch (PQconnectPoll(conn->pg)) {
@@ -177,7 +153,7 @@ void pondi_postgres_connect_step(pg_conn *conn)
         connected(conn);
         return;
     case PGRES_POLLING_FAILED:
-        connect_failed(conn);
+        pondi_postgres_connect_failed(conn);
         return;
     case PGRES_POLLING_WRITING:
         events = PONDI_WRITABLE;
@@ -206,15 +182,16 @@ static void begin(pg_conn *conn, const char *hosts, const char *addresses, const
     put(&words, "application_name", name ? name : "millpond");
     put(&words, "target_session_attrs", pondi_postgres_wanted_role(conn));
     put(&words, "gssencmode", gss ? gss : "disable"); /* asking for it costs a round trip */
-    if (PQlibVersion() >= 160000 && refuses_clear_text(config))
+    if (PQlibVersion() >= PG_REQUIRES_AUTH && pondi_postgres_refuses_clear_text(config))
         put(&words, "require_auth", "!password");
     for (int i = 0; i < PASSED_ON; i++)
         put(&words, passed_on[i], pondi_config_get(config, passed_on[i]));
     conn->phase = PG_CONNECTING;
+    conn->login = (pg_login){0};
     pondi_openssl_init();
     conn->pg = PQconnectStartParams(words.names, words.values, 0);
     if (!conn->pg || PQstatus(conn->pg) == CONNECTION_BAD) {
-        connect_failed(conn);
+        pondi_postgres_connect_failed(conn);
         return;
     }
     PQsetNoticeReceiver(conn->pg, pondi_postgres_notice, conn);
@@ -267,6 +244,13 @@ static const char *next_part(char **list, const char *last)
     return *list ? strsep(list, ",") : last;
 }
 
+/* Other settings than ours may name an address that libpq would connect to instead of the host.
+ * What is set here wins over them, but only a list can be set that has nothing in it. */
+static int others_name_address(void)
+{
+    return getenv("PGHOSTADDR") || getenv("PGSERVICE");
+}
+
 static void resolve(pg_task *task)
 {
     char *hosts = task->host;
@@ -277,6 +261,8 @@ static void resolve(pg_task *task)
         port = next_part(&ports, port);
         look_up(task, host, port);
     }
+    if (!task->addresses.size && others_name_address())
+        append_entry(task, task->host, "", port); /* the same host again */
 }
 
 static void resolved(pg_conn *conn, pg_task *task)
@@ -292,7 +278,7 @@ static void resolved(pg_conn *conn, pg_task *task)
 
 static int any_needs_lookup(const char *hosts)
 {
-    return hosts && (strchr(hosts, ',') || needs_lookup(hosts));
+    return hosts && *hosts && (strchr(hosts, ',') || needs_lookup(hosts) || others_name_address());
 }
 
 void pondi_postgres_connect(pg_conn *conn)

@@ -180,6 +180,10 @@ static void keep_farewell(pg_conn *conn)
 void pondi_postgres_lost(pg_conn *conn)
 {
     pondi_request *request = conn->base.current;
+    if (conn->phase == PG_SETTING_UP) {
+        pondi_postgres_connect_failed(conn);
+        return;
+    }
     keep_farewell(conn);
     pond_error *error = request ? lost_error(conn, request) : NULL;
     pondi_watcher_free(conn->watcher);
@@ -265,6 +269,9 @@ static void take(pg_conn *conn, PGresult *res)
     case PG_COMMAND:
         take_command(conn, res);
         break;
+    case PG_SETTING_UP:
+        pondi_postgres_take_set_up(conn, res);
+        break;
     default: /* of a settling statement, or unasked for: nobody waits for it */
         PQclear(res);
         break;
@@ -281,7 +288,8 @@ static void no_more(pg_conn *conn)
         pondi_postgres_begun(conn);
     else if (conn->phase == PG_LOOKING_UP)
         pondi_postgres_looked_up(conn);
-    else if (conn->phase == PG_COMMAND || conn->phase == PG_SETTLING)
+    else if (conn->phase == PG_COMMAND || conn->phase == PG_SETTLING ||
+             conn->phase == PG_SETTING_UP)
         pondi_postgres_finish(conn);
 }
 
@@ -438,6 +446,7 @@ const pondi_driver pondi_postgres_driver = {
     .dialect = POND_DIALECT_POSTGRES,
     .resets = 1,
     .options = options,
+    .check_config = pondi_postgres_check_config,
     .shared_open = pondi_postgres_shared_open,
     .shared_close = pondi_free,
     .open = open_conn,

@@ -93,6 +93,7 @@ void pondi_postgres_notice(void *data, const PGresult *res)
     pg_conn *conn = data;
     const char *message = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
     const char *severity = PQresultErrorField(res, PG_DIAG_SEVERITY_NONLOCALIZED);
+    conn->login.notices += conn->phase == PG_CONNECTING;
     if (message)
         pondi_log(level_of(severity), "postgres", "%s", message);
     /* the last words to an idle session */

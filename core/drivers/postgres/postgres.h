@@ -25,9 +25,10 @@ typedef enum pg_phase {
     PG_BEGIN_WITH, /* BEGIN and its first statement in one pipeline */
     PG_EXECUTING,
     PG_MANY,
-    PG_PARKED,  /* a stream waits to be asked for more: nothing is read */
-    PG_COMMAND, /* a transaction verb, a rollback of ours, a ping */
-    PG_SETTLING /* absorbs a cancel that came too late */
+    PG_PARKED,     /* a stream waits to be asked for more: nothing is read */
+    PG_COMMAND,    /* a transaction verb, a rollback of ours, a ping */
+    PG_SETTING_UP, /* the session, as the end of connecting */
+    PG_SETTLING    /* absorbs a cancel that came too late */
 } pg_phase;
 
 struct pg_conn;
@@ -46,6 +47,12 @@ typedef struct pg_task {
     pondi_buffer addresses;
     pondi_buffer ports;
 } pg_task;
+
+/* What the server has sent so far of a login. */
+typedef struct pg_login {
+    size_t bytes;
+    int notices;
+} pg_login;
 
 /* A statement as the server has it, described once. */
 typedef struct pg_statement {
@@ -117,6 +124,7 @@ typedef struct pg_conn {
     pondi_watcher *watcher;
     int fd;
     pg_phase phase;
+    pg_login login;
     int sent;                 /* some of it may have been */
     pg_staleness stale;       /* what the request's error says of its prepared statement */
     int retried;              /* the statement was prepared anew once */
@@ -177,6 +185,27 @@ void pondi_postgres_on_ready(pg_conn *conn, int events);
 void pondi_postgres_connect(pg_conn *conn);
 void pondi_postgres_connect_step(pg_conn *conn);
 int pondi_postgres_watch(pg_conn *conn, int events, pond_error **err);
+
+/* Connecting ends with what libpq says. */
+void pondi_postgres_connect_failed(pg_conn *conn);
+
+/* ---- login.c: what a server may do before it is known ---- */
+enum { PG_REQUIRES_AUTH = 160000 }; /* versions of libpq from here on know require_auth */
+/* True if the server must not get the password in clear text. */
+int pondi_postgres_refuses_clear_text(const pond_config *config);
+/* Before libpq reads: true, with the error, if the login ends here. */
+int pondi_postgres_refuses_login(pg_conn *conn, pond_error **error);
+void pondi_postgres_check_config(const pond_config *config, pondi_buffer *problems);
+/* Log, when a pool is opened, what its settings leave open to others. */
+void pondi_postgres_note_trust(const pond_config *config);
+
+/* ---- session.c ---- */
+/* What text of values depends on, as one command's beginning or end. */
+#define PG_SESSION \
+    "SET DateStyle TO ISO; SET IntervalStyle TO postgres; SET extra_float_digits TO 3"
+/* The last step of connecting. */
+void pondi_postgres_set_up(pg_conn *conn);
+void pondi_postgres_take_set_up(const pg_conn *conn, PGresult *res);
 
 /* ---- task.c ---- */
 pg_task *pondi_postgres_task_new(pg_conn *conn);

@@ -2,10 +2,14 @@
 #include "drivers/postgres/postgres.h"
 #include "sql/session.h"
 
-/* One text, so one round trip. RESET ALL goes back to what the connection was opened with. */
-static const char forget_all[] = "CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; "
-                                 "UNLISTEN *; SELECT pg_advisory_unlock_all(); DISCARD PLANS; "
-                                 "DISCARD TEMP; DISCARD SEQUENCES";
+/* One text, so one round trip. RESET ALL goes back to what the server was told when the connection
+ * was opened; DISCARD ALL, which would be shorter, cannot stand beside other commands. */
+#define FORGET                                                                     \
+    "CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; " PG_SESSION         \
+    "; UNLISTEN *; SELECT pg_advisory_unlock_all(); DISCARD PLANS; DISCARD TEMP; " \
+    "DISCARD SEQUENCES"
+static const char forget_most[] = FORGET;
+static const char forget_all[] = FORGET "; DEALLOCATE ALL";
 
 void pondi_postgres_reset(pg_conn *conn)
 {
@@ -16,5 +20,5 @@ void pondi_postgres_reset(pg_conn *conn)
     }
     conn->base.statements.context = 0;
     conn->path.changed = 0;
-    pondi_postgres_command(conn, prepared ? "DISCARD ALL" : forget_all);
+    pondi_postgres_command(conn, prepared ? forget_all : forget_most);
 }

@@ -13,11 +13,11 @@ typedef struct pg_shared {
 
 int pondi_postgres_shared_open(pond_config *config, void **shared, pond_error **err)
 {
-    (void)config;
     pg_shared *made = pondi_calloc(1, sizeof(*made));
     if (!made)
         return pondi_error_nomem(err);
     atomic_init(&made->wants_writer, 0);
+    pondi_postgres_note_trust(config);
     *shared = made;
     return POND_OK;
 }
