@@ -9,7 +9,7 @@ import millpond
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import KINDS
+from entities import ENTITY_KINDS
 
 SCALARS = [
     (np.int64(-5), -5),
@@ -202,7 +202,7 @@ class Mixed(enum.Enum):
     TWO = "two"
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ENTITY_KINDS)
 async def test_a_member_of_an_enum_stands_for_its_value(databases: Any, kind: str) -> None:
     async with databases.open(kind).async_connection() as conn:
         await conn.execute("DROP TABLE IF EXISTS paints")

@@ -76,7 +76,7 @@ async def end_sessions(kind: str, killer: Any, sessions: list[int]) -> None:
 
 
 async def three_idle(databases: Any, kind: str) -> tuple[Any, list[int]]:
-    """A pool whose upkeep has nothing to do of its own accord: nothing is ever pinged or too old."""
+    """A pool with nothing to do of its own accord: no connection is ever pinged or too old."""
     settings = {"application_name": "refilled"} if kind == "postgres" else {}
     db = databases.open(kind, pool_min_size=3, pool_keepalive=0, **settings)
     async with db.async_connection() as conn:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import itertools
 import logging
 import math
 from collections.abc import (
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from . import _native
 from ._answers import read_answer
 from ._calls import _is_row, _measured, _prepared
+from ._foreign import backend_parameter
 from ._native import Result
 from ._open_stream import OpenStream
 from ._plans import entity_schema
@@ -123,7 +125,8 @@ class _Backend:
         if tags is not None and not isinstance(tags, dict):
             raise ParameterError(f"tags must be a dict, not {type(tags).__name__}")
         converter = self.parameter_converter  # type: ignore[attr-defined]
-        native, native_params = converter.convert_query_to_native(sql, tuple(params or ()))
+        given = tuple(map(backend_parameter, params or (), itertools.count(1)))
+        native, native_params = converter.convert_query_to_native(sql, given)
         comment = converter.get_comment_sql(tags) if tags else None
         return (f"{native}\n{comment}" if comment else native), native_params
 

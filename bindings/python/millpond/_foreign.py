@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import enum
+import operator
 from typing import Any, cast
 
 _year_of = datetime.date.__dict__["year"].__get__
@@ -125,3 +126,26 @@ def parameter(value: Any, number: int = 0) -> Any:
 
         return value.value if _enum_is_by_value(type(value)) else value
     return plain(value, number)
+
+
+def backend_parameter(value: Any, number: int) -> Any:
+    """The same for a backend in Python, whose driver may take what no built-in driver does; lists
+    item by item.
+
+    Raises:
+        ParameterError: a member of an Enum that does not stand for its value.
+    """
+    if isinstance(value, (list, tuple)):
+        made = [backend_parameter(item, number) for item in value]
+        return made if any(map(operator.is_not, made, value)) else value
+    if not isinstance(value, enum.Enum):
+        return value
+    made = parameter(value, number)
+    if made is value:
+        from .exceptions import ParameterError
+
+        raise ParameterError(
+            f"parameter {number} has the type {type(value).__name__}, an Enum whose values are not "
+            "all of one plain type: pass .value or .name"
+        )
+    return made
