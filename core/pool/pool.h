@@ -69,8 +69,8 @@ typedef struct pondi_outage {
     uint32_t open_most; /* connections that may be opened at once: doubles with each success */
 } pondi_outage;
 
-/* An idle connection was found dead: those on no loop, which nobody watches, may have ended with it,
- * or end soon after it (a server that shuts down ends one after another). upkeep.c. */
+/* An idle connection was found dead: those on no loop, which nobody watches, may have ended with
+ * it, or end soon after it (a server that shuts down ends one after another). upkeep.c. */
 typedef struct pondi_suspicion {
     int64_t since_ns; /* a connection on no loop that was not heard from since is pinged */
     int64_t again_ns; /* when all of them are suspected once more; 0: never */
@@ -94,8 +94,8 @@ struct pond_pool {
     pthread_mutex_t lock; /* guards all below */
     int closing;
     int shared_opened;
-    int upkeep_begun;                /* the keeper was asked */
-    struct pondi_branch *upkeep;     /* on the keeper's loop; NULL before the keeper came to it */
+    int upkeep_begun;            /* the keeper was asked */
+    struct pondi_branch *upkeep; /* on the keeper's loop; NULL before the keeper came to it */
     pondi_suspicion suspicion;
     void *shared;                    /* the driver's, for all connections */
     pondi_list branches;             /* one for each loop in use */
