@@ -9,7 +9,7 @@ from typing import Any
 
 import millpond
 import pytest
-from plain_backend import SHAPES, TUPLES, PlainDatabase, plain_database
+from plain_backend import SHAPES, TUPLES, PlainConnectionPool, PlainDatabase, plain_database
 
 Make = Callable[[Callable[[sqlite3.Cursor], Any]], PlainDatabase]
 
@@ -327,3 +327,26 @@ def test_a_commit_that_fails_leaves_nothing_open(make: Make, error: BaseExceptio
         stop.arm(0, error)
         assert not conn.in_transaction()
         assert conn.fetch_value("SELECT count(*) FROM kept") == 0
+
+
+class SilentPool(PlainConnectionPool):
+    """Its server takes connections and says nothing."""
+
+    async def acquire(self, timeout: float | None = None) -> Any:
+        await asyncio.Event().wait()
+
+
+async def test_who_gives_up_while_it_connects_is_told_so(make: Make) -> None:
+    db = make(SHAPES["dicts"])
+    free = [sqlite3.connect(":memory:")]
+
+    async def create_pool(config: dict[str, Any]) -> millpond.ConnectionPool:
+        return SilentPool(free)
+
+    db._create_pool = create_pool  # type: ignore[method-assign]
+    with pytest.raises(millpond.AcquireTimeoutError, match="still connecting") as one:
+        await db.get_async_connection(timeout=0.05)
+    assert "pool_max_size" not in str(one.value)
+    metrics = db.get_pool_status()["metrics"]
+    assert metrics["timeouts"] == 1
+    assert metrics["scaling_signal"]["timeouts"] == 0  # no sign of load

@@ -244,7 +244,7 @@ class BackendPool:
         try:
             raw = await self._acquire_raw(pool, seconds)
         except AcquireTimeoutError:
-            timed_out = True
+            timed_out = pool.in_use >= pool.max_size  # else no larger pool would have helped
             raise
         finally:
             self._counts.waiting -= 1
@@ -266,10 +266,7 @@ class BackendPool:
             except TimeoutError as error:
                 self._check_open()
                 self._counts.timeouts += 1
-                raise AcquireTimeoutError(
-                    f"waited {seconds} s for a connection: {pool.in_use} of at most "
-                    f"{pool.max_size} are in use: release them sooner, or raise pool_max_size"
-                ) from error
+                raise _not_served(pool, seconds) from error
             except Exception as error:
                 self._counts.errors += 1
                 raise _as_connect_error(error) from error
@@ -767,3 +764,15 @@ async def _quietly(work: Awaitable[Any]) -> None:
 
 
 __all__ = ["AsyncLoan", "BackendPool", "Lease"]
+
+
+def _not_served(pool: ConnectionPool, seconds: float | None) -> AcquireTimeoutError:
+    used = f"{pool.in_use} of at most {pool.max_size} are in use"
+    if pool.in_use < pool.max_size:
+        return AcquireTimeoutError(
+            f"no connection within {seconds} s: still connecting, and {used}; see that the server "
+            "can be reached"
+        )
+    return AcquireTimeoutError(
+        f"waited {seconds} s for a connection: {used}: release them sooner, or raise pool_max_size"
+    )
