@@ -95,6 +95,14 @@ static int compares_before(const finder *at, const pondi_token *next)
            is_any(next, words);
 }
 
+/* Functions of one plain value: of a list's JSON text they make nonsense. */
+static int wants_plain(const pondi_token *function)
+{
+    static const char *const words[] = {"UPPER", "LOWER", "TRIM",  "LTRIM",  "RTRIM",       "ABS",
+                                        "ROUND", "CEIL",  "FLOOR", "LENGTH", "CHAR_LENGTH", NULL};
+    return is_any(function, words);
+}
+
 /* ---- Memory ------------------------------------------------------------------------------ */
 
 static int has_room(void **items, size_t *room, size_t count, size_t size)
@@ -275,13 +283,22 @@ static int assigns(finder *at, const pondi_token *token)
 
 /* ---- All --------------------------------------------------------------------------------- */
 
+/* In `IN (VALUES (?))`, or an argument of such a function. */
+static int is_in_plain_place(const finder *at)
+{
+    const frame *top = &at->frames[at->depth];
+    if (top->kind == FRAME_VALUES)
+        return at->depth > 1 && top[-1].kind == FRAME_IN;
+    return top->kind == FRAME_CALL && wants_plain(&top->before);
+}
+
 static int add_placeholder(finder *at, const pondi_token *token)
 {
     pondi_places *places = at->places;
     if (!has_room((void **)&places->placeholders, &places->room, places->count,
                   sizeof(*places->placeholders)))
         return 0;
-    int compared = compares_after(&at->last[0]) && !at->assigning;
+    int compared = (compares_after(&at->last[0]) && !at->assigning) || is_in_plain_place(at);
     places->placeholders[places->count] =
         (pondi_placeholder){(size_t)(token->text - at->sql), at->depth,
                             compared ? PONDI_PLACE_COMPARED : PONDI_PLACE_VALUE};

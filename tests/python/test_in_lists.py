@@ -215,6 +215,9 @@ REFUSED = [
     "name IN ('a', ? || 'b')",
     "(id, name) IN ((1, ?))",
     "NOT ? = name",
+    "name IN (VALUES (?))",
+    "name IN (upper(?))",
+    "lower(?) = name",
 ]
 
 
