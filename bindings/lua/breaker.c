@@ -41,7 +41,7 @@ static int64_t seconds_field(lua_State *L, int table, const char *name, int64_t 
     if (lua_getfield(L, table, name) != LUA_TNIL) {
         double seconds = luaL_checknumber(L, -1);
         if (!(fabs(seconds) < 1e9))
-            luaL_error(L, "%s must be a number of seconds", name);
+            native_error(L, "%s must be a number of seconds", name);
         us = seconds < 0 ? -1 : (int64_t)(seconds * 1e6);
     }
     lua_pop(L, 1);
@@ -54,7 +54,7 @@ static uint32_t count_field(lua_State *L, int table, const char *name, uint32_t 
     if (lua_getfield(L, table, name) != LUA_TNIL) {
         lua_Integer given = luaL_checkinteger(L, -1);
         if (given < 0 || given > UINT32_MAX)
-            luaL_error(L, "%s must be an integer from 0 on", name);
+            native_error(L, "%s must be an integer from 0 on", name);
         count = (uint32_t)given;
     }
     lua_pop(L, 1);

@@ -14,7 +14,7 @@ int64_t native_timeout(lua_State *L, int index)
     double seconds = lua_type(L, index) == LUA_TNUMBER ? lua_tonumber(L, index) : -1;
     if (!(seconds > 0)) {
         const char *given = luaL_tolstring(L, index, NULL);
-        luaL_error(L, "timeout must be a positive number of seconds, not %s", given);
+        native_error(L, "timeout must be a positive number of seconds, not %s", given);
     }
     return seconds < 1e12 ? (int64_t)ceil(seconds * 1000) : POND_TIMEOUT_NONE;
 }
@@ -27,7 +27,7 @@ static const char *tag_text(lua_State *L, native_call *call, int index)
     size_t size;
     const char *text = luaL_tolstring(L, index, &size);
     if (strlen(text) != size)
-        luaL_error(L, "a tag contains a NUL character");
+        native_error(L, "a tag contains a NUL character");
     native_hold(L, call);
     return text;
 }
@@ -38,7 +38,7 @@ static void read_tags(lua_State *L, native_call *call)
     int table = lua_gettop(L);
     size_t count = 0;
     if (!lua_istable(L, table))
-        luaL_error(L, "tags must be a table, not a %s", luaL_typename(L, table));
+        native_error(L, "tags must be a table, not a %s", luaL_typename(L, table));
     for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1))
         count++;
     pond_tag *tags = lua_newuserdatauv(L, (count + 1) * sizeof(*tags), 0);
@@ -59,8 +59,13 @@ static void read_batch(lua_State *L, native_call *call)
     int exact;
     lua_Integer rows = lua_tointegerx(L, -1, &exact);
     if (!exact || rows < 1)
-        luaL_error(L, "batch must be a positive integer");
+        native_error(L, "batch must be a positive integer");
     call->batch_rows = (size_t)rows;
+}
+
+static void set_shape(native_call *call, int bit, int is_set)
+{
+    call->shape = is_set ? call->shape | bit : call->shape & ~bit;
 }
 
 static void read_option(lua_State *L, native_call *call, const char *name)
@@ -68,24 +73,27 @@ static void read_option(lua_State *L, native_call *call, const char *name)
     if (strcmp(name, "timeout") == 0)
         call->options.timeout_ms = native_timeout(L, -1);
     else if (strcmp(name, "named") == 0)
-        call->named = lua_toboolean(L, -1);
+        set_shape(call, NATIVE_NAMED, lua_toboolean(L, -1));
+    else if (strcmp(name, "null_as_nil") == 0)
+        set_shape(call, NATIVE_NIL, lua_toboolean(L, -1));
     else if (strcmp(name, "batch") == 0)
         read_batch(L, call);
     else if (strcmp(name, "tags") == 0) {
         lua_pushvalue(L, -1);
         read_tags(L, call);
     } else
-        luaL_error(L, "there is no option %s: use timeout, tags, named or batch", name);
+        native_error(L, "there is no option %s: use timeout, tags, named, null_as_nil or batch",
+                     name);
 }
 
 static void read_options(lua_State *L, native_call *call)
 {
     if (lua_isnil(L, OPTIONS))
         return;
-    luaL_checktype(L, OPTIONS, LUA_TTABLE);
+    native_check_table(L, OPTIONS, "options", "{timeout = 5}");
     for (lua_pushnil(L); lua_next(L, OPTIONS); lua_pop(L, 1)) {
         if (lua_type(L, -2) != LUA_TSTRING)
-            luaL_error(L, "options are a table such as {timeout = 5}");
+            native_error(L, "options are a table such as {timeout = 5}");
         read_option(L, call, lua_tostring(L, -2));
     }
 }
@@ -165,7 +173,7 @@ static void check_row(lua_State *L, native_state *state, const native_call *call
 
 static void read_rows(lua_State *L, native_state *state, native_call *call)
 {
-    luaL_checktype(L, PARAMS, LUA_TTABLE);
+    native_check_table(L, PARAMS, "rows", "{{1, \"a\"}, {2, \"b\"}}");
     call->row_count = (size_t)lua_rawlen(L, PARAMS);
     if (!call->row_count)
         return;
@@ -174,7 +182,7 @@ static void read_rows(lua_State *L, native_state *state, native_call *call)
     lua_pop(L, 1);
     size_t row_size = (call->column_count + 1) * sizeof(*call->values);
     if (call->row_count > SIZE_MAX / 2 / row_size)
-        luaL_error(L, "there are too many rows");
+        native_error(L, "there are too many rows");
     call->values = lua_newuserdatauv(L, call->row_count * row_size, 0);
     native_hold(L, call);
     for (size_t row = 0; row < call->row_count; row++) {
@@ -193,12 +201,12 @@ void native_call_read(lua_State *L, native_state *state, native_call *call, int 
     call->row_count = 0;
     call->column_count = 0;
     call->batch_rows = 0;
-    call->named = 0;
+    call->shape = 0;
     call->held_count = 0;
     call->options = (pond_execute_options){.struct_size = sizeof(call->options),
                                            .timeout_ms = POND_TIMEOUT_DEFAULT};
     if (lua_type(L, SQL) != LUA_TSTRING)
-        luaL_error(L, "sql must be a string, not a %s", luaL_typename(L, SQL));
+        native_error(L, "sql must be a string, not a %s", luaL_typename(L, SQL));
     call->sql = lua_tolstring(L, SQL, &call->sql_size);
     lua_settop(L, OPTIONS);
     luaL_checkstack(L, 16, "too many values");

@@ -98,10 +98,11 @@ static const char *setting_text(lua_State *L, const char *key)
         return lua_toboolean(L, 3) ? "true" : "false";
     int type = lua_type(L, 3);
     if (type != LUA_TSTRING && type != LUA_TNUMBER)
-        luaL_error(L, "%s must be text, a number or a boolean, not a %s", key, luaL_typename(L, 3));
+        native_error(L, "%s must be text, a number or a boolean, not a %s", key,
+                     luaL_typename(L, 3));
     const char *text = luaL_tolstring(L, 3, &size);
     if (strlen(text) != size)
-        luaL_error(L, "%s contains a NUL character", key);
+        native_error(L, "%s contains a NUL character", key);
     /* Lua writes numbers as the program's locale does */
     return type == LUA_TNUMBER ? luaL_gsub(L, text, localeconv()->decimal_point, ".") : text;
 }

@@ -15,7 +15,7 @@ native_connection *native_connection_check(lua_State *L)
 {
     native_connection *self = luaL_checkudata(L, 1, NATIVE_CONNECTION);
     if (!self->state->loop)
-        luaL_error(L, "the Lua state is closing: millpond can no longer be used");
+        native_error(L, "the Lua state is closing: millpond can no longer be used");
     if (!self->lease)
         native_raise(L, self->state, POND_ESTALE,
                      "this connection was given back to its pool: acquire another");
@@ -118,7 +118,7 @@ static int execute_inline(lua_State *L, const native_connection *self, const nat
     pond_thread_set_interrupt(NULL, NULL);
     if (code)
         return native_fail(L, self->state, code, error);
-    return native_return_rows(L, self->state, result, call->named);
+    return native_return_rows(L, self->state, result, call->shape);
 }
 
 /* Short statements of SQLite complete at once, unless the other coroutines are due. */
@@ -142,7 +142,7 @@ static int connection_execute(lua_State *L)
     if (self->runs_inline)
         allow_at_once(state, &call);
     native_wait *wait = native_wait_take(L, state);
-    wait->named = call.named;
+    wait->shape = call.shape;
     int code =
         pond_connection_execute(lease_of(L, self, wait), call.sql, call.sql_size, call.values,
                                 call.column_count, &call.options, wait, &wait->op, &error);
@@ -160,7 +160,7 @@ static int connection_executemany(lua_State *L)
     if (self->runs_inline && !lua_isyieldable(L))
         return execute_inline(L, self, &call, 1);
     native_wait *wait = native_wait_take(L, self->state);
-    wait->named = call.named;
+    wait->shape = call.shape;
     int code = pond_connection_execute_many(lease_of(L, self, wait), call.sql, call.sql_size,
                                             call.values, call.row_count, call.column_count,
                                             &call.options, wait, &wait->op, &error);
@@ -201,22 +201,22 @@ static int connection_stream(lua_State *L)
     pond_error *error = NULL;
     native_call_read(L, self->state, &call, 0);
     native_wait *wait = native_wait_take(L, self->state);
-    wait->named = call.named;
+    wait->shape = call.shape;
     int code = pond_connection_stream(lease_of(L, self, wait), call.sql, call.sql_size, call.values,
                                       call.column_count, call.batch_rows, &call.options, wait,
                                       &wait->op, &error);
     return after_submit(L, wait, code, error);
 }
 
-/* conn:_fetch(timeout, named) -> the next batch */
+/* conn:_fetch(timeout, named, null_as_nil) -> the next batch */
 static int connection_fetch(lua_State *L)
 {
     native_connection *self = native_connection_check(L);
     int64_t timeout_ms = native_timeout(L, 2);
-    int named = lua_toboolean(L, 3);
+    int shape = (lua_toboolean(L, 3) ? NATIVE_NAMED : 0) | (lua_toboolean(L, 4) ? NATIVE_NIL : 0);
     pond_error *error = NULL;
     native_wait *wait = native_wait_take(L, self->state);
-    wait->named = named;
+    wait->shape = shape;
     int code = pond_connection_fetch(lease_of(L, self, wait), timeout_ms, wait, &wait->op, &error);
     return after_submit(L, wait, code, error);
 }

@@ -6,7 +6,7 @@
 static int no_such(lua_State *L, const char *what, const char *example)
 {
     const char *given = luaL_tolstring(L, 1, NULL);
-    return luaL_error(L, "%s is no %s: write it like %s", given, what, example);
+    return native_error(L, "%s is no %s: write it like %s", given, what, example);
 }
 
 static int push_integer_value(lua_State *L, pond_type type, int64_t integer, int32_t aux)
@@ -25,7 +25,7 @@ static int field(lua_State *L, const char *name, int otherwise)
     if (lua_getfield(L, 1, name) != LUA_TNIL)
         number = lua_tointegerx(L, -1, &exact);
     if (!exact || number < -100000000 || number > 100000000)
-        luaL_error(L, "the field %s must be an integer that is possible there", name);
+        native_error(L, "the field %s must be an integer that is possible there", name);
     lua_pop(L, 1);
     return (int)number;
 }
@@ -138,7 +138,7 @@ static int64_t wide_field(lua_State *L, const char *name)
     if (lua_getfield(L, 1, name) != LUA_TNIL)
         number = lua_tointegerx(L, -1, &exact);
     if (!exact)
-        luaL_error(L, "the field %s must be an integer", name);
+        native_error(L, "the field %s must be an integer", name);
     lua_pop(L, 1);
     return number;
 }
@@ -177,7 +177,7 @@ static int new_decimal(lua_State *L)
 {
     size_t size;
     if (lua_type(L, 1) == LUA_TNUMBER && !lua_isinteger(L, 1))
-        return luaL_error(L, "a decimal is made of text or an integer: a float is not exact");
+        return native_error(L, "a decimal is made of text or an integer: a float is not exact");
     const char *text = luaL_checklstring(L, 1, &size);
     if (!native_is_decimal(text, size))
         return no_such(L, "decimal", "\"-12.50\"");

@@ -73,7 +73,7 @@ static const char **read_names(lua_State *L, size_t *count)
     const char **names = lua_newuserdatauv(L, (*count + 1) * sizeof(*names), 0);
     for (size_t i = 0; i < *count; i++) {
         if (lua_rawgeti(L, NAMES, (lua_Integer)i + 1) != LUA_TSTRING)
-            luaL_error(L, "the names of columns must be strings");
+            native_error(L, "the names of columns must be strings");
         names[i] = lua_tostring(L, -1); /* the table keeps it */
         lua_pop(L, 1);
     }
@@ -94,7 +94,7 @@ static int drive_feed(lua_State *L)
     pond_value *values = lua_newuserdatauv(L, (rows * columns + 1) * sizeof(*values), 0);
     for (size_t i = 0; i < rows; i++) {
         if (lua_rawgeti(L, ROWS, (lua_Integer)i + 1) != LUA_TTABLE)
-            luaL_error(L, "each row must be a table");
+            native_error(L, "each row must be a table");
         for (size_t j = 0; j < columns; j++) {
             lua_rawgeti(L, -1, (lua_Integer)j + 1);
             native_read_param(L, self->state, &call, &values[i * columns + j],

@@ -59,10 +59,15 @@ static int push_error(lua_State *L)
 {
     const made_error *made = lua_touserdata(L, 1);
     const pond_error *error = made->error;
-    lua_createtable(L, 0, 8);
+    lua_createtable(L, 0, 9);
     native_set_string(L, "code", pond_error_name(made->code));
     native_set_string(L, "class", class_of(made->code));
     native_set_string(L, "message", error ? pond_error_message(error) : made->message);
+    native_push_where(L);
+    if (lua_rawlen(L, -1))
+        lua_setfield(L, -2, "where");
+    else
+        lua_pop(L, 1);
     native_set_boolean(L, "retryable", error && pond_error_retryable(error));
     native_set_boolean(L, "timed_out",
                        error ? pond_error_is_timeout(error) : is_timeout(made->code));
@@ -94,7 +99,7 @@ int native_fail(lua_State *L, native_state *state, int code, pond_error *error)
     }
     pond_error_free(error);
     if (!room)
-        return luaL_error(L, "stack overflow");
+        return native_error(L, "stack overflow");
     return failed || is_mistake(code) ? lua_error(L) : 2;
 }
 
@@ -121,7 +126,7 @@ int native_code_named(lua_State *L, const char *name)
         if (strcmp(name, pond_error_name(rows[i].code)) == 0)
             return rows[i].code;
     }
-    return luaL_error(L, "there is no error code %s", name);
+    return native_error(L, "there is no error code %s", name);
 }
 
 /* error(code, message, retryable) -> an error object, for backends written in Lua. */

@@ -34,6 +34,7 @@ int luaopen_millpond_core(lua_State *L)
     native_state *state = native_state_new(L);
     lua_pop(L, 1);
     native_add_errors(L, state);
+    native_add_where(L, state);
     native_add_waits(L, state);
     native_add_values(L, state);
     native_add_config(L, state);

@@ -44,6 +44,12 @@ void native_drain_log(lua_State *L, const native_state *state);
 
 /* ---- wait.c: coroutines that wait for an operation ---------------------------------------- */
 
+/* How rows look. */
+enum {
+    NATIVE_NAMED = 1, /* tables by names of columns */
+    NATIVE_NIL = 2    /* NULL is nil, and a list has its length in n */
+};
+
 typedef enum native_wait_status {
     NATIVE_WAIT_FREE,
     NATIVE_WAIT_PENDING,
@@ -60,7 +66,7 @@ typedef struct native_wait {
     native_wait_status status;
     int cancelled; /* the coroutine is to be stopped by an error */
     int waited;    /* a coroutine yielded for it */
-    int named;     /* rows by names of columns */
+    int shape;     /* of rows: NATIVE_NAMED and so on */
 } native_wait;
 
 /* For pond_thread_set_interrupt(), around a blocking call: whether a signal's handler has set a
@@ -87,6 +93,16 @@ pond_op *native_wait_end(lua_State *L, native_wait *wait);
 /* finish: returns true, or what went wrong. */
 int native_finish_plain(lua_State *L, int status, lua_KContext context);
 void native_add_waits(lua_State *L, native_state *state);
+
+/* ---- where.c ------------------------------------------------------------------------------ */
+
+/* Push "file:line" of the program's function that called the module; "" if there is none. */
+void native_push_where(lua_State *L);
+/* As luaL_error(), with that line, even if Lua files of the module are between. */
+int native_error(lua_State *L, const char *format, ...);
+/* Raise unless there is a table; `example` shows what it looks like. */
+void native_check_table(lua_State *L, int index, const char *what, const char *example);
+void native_add_where(lua_State *L, native_state *state);
 
 /* ---- error.c ------------------------------------------------------------------------------ */
 
@@ -141,7 +157,7 @@ typedef struct native_call {
     size_t column_count;
     size_t batch_rows;
     pond_execute_options options;
-    int named;
+    int shape;
     int held; /* index of the table of what values point into, made when first needed */
     lua_Integer held_count;
     pond_value few[NATIVE_FEW];
@@ -168,7 +184,7 @@ void native_read_param(lua_State *L, native_state *state, native_call *call, pon
 /* ---- result.c ------------------------------------------------------------------------------ */
 
 /* Return rows as tables; `result` is released. */
-int native_return_rows(lua_State *L, native_state *state, pond_result *result, int named);
+int native_return_rows(lua_State *L, native_state *state, pond_result *result, int shape);
 /* finish: returns rows, or what went wrong. */
 int native_finish_rows(lua_State *L, int status, lua_KContext context);
 

@@ -70,7 +70,7 @@ native_plan *native_plan_check(lua_State *L, int index)
 {
     native_plan *self = luaL_checkudata(L, index, NATIVE_PLAN);
     if (!self->plan)
-        luaL_error(L, "this plan was never made");
+        native_error(L, "this plan was never made");
     return self;
 }
 
@@ -89,10 +89,10 @@ static const char *check_text(lua_State *L, int index, const char *what)
 {
     size_t size;
     if (lua_type(L, index) != LUA_TSTRING)
-        luaL_error(L, "%s must be a string, not a %s", what, luaL_typename(L, index));
+        native_error(L, "%s must be a string, not a %s", what, luaL_typename(L, index));
     const char *text = lua_tolstring(L, index, &size);
     if (strlen(text) != size)
-        luaL_error(L, "%s contains a NUL character", what);
+        native_error(L, "%s contains a NUL character", what);
     return text;
 }
 
@@ -108,7 +108,7 @@ static int64_t integer_option(lua_State *L, const char *name, int64_t otherwise)
     if (lua_getfield(L, OPTIONS, name) != LUA_TNIL)
         otherwise = lua_tointegerx(L, -1, &exact);
     if (!exact)
-        luaL_error(L, "%s must be an integer", name);
+        native_error(L, "%s must be an integer", name);
     lua_pop(L, 1);
     return otherwise;
 }
@@ -126,7 +126,7 @@ static void read_condition(lua_State *L, plan_call *made)
     char where[48];
     if (lua_getfield(L, OPTIONS, "params") == LUA_TNIL)
         return;
-    luaL_checktype(L, -1, LUA_TTABLE);
+    native_check_table(L, -1, "params", "{36}");
     int table = lua_gettop(L);
     size_t count = (size_t)lua_rawlen(L, table);
     pond_value *values = lua_newuserdatauv(L, (count + 1) * sizeof(*values), 0);
@@ -179,7 +179,7 @@ static pond_record read_record(lua_State *L, plan_call *made, int table, int typ
     size_t count = 0;
     size_t used = 0;
     if (!lua_istable(L, table))
-        luaL_error(L, "an entity must be a table of fields, not a %s", luaL_typename(L, table));
+        native_error(L, "an entity must be a table of fields, not a %s", luaL_typename(L, table));
     for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1))
         count++;
     pond_field *fields = lua_newuserdatauv(L, (count + 1) * sizeof(*fields), 0);
@@ -198,7 +198,7 @@ static pond_record read_record(lua_State *L, plan_call *made, int table, int typ
 /* The list of records at SUBJECT; options.types is a list of their fields' own types. */
 static pond_record *read_records(lua_State *L, plan_call *made, size_t *count)
 {
-    luaL_checktype(L, SUBJECT, LUA_TTABLE);
+    native_check_table(L, SUBJECT, "records", "{{name = \"Ada\"}}");
     *count = (size_t)lua_rawlen(L, SUBJECT);
     pond_record *records = lua_newuserdatauv(L, (*count + 1) * sizeof(*records), 0);
     lua_getfield(L, OPTIONS, "types");
@@ -242,7 +242,7 @@ static int make_get(lua_State *L, plan_call *made, pond_plan **out, pond_error *
 
 static int make_get_many(lua_State *L, plan_call *made, pond_plan **out, pond_error **err)
 {
-    luaL_checktype(L, SUBJECT, LUA_TTABLE);
+    native_check_table(L, SUBJECT, "ids", "{\"a\", \"b\"}");
     size_t count = (size_t)lua_rawlen(L, SUBJECT);
     const char **ids = lua_newuserdatauv(L, (count + 1) * sizeof(*ids), 0);
     for (size_t i = 0; i < count; i++) {

@@ -5,7 +5,7 @@ static native_pool *check_pool(lua_State *L)
 {
     native_pool *self = luaL_checkudata(L, 1, NATIVE_POOL);
     if (!self->pool)
-        luaL_error(L, "this pool was never opened");
+        native_error(L, "this pool was never opened");
     return self;
 }
 

@@ -4,7 +4,7 @@
 typedef struct rows_call {
     native_state *state;
     pond_result *result;
-    int named;
+    int shape;
     size_t row; /* that is being read, and the column */
     size_t column;
     int code; /* of a row that could not be read */
@@ -25,13 +25,19 @@ static void push_columns(lua_State *L, const pond_result *result, size_t count)
 
 static void push_row(lua_State *L, rows_call *call, const pond_value *values, size_t count)
 {
-    lua_createtable(L, call->named ? 0 : (int)count, call->named ? (int)count : 0);
+    int named = call->shape & NATIVE_NAMED;
+    int with_nil = call->shape & NATIVE_NIL;
+    lua_createtable(L, named ? 0 : (int)count, named ? (int)count : with_nil != 0);
+    if (with_nil && !named) /* the length of a list with nil in it is not clear */
+        native_set_integer(L, "n", (lua_Integer)count);
     for (size_t i = 0; i < count; i++) {
-        if (call->named)
+        if (with_nil && values[i].type == POND_TYPE_NULL)
+            continue;
+        if (named)
             lua_rawgeti(L, COLUMNS, (lua_Integer)i + 1);
         call->column = i;
         native_push_value(L, call->state, &values[i]);
-        if (call->named)
+        if (named)
             lua_rawset(L, -3);
         else
             lua_rawseti(L, -2, (lua_Integer)i + 1);
@@ -93,9 +99,9 @@ static int is_error(lua_State *L, const native_state *state)
     return same;
 }
 
-int native_return_rows(lua_State *L, native_state *state, pond_result *result, int named)
+int native_return_rows(lua_State *L, native_state *state, pond_result *result, int shape)
 {
-    rows_call call = {.state = state, .result = result, .named = named};
+    rows_call call = {.state = state, .result = result, .shape = shape};
     int failed = LUA_ERRMEM;
     int room = lua_checkstack(L, 6);
     if (room) {
@@ -112,7 +118,7 @@ int native_return_rows(lua_State *L, native_state *state, pond_result *result, i
     }
     pond_result_release(result);
     if (!room)
-        return luaL_error(L, "stack overflow");
+        return native_error(L, "stack overflow");
     if (call.code)
         return native_fail(L, state, call.code, call.error);
     if (!told || failed)
@@ -127,7 +133,7 @@ int native_finish_rows(lua_State *L, int status, lua_KContext context)
     (void)status;
     native_wait *wait = (native_wait *)context;
     native_state *state = wait->state;
-    int named = wait->named;
+    int shape = wait->shape;
     pond_op *op = native_wait_end(L, wait);
     int code = pond_op_status(op);
     pond_error *error = code ? pond_op_take_error(op) : NULL;
@@ -135,5 +141,5 @@ int native_finish_rows(lua_State *L, int status, lua_KContext context)
     pond_op_release(op);
     if (code)
         return native_fail(L, state, code, error);
-    return native_return_rows(L, state, result, named);
+    return native_return_rows(L, state, result, shape);
 }

@@ -43,7 +43,7 @@ native_state *native_state_new(lua_State *L)
     int code = pond_loop_new(&state->loop, &error);
     if (code) {
         pond_error_free(error);
-        luaL_error(L, "millpond cannot make its event loop: %s", pond_error_text(code));
+        native_error(L, "millpond cannot make its event loop: %s", pond_error_text(code));
     }
     return state;
 }
@@ -52,7 +52,7 @@ native_state *native_state_of(lua_State *L)
 {
     native_state *state = lua_touserdata(L, lua_upvalueindex(1));
     if (!state->loop)
-        luaL_error(L, "the Lua state is closing: millpond can no longer be used");
+        native_error(L, "the Lua state is closing: millpond can no longer be used");
     return state;
 }
 

@@ -165,8 +165,8 @@ static int ordered_compare(lua_State *L)
     const pond_value *b = check_value(L, 2);
     int order = compare(a, b, &ordered);
     if (!ordered)
-        return luaL_error(L, "attempt to compare %s with %s", type_name(a->type),
-                          type_name(b->type));
+        return native_error(L, "attempt to compare %s with %s", type_name(a->type),
+                            type_name(b->type));
     return order;
 }
 

@@ -37,7 +37,7 @@ native_wait *native_wait_take(lua_State *L, native_state *state)
         wait = new_wait(L, state);
     wait->status = NATIVE_WAIT_FREE;
     wait->cancelled = 0;
-    wait->named = 0;
+    wait->shape = 0;
     wait->waited = 0;
     return wait;
 }

@@ -4,6 +4,7 @@ import ast
 import os
 import re
 import subprocess
+import sys
 import zlib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -58,6 +59,19 @@ def test_the_reference_has_every_public_name(site: Path) -> None:
     documented = inventory(site) | {f"millpond.{name}" for name in in_table}
     assert names - documented == {"millpond.Mysqldatabase"}, "named in prose alone"
     assert in_table == set(millpond.exceptions.__all__)
+
+
+def test_the_page_of_lua_is_what_its_annotations_say() -> None:
+    command = [sys.executable, "-c", "import lua_api; print(lua_api.page(), end='')"]
+    made = subprocess.run(command, cwd=ROOT / "docs", check=True, capture_output=True, text=True)
+    page = (ROOT / "docs/reference/lua.md").read_text()
+    assert page == made.stdout, "run docs/lua_api.py"
+    files = ("connection.c", "millpond/entity.lua", "millpond/fetch.lua", "millpond/lend.lua")
+    sources = "".join((ROOT / "bindings/lua" / name).read_text() for name in files)
+    methods = re.findall(r'^function methods:(\w+)|\{"(\w+)", connection_', sources, flags=re.M)
+    names = {name for pair in methods for name in pair if name and not name.startswith("_")}
+    assert len(names) > 25
+    assert {name for name in names if f":{name}(" not in page} == set()
 
 
 def test_the_table_of_errors_tells_their_bases() -> None:

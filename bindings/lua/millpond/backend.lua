@@ -19,6 +19,7 @@ local entity = require "millpond.entity"
 local fetch = require "millpond.fetch"
 local scheduler = require "millpond.scheduler"
 local task = require "millpond.task"
+local shape = require "millpond.shape"
 
 local backend = {}
 
@@ -131,7 +132,7 @@ end
 --- Execute one statement with ? placeholders.
 ---@param sql string
 ---@param params? any[]
----@param options? millpond.ExecuteOptions timeout and tags
+---@param options? millpond.ExecuteOptions
 ---@return millpond.Rows? rows
 ---@return millpond.Error? err
 function Connection:execute(sql, params, options)
@@ -141,7 +142,12 @@ function Connection:execute(sql, params, options)
   if not native then
     return nil, given
   end
-  return limited(options.timeout or self.database.query_timeout, own.execute, raw, native, given)
+  local rows, err = limited(options.timeout or self.database.query_timeout, own.execute, raw, native,
+    given)
+  if not rows then
+    return nil, err
+  end
+  return shape(rows, options)
 end
 
 local function each_row(self, sql, rows)

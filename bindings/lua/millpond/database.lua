@@ -64,6 +64,11 @@ end
 ---@return millpond.Database? database
 ---@return millpond.Error? err
 function database.from_url(url, settings)
+  if type(url) ~= "string" then
+    core.complain("url must be a string such as \"sqlite:///app.db\", not a " .. type(url))
+  elseif settings ~= nil and type(settings) ~= "table" then
+    core.complain("settings must be a table such as {pool_max_size = 4}, not a " .. type(settings))
+  end
   local found = core.parse_url(url)
   local kind = found.driver
   found.driver = nil

@@ -19,11 +19,12 @@ local entity = {}
 ---@field include_deleted? boolean rows that are marked as deleted count, too
 ---@field permanent? boolean delete the row itself, not only mark it
 ---@field deserialize? boolean values by their types; else plain scalars, times as ISO 8601 text
+---@field null_as_nil? boolean fields that are NULL are missing, instead of millpond.null
 ---@field timeout? number seconds for the whole call
 
 local known = {}
 for name in ([[user_id comment expected_version where params order_by limit offset include_deleted
-  permanent deserialize timeout]]):gmatch("%S+") do
+  permanent deserialize null_as_nil timeout]]):gmatch("%S+") do
   known[name] = true
 end
 
@@ -84,18 +85,53 @@ end
 
 ---- Calls ------------------------------------------------------------------------------------
 
-local function check(options)
-  for name in pairs(options) do
-    if not known[name] then
-      error(("there is no option %s for entities"):format(tostring(name)), 4)
+local METHODS = {
+  save = "save_entity", save_many = "save_entities", get = "get_entity", get_many = "get_entities",
+  delete = "delete_entity", restore = "restore_entity", find = "find_entities",
+  count = "count_entities", history = "get_entity_history", version = "get_entity_by_version",
+  between = "get_entity_changes", list = "list_entities",
+}
+
+-- Parameters as a program writes them; what may be private is left out.
+local function written(params)
+  local texts = {}
+  for i, value in ipairs(type(params) == "table" and params or { params }) do
+    texts[i] = type(value) == "number" and tostring(value) or "..."
+  end
+  return table.concat(texts, ", ")
+end
+
+-- A condition, or its parameters, that stand beside the table of options and not in it.
+local function refuse_condition(method, name, where, params)
+  local condition = type(where) == "string" and where or where and where.where
+  core.complain(("%s takes its condition in a table: %s(%q, { where = %q, params = { %s } })"):format(
+    method, method, tostring(name), condition or "...", written(params)))
+end
+
+local function check(kind, name, options, params)
+  local method = METHODS[kind]
+  if kind == "find" or kind == "count" then
+    if type(options) == "string" or params ~= nil and (options == nil or type(options) == "table") then
+      refuse_condition(method, name, options, params)
+    end
+  end
+  if type(options) ~= "table" then
+    core.complain(("the options of %s are a table such as { timeout = 5 }, not a %s"):format(method,
+      type(options)))
+  end
+  for option in pairs(options) do
+    if not known[option] then
+      core.complain(("there is no option %s for entities"):format(tostring(option)))
     end
   end
 end
 
 -- Make a plan and run it: the plan with its answer, or nil and an error object.
-local function run(connection, kind, name, subject, options, more)
+local function run(connection, kind, name, subject, options, more, params)
+  if options ~= nil or params ~= nil then
+    check(kind, name, options, params)
+  end
   options = options or {}
-  check(options)
   local all = options
   if more then
     all = setmetatable(more, { __index = options })
@@ -111,6 +147,16 @@ local function run(connection, kind, name, subject, options, more)
   return plan
 end
 
+local function drop_nulls(rows)
+  for _, row in ipairs(rows) do
+    for field, value in pairs(row) do
+      if value == null then
+        row[field] = nil
+      end
+    end
+  end
+end
+
 local function rows_of(options, plan, err)
   if not plan then
     return nil, err
@@ -121,6 +167,9 @@ local function rows_of(options, plan, err)
   end
   if options and options.deserialize then
     deserialize(rows, types)
+  end
+  if options and options.null_as_nil then
+    drop_nulls(rows)
   end
   return rows
 end
@@ -159,6 +208,9 @@ end
 ---@return millpond.Error? err
 function methods:save_entities(name, records, options)
   local plain, types = {}, {}
+  if type(records) ~= "table" then
+    core.complain("records must be a list such as {{ name = \"Ada\" }}, not a " .. type(records))
+  end
   for i, record in ipairs(records) do
     local own
     plain[i], own = serialize(record)
@@ -220,8 +272,8 @@ end
 ---@param options? millpond.EntityOptions where, params, order_by, limit, offset, include_deleted, deserialize
 ---@return table[]? entities
 ---@return millpond.Error? err
-function methods:find_entities(name, options)
-  return rows_of(options, run(self, "find", name, nil, options))
+function methods:find_entities(name, options, ...)
+  return rows_of(options, run(self, "find", name, nil, options, nil, ...))
 end
 
 --- How many meet a condition.
@@ -229,8 +281,8 @@ end
 ---@param options? millpond.EntityOptions where, params, include_deleted
 ---@return integer? count
 ---@return millpond.Error? err
-function methods:count_entities(name, options)
-  local plan, err = run(self, "count", name, nil, options)
+function methods:count_entities(name, options, ...)
+  local plan, err = run(self, "count", name, nil, options, nil, ...)
   if not plan then
     return nil, err
   end

@@ -6,6 +6,18 @@ local meta = core.error_meta
 local classes = core.error_classes -- parent by class
 
 ---@class millpond.Error
+---@field code string such as "EUNIQUE": one of millpond.error_codes
+---@field class string such as "UniqueViolationError"
+---@field message string
+---@field where? string "file.lua:12": where the program made the call
+---@field retryable boolean the same call may succeed later
+---@field timed_out boolean time ran out
+---@field sqlstate? string
+---@field detail? string what the database adds
+---@field hint? string what the database advises
+---@field constraint? string the name of the one that was violated
+---@field position? integer where in the statement, in characters from 1 on
+---@field vendor_code? integer the database's own number
 local methods = {}
 
 --- Whether the error is of a class, or of one that derives from it: err:is("IntegrityError").
@@ -26,6 +38,9 @@ meta.__index = methods
 
 function meta.__tostring(err)
   local text = err.class .. ": " .. err.message
+  if err.where then
+    text = err.where .. ": " .. text
+  end
   if err.sqlstate then
     text = text .. " (SQLSTATE " .. err.sqlstate .. ")"
   end

@@ -9,6 +9,7 @@
 -- Expected failures return nil and an error object; mistakes in the program raise one.
 
 local core = require "millpond.core"
+core.mark_own()
 local errors = require "millpond.errors"
 require "millpond.json"
 require "millpond.connection"

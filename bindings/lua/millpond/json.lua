@@ -26,7 +26,7 @@ local function number(value)
     return ("%d"):format(value)
   end
   if value ~= value or value == math.huge or value == -math.huge then
-    error("JSON has no " .. tostring(value), 0)
+    core.complain("JSON has no " .. tostring(value))
   end
   local text
   for digits = 15, 17 do -- as few as read back
@@ -55,7 +55,7 @@ local function write_object(out, value, depth)
   local keys = {}
   for key in next, value do
     if type(key) ~= "string" then
-      error("the keys of a JSON object are strings, not " .. type(key) .. "s", 0)
+      core.complain("the keys of a JSON object are strings, not " .. type(key) .. "s")
     end
     keys[#keys + 1] = key
   end
@@ -74,7 +74,7 @@ local function write_userdata(out, value)
   elseif core.is_value(value) then
     out[#out + 1] = value.type == "json" and tostring(value) or quote(tostring(value))
   else
-    error("a userdata has no JSON form", 0)
+    core.complain("a userdata has no JSON form")
   end
 end
 
@@ -89,9 +89,9 @@ function write(out, value, depth)
   elseif kind == "userdata" then
     write_userdata(out, value)
   elseif kind ~= "table" then
-    error("a " .. kind .. " has no JSON form", 0)
+    core.complain("a " .. kind .. " has no JSON form")
   elseif depth > 100 then
-    error("the table is nested too deeply for JSON, or contains itself", 0)
+    core.complain("the table is nested too deeply for JSON, or contains itself")
   elseif getmetatable(value) == array_meta or rawlen(value) > 0 then
     write_array(out, value, depth + 1)
   else

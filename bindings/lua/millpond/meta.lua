@@ -14,6 +14,7 @@ core.null = nil
 ---@field timeout? number seconds for the whole call, the server's work included
 ---@field tags? table<string, any> sent as a comment in the statement
 ---@field named? boolean rows as {name = value} instead of lists
+---@field null_as_nil? boolean NULL is nil instead of millpond.null; a list then has its length in n
 
 ---@class millpond.StreamOptions: millpond.ExecuteOptions
 ---@field batch? integer rows that are read from the database at a time (1000)
@@ -208,6 +209,10 @@ function core.breakers() end
 ---@param name string
 ---@return boolean existed
 function core.forget_breaker(name) end
+
+--- The metrics of all pools of the process in Prometheus' format.
+---@return string
+function core.prometheus() end
 
 --- The smallest and largest size of a pool whose settings say nothing.
 ---@return integer min_size

@@ -1,6 +1,8 @@
 -- Rows one by one, in memory that stays flat however many there are.
 
-local methods = require("millpond.core").connection_methods
+local core = require "millpond.core"
+
+local methods = core.connection_methods
 
 ---@class millpond.Stream
 ---@field columns? string[] names of the columns, once the first row was read
@@ -26,7 +28,9 @@ local function next_batch(self)
     self.open = true
     return take(self, connection:_stream(self.sql, self.params, options))
   elseif self.open then
-    return take(self, connection:_fetch(options and options.timeout, options and options.named))
+    options = options or {}
+    return take(self,
+      connection:_fetch(options.timeout, options.named, options.null_as_nil))
   end
 end
 
@@ -62,7 +66,7 @@ Stream.__gc = Stream.close
 ---@return millpond.Stream, nil, nil, millpond.Stream
 function methods:stream(sql, params, options)
   if type(sql) ~= "string" then
-    error("sql must be a string, not a " .. type(sql), 2)
+    core.complain("sql must be a string, not a " .. type(sql))
   end
   local stream = setmetatable({
     connection = self, sql = sql, params = params, options = options, rows = {}, at = 0,
