@@ -121,13 +121,14 @@ def test_an_interrupt_stops_the_query_and_not_the_transaction(
     terminal.enter("BEGIN;")
     terminal.until(r"\*>")
     terminal.enter(f"INSERT INTO {table} VALUES (2, 'carp');")
-    terminal.until(r"\*>")
+    terminal.until("1 row, ")
     if kind == "sqlite":
         terminal.enter(f"{ENDLESS};")
         terminal.until("5000 *\r\n")  # it shows the rows as they come
     else:
-        terminal.enter(f"{SLEEP[kind]} /* {table} */;")
-        wait_until_it_runs(db, kind, table)
+        mark = uuid.uuid4().hex
+        terminal.enter(f"{SLEEP[kind]} /* {mark} */;")
+        wait_until_it_runs(db, kind, mark)
     terminal.type(CTRL_C)
     terminal.until("stopped")
     terminal.until(r"!>" if kind == "postgres" else r"\*>")
@@ -161,6 +162,7 @@ def test_an_open_transaction_is_rolled_back_at_the_end_and_that_is_told(
     terminal.enter("BEGIN;")
     terminal.until(r"\*>")
     terminal.enter(f"DELETE FROM {table};")
+    terminal.until("1 row, ")
     terminal.until(r"\*>")
     terminal.type(CTRL_D)
     terminal.until("the open transaction is rolled back")
