@@ -1,31 +1,27 @@
 """The main job in Python.
 
-python quickstart.py                     an SQLite database in memory
-python quickstart.py FILE                an SQLite file
-python quickstart.py --postgres NAME     a PostgreSQL database, found as psql would find it
+python quickstart.py            an SQLite database in memory
+python quickstart.py URL        postgres://user:password@host/name, mysql://..., sqlite:///FILE
+python quickstart.py FILE       an SQLite file
 """
 
 import asyncio
 import sys
 
-from millpond import (
-    ConnectionManager,
-    DatabaseConfig,
-    DatabaseFactory,
-    PoolManager,
-    QueryTimeoutError,
-    UniqueViolationError,
+import millpond
+from millpond import ConnectionManager, QueryTimeoutError, UniqueViolationError
+
+# It would take weeks, on any database.
+ENDLESS = (
+    "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 900) "
+    "SELECT count(*) FROM n a, n b, n c, n d, n e"
 )
 
-ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
 
-
-def open_database(arguments: list[str]) -> tuple[ConnectionManager, DatabaseConfig]:
-    if arguments[:1] == ["--postgres"]:
-        config = DatabaseConfig(database=arguments[1])
-        return DatabaseFactory.create_database("postgres", config), config
-    config = DatabaseConfig(database=arguments[0] if arguments else ":memory:")
-    return DatabaseFactory.create_database("sqlite", config), config
+def open_database(where: str = ":memory:") -> ConnectionManager:
+    if "://" in where:
+        return millpond.connect(where)
+    return millpond.connect("sqlite:///:memory:", database=where)
 
 
 async def make_table(db: ConnectionManager) -> None:
@@ -33,7 +29,7 @@ async def make_table(db: ConnectionManager) -> None:
         versions = await conn.get_version_details()
         print("connected to", versions["db_server_version"])
         await conn.execute("DROP TABLE IF EXISTS quickstart_users")
-        await conn.execute("CREATE TABLE quickstart_users (id text PRIMARY KEY, name text)")
+        await conn.execute("CREATE TABLE quickstart_users (id varchar(20) PRIMARY KEY, name text)")
         rows = [("u1", "Ada"), ("u2", "Grace"), ("u3", "Edsger")]
         result = await conn.executemany("INSERT INTO quickstart_users VALUES (?, ?)", rows)
         print("inserted", result.rowcount, "rows in one call")
@@ -83,14 +79,14 @@ async def many_at_once(db: ConnectionManager) -> None:
 
 
 async def main() -> None:
-    db, config = open_database(sys.argv[1:])
+    db = open_database(*sys.argv[1:])
     await make_table(db)
     await work_in_transaction(db)
     await fail_clearly(db)
     await many_at_once(db)
     with db.sync_connection() as conn:
         print("without asyncio:", conn.execute("SELECT max(name) FROM quickstart_users"))
-    await PoolManager.close_pool(config_hash=config.hash(), timeout=30)
+    await db.close_pool(timeout=30)
     print("pool closed")
 
 

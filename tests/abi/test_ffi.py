@@ -29,12 +29,35 @@ def run(language: str, *arguments: str) -> str:
     return done.stdout
 
 
-def check(output: str, server: str) -> None:
+SERVERS = {"sqlite": "SQLite", "postgres": "PostgreSQL", "mysql": "(MariaDB|MySQL)"}
+# SQLite's decimals are floats; MySQL's timestamps have a zone.
+VALUES = (
+    r"values: true \| 9007199254740993 \| 2\.5 \| 12\.50? \| Ada \u2713 \| 0001ff \| 2026-01-02 "
+    r"\| 2026-01-02 03:04:05(\+00:00)? \| NULL"
+)
+OTHERS = (
+    r'and: 12345678-9abc-def0-1234-56789abcdef0 \| \{"a":1\} \| P14M3DT1\.500000S '
+    r"\| \[1, NULL, 3\] \| 23:59:59\.500000 \| 2026-01-02 03:04:05\+00:00"
+)
+
+
+def arguments_for(kind: str, folder: Path) -> list[str]:
+    """DRIVER DATABASE [KEY=VALUE ...]"""
+    if kind == "sqlite":
+        return [kind, str(folder / "quickstart.db")]
+    address = json.loads(os.environ[f"MILLPOND_TEST_{kind.upper()}"])
+    settings = [f"{key}={address[key]}" for key in ("host", "port", "user", "password")]
+    return [kind, address["database"], *settings]
+
+
+def check(output: str, kind: str) -> None:
     expected = [
-        rf"connected to {server} \d+\.\d+.*",
+        rf"connected to {SERVERS[kind]} \d+\.\d+.*",
         "committed",
         "stopped a statement after 100 ms",
         "user 2 is Grace",
+        VALUES,
+        *([OTHERS] if kind == "postgres" else []),
         "version 1 is Ada Byron",
         "version 2 is Ada Lovelace",
         "pool closed",
@@ -44,16 +67,10 @@ def check(output: str, server: str) -> None:
         assert any(re.fullmatch(pattern, line) for line in lines), f"{pattern!r} not in:\n{output}"
 
 
+@pytest.mark.parametrize("kind", SERVERS)
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_a_program_does_its_job_on_sqlite(language: str, tmp_path: Path) -> None:
-    check(run(language, "sqlite", str(tmp_path / "quickstart.db")), "SQLite")
-
-
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_a_program_does_its_job_on_postgresql(language: str) -> None:
-    address = json.loads(os.environ["MILLPOND_TEST_POSTGRES"])
-    settings = [f"{key}={address[key]}" for key in ("host", "port", "user", "password")]
-    check(run(language, "postgres", address["database"], *settings), "PostgreSQL")
+def test_a_program_does_its_job(language: str, kind: str, tmp_path: Path) -> None:
+    check(run(language, *arguments_for(kind, tmp_path)), kind)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -83,12 +100,12 @@ HOSTS = {
 }
 
 
+@pytest.mark.parametrize("kind", SERVERS)
 @pytest.mark.parametrize("host", HOSTS)
-def test_a_host_drives_the_loop_its_own_way(host: str, tmp_path: Path) -> None:
+def test_a_host_drives_the_loop_its_own_way(host: str, kind: str, tmp_path: Path) -> None:
     program = ROOT / "build" / "release" / "examples" / "c" / f"host_{host}"
-    done = subprocess.run(
-        [program, "sqlite", tmp_path / "host.db"], capture_output=True, text=True, timeout=120
-    )
+    command = [program, *arguments_for(kind, tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0 and done.stderr == "", done.stderr
     lines = done.stdout.splitlines()
     assert lines[-1] == "pool closed"

@@ -43,21 +43,6 @@ static pond_config *read_arguments(int count, char **arguments)
     return config;
 }
 
-static pond_value text(const char *value)
-{
-    pond_value cell = {.type = POND_TYPE_TEXT};
-    cell.as.text.data = value;
-    cell.as.text.size = strlen(value);
-    return cell;
-}
-
-static pond_value integer(int64_t value)
-{
-    pond_value cell = {.type = POND_TYPE_INT64};
-    cell.as.integer = value;
-    return cell;
-}
-
 static pond_result *execute(pond_connection *connection, const char *sql, const pond_value *params,
                             size_t param_count)
 {
@@ -70,7 +55,8 @@ static pond_result *execute(pond_connection *connection, const char *sql, const 
 
 static void add_users(pond_connection *connection)
 {
-    const pond_value rows[] = {integer(1), text("Ada"), integer(2), text("Grace")};
+    const pond_value rows[] = {pond_value_int64(1), pond_value_text("Ada"), pond_value_int64(2),
+                               pond_value_text("Grace")};
     const char *insert = "INSERT INTO quickstart_users (id, name) VALUES (?, ?)";
     pond_result *result = NULL;
     check(pond_connection_execute_many_wait(connection, insert, strlen(insert), rows, 2, 2, NULL,
@@ -82,7 +68,7 @@ static void add_users(pond_connection *connection)
 
 static void show_user(pond_connection *connection, int64_t id)
 {
-    const pond_value key = integer(id);
+    const pond_value key = pond_value_int64(id);
     pond_value row[2];
     pond_result *result =
         execute(connection, "SELECT id, name FROM quickstart_users WHERE id = ?", &key, 1);
@@ -94,11 +80,12 @@ static void show_user(pond_connection *connection, int64_t id)
     pond_result_release(result);
 }
 
-/* The statement would never end; the server, too, stops working on it. */
+/* The statement would take weeks, on any database; the server, too, stops working on it. */
 static void stop_in_time(pond_connection *connection)
 {
-    const char *endless = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) "
-                          "SELECT count(*) FROM n";
+    const char *endless = "WITH RECURSIVE n (i) AS "
+                          "(SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 900) "
+                          "SELECT count(*) FROM n a, n b, n c, n d, n e";
     pond_execute_options options = {.struct_size = sizeof(options), .timeout_ms = 100};
     pond_result *result = NULL;
     int code = pond_connection_execute_wait(connection, endless, strlen(endless), NULL, 0, &options,
@@ -108,6 +95,114 @@ static void stop_in_time(pond_connection *connection)
     pond_error_free(error);
     error = NULL;
     printf("stopped a statement after 100 ms\n");
+}
+
+/* ---- Values of every type ---------------------------------------------------------------- */
+
+static void show(const pond_value *value)
+{
+    char text[POND_VALUE_TEXT];
+    switch (value->type) {
+    case POND_TYPE_NULL:
+        printf("NULL");
+        break;
+    case POND_TYPE_BOOL:
+        printf("%s", value->as.integer ? "true" : "false");
+        break;
+    case POND_TYPE_INT64:
+        printf("%lld", (long long)value->as.integer);
+        break;
+    case POND_TYPE_DOUBLE:
+        printf("%.17g", value->as.real);
+        break;
+    case POND_TYPE_DECIMAL:
+    case POND_TYPE_TEXT:
+    case POND_TYPE_JSON:
+        printf("%.*s", (int)value->as.text.size, value->as.text.data);
+        break;
+    case POND_TYPE_BYTES:
+        for (size_t i = 0; i < value->as.text.size; i++)
+            printf("%02x", (unsigned char)value->as.text.data[i]);
+        break;
+    case POND_TYPE_ARRAY:
+        printf("[");
+        for (size_t i = 0; i < value->as.array.count; i++) {
+            printf("%s", i ? ", " : "");
+            show(&value->as.array.items[i]);
+        }
+        printf("]");
+        break;
+    default: /* dates, times, intervals and UUIDs */
+        check(pond_value_format(value, text, &error), "a value as text");
+        printf("%s", text);
+    }
+}
+
+static void show_row(const char *title, pond_result *result)
+{
+    enum { MOST = 16 };
+    pond_value row[MOST];
+    check(pond_result_column_count(result) <= MOST ? POND_OK : POND_ERANGE, "counting columns");
+    check(pond_result_row(result, 0, row, &error), "reading a row");
+    printf("%s: ", title);
+    for (size_t i = 0; i < pond_result_column_count(result); i++) {
+        printf("%s", i ? " | " : "");
+        show(&row[i]);
+    }
+    printf("\n");
+    pond_result_release(result);
+}
+
+static pond_value parsed(pond_type type, const char *text)
+{
+    pond_value value;
+    check(pond_value_parse(type, text, strlen(text), &value, &error), text);
+    return value;
+}
+
+static void use_others(pond_connection *connection)
+{
+    const pond_value items[] = {pond_value_int64(1), pond_value_null(), pond_value_int64(3)};
+    pond_value array = {.type = POND_TYPE_ARRAY};
+    array.as.array.items = items;
+    array.as.array.count = 3;
+    const pond_value params[] = {parsed(POND_TYPE_UUID, "12345678-9abc-def0-1234-56789abcdef0"),
+                                 pond_value_sized(POND_TYPE_JSON, "{\"a\":1}", 7), array,
+                                 parsed(POND_TYPE_TIME, "23:59:59.5"),
+                                 parsed(POND_TYPE_TIMESTAMPTZ, "2026-01-02 03:04:05Z")};
+    show_row("and", execute(connection,
+                            "SELECT CAST(? AS uuid), CAST(? AS json), "
+                            "interval '14 months 3 days 1.5 s', CAST(? AS integer[]), "
+                            "CAST(? AS time), CAST(? AS timestamptz)",
+                            params, 5));
+}
+
+/* Every type, there and back. */
+static void use_values(pond_connection *connection, const pond_config *config)
+{
+    int postgres = strcmp(pond_config_driver(config), "postgres") == 0;
+    char create[256];
+    const pond_value row[] = {pond_value_bool(1),
+                              pond_value_int64(9007199254740993),
+                              pond_value_double(2.5),
+                              pond_value_sized(POND_TYPE_DECIMAL, "12.50", 5),
+                              pond_value_text("Ada \xe2\x9c\x93"),
+                              pond_value_sized(POND_TYPE_BYTES, "\0\1\xff", 3),
+                              parsed(POND_TYPE_DATE, "2026-01-02"),
+                              parsed(POND_TYPE_TIMESTAMP, "2026-01-02 03:04:05"),
+                              pond_value_null()};
+    snprintf(create, sizeof(create),
+             "CREATE TABLE quickstart_values (flag boolean, big bigint, half double precision, "
+             "price decimal(10, 2), name text, data %s, day date, moment timestamp NULL, "
+             "missing text)",
+             postgres ? "bytea" : "blob");
+    pond_result_release(execute(connection, "DROP TABLE IF EXISTS quickstart_values", NULL, 0));
+    pond_result_release(execute(connection, create, NULL, 0));
+    pond_result_release(execute(
+        connection, "INSERT INTO quickstart_values VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row, 9));
+    show_row("values", execute(connection, "SELECT * FROM quickstart_values", NULL, 0));
+    if (postgres)
+        use_others(connection);
 }
 
 /* ---- An entity --------------------------------------------------------------------------- */
@@ -124,23 +219,18 @@ static pond_result *run(pond_connection *connection, pond_plan *plan)
 /* A cell by the name of its column. */
 static pond_value cell_of(pond_result *result, size_t row, const char *name)
 {
-    enum { COLUMNS = 32 };
-    pond_value cells[COLUMNS];
-    size_t count = pond_result_column_count(result);
-    check(count <= COLUMNS ? POND_OK : POND_ERANGE, "counting columns");
-    check(pond_result_row(result, row, cells, &error), "reading a row");
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(pond_result_column_name(result, i), name) == 0)
-            return cells[i];
-    check(POND_EUNDEFINED, name);
-    return cells[0];
+    size_t column;
+    pond_value cell;
+    check(pond_result_column(result, name, &column, &error), name);
+    check(pond_result_cell(result, row, column, &cell, &error), name);
+    return cell;
 }
 
 /* Create or update a person; without an id it gets one. The answer is the whole entity. */
 static pond_result *save_person(pond_connection *connection, pond_schema *schema,
                                 const pond_value *id, const char *name)
 {
-    pond_field fields[2] = {{.name = "name", .value = text(name)}, {.name = "id"}};
+    pond_field fields[2] = {{.name = "name", .value = pond_value_text(name)}, {.name = "id"}};
     pond_record record = {.fields = fields, .field_count = 1};
     pond_entity_options options = POND_ENTITY_OPTIONS_INIT;
     pond_plan *plan = NULL;
@@ -206,6 +296,7 @@ int main(int argc, char **argv)
     check(pond_pool_acquire_wait(pool, NULL, POND_TIMEOUT_DEFAULT, &connection, &error),
           "acquiring a connection");
     work(connection);
+    use_values(connection, config);
     use_entity(pool, connection);
     check(pond_connection_give_back(connection, &error), "giving the connection back");
     pond_connection_release(connection);

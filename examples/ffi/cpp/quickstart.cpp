@@ -1,12 +1,15 @@
 // In C++: the handles of the public header as owners, its errors as exceptions.
 //
 //     quickstart DRIVER DATABASE [KEY=VALUE ...]
+#include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 #include <iostream>
 #include <memory>
+#include <sstream>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -53,17 +56,34 @@ using Result = std::unique_ptr<pond_result, Releaser<pond_result_release>>;
 
 // A parameter; the text must outlive the call.
 struct Value : pond_value {
-    Value(std::int64_t number) : pond_value{}
+    Value(int number) : Value(std::int64_t(number))
     {
-        type = POND_TYPE_INT64;
-        as.integer = number;
+    }
+    Value(std::int64_t number) : pond_value(pond_value_int64(number))
+    {
+    }
+    Value(double number) : pond_value(pond_value_double(number))
+    {
+    }
+    Value(bool flag) : pond_value(pond_value_bool(flag))
+    {
+    }
+    Value(const char *text) : pond_value(pond_value_text(text))
+    {
+    }
+    Value(std::nullptr_t) : pond_value(pond_value_null())
+    {
+    }
+    explicit Value(const pond_value &value) : pond_value(value)
+    {
     }
 
-    Value(const char *text) : pond_value{}
+    // Text of another type: bytes, a decimal, JSON; a date, time, timestamp or UUID.
+    Value(pond_type type, std::string_view text)
+        : pond_value(pond_value_sized(type, text.data(), text.size()))
     {
-        type = POND_TYPE_TEXT;
-        as.text.data = text;
-        as.text.size = std::char_traits<char>::length(text);
+        if (this->type != std::uint32_t(type))
+            call(pond_value_parse, type, text.data(), text.size(), static_cast<pond_value *>(this));
     }
 };
 
@@ -88,12 +108,11 @@ Result execute(pond_connection *connection, const std::string &sql,
 // A cell by the name of its column; it lives as long as the result.
 pond_value cell_of(const Result &result, std::size_t row, const std::string &name)
 {
-    std::vector<pond_value> cells(pond_result_column_count(result.get()));
-    call(pond_result_row, result.get(), row, cells.data());
-    for (std::size_t i = 0; i < cells.size(); i++)
-        if (name == pond_result_column_name(result.get(), i))
-            return cells[i];
-    throw std::out_of_range("no column " + name);
+    std::size_t column;
+    pond_value cell;
+    call(pond_result_column, result.get(), name.c_str(), &column);
+    call(pond_result_cell, result.get(), row, column, &cell);
+    return cell;
 }
 
 // Records of one kind, each with its history.
@@ -172,8 +191,8 @@ void stop_in_time(pond_connection *connection)
 {
     try {
         execute(connection,
-                "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) "
-                "SELECT count(*) FROM n",
+                "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 900) "
+                "SELECT count(*) FROM n a, n b, n c, n d, n e", // it would take weeks
                 {}, 100);
     } catch (const Error &error) {
         if (error.code != POND_ETIMEDOUT)
@@ -197,6 +216,87 @@ void work(pond_connection *connection)
     pond_value row[2];
     call(pond_result_row, result.get(), std::size_t(0), row);
     std::cout << "user " << row[0].as.integer << " is " << text_of(row[1]) << "\n";
+}
+
+std::string hex_of(const pond_value &cell)
+{
+    std::string hex;
+    for (unsigned char byte : text_of(cell))
+        for (int digit : {byte >> 4, byte & 15})
+            hex += "0123456789abcdef"[digit];
+    return hex;
+}
+
+std::string show(const pond_value &value)
+{
+    char text[POND_VALUE_TEXT];
+    std::ostringstream out;
+    switch (value.type) {
+    case POND_TYPE_NULL:
+        return "NULL";
+    case POND_TYPE_BOOL:
+        return value.as.integer ? "true" : "false";
+    case POND_TYPE_INT64:
+        return std::to_string(value.as.integer);
+    case POND_TYPE_DOUBLE:
+        out << value.as.real;
+        return out.str();
+    case POND_TYPE_DECIMAL:
+    case POND_TYPE_TEXT:
+    case POND_TYPE_JSON:
+        return text_of(value);
+    case POND_TYPE_BYTES:
+        return hex_of(value);
+    case POND_TYPE_ARRAY:
+        for (std::size_t i = 0; i < value.as.array.count; i++)
+            out << (i ? ", " : "[") << show(value.as.array.items[i]);
+        return out.str() + "]";
+    default: // dates, times, intervals and UUIDs
+        call(pond_value_format, &value, &text[0]);
+        return text;
+    }
+}
+
+std::string show_row(const Result &result)
+{
+    std::vector<pond_value> row(pond_result_column_count(result.get()));
+    std::string line;
+    call(pond_result_row, result.get(), std::size_t(0), row.data());
+    for (const pond_value &cell : row)
+        line += (line.empty() ? "" : " | ") + show(cell);
+    return line;
+}
+
+// Every type, there and back.
+void use_values(pond_connection *connection, bool postgres)
+{
+    execute(connection, "DROP TABLE IF EXISTS quickstart_values");
+    execute(connection,
+            "CREATE TABLE quickstart_values (flag boolean, big bigint, half double precision, "
+            "price decimal(10, 2), name text, data " +
+                std::string(postgres ? "bytea" : "blob") +
+                ", day date, moment timestamp NULL, missing text)");
+    execute(connection, "INSERT INTO quickstart_values VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            {true, std::int64_t(9007199254740993), 2.5, Value(POND_TYPE_DECIMAL, "12.50"),
+             "Ada \u2713", Value(POND_TYPE_BYTES, {"\0\1\xff", 3}),
+             Value(POND_TYPE_DATE, "2026-01-02"), Value(POND_TYPE_TIMESTAMP, "2026-01-02 03:04:05"),
+             nullptr});
+    std::cout << "values: " << show_row(execute(connection, "SELECT * FROM quickstart_values"))
+              << "\n";
+    if (!postgres)
+        return;
+    const pond_value items[] = {Value(1), Value(nullptr), Value(3)};
+    pond_value array{};
+    array.type = POND_TYPE_ARRAY;
+    array.as.array = {items, 3};
+    Result others = execute(
+        connection,
+        "SELECT CAST(? AS uuid), CAST(? AS json), interval '14 months 3 days 1.5 s', "
+        "CAST(? AS integer[]), CAST(? AS time), CAST(? AS timestamptz)",
+        {Value(POND_TYPE_UUID, "12345678-9abc-def0-1234-56789abcdef0"),
+         Value(POND_TYPE_JSON, R"({"a":1})"), Value(array), Value(POND_TYPE_TIME, "23:59:59.5"),
+         Value(POND_TYPE_TIMESTAMPTZ, "2026-01-02 03:04:05Z")});
+    std::cout << "and: " << show_row(others) << "\n";
 }
 
 void use_entity(pond_pool *pool, pond_connection *connection)
@@ -235,6 +335,7 @@ void run(const std::vector<std::string> &arguments)
     call(pond_pool_acquire_wait, pool.get(), nullptr, POND_TIMEOUT_DEFAULT, &connection_handle);
     Connection connection(connection_handle);
     work(connection.get());
+    use_values(connection.get(), pond_config_driver(config.get()) == std::string("postgres"));
     use_entity(pool.get(), connection.get());
     call(pond_connection_give_back, connection.get());
     call(pond_pool_close_wait, pool.get(), std::int64_t(30000));

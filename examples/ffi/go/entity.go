@@ -6,45 +6,39 @@ package main
 */
 import "C"
 
-import "unsafe"
+import (
+	"context"
+	"unsafe"
+)
 
 // Record is one entity, or one version of it.
 type Record map[string]any
 
-// toFields copies fields into C's memory; free them with the function.
-func toFields(fields Record) (*C.pond_record, func()) {
-	names := make([]unsafe.Pointer, 0, len(fields))
-	params := make([]any, 0, len(fields))
-	for name, value := range fields {
-		names = append(names, unsafe.Pointer(C.CString(name)))
-		params = append(params, value)
-	}
-	values, freeValues := toValues(params)
-	source := unsafe.Slice(values, len(params))
-	memory := C.calloc(C.size_t(len(params)+1), C.size_t(unsafe.Sizeof(C.pond_field{})))
-	given := unsafe.Slice((*C.pond_field)(memory), len(params))
-	for i := range given {
-		given[i].name = (*C.char)(names[i])
-		given[i].value = source[i]
-	}
+// toRecord copies fields into C's memory.
+func toRecord(memory *valueMemory, fields Record) (*C.pond_record, error) {
+	block := C.calloc(C.size_t(len(fields)+1), C.size_t(unsafe.Sizeof(C.pond_field{})))
 	record := (*C.pond_record)(C.calloc(1, C.size_t(unsafe.Sizeof(C.pond_record{}))))
-	record.fields = (*C.pond_field)(memory)
-	record.field_count = C.uint64_t(len(params))
-	return record, func() {
-		for _, name := range names {
-			C.free(name)
+	memory.blocks = append(memory.blocks, block, unsafe.Pointer(record))
+	given := unsafe.Slice((*C.pond_field)(block), len(fields)+1)
+	count := 0
+	for name, field := range fields {
+		var err error
+		given[count].name, _ = memory.bytes([]byte(name))
+		if given[count].value, err = memory.value(field); err != nil {
+			return nil, err
 		}
-		freeValues()
-		C.free(memory)
-		C.free(unsafe.Pointer(record))
+		count++
 	}
+	record.fields = &given[0]
+	record.field_count = C.uint64_t(count)
+	return record, nil
 }
 
 // A planner makes a plan for entities of a name.
 type planner func(schema *C.pond_schema, entity *C.char, out **C.pond_plan, err **C.pond_error) C.int
 
 // entities runs what a planner makes.
-func (conn *Conn) entities(entity string, make planner) ([]Record, error) {
+func (conn *Conn) entities(ctx context.Context, entity string, make planner) ([]Record, error) {
 	var details *C.pond_error
 	var schema *C.pond_schema
 	var plan *C.pond_plan
@@ -57,15 +51,16 @@ func (conn *Conn) entities(entity string, make planner) ([]Record, error) {
 	if err := fail(make(schema, name, &plan, &details), details); err != nil {
 		return nil, err
 	}
-	return conn.run(plan)
+	return conn.run(ctx, plan)
 }
 
 // run runs a plan to its end, and releases it.
-func (conn *Conn) run(plan *C.pond_plan) ([]Record, error) {
-	var details *C.pond_error
+func (conn *Conn) run(ctx context.Context, plan *C.pond_plan) ([]Record, error) {
 	defer C.pond_plan_release(plan)
-	code := C.pond_connection_run_wait(conn.handle, plan, C.POND_TIMEOUT_DEFAULT, &details)
-	if err := fail(code, details); err != nil {
+	_, err := submit(ctx, func(id unsafe.Pointer, op **C.pond_op, details **C.pond_error) C.int {
+		return C.pond_connection_run(conn.handle, plan, C.POND_TIMEOUT_DEFAULT, id, op, details)
+	})
+	if err != nil {
 		return nil, err
 	}
 	result := C.pond_plan_take_result(plan)
@@ -82,10 +77,14 @@ func (conn *Conn) run(plan *C.pond_plan) ([]Record, error) {
 }
 
 // Save creates an entity, or updates it if the fields have an id; it returns the whole of it.
-func (conn *Conn) Save(entity string, fields Record) (Record, error) {
-	record, free := toFields(fields)
-	defer free()
-	rows, err := conn.entities(entity, func(schema *C.pond_schema, name *C.char,
+func (conn *Conn) Save(ctx context.Context, entity string, fields Record) (Record, error) {
+	memory := &valueMemory{}
+	defer memory.free()
+	record, err := toRecord(memory, fields)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := conn.entities(ctx, entity, func(schema *C.pond_schema, name *C.char,
 		out **C.pond_plan, details **C.pond_error) C.int {
 		return C.pond_plan_save(schema, name, record, nil, out, details)
 	})
@@ -96,10 +95,10 @@ func (conn *Conn) Save(entity string, fields Record) (Record, error) {
 }
 
 // History returns all versions of an entity.
-func (conn *Conn) History(entity, id string) ([]Record, error) {
+func (conn *Conn) History(ctx context.Context, entity, id string) ([]Record, error) {
 	key := C.CString(id)
 	defer C.free(unsafe.Pointer(key))
-	return conn.entities(entity, func(schema *C.pond_schema, name *C.char,
+	return conn.entities(ctx, entity, func(schema *C.pond_schema, name *C.char,
 		out **C.pond_plan, details **C.pond_error) C.int {
 		return C.pond_plan_history(schema, name, key, nil, out, details)
 	})

@@ -1,6 +1,8 @@
 //! Entities: records that are saved by name, with a history of every change.
 use crate::ffi::*;
-use crate::pond::{call, read_rows, to_string, to_value, Connection, Database, Error, Value};
+use crate::operation::Operation;
+use crate::pond::{c_text, call, Connection, Database, Error};
+use crate::value::{column_names, read_rows, Params, Value};
 use std::collections::HashMap;
 use std::ffi::CString;
 use std::ptr;
@@ -13,6 +15,20 @@ pub struct Entities {
     name: CString,
 }
 
+// SAFETY: schemas and plans are for any thread, a plan for one at a time.
+unsafe impl Send for Entities {}
+unsafe impl Sync for Entities {}
+
+struct Plan(*mut PondPlan);
+
+unsafe impl Send for Plan {}
+
+impl Drop for Plan {
+    fn drop(&mut self) {
+        unsafe { pond_plan_release(self.0) };
+    }
+}
+
 impl Entities {
     pub fn new(database: &Database, name: &str) -> Result<Entities, Error> {
         let mut schema = ptr::null_mut();
@@ -20,20 +36,18 @@ impl Entities {
         Ok(Entities { schema, name: c_text(name) })
     }
 
-    /// Create, or update if the fields have an id; the answer is the whole entity.
-    pub fn save(
-        &self,
-        connection: &mut Connection,
-        fields: &[(&str, Value)],
-    ) -> Result<Record, Error> {
+    fn save_plan(&self, fields: &[(&str, Value)]) -> Result<Plan, Error> {
         let names: Vec<CString> = fields.iter().map(|(name, _)| c_text(name)).collect();
-        let given: Vec<PondField> = fields
+        let values: Vec<Value> = fields.iter().map(|(_, value)| value.clone()).collect();
+        let params = Params::new(&values)?;
+        let given: Vec<PondField> = params
+            .values
             .iter()
             .zip(&names)
-            .map(|((_, value), name)| PondField {
+            .map(|(value, name)| PondField {
                 name: name.as_ptr(),
                 kind: ptr::null(),
-                value: to_value(value),
+                value: *value,
             })
             .collect();
         let record = PondRecord { fields: given.as_ptr(), field_count: given.len() as u64 };
@@ -41,17 +55,31 @@ impl Entities {
         call(|err| unsafe {
             pond_plan_save(self.schema, self.name.as_ptr(), &record, ptr::null(), &mut plan, err)
         })?;
-        Ok(run(connection, plan)?.remove(0))
+        Ok(Plan(plan))
+    }
+
+    /// Create, or update if the fields have an id; the answer is the whole entity.
+    pub async fn save(
+        &self,
+        connection: &mut Connection<'_>,
+        fields: &[(&str, Value)],
+    ) -> Result<Record, Error> {
+        let plan = self.save_plan(fields)?;
+        Ok(run(connection, plan).await?.remove(0))
     }
 
     /// All versions of one entity.
-    pub fn history(&self, connection: &mut Connection, id: &str) -> Result<Vec<Record>, Error> {
-        let (name, id) = (self.name.as_ptr(), c_text(id));
-        let mut plan = ptr::null_mut();
+    pub async fn history(
+        &self,
+        connection: &mut Connection<'_>,
+        id: &str,
+    ) -> Result<Vec<Record>, Error> {
+        let mut plan = Plan(ptr::null_mut());
         call(|err| unsafe {
-            pond_plan_history(self.schema, name, id.as_ptr(), ptr::null(), &mut plan, err)
+            let (name, id) = (self.name.as_ptr(), c_text(id));
+            pond_plan_history(self.schema, name, id.as_ptr(), ptr::null(), &mut plan.0, err)
         })?;
-        run(connection, plan)
+        run(connection, plan).await
     }
 }
 
@@ -61,28 +89,20 @@ impl Drop for Entities {
     }
 }
 
-fn c_text(text: &str) -> CString {
-    CString::new(text).expect("no NUL in a name")
-}
-
-/// Run a plan to its end, and release it.
-fn run(connection: &mut Connection, plan: *mut PondPlan) -> Result<Vec<Record>, Error> {
-    let done = call(|err| unsafe {
-        pond_connection_run_wait(connection.handle(), plan, TIMEOUT_DEFAULT, err)
-    });
-    let result = unsafe { pond_plan_take_result(plan) };
-    let records = done.and_then(|_| to_records(result));
-    unsafe {
-        pond_result_release(result);
-        pond_plan_release(plan);
-    }
+/// Run a plan to its end.
+async fn run(connection: &mut Connection<'_>, plan: Plan) -> Result<Vec<Record>, Error> {
+    Operation::submit(|data, op, err| unsafe {
+        pond_connection_run(connection.handle(), plan.0, TIMEOUT_DEFAULT, data, op, err)
+    })?
+    .await?;
+    let result = unsafe { pond_plan_take_result(plan.0) };
+    let records = to_records(result);
+    unsafe { pond_result_release(result) };
     records
 }
 
 fn to_records(result: *mut PondResult) -> Result<Vec<Record>, Error> {
-    let names: Vec<String> = (0..unsafe { pond_result_column_count(result) })
-        .map(|column| to_string(unsafe { pond_result_column_name(result, column) }))
-        .collect();
+    let names = column_names(result);
     let rows = read_rows(result)?;
     Ok(rows.into_iter().map(|row| names.iter().cloned().zip(row).collect()).collect())
 }

@@ -1,6 +1,9 @@
-//! A safe face on the C interface: owners that release, errors as `Result`.
+//! A safe face on the C interface: owners that release, errors as `Result`, futures for what waits.
 use crate::ffi::*;
+use crate::operation::{completed, Operation};
+use crate::value::{read_rows, Params, Value};
 use std::ffi::{CStr, CString};
+use std::future::Future;
 use std::os::raw::{c_char, c_int};
 use std::ptr;
 
@@ -18,51 +21,38 @@ impl std::fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-#[derive(Debug, Clone, PartialEq)]
-pub enum Value {
-    Null,
-    Integer(i64),
-    Text(String),
-}
-
-impl std::fmt::Display for Value {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter) -> std::fmt::Result {
-        match self {
-            Value::Null => formatter.write_str("null"),
-            Value::Integer(number) => write!(formatter, "{}", number),
-            Value::Text(text) => formatter.write_str(text),
-        }
-    }
-}
-
 pub(crate) fn to_string(text: *const c_char) -> String {
+    if text.is_null() {
+        return String::new();
+    }
     // SAFETY: the library's strings are NUL-terminated and live through this call.
     unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
+}
+
+pub(crate) fn c_text(text: &str) -> CString {
+    CString::new(text).expect("no NUL in a name or a setting")
+}
+
+/// Turn the details of a failure, which may be NULL, into an error.
+pub(crate) fn take_error(code: c_int, details: *mut PondError) -> Error {
+    // SAFETY: the details are ours, and NULL has a message, too.
+    unsafe {
+        let message = to_string(pond_error_message(details));
+        pond_error_free(details);
+        Error { code, message }
+    }
 }
 
 /// Call a function of the library, giving it the place for its error.
 pub(crate) fn call(function: impl FnOnce(*mut *mut PondError) -> c_int) -> Result<(), Error> {
     let mut details = ptr::null_mut();
-    let code = function(&mut details);
-    if code == 0 {
-        return Ok(());
-    }
-    if details.is_null() {
-        return Err(Error { code, message: format!("error {}", code) });
-    }
-    // SAFETY: a failing call left the details to us.
-    unsafe {
-        let error = Error {
-            code: pond_error_code(details),
-            message: to_string(pond_error_message(details)),
-        };
-        pond_error_free(details);
-        Err(error)
+    match function(&mut details) {
+        0 => Ok(()),
+        code => Err(take_error(code, details)),
     }
 }
 
-/// The pool of one database, and a loop with a thread of the library's own, so that any thread may
-/// lease connections and wait for them.
+/// The pool of one database. A thread of the library's own drives its loop, so no thread waits.
 pub struct Database {
     pool: *mut PondPool,
     pond_loop: *mut PondLoop,
@@ -74,14 +64,14 @@ unsafe impl Sync for Database {}
 
 impl Database {
     pub fn open(driver: &str, settings: &[(String, String)]) -> Result<Database, Error> {
-        let text = |text: &str| CString::new(text).expect("no NUL in a setting");
         let mut config = ptr::null_mut();
         let mut database = Database { pool: ptr::null_mut(), pond_loop: ptr::null_mut() };
-        call(|err| unsafe { pond_config_new(text(driver).as_ptr(), &mut config, err) })?;
+        let driver = c_text(driver);
+        call(|err| unsafe { pond_config_new(driver.as_ptr(), &mut config, err) })?;
         let opened = settings
             .iter()
             .try_for_each(|(key, value)| {
-                let (key, value) = (text(key), text(value));
+                let (key, value) = (c_text(key), c_text(value));
                 call(|err| unsafe { pond_config_set(config, key.as_ptr(), value.as_ptr(), err) })
             })
             .and_then(|_| call(|err| unsafe { pond_pool_open(config, &mut database.pool, err) }));
@@ -89,7 +79,7 @@ impl Database {
         opened?;
         call(|err| unsafe { pond_loop_new(&mut database.pond_loop, err) })?;
         call(|err| unsafe {
-            pond_loop_start_thread(database.pond_loop, None, ptr::null_mut(), err)
+            pond_loop_start_thread(database.pond_loop, Some(completed), ptr::null_mut(), err)
         })?;
         Ok(database)
     }
@@ -98,17 +88,21 @@ impl Database {
         self.pool
     }
 
-    pub fn acquire(&self) -> Result<Connection, Error> {
-        let mut handle = ptr::null_mut();
-        call(|err| unsafe {
-            pond_pool_acquire_wait(self.pool, self.pond_loop, TIMEOUT_DEFAULT, &mut handle, err)
-        })?;
-        Ok(Connection { handle, _database: self })
+    pub async fn acquire(&self) -> Result<Connection<'_>, Error> {
+        let mut outcome = Operation::submit(|data, op, err| unsafe {
+            pond_pool_acquire(self.pool, self.pond_loop, TIMEOUT_DEFAULT, data, op, err)
+        })?
+        .await?;
+        Ok(Connection { handle: outcome.take_connection(), _database: self })
     }
 
     /// Wait for connections to come back, at most so long, then take them.
-    pub fn close(self, timeout_ms: i64) -> Result<(), Error> {
-        call(|err| unsafe { pond_pool_close_wait(self.pool, timeout_ms, err) })
+    pub async fn close(self, timeout_ms: i64) -> Result<(), Error> {
+        Operation::submit(|data, op, err| unsafe {
+            pond_pool_close(self.pool, self.pond_loop, timeout_ms, data, op, err)
+        })?
+        .await
+        .map(drop)
     }
 }
 
@@ -127,6 +121,9 @@ pub struct Connection<'a> {
     _database: &'a Database,
 }
 
+// SAFETY: it may be used from one thread after the other, as its loop has a thread of its own.
+unsafe impl Send for Connection<'_> {}
+
 impl Connection<'_> {
     pub(crate) fn handle(&mut self) -> *mut PondConnection {
         self.handle
@@ -136,35 +133,23 @@ impl Connection<'_> {
         to_string(unsafe { pond_connection_server_version(self.handle) })
     }
 
-    /// Commit if the function returns `Ok`, else roll back.
-    pub fn transaction<T>(
-        &mut self,
-        body: impl FnOnce(&mut Self) -> Result<T, Error>,
-    ) -> Result<T, Error> {
-        self.end(BEGIN)?;
-        match body(self) {
-            Ok(value) => self.end(COMMIT).map(|_| value),
-            Err(error) => {
-                let _ = self.end(ROLLBACK); // the first error says more
-                Err(error)
-            }
-        }
+    /// `BEGIN`, `COMMIT` or `ROLLBACK`.
+    pub async fn transaction(&mut self, verb: c_int) -> Result<(), Error> {
+        Operation::submit(|data, op, err| unsafe {
+            pond_connection_transaction(self.handle, verb, TIMEOUT_DEFAULT, data, op, err)
+        })?
+        .await
+        .map(drop)
     }
 
-    fn end(&mut self, verb: c_int) -> Result<(), Error> {
-        call(|err| unsafe {
-            pond_connection_transaction_wait(self.handle, verb, TIMEOUT_DEFAULT, err)
-        })
-    }
-
-    /// The rows of a statement, which ends within `timeout_ms` (-1: the database's own limit).
-    pub fn execute(
+    /// Submit a statement, which ends within `timeout_ms` (-1: the database's own limit).
+    pub fn submit(
         &mut self,
         sql: &str,
         params: &[Value],
         timeout_ms: i64,
-    ) -> Result<Vec<Vec<Value>>, Error> {
-        let values: Vec<PondValue> = params.iter().map(to_value).collect();
+    ) -> Result<Operation, Error> {
+        let params = Params::new(params)?;
         let options = ExecuteOptions {
             struct_size: std::mem::size_of::<ExecuteOptions>() as u32,
             flags: 0,
@@ -172,22 +157,30 @@ impl Connection<'_> {
             tags: ptr::null(),
             tag_count: 0,
         };
-        let mut result = ptr::null_mut();
-        call(|err| unsafe {
-            pond_connection_execute_wait(
+        Operation::submit(|data, op, err| unsafe {
+            pond_connection_execute(
                 self.handle,
                 sql.as_ptr().cast(),
                 sql.len(),
-                values.as_ptr(),
-                values.len(),
+                params.values.as_ptr(),
+                params.values.len(),
                 &options,
-                &mut result,
+                data,
+                op,
                 err,
             )
-        })?;
-        let rows = read_rows(result);
-        unsafe { pond_result_release(result) };
-        rows
+        })
+    }
+
+    /// The rows of a statement. Who drops the future before its end has the statement stopped.
+    pub fn execute(
+        &mut self,
+        sql: &str,
+        params: &[Value],
+        timeout_ms: i64,
+    ) -> impl Future<Output = Result<Vec<Vec<Value>>, Error>> + Send {
+        let submitted = self.submit(sql, params, timeout_ms);
+        async { read_rows(submitted?.await?.result()) }
     }
 }
 
@@ -198,43 +191,4 @@ impl Drop for Connection<'_> {
             pond_connection_release(self.handle);
         }
     }
-}
-
-/// A view of a parameter, which the parameter must outlive.
-pub(crate) fn to_value(value: &Value) -> PondValue {
-    let (kind, payload) = match value {
-        Value::Null => (TYPE_NULL, Payload { integer: 0 }),
-        Value::Integer(number) => (TYPE_INT64, Payload { integer: *number }),
-        Value::Text(text) => {
-            (TYPE_TEXT, Payload { text: Text { data: text.as_ptr().cast(), size: text.len() } })
-        }
-    };
-    PondValue { kind, aux: 0, payload }
-}
-
-fn from_value(cell: &PondValue) -> Value {
-    // SAFETY: the kind says which member is there; the text lives as long as the result.
-    unsafe {
-        match cell.kind {
-            TYPE_INT64 => Value::Integer(cell.payload.integer),
-            TYPE_TEXT => {
-                let text = cell.payload.text;
-                let bytes = std::slice::from_raw_parts(text.data.cast(), text.size);
-                Value::Text(String::from_utf8_lossy(bytes).into_owned())
-            }
-            _ => Value::Null,
-        }
-    }
-}
-
-pub(crate) fn read_rows(result: *mut PondResult) -> Result<Vec<Vec<Value>>, Error> {
-    let columns = unsafe { pond_result_column_count(result) };
-    let empty = PondValue { kind: TYPE_NULL, aux: 0, payload: Payload { integer: 0 } };
-    let mut cells = vec![empty; columns];
-    (0..unsafe { pond_result_row_count(result) })
-        .map(|row| {
-            call(|err| unsafe { pond_result_row(result, row, cells.as_mut_ptr(), err) })?;
-            Ok(cells.iter().map(from_value).collect())
-        })
-        .collect()
 }
