@@ -30,5 +30,7 @@ install(FILES ${CMAKE_CURRENT_BINARY_DIR}/millpond.pc
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/millpond-config.cmake
               ${CMAKE_CURRENT_BINARY_DIR}/millpond-config-version.cmake
         DESTINATION ${package} COMPONENT development)
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/bindings/luajit/resty
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/lua/5.1 COMPONENT luajit)
 install(EXPORT millpond NAMESPACE millpond:: FILE millpond-targets.cmake
         DESTINATION ${package} COMPONENT development)

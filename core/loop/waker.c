@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -116,4 +117,21 @@ void pondi_waker_free(pondi_waker *waker)
     }
     pondi_worker_finish(waker->worker);
     drop(waker);
+}
+
+/* ---- A byte instead of a call ------------------------------------------------------------ */
+
+/* On a thread of the library's own, which has all signals blocked. */
+static void write_byte(void *data)
+{
+    int fd = (int)(intptr_t)data;
+    ssize_t sent = send(fd, "w", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (sent < 0 && errno == ENOTSOCK)
+        sent = write(fd, "w", 1);
+    (void)sent; /* who reads has gone, or has bytes enough to read */
+}
+
+int pond_loop_set_wake_fd(pond_loop *loop, int fd, pond_error **err)
+{
+    return pond_loop_set_wake(loop, fd < 0 ? NULL : write_byte, (void *)(intptr_t)fd, err);
 }

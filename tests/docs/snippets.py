@@ -31,7 +31,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 #: Languages whose blocks are run here, and those that are something else than code of ours.
 RUN = {"python", "c", "lua"}
-READ = {"sh", "text", "toml", "sql", "cmake"}
+READ = {"sh", "text", "toml", "sql", "cmake", "nginx"}
 
 #: What is installed beside this Python.
 COMMANDS = ("millpond", "pytest")

@@ -28,7 +28,8 @@ build_ffi() {
             $(pkg-config --cflags --libs millpond)
         ;;
     python) ;;
-    luajit) need_packages luajit ;;
+    # OpenResty's own, which the test of nginx needs: Debian has no room for both
+    luajit) command -v luajit >/dev/null || need_packages luajit2 ;;
     node)
         command -v npm >/dev/null || need_packages nodejs npm
         if ! cmp -s $source/package.json "$ffi/node/package.json"; then
@@ -59,11 +60,18 @@ run_ffi() {
     shift
     case $language in
     python) python3 examples/ffi/python/quickstart.py "$@" ;;
-    luajit) luajit examples/ffi/luajit/quickstart.lua "$@" ;;
+    luajit)
+        LUA_PATH="$PWD/bindings/luajit/?.lua;;" luajit examples/ffi/luajit/quickstart.lua "$@"
+        ;;
     node) node "$ffi/node/quickstart.js" "$@" ;;
     rust) "$ffi/rust/debug/quickstart" "$@" ;;
     *) "$ffi/$language/quickstart" "$@" ;;
     esac
+}
+
+# nginx with its Lua module, for tests/openresty.
+need_openresty() {
+    need_packages nginx libnginx-mod-http-lua luajit2
 }
 
 need_ffi() {

@@ -411,6 +411,34 @@ static void a_host_without_a_descriptor_is_woken_once(void **state)
     sem_destroy(&woken);
 }
 
+static void a_host_is_woken_by_a_byte(void **state)
+{
+    pond_loop *loop = *state;
+    for (int kind = 0; kind < 2; kind++) { /* a pipe, a pair of sockets */
+        int ends[2];
+        char bytes[8];
+        assert_int_equal(kind ? socketpair(AF_UNIX, SOCK_STREAM, 0, ends) : pipe(ends), 0);
+        assert_int_equal(pond_loop_set_wake_fd(loop, ends[1], NULL), POND_OK);
+        for (int i = 0; i < 50; i++) {
+            plain_op *op = new_op(loop);
+            post_from_here(loop, op);
+            assert_int_equal(read(ends[0], bytes, sizeof(bytes)), 1);
+            assert_int_equal(pond_loop_run_nowait(loop, NULL), POND_OK);
+            pond_op *next;
+            while ((next = pond_loop_next(loop)))
+                pond_op_release(next);
+        }
+        close(ends[0]); /* a reader that has gone kills nobody */
+        post_from_here(loop, new_op(loop));
+        pond_op *last;
+        while (!(last = pond_loop_next(loop)))
+            assert_int_equal(pond_loop_run_nowait(loop, NULL), POND_OK);
+        pond_op_release(last);
+        assert_int_equal(pond_loop_set_wake_fd(loop, -1, NULL), POND_OK);
+        close(ends[1]);
+    }
+}
+
 /* ---- Clients that come while the loop closes ----------------------------------------------- */
 
 typedef struct late_client {
@@ -469,4 +497,5 @@ RUN_TESTS(LOOP_TEST(a_message_makes_the_descriptor_readable_and_completes_in_ord
           LOOP_TEST(closing_from_another_thread_ends_a_wait),
           LOOP_TEST(who_comes_while_a_loop_closes_is_told_of_it),
           cmocka_unit_test(a_worker_runs_jobs_in_order_and_finishes_them),
-          LOOP_TEST(a_host_without_a_descriptor_is_woken_once))
+          LOOP_TEST(a_host_without_a_descriptor_is_woken_once),
+          LOOP_TEST(a_host_is_woken_by_a_byte))
