@@ -6,9 +6,9 @@
 
 local millpond = require "millpond"
 
--- It would take weeks, on any database.
+-- It would take hours, on any database.
 local ENDLESS = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 900) "
-  .. "SELECT count(*) FROM n a, n b, n c, n d, n e"
+  .. "SELECT count(*) FROM n a, n b, n c, n d"
 
 local function open_database(where)
   if where and where:find("://", 1, true) then

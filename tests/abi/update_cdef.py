@@ -1,4 +1,4 @@
-"""Write bindings/luajit/resty/millpond/cdef.lua anew: the public headers, as LuaJIT's FFI reads them.
+"""Write resty/millpond/cdef.lua of bindings/luajit anew: the headers, as LuaJIT reads them.
 
 Without Arrow, whose structs other libraries declare, too, and without what only a compiler needs.
 """

@@ -4,9 +4,9 @@
 local millpond = require("resty.millpond")
 local typed, null = millpond.typed, millpond.null
 
--- It would take weeks, on any database.
+-- It would take hours, on any database.
 local ENDLESS = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 900) "
-    .. "SELECT count(*) FROM n a, n b, n c, n d, n e"
+    .. "SELECT count(*) FROM n a, n b, n c, n d"
 
 local function stop_in_time(connection)
     local rows, err = connection:execute(ENDLESS, {}, { timeout = 0.1 })

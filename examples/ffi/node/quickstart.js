@@ -5,10 +5,10 @@ import { Database } from "./pond.js";
 import { ETIMEDOUT } from "./ffi.js";
 import { Typed, typed } from "./values.js";
 
-// It would take weeks, on any database.
+// It would take hours, on any database.
 const ENDLESS =
     "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 900) " +
-    "SELECT count(*) FROM n a, n b, n c, n d, n e";
+    "SELECT count(*) FROM n a, n b, n c, n d";
 
 async function stopInTime(connection) {
     let ticks = 0;
