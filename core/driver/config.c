@@ -92,6 +92,40 @@ void pondi_check_flag(const char *key, const char *value, pondi_buffer *problem)
         pondi_config_problem(problem, "%s must be true or false, not \"%s\"", key, value);
 }
 
+/* Longer ones are mistakes, and would make every message as long. */
+static void check_length(const char *key, const char *value, size_t most, pondi_buffer *problem)
+{
+    size_t size = strlen(value);
+    if (size > most)
+        pondi_config_problem(problem, "%s must have at most %zu bytes, not %zu", key, most, size);
+}
+
+static void check_name(const char *key, const char *value, pondi_buffer *problem)
+{
+    check_length(key, value, 1024, problem);
+}
+
+/* For SQLite it is a path. */
+static void check_database(const char *key, const char *value, pondi_buffer *problem)
+{
+    check_length(key, value, 4096, problem);
+}
+
+/* Each host of a list: a name has at most 253 bytes, a socket's path fewer. */
+static void check_host(const char *key, const char *value, pondi_buffer *problem)
+{
+    enum { MOST = 255 };
+    for (const char *at = value; at; at = strchr(at, ',')) {
+        at += *at == ',';
+        size_t size = strcspn(at, ",");
+        if (size > MOST) {
+            pondi_config_problem(problem, "%s must have at most %d bytes, not %zu", key, MOST,
+                                 size);
+            return;
+        }
+    }
+}
+
 /* One port, or a list of them beside a list of hosts. */
 static void check_port(const char *key, const char *value, pondi_buffer *problem)
 {
@@ -160,10 +194,10 @@ static void check_threshold(const char *key, const char *value, pondi_buffer *pr
 }
 
 static const pondi_driver_option common_options[] = {
-    {"database", NULL},
-    {"host", NULL},
+    {"database", check_database},
+    {"host", check_host},
     {"port", check_port},
-    {"user", NULL},
+    {"user", check_name},
     {"password", NULL},
     {"alias", NULL},
     {"env", NULL},
@@ -293,7 +327,7 @@ int pond_config_set(pond_config *config, const char *key, const char *value, pon
     if (PONDI_GIVEN(err, config, key))
         return POND_EINVAL;
     if (!option_of(config, key))
-        return pondi_error_set(err, POND_EINVAL, "the driver \"%s\" has no setting \"%s\"",
+        return pondi_error_set(err, POND_EINVAL, "the driver \"%s\" has no setting \"%.60s\"",
                                config->driver->name, key);
     if (config->frozen)
         return pondi_error_set(err, POND_EMISUSE, "the config of an open pool cannot be changed");

@@ -107,6 +107,10 @@ static int cut_host(const url_reader *reader, span text, span *name, span *port)
         *name = cut(text, ':', port);
         rest = *port;
     } else {
+        if (!memchr(text.at, ']', text.size))
+            return pondi_error_set(reader->err, POND_EINVAL,
+                                   "the URL's host has a [ without a ]: an address of IPv6 stands "
+                                   "between them, as in [::1]");
         *name = cut(span_of(text.at + 1, text.at + text.size), ']', &rest);
         cut(rest, ':', port);
         if (rest.size && rest.at[0] != ':')
@@ -147,8 +151,8 @@ static int read_hosts(const url_reader *reader, span hosts, const char *default_
     pondi_buffer_init(&names);
     pondi_buffer_init(&ports);
     while (hosts.size && !code) {
-        span name;
-        span port;
+        span name = {"", 0};
+        span port = {"", 0};
         code = cut_host(reader, cut(hosts, ',', &hosts), &name, &port);
         given |= port.size > 0;
         if (!port.size)
@@ -226,6 +230,20 @@ static int check_database(const url_reader *reader, span authority, span path)
                            "the name of a database @ as %%40");
 }
 
+/* A ? in a password ends what is before it too early, and what follows would be taken for the name
+ * of a setting, which is in messages. */
+static int check_query(const url_reader *reader, span authority, span query)
+{
+    int whole = !query.size || !memchr(query.at, '@', query.size) ||
+                memchr(authority.at, '@', authority.size) ||
+                !memchr(authority.at, ':', authority.size);
+    if (whole)
+        return POND_OK;
+    return pondi_error_set(reader->err, POND_EINVAL,
+                           "the URL has an @ after its ?: in a password write ? as %%3F, in the "
+                           "value of a setting @ as %%40");
+}
+
 static int read_parts(const url_reader *reader, const char *scheme, span rest)
 {
     static const struct {
@@ -246,7 +264,9 @@ static int read_parts(const url_reader *reader, const char *scheme, span rest)
     if (strcmp(scheme, "sqlite") == 0) {
         code = read_file(reader, authority, path);
     } else {
-        code = read_authority(reader, authority, default_port);
+        code = check_query(reader, authority, query);
+        if (!code)
+            code = read_authority(reader, authority, default_port);
         if (!code)
             code = check_database(reader, authority, path);
         if (!code)

@@ -20,7 +20,8 @@ BUNDLED = ("libcrypto", "libmariadb", "libmd", "libpq", "libsqlite3", "libssl", 
 async def use(db: millpond.ConnectionManager) -> str:
     """A table, rows both ways, an error, a timeout that stops the server; returns its version."""
     async with db.async_connection() as conn:
-        version: str = (await conn.get_version_details())["db_server_version"]
+        details = await conn.get_version_details()
+        version = " through ".join(details.values())
         await conn.execute("DROP TABLE IF EXISTS smoke")
         await conn.execute("CREATE TABLE smoke (id integer PRIMARY KEY, name varchar(20))")
         rows = [(number, f"name {number}") for number in range(100)]

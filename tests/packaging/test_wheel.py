@@ -18,6 +18,7 @@ CLEAN = ROOT / "tests/packaging/clean_root.sh"
 SMOKE = ROOT / "tests/packaging/smoke.py"
 
 sys.path.insert(0, str(ROOT / "bindings/python"))
+import libpq  # noqa: E402
 import wheel as wheels  # noqa: E402
 
 pytestmark = [
@@ -97,6 +98,7 @@ def test_a_wheel_alone_serves_all_databases(
     addresses = json.dumps({"postgres": postgres, "mysql": mysql})
     used = json.loads(run(CLEAN, "run-bare", root, interpreter, "/work/smoke.py", addresses))
     assert set(used) == {"postgres", "mysql", "sqlite"}
+    assert "libpq 18" in used["postgres"]
     assert mysql["server"] in used["mysql"]
 
 
@@ -135,6 +137,9 @@ def test_a_wheel_says_where_it_runs_and_whose_code_it_carries(version: tuple[int
     libraries = [name for name in names if name.startswith("millpond.libs/lib")]
     licences = {Path(name).stem for name in names if "/licenses/bundled/" in name}
     assert len(libraries) > 5
+    assert f"libpq.so.5.{libpq.VERSION[0]}" in {
+        re.sub(r"-[0-9a-f]{8}(?=\.)", "", Path(name).name) for name in libraries
+    }
     assert {"libpq5", "libmariadb3", "libuv1", "libsqlite3-0", "libssl3", "libmd0"} <= licences
     assert {"millpond/py.typed", "millpond/_native.pyi"} <= set(names)
     assert "millpond/mysql_plugins/caching_sha2_password.so" in names

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import os
+import secrets
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -18,13 +19,13 @@ OPTIONS = " ".join(f"-c {name}={value}" for name, value in STYLES.items())
 @pytest.fixture
 async def role(databases: Any) -> AsyncIterator[str]:
     """One whose sessions begin with other settings."""
-    name = "stylish"
+    name = f"stylish_{secrets.token_hex(4)}"
     async with databases.open("postgres").async_connection() as conn:
-        await conn.execute(f"DROP ROLE IF EXISTS {name}")
         await conn.execute(f"CREATE ROLE {name} LOGIN SUPERUSER PASSWORD 'x'")
         for setting, value in STYLES.items():
             await conn.execute(f"ALTER ROLE {name} SET {setting} TO '{value}'")
         yield name
+        await conn.execute(f"DROP OWNED BY {name}")  # temporary tables of idle connections
         await conn.execute(f"DROP ROLE {name}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import math
@@ -50,13 +51,34 @@ class Problems(list[str]):
 def _check_database(database: object) -> str:
     if not isinstance(database, str) or not database:
         raise ArgumentError("database is missing: name the database, or the file for SQLite")
-    return database
+    return _check_characters("database", database)
+
+
+def _check_characters(name: str, value: str) -> str:
+    """No message may show the value: it may be a password."""
+    if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
+        raise ArgumentError(f"{name} contains a lone surrogate, which is no character")
+    return value
 
 
 def _check_text(name: str, value: object) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return _check_characters(name, value)
     raise ArgumentError(f"{name} must be a str or None, not {type(value).__name__}")
+
+
+def _check_option(name: str, value: object) -> None:
+    _check_characters("the name of a setting", name)
+    if isinstance(value, str):
+        _check_characters(name, value)
+
+
+def _short(value: object) -> str:
+    """A wrong value as a message shows it."""
+    text = ascii(value)
+    return text if len(text) <= 60 else f"{text[:60]}..."
 
 
 def _check_port(port: object) -> int | str | None:
@@ -67,23 +89,23 @@ def _check_port(port: object) -> int | str | None:
             _check_port(int(part) if part.isdecimal() else part)
         return port
     if isinstance(port, bool) or not isinstance(port, int):
-        raise ArgumentError(f"port must be an int from 1 to 65535, not {port!r}")
+        raise ArgumentError(f"port must be an int from 1 to 65535, not {_short(port)}")
     if not 1 <= port <= 65535:
-        raise ArgumentError(f"port must be from 1 to 65535, not {port}")
+        raise ArgumentError(f"port must be from 1 to 65535, not {_short(port)}")
     return port
 
 
 def _check_seconds(name: str, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ArgumentError(f"{name} must be a number of seconds, not {value!r}")
+        raise ArgumentError(f"{name} must be a number of seconds, not {_short(value)}")
     if not math.isfinite(value) or value < 0:
-        raise ArgumentError(f"{name} must be a number of seconds from 0 on, not {value!r}")
+        raise ArgumentError(f"{name} must be a number of seconds from 0 on, not {_short(value)}")
     return float(value)
 
 
 def _check_count(name: str, value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise ArgumentError(f"{name} must be a number from 0 on, an int, not {value!r}")
+        raise ArgumentError(f"{name} must be a number from 0 on, an int, not {_short(value)}")
     return value
 
 
@@ -110,7 +132,8 @@ class DatabaseConfig:
             tried in turn. Default: the database's own.
         port: int from 1 to 65535, or a str with as many as there are hosts, separated by commas.
             Default: the database's own.
-        user, password: str. The password appears in no repr, log, error, metric or hash.
+        user, password: str. The password appears in no repr, log, error, metric, hash or pickle
+            (see pickle_password).
         alias: a friendly name for the connection. Default: the database's name.
         env: environment, such as ``"prod"``, ``"dev"`` or ``"test"``. Default: ``"prod"``.
         connection_acquisition_timeout: seconds to wait for a pooled connection; 0: no limit.
@@ -132,8 +155,12 @@ class DatabaseConfig:
         ArgumentError: (a ValueError) values are missing or out of range: all are named.
     """
 
+    #: Set it to True on a config for pickles of it to hold the password.
+    pickle_password = False
+
     def __init__(
         self,
+        /,
         database: str,
         host: str | None = None,
         port: int | str | None = None,
@@ -179,6 +206,8 @@ class DatabaseConfig:
         for name, size in counts.items():
             if size is not None:
                 self._settings[name] = problems.check(_check_count, name, size)
+        for name, option in options.items():
+            problems.check(_check_option, name, option)
         problems.check(self._check_sizes)
         self._url_driver: str | None = None
         self._options: dict[str, Any] = {k: v for k, v in options.items() if v is not None}
@@ -318,7 +347,40 @@ class DatabaseConfig:
             **self._settings,
             **self._options,
         }
+        if self.__dict__.get("_left_out"):
+            raise ArgumentError(
+                "the config was pickled without its password: give it anew with with_password(), "
+                "or set pickle_password = True before pickling"
+            )
         return {name: _as_text(value) for name, value in settings.items() if value is not None}
+
+    def with_password(self, password: str | None) -> Self:
+        """A copy with another password, such as of a config that was pickled without.
+
+        Raises:
+            ArgumentError: (a ValueError) it is no str.
+        """
+        made = copy.copy(self)
+        made._password = _check_text("password", password)
+        made.__dict__.pop("_left_out", None)
+        return made
+
+    def __copy__(self) -> Self:
+        made = object.__new__(type(self))
+        made.__dict__.update(self.__dict__)
+        return made
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        made = object.__new__(type(self))
+        made.__dict__.update(copy.deepcopy(self.__dict__, memo))
+        return made
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a pickle holds: not the password, unless pickle_password is True."""
+        state = dict(self.__dict__)
+        if state["_password"] is not None and not self.pickle_password:
+            state.update(_password=None, _left_out=True)
+        return state
 
     def __repr__(self) -> str:
         return (

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "driver/openssl.h"
+#include "driver/trust.h"
 #include "drivers/mysql/tls.h"
 #include "loop/keeper.h"
 #include "loop/worker.h"
@@ -20,10 +21,12 @@ struct my_hosts {
 
 int pondi_mysql_shared_open(pond_config *config, void **shared, pond_error **err)
 {
-    (void)config;
     my_hosts *hosts = pondi_calloc(1, sizeof(*hosts));
     if (!hosts)
         return pondi_error_nomem(err);
+    const char *names = pondi_mysql_setting(config, "host", "MYSQL_HOST");
+    if (pondi_hosts_are_remote(names) && pondi_mysql_tls(config, 0).level < MY_TLS_TRUSTED)
+        pondi_warn_unverified("mysql", names);
     atomic_init(&hosts->first, 0);
     atomic_init(&hosts->wants_writer, 0);
     *shared = hosts;

@@ -80,12 +80,16 @@ static int open_anchor(pondi_sqlite_shared *shared, pond_error **err)
                            sqlite3_errstr(code));
 }
 
+/* A name that nobody guesses: whoever knows it can open the database by a URI in this process. */
 static char *memory_path(void)
 {
-    static atomic_uint_fast64_t last;
-    char path[64];
-    snprintf(path, sizeof(path), "file:/millpond-%llu?vfs=memdb",
-             (unsigned long long)(atomic_fetch_add(&last, 1) + 1));
+    unsigned char secret[16];
+    char path[80] = "file:/millpond-";
+    if (getentropy(secret, sizeof(secret)))
+        return NULL;
+    for (size_t i = 0; i < sizeof(secret); i++)
+        snprintf(path + strlen(path), sizeof(path) - strlen(path), "%02x", secret[i]);
+    strcat(path, "?vfs=memdb");
     return pondi_strdup(path);
 }
 
