@@ -27,20 +27,20 @@ static int vet(MYSQL_PLUGIN_VIO *vio, MYSQL *mysql);
 static struct gate {
     struct st_mysql_client_plugin head;
     int (*authenticate)(MYSQL_PLUGIN_VIO *vio, MYSQL *mysql);
-    void *none; /* the password's hash, or the same without blocking */
-} gate = {{.type = AUTHENTICATION,
+    void *other; /* for the password's hash, or to do the same without blocking: not offered */
+} gate = {.head = {.type = AUTHENTICATION,
 #ifdef MARIADB_PACKAGE_VERSION
-           .interface_version = 0x0101,
+                   .interface_version = 0x0101,
 #else
-           .interface_version = MYSQL_CLIENT_AUTHENTICATION_PLUGIN_INTERFACE_VERSION,
+                   .interface_version = MYSQL_CLIENT_AUTHENTICATION_PLUGIN_INTERFACE_VERSION,
 #endif
-           .name = name,
-           .author = "millpond",
-           .desc = "sends nothing secret before TLS is up",
-           .version = {1, 0, 0},
-           .license = "MIT"},
-          vet,
-          NULL};
+                   .name = name,
+                   .author = "millpond",
+                   .desc = "sends nothing secret before TLS is up",
+                   .version = {1, 0, 0},
+                   .license = "MIT"},
+          .authenticate = vet,
+          .other = NULL};
 
 /* If it fails, or another copy of this library was first, connections still find a gate or are
  * refused. */
