@@ -21,8 +21,6 @@ enum { AUTHENTICATION = 2 };
 
 static const char name[] = "millpond_gate";
 
-static int vet(MYSQL_PLUGIN_VIO *vio, MYSQL *mysql);
-
 /* As the library's header has it; that of Connector/C needs a header which is not installed. */
 static struct gate {
     struct st_mysql_client_plugin head;
@@ -38,15 +36,17 @@ static struct gate {
                    .author = "millpond",
                    .desc = "sends nothing secret before TLS is up",
                    .version = {1, 0, 0},
-                   .license = "MIT"},
-          .authenticate = vet,
-          .other = NULL};
+                   .license = "MIT"}};
+
+static int vet(MYSQL_PLUGIN_VIO *vio, MYSQL *mysql);
 
 /* If it fails, or another copy of this library was first, connections still find a gate or are
  * refused. */
 void pondi_mysql_gate_init(void)
 {
     MYSQL *mysql = mysql_init(NULL);
+    gate.authenticate = vet;
+    gate.other = NULL;
     if (mysql)
         mysql_client_register_plugin(mysql, &gate.head);
     mysql_close(mysql);
