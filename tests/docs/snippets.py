@@ -12,7 +12,8 @@ its own on the test server takes that place. A line's ``# -> text`` says what th
 there: all that it prints must be said. A block that begins with ``# program`` runs as a program of
 its own, and one that begins with ``# file NAME`` is kept under that name for later blocks. Of
 blocks for the shell, those that begin with a command of COMMANDS are run as well; the others build
-and test millpond itself.
+and test millpond itself. A block of text right below one of these is what it prints, but for the
+numbers.
 """
 
 import ast
@@ -38,12 +39,14 @@ COMMANDS = ("millpond", "pytest")
 
 _FENCE = re.compile(r"^( *)```(\w*)[^\n]*\n(.*?)^\1```$", flags=re.M | re.S)
 _INCLUDE = re.compile(r'^--8<-- "(.*)"$', flags=re.M)
+_OUTPUT = re.compile(r"\s*```text\n(.*?)^```$", flags=re.M | re.S)
 _HIDDEN = re.compile(r"^<!-- python\n(.*?)^-->$", flags=re.M | re.S)
 
 
 class Block:
-    def __init__(self, page: Path, line: int, language: str, code: str) -> None:
+    def __init__(self, page: Path, line: int, language: str, code: str, output: str = "") -> None:
         self.page, self.line, self.language, self.code = page, line, language, code
+        self.output = output  # as the page shows it
 
     @property
     def place(self) -> str:
@@ -57,11 +60,12 @@ def blocks_of(page: Path) -> list[Block]:
     for match in _FENCE.finditer(text):
         code = re.sub(rf"^{match[1]}", "", match[3], flags=re.M)
         code = _INCLUDE.sub(lambda found: (ROOT / found[1]).read_text(), code)
-        found.append((match.start(), match[2], code))
-    found += [(match.start(), "python", match[1]) for match in _HIDDEN.finditer(text)]
+        output = _OUTPUT.match(text, match.end()) if match[2] == "sh" else None
+        found.append((match.start(), match[2], code, output[1] if output else ""))
+    found += [(match.start(), "python", match[1], "") for match in _HIDDEN.finditer(text)]
     return [
-        Block(page, text.count("\n", 0, start) + 1, language, code)
-        for start, language, code in sorted(found)
+        Block(page, text.count("\n", 0, start) + 1, language, code, output)
+        for start, language, code, output in sorted(found)
     ]
 
 
@@ -95,8 +99,16 @@ def run_program(block: Block, code: str, folder: Path) -> None:
 def run_commands(block: Block, code: str, folder: Path) -> None:
     """Only where it is said what they print must they print just that."""
     printed = run_process(block, ["bash", "-euc", code], folder)
-    if expected(code):
+    if block.output:
+        shown, real = without_numbers(block.output), without_numbers(printed)
+        assert shown == real, f"{block.place} printed:\n{printed}"
+    elif expected(code):
         check_printed(block, printed)
+
+
+def without_numbers(text: str) -> list[list[str]]:
+    """The words of each line, where a column is as wide as its numbers are."""
+    return [re.sub(r"[\d.:+-]*\d", "#", line).split() for line in text.splitlines()]
 
 
 async def run_piece(block: Block, code: str, names: dict[str, object]) -> None:

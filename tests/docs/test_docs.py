@@ -1,6 +1,7 @@
 """The site builds without a warning, says all there is to say, and every snippet runs."""
 
 import ast
+import json
 import os
 import re
 import subprocess
@@ -102,11 +103,38 @@ def test_no_text_of_the_site_is_unfinished(site: Path) -> None:
     for page in pages:
         text = page.read_text()
         assert not re.search(r"TODO|FIXME|:(meth|class|func):", text), page
+        prose = re.sub(r"<code.*?</code>|<[^>]*>", "", text, flags=re.S)
+        assert not re.search(r"\*\*\w", prose), f"{page}: not taken for Markdown"
+        assert "--8" not in re.sub(r"<[^>]*>", "", text), page
+
+
+def test_pages_show_what_they_include(site: Path) -> None:
+    """Of a page's own text nothing tells that an include found nothing."""
+    words = re.sub(r"<[^>]*>", "", (site / "backends/index.html").read_text())
+    example = (ROOT / "examples/python/duckdb_backend.py").read_text()
+    classes = re.findall(r"^class \w+", example, flags=re.M)
+    assert len(classes) >= 4
+    assert [one for one in classes if one not in words] == []
+    landing = (site / "index.html").read_text()
+    assert "<td>one placeholder for all databases</td>" in landing
+    assert "<td>PostgreSQL point select, 10 tasks through the pool</td>" in landing
+
+
+def test_the_search_finds_every_function_of_c(site: Path) -> None:
+    index = json.loads((site / "search/search_index.json").read_text())
+    titles = " ".join(
+        one["title"] for one in index["docs"] if one["location"].startswith("reference/c/")
+    )
+    exported = (ROOT / "abi/exported.txt").read_text().split()
+    assert len(exported) >= 187
+    assert [name for name in exported if f"{name}()" not in titles] == []
 
 
 def test_every_page_is_found_in_the_navigation() -> None:
     listed = set(re.findall(r"- ([\w/-]+\.md)$", (ROOT / "mkdocs.yml").read_text(), flags=re.M))
-    assert listed == {str(page.relative_to(ROOT / "docs")) for page in snippets.PAGES[1:]}
+    pages = {str(page.relative_to(ROOT / "docs")) for page in snippets.PAGES[1:]}
+    headers = (ROOT / "abi/include/millpond").glob("*.h")
+    assert listed == pages | {f"reference/c/{header.stem}.md" for header in headers}
 
 
 def test_the_drawing_of_the_architecture_has_every_folder() -> None:
