@@ -11,7 +11,19 @@ foreach(folder LIBDIR INCLUDEDIR)
     set(pc_${folder} "\\\${prefix}/${CMAKE_INSTALL_${folder}}")
   endif()
 endforeach()
+# What a program needs beside the static library, by plain names: their .pc files may be missing.
+set(pc_private "")
+foreach(name LIBPQ MYSQL SQLITE LIBCRYPTO LIBUV LIBMD)
+  foreach(library ${${name}_LIBRARIES})
+    list(APPEND pc_private -l${library})
+  endforeach()
+endforeach()
+list(REMOVE_DUPLICATES pc_private)
+list(APPEND pc_private -lpthread -lm)
+list(JOIN pc_private " " pc_private)
+
 install(CODE "
+  set(POND_PC_PRIVATE \"${pc_private}\")
   set(PROJECT_VERSION ${PROJECT_VERSION})
   set(POND_PC_LIBDIR \"${pc_LIBDIR}\")
   set(POND_PC_INCLUDEDIR \"${pc_INCLUDEDIR}\")
@@ -24,6 +36,7 @@ write_basic_package_version_file(millpond-config-version.cmake COMPATIBILITY Sam
 install(TARGETS millpond EXPORT millpond
         LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT library
                 NAMELINK_COMPONENT development)
+install(TARGETS millpond_static ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT development)
 install(DIRECTORY include/millpond DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/millpond.pc
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT development)

@@ -151,7 +151,7 @@ def _kind(told: str) -> tuple[str, str]:
 
 
 def _function(title: str, block: Block) -> list[str]:
-    lines = ["", f"### `{title}({block.arguments})`", ""]
+    lines = ["", f"### `{title}({block.arguments})`"]
     if block.text:
         lines += [_escape(block.text), ""]
     for name, told in block.params:
@@ -159,11 +159,14 @@ def _function(title: str, block: Block) -> list[str]:
         optional = ", optional" if name.endswith("?") else ""
         said = f": {_escape(text)}" if text else ""
         lines.append(f"- `{name.rstrip('?')}` (`{kind}`{optional}){said}")
-    for told in block.returns:
+    returned = [told for told in block.returns if told != "millpond.Error? err"]
+    for told in returned:
         kind, text = _kind(told)
         name, _, text = text.partition(" ")
+        fails = ", or `nil, err`" if len(returned) < len(block.returns) else ""
         said = f": {_escape(text)}" if text else ""
-        lines.append(f"- returns `{name}` (`{kind}`){said}" if name else f"- returns `{kind}`")
+        shown = f"`{name}` (`{kind}`)" if name else f"`{kind}`"
+        lines.append(f"- returns {shown}{fails}{said}")
     return lines
 
 

@@ -87,8 +87,20 @@ def bundled_packages(root: Path) -> set[str]:
     return {"libpq5"} | {line.split(":")[0] for owner in owners for line in owner.splitlines()}
 
 
-def add_licences(wheel: Path, out: Path) -> Path:
-    """The licences of what the wheel carries, beside its own."""
+def with_absolute_links(metadata: str) -> str:
+    """Metadata whose description, which is the README, leads to the project's sources: where it is
+    read there are no files beside it."""
+    source = re.search(r"^Project-URL: Source, (\S+)$", metadata, re.M)
+    if source is None:
+        sys.exit("pyproject.toml names no Source in [project.urls]")
+    head, _, text = metadata.partition("\n\n")
+    link = r"(\]\()(?!#|[a-z]+:)([^)\s]+)(?=\))"
+    absolute = re.sub(link, lambda found: f"{found[1]}{source[1]}/{found[2]}", text)
+    return f"{head}\n\n{absolute}"
+
+
+def finish(wheel: Path, out: Path) -> Path:
+    """The licences of what the wheel carries, beside its own; and links that work anywhere."""
     with tempfile.TemporaryDirectory() as folder:
         run(sys.executable, "-m", "wheel", "unpack", "-d", folder, wheel)
         root = next(Path(folder).iterdir())
@@ -97,6 +109,8 @@ def add_licences(wheel: Path, out: Path) -> Path:
         for package in bundled_packages(root):
             text = Path("/usr/share/doc") / package / "copyright"
             shutil.copyfile(text, licences / f"{package}.txt")
+        metadata = licences.parents[1] / "METADATA"
+        metadata.write_text(with_absolute_links(metadata.read_text()))
         run(sys.executable, "-m", "wheel", "pack", "-d", out, root)
     return out / wheel.name
 
@@ -105,7 +119,7 @@ def make(python: Path, out: Path) -> Path:
     with tempfile.TemporaryDirectory() as folder:
         plain, repaired = Path(folder) / "plain", Path(folder) / "repaired"
         plain.mkdir()
-        return add_licences(repair(build(python, plain), repaired), out)
+        return finish(repair(build(python, plain), repaired), out)
 
 
 def main() -> None:

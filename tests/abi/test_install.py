@@ -1,6 +1,7 @@
 """An installed copy is whole, can be moved, and is found by pkg-config and by CMake."""
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -49,6 +50,7 @@ def test_what_is_installed(installed: Path) -> None:
     names = {str(path.relative_to(library)) for path in library.rglob("*") if not path.is_dir()}
     version = run("pkg-config", "--modversion", library / "pkgconfig" / "millpond.pc").strip()
     assert {name for name in names if "targets-" not in name} == {
+        "libmillpond.a",
         "libmillpond.so",
         "libmillpond.so.0",
         f"libmillpond.so.{version}",
@@ -87,6 +89,18 @@ def test_a_program_builds_with_pkg_config_and_runs(installed: Path, tmp_path: Pa
     program = tmp_path / "consumer"
     run("cc", "-Wall", "-Werror", "-o", program, CONSUMER / "consumer.c", *flags)
     run(program, LD_LIBRARY_PATH=str(library))
+
+
+def test_a_program_links_the_static_library_alone(installed: Path, tmp_path: Path) -> None:
+    library = library_folder(installed)
+    wanted = ("pkg-config", "--static", "--cflags", "--libs", "millpond")
+    flags = run(*wanted, PKG_CONFIG_PATH=str(library / "pkgconfig")).split()
+    shutil.copy(library / "libmillpond.a", tmp_path)
+    flags = [flag.replace(f"-L{library}", f"-L{tmp_path}") for flag in flags]
+    program = tmp_path / "consumer"
+    run("cc", "-Wall", "-Werror", "-o", program, CONSUMER / "consumer.c", *flags)
+    assert "libmillpond" not in run("readelf", "-d", program)
+    run(program)
 
 
 def test_a_project_builds_with_find_package_and_runs(installed: Path, tmp_path: Path) -> None:

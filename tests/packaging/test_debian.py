@@ -78,6 +78,49 @@ def test_a_program_built_with_the_development_package_runs(
     run(CLEAN, "run", system, "/tmp/consumer")
 
 
+def test_a_program_links_the_static_library_of_the_development_package(
+    packages: dict[str, Path], tmp_path: Path
+) -> None:
+    run("dpkg-deb", "-x", packages["libmillpond-dev"], tmp_path)  # no shared one
+    (pc,) = tmp_path.rglob("millpond.pc")
+    found = f"--define-variable=prefix={tmp_path}/usr"
+    flags = run("pkg-config", found, "--static", "--cflags", "--libs", pc).split()
+    run("cc", "-o", tmp_path / "consumer", ROOT / "tests/abi/consumer/consumer.c", *flags)
+    run(tmp_path / "consumer")
+
+
+def test_the_development_package_has_what_a_programmer_reads(
+    packages: dict[str, Path], tmp_path: Path
+) -> None:
+    run("dpkg-deb", "-x", packages["libmillpond-dev"], tmp_path)
+    doc = tmp_path / "usr/share/doc/libmillpond-dev"
+    assert {path.name.split(".")[0] for path in doc.glob("drivers/*.md*")} >= {
+        "mysql",
+        "postgres",
+        "sqlite",
+    }
+    assert list(doc.glob("STABILITY.md*"))
+    for name in ("c/host_poll.c", "ffi/README.md"):
+        assert list(doc.glob(f"examples/{name}*")), name
+    pages = {path.name.split(".")[0] for path in tmp_path.glob("usr/share/man/man3/*.3.gz")}
+    exported = (ROOT / "abi/exported.txt").read_text().split()
+    assert len(exported) > 100
+    assert sorted(set(exported) - pages) == []
+
+
+def test_the_command_works(system: Path) -> None:
+    version = (ROOT / "cmake/debian/changelog").read_text().split("(")[1].split("-")[0]
+    assert run(CLEAN, "run", system, "millpond", "--version") == f"millpond {version}\n"
+    ping = ("python3", "-m", "millpond", "ping", "sqlite:///:memory:")
+    assert "round_trip_ms" in run(CLEAN, "run", system, *ping)
+    shell = ("millpond", "shell", "--json", "sqlite:///:memory:", "-c", "SELECT 6 * 7 AS n; \\d")
+    assert run(CLEAN, "run", system, *shell).splitlines() == ['[{"n": 42}]', "[]"]
+    told = "from importlib.metadata import entry_points, version; print(version('millpond'), "
+    told += "[e.value for e in entry_points(group='pytest11')])"
+    shown = run(CLEAN, "run", system, "python3", "-c", told)
+    assert shown == f"{version} ['millpond.pytest_plugin']\n"
+
+
 def test_the_python_module_works(system: Path) -> None:
     assert run(CLEAN, "run", system, "python3", "-c", PYTHON) == "42\n"
 

@@ -1,6 +1,7 @@
 """What the source package holds, and what the installed one says of itself."""
 
 import ctypes
+import importlib.util
 import json
 import re
 import subprocess
@@ -86,7 +87,30 @@ def test_the_metadata_tell_a_person_what_it_is() -> None:
     assert about["Requires-Python"] == ">=3.11"
     assert about["Description-Content-Type"] == "text/markdown"
     assert (ROOT / "README.md").read_text().strip() in about.get_payload()
+    urls = dict(line.split(", ") for line in about.get_all("Project-URL", []))
+    assert set(urls) == {"Documentation", "Issues", "Source"}
     assert "Typing :: Typed" in about.get_all("Classifier", [])
+
+
+def test_the_links_of_a_wheel_s_description_work_away_from_the_repository() -> None:
+    spec = importlib.util.spec_from_file_location("wheel_maker", ROOT / "bindings/python/wheel.py")
+    assert spec and spec.loader
+    maker = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(maker)
+    plain = metadata.distribution("millpond").read_text("METADATA") or ""
+    source = re.search(r"^Project-URL: Source, (\S+)$", plain, re.M)
+    assert source
+    made = maker.with_absolute_links(plain)
+    links = re.findall(r"\]\(([^)\s]+)\)", made)
+    assert len(links) > 20
+    headings = re.findall(r"^#+ (.+)$", made, re.M)
+    anchors = {"#" + re.sub(r"[^\w -]", "", name.lower()).replace(" ", "-") for name in headings}
+    wrong = [link for link in links if link not in anchors and not link.startswith("https://")]
+    assert wrong == []
+    files = [link.removeprefix(f"{source[1]}/") for link in links if source[1] in link]
+    assert len(files) > 20
+    assert [name for name in files if not (ROOT / name).exists()] == []
+    assert made.partition("\n\n")[0] == plain.partition("\n\n")[0]
 
 
 def test_nothing_is_required_but_by_an_extra() -> None:
