@@ -202,6 +202,17 @@ static int new_json_text(lua_State *L)
     return 1;
 }
 
+/* stored_json(text): the text that a read gave for a JSON document, for a save to take it back. */
+static int new_stored_json(lua_State *L)
+{
+    size_t size;
+    const char *text = luaL_checklstring(L, 1, &size);
+    native_push_text(L, POND_TYPE_TEXT, text, size);
+    native_value *made = lua_touserdata(L, -1);
+    made->value.aux = POND_TEXT_JSON;
+    return 1;
+}
+
 const luaL_Reg native_constructors[] = {
     {"date", new_date},
     {"time", new_time},
@@ -212,5 +223,6 @@ const luaL_Reg native_constructors[] = {
     {"decimal", new_decimal},
     {"bytes", new_bytes},
     {"json_text", new_json_text},
+    {"stored_json", new_stored_json},
     {NULL, NULL},
 };

@@ -23,6 +23,17 @@ static void push_columns(lua_State *L, const pond_result *result, size_t count)
     }
 }
 
+/* The row is on top of the stack: a save of it takes the text back as the document that it is. */
+static void note_stored_json(lua_State *L, const rows_call *call, const pond_value *value)
+{
+    native_push_hook(L, call->state, "note_stored");
+    lua_pushvalue(L, -2);
+    lua_rawgeti(L, COLUMNS, (lua_Integer)call->column + 1);
+    lua_pushlstring(L, value->as.text.data, value->as.text.size);
+    lua_pushstring(L, pond_result_column_type(call->result, call->column));
+    lua_call(L, 4, 0);
+}
+
 static void push_row(lua_State *L, rows_call *call, const pond_value *values, size_t count)
 {
     int named = call->shape & NATIVE_NAMED;
@@ -41,6 +52,8 @@ static void push_row(lua_State *L, rows_call *call, const pond_value *values, si
             lua_rawset(L, -3);
         else
             lua_rawseti(L, -2, (lua_Integer)i + 1);
+        if (values[i].type == POND_TYPE_TEXT && values[i].aux == POND_TEXT_JSON)
+            note_stored_json(L, call, &values[i]);
     }
 }
 
@@ -103,7 +116,7 @@ int native_return_rows(lua_State *L, native_state *state, pond_result *result, i
 {
     rows_call call = {.state = state, .result = result, .shape = shape};
     int failed = LUA_ERRMEM;
-    int room = lua_checkstack(L, 6);
+    int room = lua_checkstack(L, 12);
     if (room) {
         lua_pushcfunction(L, push_rows);
         lua_pushlightuserdata(L, &call);

@@ -12,6 +12,7 @@
 #include "driver/conn.h"
 #include "driver/param.h"
 #include "entity/plan.h"
+#include "entity/tagged.h"
 #include "millpond/millpond.h"
 
 /* ---- What the records need --------------------------------------------------------------- */
@@ -60,7 +61,9 @@ static int check_system_column(const pond_plan *plan, const char *name, pond_err
 /* The first value decides; whole numbers among others follow these. */
 static int note_new(pond_plan *plan, const pondi_field *field, pond_error **err)
 {
-    pondi_storage storage = pondi_storage_of_value(&field->value);
+    pondi_storage storage = pondi_is_stored_json(&field->value)
+                                ? PONDI_STORE_JSON
+                                : pondi_storage_of_value(&field->value);
     if (storage == PONDI_STORE_ANY)
         return pondi_error_set(err, POND_EDATA,
                                "the value of \"%s\" is an interval, which entities do not store: "
@@ -85,15 +88,40 @@ static int note_new(pond_plan *plan, const pondi_field *field, pond_error **err)
     return POND_OK;
 }
 
-/* A JSON value whose type is not the field's carries its type with it. */
+/* Take what is in the buffer as the value, and free the buffer. */
+static int keep_json(pond_plan *plan, pondi_buffer *text, pond_value *value, pond_error **err)
+{
+    value->as.text.size = text->size;
+    value->as.text.data =
+        text->failed ? NULL : pondi_arena_copy(&plan->arena, text->data, text->size);
+    pondi_buffer_free(text);
+    return value->as.text.data ? POND_OK : pondi_error_nomem(err);
+}
+
+/* Content that looks like a typed value must not become one. */
+static int escape_tags(pond_plan *plan, const pondi_field *field, pond_value *value,
+                       pond_error **err)
+{
+    pondi_buffer text;
+    pondi_buffer_init(&text);
+    if (value->type != POND_TYPE_JSON || (plan->flags & POND_ENTITY_TAGGED) ||
+        pondi_is_stored_json(&field->value) ||
+        !pondi_tags_escape(value->as.text.data, value->as.text.size, &text))
+        return POND_OK;
+    return keep_json(plan, &text, value, err);
+}
+
+/* A JSON value whose type is not the field's carries its type with it; so does text that has a
+ * type, since a mere string is text. */
 static int wrap(pond_plan *plan, const pondi_field *field, const char *type, pond_value *value,
                 pond_error **err)
 {
     static const char open[] = "{\"$type\": \"";
     static const char middle[] = "\", \"$value\": ";
     const char *given = field->type[0] ? field->type : "json";
-    if (field->value.type == POND_TYPE_TEXT || value->type != POND_TYPE_JSON ||
-        strcmp(given, type[0] ? type : "json") == 0 || (!field->type[0] && !type[0]))
+    int is_text = field->value.type == POND_TYPE_TEXT && !pondi_is_stored_json(&field->value);
+    if (value->type != POND_TYPE_JSON || (is_text && !field->type[0]) ||
+        (!is_text && strcmp(given, type[0] ? type : "json") == 0))
         return POND_OK;
     pondi_buffer text;
     pondi_buffer_init(&text);
@@ -102,10 +130,7 @@ static int wrap(pond_plan *plan, const pondi_field *field, const char *type, pon
     pondi_buffer_append_text(&text, middle);
     pondi_buffer_append(&text, value->as.text.data, value->as.text.size);
     pondi_buffer_append_char(&text, '}');
-    value->as.text.size = text.size;
-    value->as.text.data = text.failed ? NULL : pondi_arena_copy(&plan->arena, text.data, text.size);
-    pondi_buffer_free(&text);
-    return value->as.text.data ? POND_OK : pondi_error_nomem(err);
+    return keep_json(plan, &text, value, err);
 }
 
 static int fit_field(pond_plan *plan, pondi_field *field, pondi_storage storage, const char *type,
@@ -114,8 +139,10 @@ static int fit_field(pond_plan *plan, pondi_field *field, pondi_storage storage,
     field->fitted = field->value;
     int code = pondi_fit(pondi_plan_dialect(plan), storage, field->name, &field->fitted,
                          &plan->arena, err);
-    return code || storage != PONDI_STORE_JSON ? code
-                                               : wrap(plan, field, type, &field->fitted, err);
+    if (code || storage != PONDI_STORE_JSON)
+        return code;
+    code = escape_tags(plan, field, &field->fitted, err);
+    return code ? code : wrap(plan, field, type, &field->fitted, err);
 }
 
 /* The column of a field, by its place in the record before: most records are alike. */

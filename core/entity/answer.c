@@ -6,14 +6,16 @@
 #include "driver/result.h"
 #include "driver/row_set.h"
 #include "entity/plan.h"
+#include "entity/tagged.h"
 #include "millpond/millpond.h"
 
 typedef struct answer {
     pond_result base; /* first */
     pond_result *inner;
     pondi_entity *entity;
-    pondi_arena arena; /* text of plain values */
+    pondi_arena arena; /* text of values that had to be made */
     int plain;
+    int tagged;
     const pondi_column **columns; /* one for each; NULL for none of the entity's */
     uint8_t *storages;
 } answer;
@@ -28,10 +30,44 @@ static size_t format(const pond_value *value, char *out, size_t room)
     return size;
 }
 
+/* Take what is in the buffer as the value's text, and free the buffer. */
+static int keep_text(answer *self, pondi_buffer *text, pond_value *value, pond_error **err)
+{
+    value->as.text.size = text->size;
+    value->as.text.data =
+        text->failed ? NULL
+                     : pondi_arena_copy(&self->arena, text->size ? text->data : "", text->size);
+    pondi_buffer_free(text);
+    return value->as.text.data ? POND_OK : pondi_error_nomem(err);
+}
+
+/* A document is told from text: it is saved as it is, and text as text. */
+static int make_plain_json(answer *self, pond_value *value, pond_error **err)
+{
+    pondi_buffer text;
+    pondi_buffer_init(&text);
+    value->type = POND_TYPE_TEXT;
+    if (pondi_json_text(value->as.text.data, value->as.text.size, &text))
+        return keep_text(self, &text, value, err);
+    value->aux = POND_TEXT_JSON;
+    return POND_OK;
+}
+
+static int unescape_tags(answer *self, pond_value *value, pond_error **err)
+{
+    pondi_buffer text;
+    pondi_buffer_init(&text);
+    if (!pondi_tags_unescape(value->as.text.data, value->as.text.size, &text))
+        return POND_OK;
+    return keep_text(self, &text, value, err);
+}
+
 static int make_plain(answer *self, pond_value *value, pond_error **err)
 {
     char text[128];
-    if (value->type == POND_TYPE_DECIMAL || value->type == POND_TYPE_JSON) {
+    if (value->type == POND_TYPE_JSON)
+        return make_plain_json(self, value, err);
+    if (value->type == POND_TYPE_DECIMAL) {
         value->type = POND_TYPE_TEXT;
         return POND_OK;
     }
@@ -58,7 +94,9 @@ static int answer_row(pond_result *result, size_t row, pond_value *values, pond_
         if (values[i].type == POND_TYPE_NULL)
             continue;
         pondi_unfit((pondi_storage)self->storages[i], &values[i]);
-        if (self->plain)
+        if (values[i].type == POND_TYPE_JSON && !self->tagged && !self->plain)
+            code = unescape_tags(self, &values[i], err);
+        if (self->plain && !code)
             code = make_plain(self, &values[i], err);
     }
     return code;
@@ -131,6 +169,7 @@ void pondi_plan_answer_rows(pond_plan *plan)
     plan->got = NULL;
     self->entity = pondi_entity_retain(plan->entity);
     self->plain = (plan->flags & POND_ENTITY_PLAIN) != 0;
+    self->tagged = (plan->flags & POND_ENTITY_TAGGED) != 0;
     self->base.row_count = self->inner->row_count;
     self->base.column_count = count;
     self->base.affected = self->inner->affected;

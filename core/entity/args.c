@@ -218,14 +218,19 @@ static int read_id(pond_plan *plan, const pond_value *given, pondi_record *recor
 
 /* ---- Records ----------------------------------------------------------------------------- */
 
+/* It is written into JSON, and into the meta table with its storage behind it. */
 static int check_type(const char *type, pond_error **err)
 {
     size_t size = strlen(type);
-    if (size && size <= LONGEST_TYPE && type[0] >= 'a' && type[0] <= 'z')
+    int right = size && size <= LONGEST_TYPE && type[0] >= 'a' && type[0] <= 'z';
+    for (size_t i = 0; i < size && right; i++)
+        right = (unsigned char)type[i] > ' ' && !strchr("\"\\()\x7f", type[i]);
+    if (right)
         return POND_OK;
     return pondi_error_set(err, POND_EINVAL,
                            "\"%.150s\" cannot be the name of a type: it must begin with a letter "
-                           "in lower case and have at most %d bytes",
+                           "in lower case, have at most %d bytes, and no spaces, quotes, "
+                           "backslashes or parentheses",
                            type, LONGEST_TYPE);
 }
 

@@ -19,8 +19,8 @@ enum {
 static int read_options(const pond_entity_options *given, pond_entity_options *options,
                         pond_error **err)
 {
-    static const uint32_t flags =
-        POND_ENTITY_DELETED | POND_ENTITY_PERMANENT | POND_ENTITY_PREPARE | POND_ENTITY_PLAIN;
+    static const uint32_t flags = POND_ENTITY_DELETED | POND_ENTITY_PERMANENT |
+                                  POND_ENTITY_PREPARE | POND_ENTITY_PLAIN | POND_ENTITY_TAGGED;
     *options = (pond_entity_options)POND_ENTITY_OPTIONS_INIT;
     if (!given)
         return POND_OK;

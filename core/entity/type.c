@@ -57,6 +57,12 @@ pondi_storage pondi_storage_of_name(const char *name)
     return PONDI_STORE_ANY;
 }
 
+int pondi_is_stored_json(const pond_value *value)
+{
+    return value->type == POND_TYPE_TEXT && value->aux == POND_TEXT_JSON &&
+           pondi_is_json(value->as.text.data, value->as.text.size);
+}
+
 pondi_storage pondi_storage_of_value(const pond_value *value)
 {
     switch (value->type) {
@@ -267,7 +273,8 @@ static int fit_to_text(const char *field, pond_value *value, pond_error **err)
                                          : misfit(PONDI_STORE_TEXT, field, value, err);
 }
 
-static int fit_array(const char *field, pond_value *value, pondi_arena *arena, pond_error **err)
+/* As JSON: an array, or text, which is a string there. */
+static int write_json(const char *field, pond_value *value, pondi_arena *arena, pond_error **err)
 {
     pondi_buffer json;
     pondi_buffer_init(&json);
@@ -278,6 +285,7 @@ static int fit_array(const char *field, pond_value *value, pondi_arena *arena, p
         code = pondi_error_nomem(err);
     if (!code) {
         value->type = POND_TYPE_JSON;
+        value->aux = 0;
         value->as.text.size = json.size;
         value->as.text.data = pondi_arena_copy(arena, json.data, json.size);
         if (!value->as.text.data)
@@ -289,13 +297,17 @@ static int fit_array(const char *field, pond_value *value, pondi_arena *arena, p
 
 static int fit_to_json(const char *field, pond_value *value, pondi_arena *arena, pond_error **err)
 {
-    if (value->type == POND_TYPE_ARRAY)
-        return fit_array(field, value, arena, err);
-    if (value->type != POND_TYPE_JSON && value->type != POND_TYPE_TEXT)
+    int stored = pondi_is_stored_json(value);
+    if (value->type == POND_TYPE_TEXT && check_text(field, value, err))
+        return POND_EDATA;
+    if (value->type == POND_TYPE_ARRAY || (value->type == POND_TYPE_TEXT && !stored))
+        return write_json(field, value, arena, err);
+    if (value->type != POND_TYPE_JSON && !stored)
         return misfit(PONDI_STORE_JSON, field, value, err);
-    if (!pondi_is_json(value->as.text.data, value->as.text.size))
+    if (!stored && !pondi_is_json(value->as.text.data, value->as.text.size))
         return unstorable(field, "is no JSON text, which the field holds", err);
     value->type = POND_TYPE_JSON;
+    value->aux = 0;
     return check_text(field, value, err);
 }
 

@@ -32,6 +32,9 @@ const char *pondi_storage_declaration(pond_dialect dialect, pondi_storage storag
 /* The type of its values; NULL for ANY. */
 pond_type pondi_storage_type(pondi_storage storage);
 
+/* Text that a PLAIN read made of a JSON document, and that is still one. */
+int pondi_is_stored_json(const pond_value *value);
+
 /* What holds values of this type; ANY for NULL and for what no column holds. */
 pondi_storage pondi_storage_of_value(const pond_value *value);
 

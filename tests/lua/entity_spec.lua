@@ -170,6 +170,76 @@ local function tests(_, open)
     assert.are.equal(null, assert(conn:get_entity("thing", "r", { deserialize = true })).at)
   end)
 
+  entity_test("take a string as text, whatever it contains", function(conn)
+    assert(conn:save_entity("thing", { id = "t", list = { a = 1 }, note = "n" }))
+    local texts = { "", "word", "[1, 2]", "null", '"quoted"', '{"$type": "tuple", "$value": [1]}',
+      '{"$type": "set", "$value": [[]]}', "\"\\\n\7 é" }
+    for _, text in ipairs(texts) do
+      assert(conn:save_entity("thing", { id = "t", list = text }))
+      assert.are.equal(text, assert(conn:get_entity("thing", "t", { deserialize = true })).list)
+      local plain = assert(conn:get_entity("thing", "t"))
+      assert.are.equal(text, plain.list)
+      assert(conn:save_entity("thing", plain))
+      assert.are.equal(text, assert(conn:get_entity("thing", "t", { deserialize = true })).list)
+    end
+  end)
+
+  entity_test("take a row of a plain read back as it was", function(conn)
+    assert(conn:save_entity("thing", { id = "t", list = { a = millpond.array { 1 } }, note = "n" }))
+    local plain = assert(conn:get_entity("thing", "t"))
+    assert.are.equal('{"a":[1]}', plain.list)
+    plain.note = plain.list
+    assert(conn:save_entity("thing", plain))
+    local read = assert(conn:get_entity("thing", "t", { deserialize = true }))
+    assert.are.equal(1, read.list.a[1])
+    assert.are.equal('{"a":[1]}', read.note)
+    assert(conn:save_entity("thing", { id = "t", list = plain.list }))
+    assert.are.equal('{"a":[1]}', assert(conn:get_entity("thing", "t", { deserialize = true })).list)
+  end)
+
+  entity_test("keep content that looks like a typed value", function(conn)
+    local content = { ["$type"] = "tuple", ["$value"] = { ["$$type"] = "x", ["$type"] = "y" } }
+    assert(conn:save_entity("thing", { id = "t", doc = content }))
+    local stored = assert(conn:get_entity("thing", "t")).doc
+    assert.are.equal('{"$$type":"tuple","$value":{"$$$type":"x","$$type":"y"}}', stored)
+    local read = assert(conn:get_entity("thing", "t", { deserialize = true })).doc
+    assert.are.same(content, read)
+    local plain = assert(conn:get_entity("thing", "t"))
+    assert(conn:save_entity("thing", plain))
+    assert.are.equal(stored, assert(conn:get_entity("thing", "t")).doc)
+  end)
+
+  entity_test("name the value that cannot be read, and leave the others readable", function(conn)
+    local Even = {}
+    millpond.register_serializer("even", Even, function(even)
+      return even.number
+    end, function(number)
+      assert(number % 2 == 0, "odd")
+      return setmetatable({ number = number }, Even)
+    end)
+    for id, number in pairs { a = 2, b = 3, c = 4 } do
+      assert(conn:save_entity("thing", { id = id, at = setmetatable({ number = number }, Even) }))
+    end
+    local rows, err = conn:find_entities("thing", { deserialize = true })
+    assert.is_nil(rows)
+    assert.are.same({ "EDATA", "thing", "b", "at" },
+      { err.code, err.entity_name, err.entity_id, err.field })
+    rows = assert(conn:find_entities("thing", { deserialize = true, on_error = "skip" }))
+    assert.are.same({ "a", "c" }, { rows[1].id, rows[2].id })
+    rows = assert(conn:find_entities("thing", { deserialize = true, on_error = "plain" }))
+    assert.are.same({ 2, 3, 4 }, { rows[1].at.number, rows[2].at, rows[3].at.number })
+    assert.has_error(function() conn:find_entities("thing", { on_error = "ignore" }) end)
+  end)
+
+  it("check the names of types", function()
+    for _, name in ipairs { "", "Point", "a b", 'a"b', "a(json)", "tuple", "json", "enum:x",
+      ("a"):rep(121) } do
+      assert.has_error(function()
+        millpond.register_serializer(name, {}, print, print)
+      end)
+    end
+  end)
+
   entity_test("fail if they were changed meanwhile", function(conn)
     assert(conn:save_entity("person", { id = "p", name = "a" }, { expected_version = 0 }))
     assert(conn:save_entity("person", { id = "p", name = "b" }, { expected_version = 1 }))

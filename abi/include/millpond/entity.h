@@ -67,11 +67,16 @@ POND_API void pond_schema_forget(pond_schema *schema, const char *entity);
 /* One field of an entity to save. Types of columns follow from the first value that is not null:
  *   bool, int, float, decimal, text, bytes, date, time, uuid, json    from the value's own type
  *   datetime, datetimetz                      from POND_TYPE_TIMESTAMP and POND_TYPE_TIMESTAMPTZ
- * `type` may name a type of the host's own ("tuple", "enum:app.Color"; lower-case letters first,
- * at most 120 bytes): it is kept in the meta table, and told again with results. A later value must
- * fit the column, else POND_EDATA before anything is written; text fits date, time, uuid, decimal,
- * datetime and json if it is one. A JSON value whose type is not the field's is stored as
- * {"$type": type, "$value": value}. */
+ * `type` may name a type of the host's own ("tuple", "enum:app.Color"; a lower-case letter first,
+ * at most 120 bytes, no spaces, quotes, backslashes or parentheses): it is kept in the meta table,
+ * and told again with results. A later value must fit the column, else POND_EDATA before anything
+ * is written; text fits date, time, uuid, decimal and datetime if it is one.
+ *
+ * In a json field, text is text: it is stored as a JSON string, whatever it contains, and a read
+ * with POND_ENTITY_PLAIN gives it back. JSON is a value of POND_TYPE_JSON. One whose type is not
+ * the field's is stored as {"$type": type, "$value": value}, and so is text that has a type.
+ * Content cannot imitate that: its keys "$type" are stored as "$$type" (and "$$type" as "$$$type"),
+ * which reads undo, but for those with POND_ENTITY_PLAIN or POND_ENTITY_TAGGED. */
 typedef struct pond_field {
     const char *name; /* letters, digits and _; not beginning with a digit */
     const char *type; /* or NULL */
@@ -91,10 +96,14 @@ typedef struct pond_record {
 #define POND_ENTITY_DELETED 1u   /* rows that are marked as deleted count, too */
 #define POND_ENTITY_PERMANENT 2u /* delete the row itself, not only mark it */
 /* Results hold only null, bool, int, float, text and bytes: times as ISO 8601, decimals in digits
- * without trailing zeros. */
+ * without trailing zeros, JSON as it is stored, with POND_TEXT_JSON in `aux`. A JSON string is its
+ * text. */
 #define POND_ENTITY_PLAIN 4u
 /* Check what would be saved, and make the tables and columns for it, but write no row. */
 #define POND_ENTITY_PREPARE 8u
+/* JSON of fields is in its stored form, both ways: the host writes and reads objects with "$type"
+ * by itself, and sees to it that no content of others becomes one. */
+#define POND_ENTITY_TAGGED 16u
 
 /* As expected_version: no check; there must be no row. */
 #define POND_VERSION_ANY ((int64_t)0)

@@ -122,13 +122,17 @@ typedef enum pond_type {
 /* Days turn into microseconds by it. */
 #define POND_US_PER_DAY ((int64_t)86400000000)
 
+/* In `aux` of a text that a read with POND_ENTITY_PLAIN made of a JSON document. A field takes such
+ * a text back as that document, where any other text is a string. */
+#define POND_TEXT_JSON 0x4A534F4E
+
 /* One value, 24 bytes on every platform with 64-bit pointers. What `as` holds follows from
  * `type`. In a parameter, pointers belong to the caller and are read only during the call they
  * are passed to. In a result cell, pointers live as long as the result. */
 typedef struct pond_value {
     uint32_t type; /* a pond_type */
     int32_t aux;   /* interval: months; time: 0 without a zone, else the zone's offset east of UTC,
-                      in seconds, or POND_ZONE_UTC */
+                      in seconds, or POND_ZONE_UTC; text: 0 or POND_TEXT_JSON */
     union {
         int64_t integer;
         double real;

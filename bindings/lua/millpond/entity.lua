@@ -20,67 +20,143 @@ local entity = {}
 ---@field permanent? boolean delete the row itself, not only mark it
 ---@field deserialize? boolean values by their types; else plain scalars, times as ISO 8601 text
 ---@field null_as_nil? boolean fields that are NULL are missing, instead of millpond.null
+---@field on_error? string of a value that deserialize cannot read: "raise" (nil and an error object,
+--- the default), "plain" (as it is stored), "skip" (leave its row out)
 ---@field timeout? number seconds for the whole call
 
 local known = {}
 for name in ([[user_id comment expected_version where params order_by limit offset include_deleted
-  permanent deserialize null_as_nil timeout]]):gmatch("%S+") do
+  permanent deserialize null_as_nil on_error timeout]]):gmatch("%S+") do
   known[name] = true
+end
+
+---- JSON as it was read ----------------------------------------------------------------------
+
+-- A string is text, even if it looks like JSON. The JSON texts in the rows of a read without
+-- deserialize are remembered with the row: saved with it unchanged, they are the JSON they were.
+local stored = setmetatable({}, { __mode = "k" }) -- row -> field -> { text, type }
+
+core.hooks.note_stored = function(row, field, text, type)
+  local fields = stored[row]
+  if not fields then
+    fields = {}
+    stored[row] = fields
+  end
+  fields[field] = { text, type }
 end
 
 ---- Types of the program's own ---------------------------------------------------------------
 
 local by_metatable, by_name = {}, {}
 
---- Let entities have values of a type of the program's own: those with a metatable.
----@param name string of the type, lower-case letters first; it is kept with the field
+local taken = {}
+for name in ([[bool int float decimal text bytes datetime datetimetz date time uuid json dict list
+  tuple set frozenset]]):gmatch("%S+") do
+  taken[name] = true
+end
+
+local function check_type_name(name)
+  if type(name) ~= "string" or #name > 120 or not name:find("^%l[%w_.-]*$") then
+    error("the name of a type begins with a lower-case letter, has only letters, digits and _ . -, "
+      .. "and at most 120 bytes", 3)
+  end
+  if taken[name] then
+    error(("the name %s is that of a type of the library's"):format(name), 3)
+  end
+end
+
+--- Let entities have values of a type of the program's own: those with a metatable. A name that is
+--- registered again stands for the newer type.
+---@param name string of the type: a lower-case letter, then letters, digits and _ . -
 ---@param metatable table
 ---@param serialize fun(value: any): any to a value that a database takes
 ---@param deserialize fun(value: any): any back, where deserialize = true
 function entity.register_serializer(name, metatable, serialize, deserialize)
-  if type(name) ~= "string" or not name:find("^%l") then
-    error("the name of a type begins with a lower-case letter", 2)
-  end
+  check_type_name(name)
   local serializer = { name = name, serialize = serialize, deserialize = deserialize }
   by_metatable[metatable] = serializer
   by_name[name] = serializer
 end
 
+-- What to send for a field in place of its value, and the name of its type; nil for as it is.
+local function replacement(value, read)
+  if read and read[1] == value then
+    return core.stored_json(value), read[2] ~= "json" and read[2] or nil
+  end
+  local serializer = type(value) == "table" and by_metatable[getmetatable(value)]
+  if serializer then
+    return serializer.serialize(value), serializer.name
+  end
+end
+
 -- The record as databases take it, and the names of the types of its fields, if any has its own.
 local function serialize(record)
-  local copy, types
-  if type(record) == "table" and next(by_metatable) then
-    for name, value in pairs(record) do
-      local serializer = type(value) == "table" and by_metatable[getmetatable(value)]
-      if serializer then
-        copy = copy or setmetatable({}, { __index = record })
-        types = types or {}
-        rawset(copy, name, serializer.serialize(value))
-        types[name] = serializer.name
-      end
-    end
-  end
-  if not copy then
+  local whole, types
+  if type(record) ~= "table" then
     return record
   end
-  local whole = {}
-  for name in pairs(record) do
-    whole[name] = copy[name]
+  local read = stored[record]
+  if not read and not next(by_metatable) then
+    return record
+  end
+  for name, value in pairs(record) do
+    local made, kind = replacement(value, read and read[name])
+    if made ~= nil then
+      whole, types = whole or {}, types or {}
+      whole[name], types[name] = made, kind
+    end
+  end
+  if not whole then
+    return record
+  end
+  for name, value in pairs(record) do
+    if whole[name] == nil then
+      whole[name] = value
+    end
   end
   return whole, types
 end
 
-local function deserialize(rows, types)
-  for column, name in pairs(types) do
-    local serializer = by_name[name]
-    if serializer then
-      for _, row in ipairs(rows) do
-        if row[column] ~= null then
-          row[column] = serializer.deserialize(row[column])
-        end
+local function unreadable(name, row, column, why)
+  local err = core.error("EDATA", ('the field "%s" of %s "%s" cannot be read: %s: pass on_error = '
+    .. '"plain" or "skip"'):format(column, name, tostring(row.id), tostring(why)))
+  err.entity_name, err.entity_id, err.field = name, row.id, column
+  return err
+end
+
+-- Of one row: true, or nil and an error object. With on_error = "plain" what cannot be read stays.
+local function deserialize_row(row, serializers, name, on_error)
+  for column, serializer in pairs(serializers) do
+    if row[column] ~= null then
+      local ok, made = pcall(serializer.deserialize, row[column])
+      if ok then
+        row[column] = made
+      elseif on_error ~= "plain" then
+        return nil, unreadable(name, row, column, made)
       end
     end
   end
+  return true
+end
+
+local function deserialize(rows, types, name, on_error)
+  local serializers = {}
+  for column, kind in pairs(types) do
+    serializers[column] = by_name[kind]
+  end
+  if not next(serializers) then
+    return rows
+  end
+  local kept = { columns = rows.columns, rowcount = rows.rowcount }
+  for _, row in ipairs(rows) do
+    local ok, err = deserialize_row(row, serializers, name, on_error)
+    if ok then
+      kept[#kept + 1] = row
+    elseif on_error ~= "skip" then
+      return nil, err
+    end
+  end
+  return kept
 end
 
 ---- Calls ------------------------------------------------------------------------------------
@@ -124,6 +200,10 @@ local function check(kind, name, options, params)
       core.complain(("there is no option %s for entities"):format(tostring(option)))
     end
   end
+  local on_error = options.on_error
+  if on_error ~= nil and on_error ~= "raise" and on_error ~= "plain" and on_error ~= "skip" then
+    core.complain('on_error must be "raise", "plain" or "skip"')
+  end
 end
 
 -- Make a plan and run it: the plan with its answer, or nil and an error object.
@@ -157,7 +237,7 @@ local function drop_nulls(rows)
   end
 end
 
-local function rows_of(options, plan, err)
+local function rows_of(name, options, plan, err)
   if not plan then
     return nil, err
   end
@@ -166,12 +246,12 @@ local function rows_of(options, plan, err)
     return nil, types
   end
   if options and options.deserialize then
-    deserialize(rows, types)
+    rows, err = deserialize(rows, types, name, options.on_error)
   end
-  if options and options.null_as_nil then
+  if rows and options and options.null_as_nil then
     drop_nulls(rows)
   end
-  return rows
+  return rows, err
 end
 
 local function first_of(rows, err)
@@ -197,7 +277,11 @@ local methods = {}
 ---@return millpond.Error? err
 function methods:save_entity(name, record, options)
   local plain, types = serialize(record)
-  return first_of(rows_of(options, run(self, "save", name, plain, options, { types = types })))
+  local how = { on_error = "plain" } -- it is saved
+  if type(options) == "table" then
+    how.deserialize, how.null_as_nil = options.deserialize, options.null_as_nil
+  end
+  return first_of(rows_of(name, how, run(self, "save", name, plain, options, { types = types })))
 end
 
 --- Create or update many, each with fields of its own: all or none.
@@ -216,7 +300,7 @@ function methods:save_entities(name, records, options)
     plain[i], own = serialize(record)
     types[i] = own or {}
   end
-  local rows, err = rows_of(nil, run(self, "save_many", name, plain, options, { types = types }))
+  local rows, err = rows_of(name, nil, run(self, "save_many", name, plain, options, { types = types }))
   if not rows then
     return nil, err
   end
@@ -234,7 +318,7 @@ end
 ---@return table? entity
 ---@return millpond.Error? err
 function methods:get_entity(name, id, options)
-  return first_of(rows_of(options, run(self, "get", name, id, options)))
+  return first_of(rows_of(name, options, run(self, "get", name, id, options)))
 end
 
 --- Those that exist of these ids, in no particular order.
@@ -244,7 +328,7 @@ end
 ---@return table[]? entities
 ---@return millpond.Error? err
 function methods:get_entities(name, ids, options)
-  return rows_of(options, run(self, "get_many", name, ids, options))
+  return rows_of(name, options, run(self, "get_many", name, ids, options))
 end
 
 --- Mark an entity as deleted, or delete its row for good.
@@ -273,7 +357,7 @@ end
 ---@return table[]? entities
 ---@return millpond.Error? err
 function methods:find_entities(name, options, ...)
-  return rows_of(options, run(self, "find", name, nil, options, nil, ...))
+  return rows_of(name, options, run(self, "find", name, nil, options, nil, ...))
 end
 
 --- How many meet a condition.
@@ -297,7 +381,7 @@ end
 ---@return table[]? versions
 ---@return millpond.Error? err
 function methods:get_entity_history(name, id, options)
-  return rows_of(options, run(self, "history", name, id, options))
+  return rows_of(name, options, run(self, "history", name, id, options))
 end
 
 --- One version of an entity; nil, without an error, if there is none.
@@ -308,7 +392,7 @@ end
 ---@return table? entity
 ---@return millpond.Error? err
 function methods:get_entity_by_version(name, id, version, options)
-  return first_of(rows_of(options, run(self, "version", name, id, options, { version = version })))
+  return first_of(rows_of(name, options, run(self, "version", name, id, options, { version = version })))
 end
 
 --- What changed from one instant to before another, by time.
@@ -320,7 +404,7 @@ end
 ---@return table[]? versions
 ---@return millpond.Error? err
 function methods:get_entity_changes(name, from, to, id, options)
-  return rows_of(options, run(self, "between", name, id, options,
+  return rows_of(name, options, run(self, "between", name, id, options,
     { from_us = from.microseconds, to_us = to.microseconds }))
 end
 
@@ -328,7 +412,7 @@ end
 ---@return string[]? names
 ---@return millpond.Error? err
 function methods:list_entities()
-  local rows, err = rows_of(nil, run(self, "list"))
+  local rows, err = rows_of(nil, nil, run(self, "list"))
   if not rows then
     return nil, err
   end

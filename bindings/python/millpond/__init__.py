@@ -7,6 +7,7 @@ _sqlite_library.share()  # before anything loads the native module
 from . import exceptions
 from ._native import ArrowResult, Result
 from ._native import version as __version__
+from ._stored import StoredJson
 from ._values import Interval
 from .config import DatabaseConfig
 from .connection import (
@@ -72,6 +73,7 @@ __all__ = [
     "SqliteSqlGenerator",
     "SqliteSyncConnection",
     "StatementCache",
+    "StoredJson",
     "SyncConnection",
     "__version__",
     "circuit_breaker",

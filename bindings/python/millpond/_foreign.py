@@ -122,9 +122,9 @@ def parameter(value: Any, number: int = 0) -> Any:
     """The same for a parameter of a statement, where a member of an Enum stands for its value, if
     it does so in a field of an entity; the others are refused, as entities keep their names."""
     if isinstance(value, enum.Enum):
-        from ._fields import _enum_is_by_value
+        from ._serializers import enum_is_by_value
 
-        return value.value if _enum_is_by_value(type(value)) else value
+        return value.value if enum_is_by_value(type(value)) else value
     return plain(value, number)
 
 

@@ -375,6 +375,9 @@ class Error(Exception):
     constraint: str
     position: int
     retryable: bool
+    entity_name: str
+    entity_id: str
+    field: str
 
 class InterfaceError(Error): ...
 class DatabaseError(Error): ...

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from . import _native
-from ._fields import register_serializer
+from ._serializers import register_serializer
 from ._steps import Steps, run_async, run_sync
 from .progress import Progress, pieces, renumber
 
@@ -39,8 +39,18 @@ _PREPARE = 8
 ) = range(13)
 
 
-def _reading(include_deleted: bool, deserialize: bool) -> int:
-    return (_DELETED if include_deleted else 0) | (0 if deserialize else _PLAIN)
+#: What to do with a stored value that cannot be read: raise InvalidDataError, put it as it is
+#: stored in its place, or leave its row out.
+OnError = Literal["raise", "plain", "skip"]
+
+_ON_ERROR = {"raise": 0, "plain": 1 << 16, "skip": 1 << 17}
+_NO_ON_ERROR = 1 << 18  # refused where the call is awaited
+
+
+def _reading(include_deleted: bool, deserialize: bool, on_error: OnError = "raise") -> int:
+    flags = (_DELETED if include_deleted else 0) | (0 if deserialize else _PLAIN)
+    known = isinstance(on_error, str) and on_error in _ON_ERROR
+    return flags | (_ON_ERROR[on_error] if known else _NO_ON_ERROR)
 
 
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
@@ -102,6 +112,8 @@ class AsyncEntityMethods:
         entity_id: str,
         include_deleted: bool = False,
         deserialize: bool = False,
+        *,
+        on_error: OnError = "raise",
     ) -> Awaitable[Entity | None]:
         """One entity by its id, or None.
 
@@ -111,9 +123,15 @@ class AsyncEntityMethods:
             include_deleted: also one that is marked as deleted.
             deserialize: True for the Python values that were saved. False for plain ones, the same
                 on all databases: None, bool, int, float, str and bytes; dates and times as ISO 8601
-                text, Decimal and UUID as text, collections as JSON text.
+                text, Decimal and UUID as text, collections as JSON text (StoredJson, a str that a
+                save takes back as the collection).
+            on_error: "raise" for an InvalidDataError, which names entity, id and field, for a
+                stored value that cannot be read; "plain" for the value as it is stored in its
+                place; "skip" to leave its row out.
         """
-        return self._entity(_GET, entity_name, entity_id, _reading(include_deleted, deserialize))
+        return self._entity(
+            _GET, entity_name, entity_id, _reading(include_deleted, deserialize, on_error)
+        )
 
     def get_entities(
         self,
@@ -121,10 +139,12 @@ class AsyncEntityMethods:
         entity_ids: Iterable[str],
         include_deleted: bool = False,
         deserialize: bool = False,
+        *,
+        on_error: OnError = "raise",
     ) -> Awaitable[list[Entity]]:
         """Those that exist of many ids, in no particular order; arguments as in get_entity()."""
         return self._entity(
-            _GET_MANY, entity_name, entity_ids, _reading(include_deleted, deserialize)
+            _GET_MANY, entity_name, entity_ids, _reading(include_deleted, deserialize, on_error)
         )
 
     def save_entity(
@@ -147,13 +167,15 @@ class AsyncEntityMethods:
             user_id: who does it, for ``created_by``, ``updated_by`` and the history.
             comment: for the history.
             expected_version: int; the version that the entity must have, 0 if it must be new.
-            deserialize: as for get_entity(): True for Python values, False for plain ones.
+            deserialize: as for get_entity(): True for Python values, False for plain ones. An old
+                value of another field that cannot be read is as it is stored, since the entity is
+                saved.
 
         Raises:
             VersionConflictError: it has another version than expected; nothing was written.
             InvalidDataError: a value does not fit its field; nothing was written.
         """
-        flags = _reading(False, deserialize)
+        flags = _reading(False, deserialize, "plain")
         return self._entity(_SAVE, entity_name, entity, flags, user_id, comment, expected_version)
 
     def save_entities(
@@ -211,6 +233,8 @@ class AsyncEntityMethods:
         offset: int | None = None,
         include_deleted: bool = False,
         deserialize: bool = False,
+        *,
+        on_error: OnError = "raise",
     ) -> Awaitable[list[Entity]]:
         """Entities that meet a condition.
 
@@ -222,13 +246,13 @@ class AsyncEntityMethods:
                 separated by commas. Without it, by id. Rows without a value come last, or first
                 with ``DESC``.
             limit, offset: at most so many, after so many.
-            include_deleted, deserialize: as for get_entity().
+            include_deleted, deserialize, on_error: as for get_entity().
 
         Raises:
             SqlSyntaxError: the condition or order is more than one, or none.
             UndefinedObjectError: it names a field that does not exist.
         """
-        flags = _reading(include_deleted, deserialize)
+        flags = _reading(include_deleted, deserialize, on_error)
         return self._entity(
             _FIND,
             entity_name,
@@ -295,6 +319,8 @@ class AsyncEntityMethods:
         deserialize: bool = False,
         limit: int | None = None,
         offset: int | None = None,
+        *,
+        on_error: OnError = "raise",
     ) -> Awaitable[list[Entity]]:
         """All versions of an entity, the first one first. Each has also ``version``,
         ``history_timestamp``, ``history_user_id`` and ``history_comment``."""
@@ -302,7 +328,7 @@ class AsyncEntityMethods:
             _HISTORY,
             entity_name,
             entity_id,
-            _reading(True, deserialize),
+            _reading(True, deserialize, on_error),
             None,
             None,
             None,
@@ -322,6 +348,8 @@ class AsyncEntityMethods:
         deserialize: bool = False,
         limit: int | None = None,
         offset: int | None = None,
+        *,
+        on_error: OnError = "raise",
     ) -> list[Entity]:
         """What changed from one instant to before another, in the order of time.
 
@@ -333,7 +361,7 @@ class AsyncEntityMethods:
             _BETWEEN,
             entity_name,
             entity_id,
-            _reading(True, deserialize),
+            _reading(True, deserialize, on_error),
             None,
             None,
             None,
@@ -348,14 +376,20 @@ class AsyncEntityMethods:
         return found
 
     def get_entity_by_version(
-        self, entity_name: str, entity_id: str, version: int, deserialize: bool = False
+        self,
+        entity_name: str,
+        entity_id: str,
+        version: int,
+        deserialize: bool = False,
+        *,
+        on_error: OnError = "raise",
     ) -> Awaitable[Entity | None]:
         """One version of an entity, from its history; None if there is none."""
         return self._entity(
             _VERSION,
             entity_name,
             entity_id,
-            _reading(True, deserialize),
+            _reading(True, deserialize, on_error),
             None,
             None,
             None,
@@ -385,10 +419,12 @@ class SyncEntityMethods:
         entity_id: str,
         include_deleted: bool = False,
         deserialize: bool = False,
+        *,
+        on_error: OnError = "raise",
     ) -> Entity | None:
         """As :meth:`AsyncEntityMethods.get_entity`."""
         answer: Entity | None = self._entity(
-            _GET, entity_name, entity_id, _reading(include_deleted, deserialize)
+            _GET, entity_name, entity_id, _reading(include_deleted, deserialize, on_error)
         )
         return answer
 
@@ -398,10 +434,12 @@ class SyncEntityMethods:
         entity_ids: Iterable[str],
         include_deleted: bool = False,
         deserialize: bool = False,
+        *,
+        on_error: OnError = "raise",
     ) -> list[Entity]:
         """As :meth:`AsyncEntityMethods.get_entities`."""
         answer: list[Entity] = self._entity(
-            _GET_MANY, entity_name, entity_ids, _reading(include_deleted, deserialize)
+            _GET_MANY, entity_name, entity_ids, _reading(include_deleted, deserialize, on_error)
         )
         return answer
 
@@ -415,7 +453,7 @@ class SyncEntityMethods:
         deserialize: bool = False,
     ) -> Entity:
         """As :meth:`AsyncEntityMethods.save_entity`."""
-        flags = _reading(False, deserialize)
+        flags = _reading(False, deserialize, "plain")
         answer: Entity = self._entity(
             _SAVE, entity_name, entity, flags, user_id, comment, expected_version
         )
@@ -467,9 +505,11 @@ class SyncEntityMethods:
         offset: int | None = None,
         include_deleted: bool = False,
         deserialize: bool = False,
+        *,
+        on_error: OnError = "raise",
     ) -> list[Entity]:
         """As :meth:`AsyncEntityMethods.find_entities`."""
-        flags = _reading(include_deleted, deserialize)
+        flags = _reading(include_deleted, deserialize, on_error)
         answer: list[Entity] = self._entity(
             _FIND,
             entity_name,
@@ -534,13 +574,15 @@ class SyncEntityMethods:
         deserialize: bool = False,
         limit: int | None = None,
         offset: int | None = None,
+        *,
+        on_error: OnError = "raise",
     ) -> list[Entity]:
         """As :meth:`AsyncEntityMethods.get_entity_history`."""
         answer: list[Entity] = self._entity(
             _HISTORY,
             entity_name,
             entity_id,
-            _reading(True, deserialize),
+            _reading(True, deserialize, on_error),
             None,
             None,
             None,
@@ -561,13 +603,15 @@ class SyncEntityMethods:
         deserialize: bool = False,
         limit: int | None = None,
         offset: int | None = None,
+        *,
+        on_error: OnError = "raise",
     ) -> list[Entity]:
         """As :meth:`AsyncEntityMethods.get_entity_history_between`."""
         answer: list[Entity] = self._entity(
             _BETWEEN,
             entity_name,
             entity_id,
-            _reading(True, deserialize),
+            _reading(True, deserialize, on_error),
             None,
             None,
             None,
@@ -582,14 +626,20 @@ class SyncEntityMethods:
         return answer
 
     def get_entity_by_version(
-        self, entity_name: str, entity_id: str, version: int, deserialize: bool = False
+        self,
+        entity_name: str,
+        entity_id: str,
+        version: int,
+        deserialize: bool = False,
+        *,
+        on_error: OnError = "raise",
     ) -> Entity | None:
         """As :meth:`AsyncEntityMethods.get_entity_by_version`."""
         answer: Entity | None = self._entity(
             _VERSION,
             entity_name,
             entity_id,
-            _reading(True, deserialize),
+            _reading(True, deserialize, on_error),
             None,
             None,
             None,

@@ -1,4 +1,4 @@
-/* Entities: dicts to records, and rows to dicts. */
+/* Entities: dicts to records. */
 #include "native.h"
 
 #include <datetime.h>
@@ -46,20 +46,25 @@ static int hold(PyObject **held, PyObject *object)
     return PyList_Append(*held, object);
 }
 
-/* What Python code makes of it: (name of the type or None, value, whether it is JSON text). */
+/* What millpond._fields makes of a value. */
+enum { AS_IT_IS, JSON, STORED_JSON };
+
+/* (name of the type or None, value, what that is) */
 static int read_encoded(native_state *state, PyObject *encoded, pond_field *out, PyObject **held)
 {
     PyObject *type;
     PyObject *value;
-    int is_json;
-    if (hold(held, encoded) || !PyArg_ParseTuple(encoded, "OOp", &type, &value, &is_json))
+    int what;
+    if (hold(held, encoded) || !PyArg_ParseTuple(encoded, "OOi", &type, &value, &what))
         return -1;
     if (type != Py_None && !(out->type = PyUnicode_AsUTF8(type)))
         return -1;
     if (native_to_value(state, value, 0, &out->value, held))
         return -1;
-    if (is_json)
+    if (what == JSON)
         out->value.type = POND_TYPE_JSON;
+    if (what == STORED_JSON)
+        out->value.aux = POND_TEXT_JSON;
     return 0;
 }
 
@@ -240,115 +245,9 @@ int native_where_value(native_state *state, PyObject *object, Py_ssize_t number,
     if (read_value(state, object, &field, held))
         return -1;
     *out = field.value;
+    if (out->type == POND_TYPE_TEXT)
+        out->aux = 0;
     return 0;
-}
-
-/* ---- Rows to dicts ----------------------------------------------------------------------- */
-
-typedef struct decoder {
-    PyObject *name;
-    PyObject *call; /* or NULL: the value as it is */
-} decoder;
-
-static int is_own_type(const char *type)
-{
-    static const char *const names[] = {"",      "int",     "text",     "bool",
-                                        "float", "decimal", "datetime", "datetimetz",
-                                        "date",  "time",    "uuid",     "bytes"};
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (strcmp(names[i], type) == 0)
-            return 1;
-    }
-    return 0;
-}
-
-static int make_decoder(native_state *state, const pond_result *result, size_t column, int plain,
-                        decoder *out)
-{
-    const char *type = pond_result_column_type(result, column);
-    out->name = PyUnicode_InternFromString(pond_result_column_name(result, column));
-    if (!out->name)
-        return -1;
-    if (plain || is_own_type(type))
-        return 0;
-    out->call = PyObject_CallFunction(state->field_decoder, "s", type);
-    if (out->call == Py_None)
-        Py_CLEAR(out->call);
-    return PyErr_Occurred() ? -1 : 0;
-}
-
-static PyObject *decode(native_state *state, const decoder *how, pond_value *value)
-{
-    if (value->type == POND_TYPE_JSON)
-        value->type = POND_TYPE_TEXT; /* decoders read the text themselves */
-    PyObject *object = native_from_value(state, value);
-    if (!object || !how->call || object == Py_None)
-        return object;
-    PyObject *decoded = PyObject_CallOneArg(how->call, object);
-    Py_DECREF(object);
-    return decoded;
-}
-
-/* Every row has the same keys: copies of a dict that has them need not grow. */
-static PyObject *make_template(const decoder *decoders, size_t count)
-{
-    PyObject *dict = PyDict_New();
-    for (size_t i = 0; dict && i < count; i++) {
-        if (PyDict_SetItem(dict, decoders[i].name, Py_None))
-            Py_CLEAR(dict);
-    }
-    return dict;
-}
-
-static PyObject *read_dict(native_state *state, pond_result *result, size_t row,
-                           const decoder *decoders, PyObject *template, pond_value *values,
-                           size_t count)
-{
-    pond_error *error = NULL;
-    int code = pond_result_row(result, row, values, &error);
-    if (code)
-        return native_raise(state, code, error);
-    PyObject *dict = template ? PyDict_Copy(template) : PyDict_New();
-    for (size_t i = 0; dict && i < count; i++) {
-        PyObject *object = decode(state, &decoders[i], &values[i]);
-        if (!object && PyErr_ExceptionMatches(state->error_base))
-            native_error_prefix("column \"%U\" of row %zu", decoders[i].name, row);
-        if (!object || PyDict_SetItem(dict, decoders[i].name, object))
-            Py_CLEAR(dict);
-        Py_XDECREF(object);
-    }
-    return dict;
-}
-
-PyObject *native_dicts(native_state *state, pond_result *result, int plain)
-{
-    size_t columns = pond_result_column_count(result);
-    size_t rows = pond_result_row_count(result);
-    decoder *decoders = PyMem_Calloc(columns + 1, sizeof(*decoders));
-    pond_value *values = PyMem_New(pond_value, columns + 1);
-    PyObject *list = decoders && values ? PyList_New((Py_ssize_t)rows) : PyErr_NoMemory();
-    for (size_t i = 0; list && i < columns && rows; i++) {
-        if (make_decoder(state, result, i, plain, &decoders[i]))
-            Py_CLEAR(list);
-    }
-    PyObject *template = list && rows > 1 ? make_template(decoders, columns) : NULL;
-    if (PyErr_Occurred())
-        Py_CLEAR(list);
-    for (size_t i = 0; list && i < rows; i++) {
-        PyObject *dict = read_dict(state, result, i, decoders, template, values, columns);
-        if (dict)
-            PyList_SET_ITEM(list, (Py_ssize_t)i, dict);
-        else
-            Py_CLEAR(list);
-    }
-    Py_XDECREF(template);
-    for (size_t i = 0; decoders && i < columns; i++) {
-        Py_XDECREF(decoders[i].name);
-        Py_XDECREF(decoders[i].call);
-    }
-    PyMem_Free(decoders);
-    PyMem_Free(values);
-    return list;
 }
 
 void native_init_entity(void)

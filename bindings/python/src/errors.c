@@ -15,7 +15,8 @@ static const standard_error standard_errors[] = {
      "Attributes: code (str, such as \"EUNIQUE\"), sqlstate (str, 5 characters or empty),\n"
      "vendor_code (int, the database's own number or 0), detail, hint, constraint (str, empty if\n"
      "the database gave none), position (int, 1-based character of the statement, or 0),\n"
-     "retryable (bool: trying the same again can succeed and repeats no effect)."},
+     "retryable (bool: trying the same again can succeed and repeats no effect); entity_name,\n"
+     "entity_id and field (str) of a stored value that cannot be read."},
     {"InterfaceError", "Error", "The library was used wrongly."},
     {"DatabaseError", "Error", "The database, or the way to it, reports a problem."},
     {"DataError", "DatabaseError", "A value does not fit."},
@@ -59,9 +60,10 @@ int native_error_number(const char *name)
 
 static PyObject *default_attributes(void)
 {
-    return Py_BuildValue("{s:s,s:s,s:i,s:s,s:s,s:s,s:i,s:O}", "code", "", "sqlstate", "",
-                         "vendor_code", 0, "detail", "", "hint", "", "constraint", "", "position",
-                         0, "retryable", Py_False);
+    return Py_BuildValue("{s:s,s:s,s:i,s:s,s:s,s:s,s:i,s:O,s:s,s:s,s:s}", "code", "", "sqlstate",
+                         "", "vendor_code", 0, "detail", "", "hint", "", "constraint", "",
+                         "position", 0, "retryable", Py_False, "entity_name", "", "entity_id", "",
+                         "field", "");
 }
 
 static int add_class(PyObject *module, const char *name, const char *doc, PyObject *bases,

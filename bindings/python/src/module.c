@@ -43,7 +43,9 @@ static int import_all(native_state *state)
         {&state->format_stack, "millpond._values", "format_stack"},
         {&state->watch_shutdown, "millpond._values", "watch_shutdown"},
         {&state->encode_field, "millpond._fields", "encode_field"},
-        {&state->field_decoder, "millpond._fields", "field_decoder"},
+        {&state->field_decoder, "millpond._decode", "field_decoder"},
+        {&state->unreadable, "millpond._decode", "unreadable"},
+        {&state->stored_json, "millpond._stored", "StoredJson"},
         {&state->fields_of, "millpond._models", "fields_of"},
     };
     for (size_t i = 0; i < sizeof(imports) / sizeof(imports[0]); i++) {
@@ -134,7 +136,7 @@ static int module_exec(PyObject *module)
     return state->ready_none ? 0 : -1;
 }
 
-enum { OBJECT_COUNT = 42 };
+enum { OBJECT_COUNT = 44 };
 
 /* Every Python object of the state, for the garbage collector. */
 static void objects_of(native_state *state, PyObject ***out)
@@ -154,6 +156,8 @@ static void objects_of(native_state *state, PyObject ***out)
         &state->encode_field,
         &state->fields_of,
         &state->field_decoder,
+        &state->unreadable,
+        &state->stored_json,
         &state->errors,
         &state->error_base,
         &state->connect_timeout,

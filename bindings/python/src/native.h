@@ -26,6 +26,8 @@ typedef struct native_state {
     PyObject *fields_of;       /* millpond._models', of entities that are no dicts */
     PyObject *encode_field;    /* millpond.entity's, of values that are not plain */
     PyObject *field_decoder;   /* the other way: by the name of a type */
+    PyObject *unreadable;      /* millpond._decode's, the error for a value of an entity */
+    PyObject *stored_json;     /* millpond.StoredJson */
     PyObject *errors;          /* dict: code -> exception class */
     PyObject *error_base;      /* millpond.Error */
     PyObject *connect_timeout; /* millpond.ConnectTimeoutError */

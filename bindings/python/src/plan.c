@@ -8,12 +8,15 @@ static int plan_traverse(PyObject *object, visitproc visit, void *arg)
     native_plan *self = (native_plan *)object;
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(self->subject);
+    Py_VISIT(self->reading.entity_name);
     return 0;
 }
 
 static int plan_clear(PyObject *object)
 {
-    Py_CLEAR(((native_plan *)object)->subject);
+    native_plan *self = (native_plan *)object;
+    Py_CLEAR(self->subject);
+    Py_CLEAR(self->reading.entity_name);
     return 0;
 }
 
@@ -77,12 +80,13 @@ static PyObject *answer_rows(native_plan *self, pond_result *result)
     case NATIVE_LIST:
         return first_column(state, result);
     case NATIVE_SAVE:
-        return with_nones(first_or_none(native_dicts(state, result, self->plain)), self->subject);
+        return with_nones(first_or_none(native_dicts(state, result, &self->reading)),
+                          self->subject);
     case NATIVE_GET:
     case NATIVE_VERSION:
-        return first_or_none(native_dicts(state, result, self->plain));
+        return first_or_none(native_dicts(state, result, &self->reading));
     default:
-        return native_dicts(state, result, self->plain);
+        return native_dicts(state, result, &self->reading);
     }
 }
 

@@ -22,8 +22,20 @@ PyObject *native_list_of(native_state *state, PyObject *object, const char *what
 void native_records_free(native_records *records);
 int native_where_value(native_state *state, PyObject *object, Py_ssize_t number, pond_value *out,
                        PyObject **held);
-/* A list of dicts; `plain`: values stay as they are. */
-PyObject *native_dicts(native_state *state, pond_result *result, int plain);
+
+/* ---- entity_rows.c ---- */
+/* What to do with a value that cannot be decoded. */
+typedef enum native_on_error { NATIVE_RAISE, NATIVE_PUT_PLAIN, NATIVE_SKIP_ROW } native_on_error;
+
+/* How to read rows of an entity. */
+typedef struct native_reading {
+    PyObject *entity_name;
+    int plain; /* values stay as they are */
+    native_on_error on_error;
+} native_reading;
+
+/* A list of dicts. */
+PyObject *native_dicts(native_state *state, pond_result *result, const native_reading *how);
 
 /* ---- plan_make.c ---- */
 /* Text that lives as long as its object. A NUL would cut it short: NULL with an exception set. */
@@ -51,7 +63,7 @@ typedef struct native_plan {
     pond_plan *plan;
     PyObject *subject; /* the dict of a save */
     native_verb verb;
-    int plain;
+    native_reading reading;
 } native_plan;
 
 #endif

@@ -23,12 +23,16 @@ enum {
     AT_COUNT
 };
 
+/* Flags that are not the library's: entity.py's on_error. */
+enum { PUT_PLAIN = 1 << 16, SKIP_ROW = 1 << 17, UNKNOWN_ON_ERROR = 1 << 18 };
+
 typedef struct arguments {
     native_state *state;
     PyObject *given[AT_COUNT]; /* NULL or None: not given */
     pond_schema *schema;
     int64_t verb;
     pond_entity_options options;
+    native_reading reading; /* without the name */
     pond_value few[NATIVE_FEW];
     pond_value *params;
     PyObject *held;
@@ -151,7 +155,16 @@ static int read_options(arguments *args)
         read_text(args, AT_ORDER, &options->order_by) || read_natural(args, AT_LIMIT, -1, &limit) ||
         read_natural(args, AT_OFFSET, 0, &options->offset))
         return -1;
-    options->flags = (uint32_t)flags;
+    if (flags & UNKNOWN_ON_ERROR) {
+        native_raise_text(args->state, POND_EINVAL,
+                          "on_error must be \"raise\", \"plain\" or \"skip\"");
+        return -1;
+    }
+    args->reading.plain = (flags & POND_ENTITY_PLAIN) != 0;
+    args->reading.on_error = flags & PUT_PLAIN  ? NATIVE_PUT_PLAIN
+                             : flags & SKIP_ROW ? NATIVE_SKIP_ROW
+                                                : NATIVE_RAISE;
+    options->flags = (uint32_t)(flags & ~(int64_t)(PUT_PLAIN | SKIP_ROW)) | POND_ENTITY_TAGGED;
     /* to Python 0 is a version and a limit as any other; to the library it stands for the default
      */
     options->expected_version = expected > 0    ? expected
@@ -335,7 +348,8 @@ native_plan *native_plan_new(native_state *state, pond_schema *schema, PyObject 
     self->state = state;
     self->plan = plan;
     self->verb = (native_verb)verb;
-    self->plain = (args.options.flags & POND_ENTITY_PLAIN) != 0;
+    self->reading = args.reading;
+    self->reading.entity_name = Py_NewRef(args.given[AT_ENTITY] ? args.given[AT_ENTITY] : Py_None);
     if (verb == NATIVE_SAVE)
         self->subject = Py_NewRef(args.given[AT_SUBJECT]);
     return self;
