@@ -24,7 +24,7 @@ SIZE(pond_record, 16);
 AT(pond_record, fields, 0);
 AT(pond_record, field_count, 8);
 
-SIZE(pond_entity_options, 80);
+SIZE(pond_entity_options, 88);
 AT(pond_entity_options, struct_size, 0);
 AT(pond_entity_options, flags, 4);
 AT(pond_entity_options, user_id, 8);
@@ -36,6 +36,8 @@ AT(pond_entity_options, param_count, 48);
 AT(pond_entity_options, order_by, 56);
 AT(pond_entity_options, limit, 64);
 AT(pond_entity_options, offset, 72);
+AT(pond_entity_options, max_new_fields, 80);
+AT(pond_entity_options, max_fields, 84);
 
 SIZE(pond_step, 56);
 AT(pond_step, struct_size, 0);

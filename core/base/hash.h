@@ -8,6 +8,9 @@
 /* Not for hostile keys beyond a bounded cache: fast and well mixed, not keyed. */
 uint64_t pondi_hash_bytes(const void *data, size_t size);
 
+/* For keys that others choose: SipHash-1-3 with a random key of this process. */
+uint64_t pondi_hash_keyed(const void *data, size_t size);
+
 /* 32 lower-case hexadecimal digits and a NUL. */
 void pondi_md5_hex(const void *data, size_t size, char out[33]);
 

@@ -219,6 +219,8 @@ static const pondi_driver_option common_options[] = {
     {"pool_close_transactions", check_close},
     {"statement_cache_size", pondi_check_count},
     {"statement_cache_max_size", pondi_check_count},
+    {"entity_max_new_fields", check_threshold},
+    {"entity_max_fields", check_threshold},
     {"retry_unsent", pondi_check_flag},
     {"metrics", pondi_check_flag},
     {"scaling_window", check_delay},

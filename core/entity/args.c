@@ -270,15 +270,6 @@ static int copy_field(pond_plan *plan, const pond_field *given, names *last, pon
     return code ? code : pondi_copy_value(&plan->arena, &given->value, &field->value, err);
 }
 
-static int has_field(const pondi_record *record, const char *name)
-{
-    for (size_t i = 0; i < record->count; i++) {
-        if (strcmp(record->fields[i].name, name) == 0)
-            return 1;
-    }
-    return 0;
-}
-
 static int check_version_field(const pond_field *given, pond_error **err)
 {
     if (pondi_role_of(given->name) != PONDI_ROLE_VERSION || given->value.type == POND_TYPE_INT64 ||
@@ -289,35 +280,60 @@ static int check_version_field(const pond_field *given, pond_error **err)
                            "another name");
 }
 
+/* Each is given once. `seen` has the names of the record when they are more than a few. */
+static int see_field(pondi_names *seen, const pondi_record *record, const char *name,
+                     pond_error **err)
+{
+    enum { FEW = 16 };
+    int twice = record->count > FEW && pondi_names_find(seen, name) != SIZE_MAX;
+    for (size_t i = 0; record->count <= FEW && i < record->count && !twice; i++)
+        twice = strcmp(record->fields[i].name, name) == 0;
+    if (twice)
+        return pondi_error_set(err, POND_EINVAL, "the field \"%s\" is given twice", name);
+    while (record->count >= FEW && seen->count < record->count) {
+        if (pondi_names_add(seen, record->fields[seen->count].name, seen->count))
+            return pondi_error_nomem(err);
+    }
+    return POND_OK;
+}
+
+static int copy_fields(pond_plan *plan, const pond_record *given, names *last, pondi_record *record,
+                       pondi_names *seen, pond_error **err)
+{
+    for (size_t i = 0; i < (size_t)given->field_count; i++) {
+        const pond_field *field = &given->fields[i];
+        if (!field->name)
+            return pondi_error_set(err, POND_EINVAL, "the name of field %zu is NULL", i);
+        pondi_role role = pondi_role_of(field->name);
+        int code;
+        if (role == PONDI_ROLE_ID)
+            code = read_id(plan, &field->value, record, err);
+        else if (role != PONDI_ROLE_FIELD)
+            code = check_version_field(field, err);
+        else if (!(code = see_field(seen, record, field->name, err)))
+            code = copy_field(plan, field, &last[i % 64], &record->fields[record->count++], err);
+        if (code)
+            return code;
+    }
+    return POND_OK;
+}
+
 static int copy_record(pond_plan *plan, const pond_record *given, names *last, pondi_record *record,
                        pond_error **err)
 {
     size_t count = (size_t)given->field_count;
+    pondi_names seen;
     int code = pondi_given_array(err, "fields", given->fields, given->field_count);
     if (code)
         return code;
     record->fields = pondi_arena_alloc(&plan->arena, count * sizeof(*record->fields));
     if (!record->fields)
         return pondi_error_nomem(err);
-    for (size_t i = 0; i < count; i++) {
-        const pond_field *field = &given->fields[i];
-        if (!field->name)
-            return pondi_error_set(err, POND_EINVAL, "the name of field %zu is NULL", i);
-        pondi_role role = pondi_role_of(field->name);
-        if (role == PONDI_ROLE_ID)
-            code = read_id(plan, &field->value, record, err);
-        else if (role != PONDI_ROLE_FIELD)
-            code = check_version_field(field, err);
-        else if (has_field(record, field->name))
-            code =
-                pondi_error_set(err, POND_EINVAL, "the field \"%s\" is given twice", field->name);
-        else
-            code = copy_field(plan, field, &last[i % 64], &record->fields[record->count++], err);
-        if (code)
-            return code;
-    }
-    if (record->id.type != POND_TYPE_NULL)
-        return POND_OK;
+    pondi_names_init(&seen, 0);
+    code = copy_fields(plan, given, last, record, &seen, err);
+    pondi_names_free(&seen);
+    if (code || record->id.type != POND_TYPE_NULL)
+        return code;
     record->made_id = 1;
     return make_id(plan, &record->id, err);
 }

@@ -210,10 +210,10 @@ static void note_collation(pond_plan *plan, const row *found, table which)
 
 static void note_history(pondi_entity *entity, const char *name)
 {
-    for (size_t i = 0; i < entity->count; i++) {
-        if (strcasecmp(entity->columns[i].name, name) == 0)
-            entity->columns[i].in_history = 1;
-    }
+    size_t place = 0;
+    size_t at;
+    while ((at = pondi_names_next_like(&entity->names, name, &place)) != SIZE_MAX)
+        entity->columns[at].in_history = 1;
 }
 
 /* The main table comes first in the order of names. */
@@ -270,19 +270,18 @@ static int set_type(pond_plan *plan, const pond_value *values, pond_error **err)
     pondi_entity *entity = plan->entity;
     copy_text(&values[0], name, sizeof(name));
     copy_text(&values[1], type, sizeof(type));
-    for (size_t i = 0; i < entity->count; i++) {
-        pondi_column *column = &entity->columns[i];
-        if (strcmp(column->name, name) != 0)
-            continue;
-        char *kept = pondi_arena_copy(&entity->arena, type, strlen(type));
-        if (!kept)
-            return pondi_error_nomem(err);
-        column->type = kept;
-        pondi_storage storage = split_type(type, kept);
-        /* uuid as text and instants without a zone are what the meta table says */
-        if (storage != PONDI_STORE_ANY)
-            column->storage = storage;
-    }
+    size_t at = pondi_names_find(&entity->names, name);
+    if (at == SIZE_MAX)
+        return POND_OK;
+    pondi_column *column = &entity->columns[at];
+    char *kept = pondi_arena_copy(&entity->arena, type, strlen(type));
+    if (!kept)
+        return pondi_error_nomem(err);
+    column->type = kept;
+    pondi_storage storage = split_type(type, kept);
+    /* uuid as text and instants without a zone are what the meta table says */
+    if (storage != PONDI_STORE_ANY)
+        column->storage = storage;
     return POND_OK;
 }
 

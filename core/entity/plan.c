@@ -55,6 +55,8 @@ static int copy_text(pond_plan *plan, const char *text, const char **out)
 static int keep_options(pond_plan *plan, const pond_entity_options *options, pond_error **err)
 {
     plan->flags = options->flags;
+    plan->max_new_fields = options->max_new_fields;
+    plan->max_fields = options->max_fields;
     plan->expected = options->expected_version;
     plan->limit = options->limit == POND_LIMIT_NO_ROWS ? 0
                   : options->limit == POND_LIMIT_NONE  ? -1
@@ -120,6 +122,7 @@ static int plan_new(const pondi_plan_class *class, pond_schema *schema, const ch
     plan->class = class;
     plan->schema = pond_schema_retain(schema);
     plan->status = POND_PENDING;
+    pondi_names_init(&plan->new_names, 1);
     plan->name = "";
     plan->call = "";
     if (entity && !copy_text(plan, entity, &plan->name))
@@ -167,6 +170,8 @@ void pond_plan_release(pond_plan *plan)
     pondi_buffer_free(&plan->sql);
     pondi_free(plan->values);
     pondi_free(plan->items);
+    pondi_free(plan->news);
+    pondi_names_free(&plan->new_names);
     pondi_arena_free(&plan->arena);
     pond_schema_release(plan->schema);
     pondi_free(plan);

@@ -8,6 +8,7 @@
 #define PONDI_ENTITY_PLAN_H
 
 #include "base/buffer.h"
+#include "base/names.h"
 #include "entity/schema.h"
 #include "entity/text.h"
 
@@ -42,7 +43,6 @@ typedef struct pondi_record {
 
 /* A field that has no column yet. */
 typedef struct pondi_new_field {
-    struct pondi_new_field *next;
     const char *name;
     const char *type;
     pondi_storage storage;
@@ -70,6 +70,8 @@ struct pond_plan {
     size_t id_count;
     pondi_record *records;
     size_t record_count;
+    uint32_t max_new_fields; /* 0: the schema's */
+    uint32_t max_fields;
     size_t *earlier;    /* of bulk.c: the record before with the same id; SIZE_MAX for none */
     pond_value *items;  /* of bulk.c: arrays of the step that waits */
     int verb;           /* of write.c and read.c */
@@ -99,7 +101,10 @@ struct pond_plan {
     /* round */
     uint32_t capabilities; /* the schema's and the connection's */
     pondi_entity *entity;
-    pondi_new_field *news;
+    pondi_new_field *news; /* an array of new_count, and where each is by its name */
+    size_t new_count;
+    size_t new_capacity;
+    pondi_names new_names;
     int joined; /* the caller's transaction is open */
     int owns;   /* ours is */
     int saved;  /* our savepoint is set */
@@ -113,7 +118,11 @@ struct pond_plan {
     pond_value now;
     size_t at; /* where the body is in records, ids or statements */
     size_t ends;
-    size_t made; /* of alter.c */
+    size_t made; /* of bulk.c and alter_sql.c */
+    unsigned stage;
+    size_t making;
+    size_t added;
+    int one_by_one;
 };
 
 /* In the caller's transaction. */
@@ -209,10 +218,12 @@ int pondi_plan_check_ids(const pond_plan *plan, pond_error **err);
 /* Read what the database has, into plan->entity; then plan->loaded. */
 void pondi_plan_load(pond_plan *plan, pondi_state loaded);
 
-/* ---- alter.c ---- */
+/* ---- fit_records.c ---- */
 /* Find the columns of the records' fields, fit the values, and note new fields. */
 int pondi_plan_check_records(pond_plan *plan, pond_error **err);
 int pondi_plan_needs_alter(const pond_plan *plan);
+
+/* ---- alter.c ---- */
 /* Make what is missing, then begin the round again. */
 void pondi_plan_alter(pond_plan *plan);
 

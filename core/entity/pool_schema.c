@@ -22,6 +22,10 @@ int pond_pool_schema(pond_pool *pool, pond_schema **out, pond_error **err)
         code = pond_schema_new(pool->driver->dialect, 0, &made, err);
     if (code)
         return code;
+    if (pool->settings.max_new_fields)
+        made->max_new_fields = pool->settings.max_new_fields;
+    if (pool->settings.max_fields)
+        made->max_fields = pool->settings.max_fields;
     pthread_mutex_lock(&pool->lock);
     if (!pool->attachment) {
         pool->attachment = made;

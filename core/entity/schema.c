@@ -74,6 +74,7 @@ pondi_entity *pondi_entity_new(const char *name, pond_error **err)
     }
     pondi_refcount_init(&entity->refs);
     pondi_arena_init(&entity->arena);
+    pondi_names_init(&entity->names, 1);
     entity->collation = "utf8mb4_bin"; /* what all servers have; trailing spaces do not count */
     entity->id_at = SIZE_MAX;
     entity->foreign_at = SIZE_MAX;
@@ -101,7 +102,8 @@ pondi_column *pondi_entity_add(pondi_entity *entity, const char *name, const cha
     column->declared = pondi_arena_copy(&entity->arena, declared, strlen(declared));
     column->type = "";
     column->role = pondi_role_of(name);
-    if (!column->name || !column->declared)
+    if (!column->name || !column->declared ||
+        pondi_names_add(&entity->names, column->name, entity->count))
         return NULL;
     if (column->role == PONDI_ROLE_ID)
         entity->id_at = entity->count;
@@ -121,26 +123,24 @@ void pondi_entity_release(pondi_entity *entity)
     if (!entity || !pondi_refcount_drop(&entity->refs))
         return;
     pondi_arena_free(&entity->arena);
+    pondi_names_free(&entity->names);
     pondi_free(entity->columns);
     pondi_free(entity);
 }
 
+static const pondi_column *column_at(const pondi_entity *entity, size_t at)
+{
+    return at == SIZE_MAX ? NULL : &entity->columns[at];
+}
+
 const pondi_column *pondi_entity_find(const pondi_entity *entity, const char *name)
 {
-    for (size_t i = 0; i < entity->count; i++) {
-        if (strcmp(entity->columns[i].name, name) == 0)
-            return &entity->columns[i];
-    }
-    return NULL;
+    return column_at(entity, pondi_names_find(&entity->names, name));
 }
 
 const pondi_column *pondi_entity_find_like(const pondi_entity *entity, const char *name)
 {
-    for (size_t i = 0; i < entity->count; i++) {
-        if (strcasecmp(entity->columns[i].name, name) == 0)
-            return &entity->columns[i];
-    }
-    return NULL;
+    return column_at(entity, pondi_names_find_like(&entity->names, name));
 }
 
 int pondi_entity_is_complete(const pondi_entity *entity)
@@ -175,6 +175,8 @@ int pond_schema_new(pond_dialect dialect, uint32_t capabilities, pond_schema **o
         return pondi_error_nomem(err);
     pondi_refcount_init(&schema->refs);
     schema->dialect = dialect;
+    schema->max_new_fields = PONDI_MOST_NEW_FIELDS;
+    schema->max_fields = PONDI_MOST_FIELDS;
     schema->capabilities =
         capabilities & (POND_CAN_RETURN | POND_CAN_RUN_BLOCK | POND_CAN_WRITE_IN_CTE);
     pthread_mutex_init(&schema->lock, NULL);

@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 
+#include "base/names.h"
 #include "base/refcount.h"
 #include "entity/type.h"
 
@@ -21,6 +22,9 @@ typedef enum pondi_role {
 } pondi_role;
 
 enum { PONDI_ROLE_COUNT = PONDI_ROLE_HISTORY };
+
+/* How many fields others can make a program add, unless it says otherwise. */
+enum { PONDI_MOST_NEW_FIELDS = 500, PONDI_MOST_FIELDS = 1000 };
 
 typedef struct pondi_column {
     const char *name;
@@ -41,6 +45,7 @@ typedef struct pondi_entity {
     pondi_column *columns; /* of the main table, in its order */
     size_t count;
     size_t capacity;
+    pondi_names names; /* of the columns */
     int has_main;
     int has_history;
     int has_meta;
@@ -59,7 +64,9 @@ struct pond_schema {
     pondi_refcount refs;
     pond_dialect dialect;
     uint32_t capabilities;
-    pthread_mutex_t lock; /* guards all below */
+    uint32_t max_new_fields; /* of one call */
+    uint32_t max_fields;     /* of one table */
+    pthread_mutex_t lock;    /* guards all below */
     pondi_entity *buckets[64];
     struct pondi_taint *taints;
 };
@@ -72,7 +79,7 @@ pondi_storage pondi_role_storage(pondi_role role);
 
 /* A column by name, NULL if there is none. */
 const pondi_column *pondi_entity_find(const pondi_entity *entity, const char *name);
-/* One that differs at most in case. */
+/* One that differs at most in case: the first of them. */
 const pondi_column *pondi_entity_find_like(const pondi_entity *entity, const char *name);
 /* True if all columns of the library's own are there, in both tables, and all three tables. */
 int pondi_entity_is_complete(const pondi_entity *entity);

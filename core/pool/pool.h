@@ -52,6 +52,8 @@ typedef struct pondi_pool_settings {
     int64_t reconnect_most_ns;
     int fail_fast;
     int retry_unsent;
+    uint32_t max_new_fields; /* of entities; 0: as usual */
+    uint32_t max_fields;
     int several_hosts;
     pondi_reset_mode reset;
     pond_transaction_verb on_close; /* for transactions that are open when the time is over */

@@ -127,13 +127,18 @@ typedef struct pond_entity_options {
     const char *order_by; /* "name, age DESC NULLS LAST"; or NULL: by id */
     int64_t limit;        /* at most so many rows, or POND_LIMIT_NO_ROWS; 0: no limit */
     int64_t offset;       /* after so many */
+    /* since 0.1, after its first release: what saves may add to a table, so that the keys of data
+     * that others send do not; 0 for the pool's settings entity_max_new_fields and
+     * entity_max_fields, else 500 and 1,000 */
+    uint32_t max_new_fields; /* in one call */
+    uint32_t max_fields;     /* in the whole table, beside the library's own */
 } pond_entity_options;
 
 /* The defaults, to be changed by the caller. */
 #define POND_ENTITY_OPTIONS_INIT                                                           \
     {                                                                                      \
         sizeof(pond_entity_options), 0, NULL, NULL, POND_VERSION_ANY, NULL, NULL, 0, NULL, \
-            POND_LIMIT_NONE, 0                                                             \
+            POND_LIMIT_NONE, 0, 0, 0                                                       \
     }
 
 /* ---- Plans ------------------------------------------------------------------------------- */
@@ -147,13 +152,14 @@ typedef struct pond_plan pond_plan;
  */
 
 /* Create or update; only the given fields change. Options: user_id, comment, expected_version,
- * PLAIN. Answer: one row, the whole entity. The plan fails with POND_EVERSION if the version is
- * another. Errors: the common ones. Thread: any. */
+ * max_new_fields, max_fields, PLAIN, TAGGED. Answer: one row, the whole entity. The plan fails with
+ * POND_EVERSION if the version is another. Errors: the common ones. Thread: any. */
 POND_API int pond_plan_save(pond_schema *schema, const char *entity, const pond_record *record,
                             const pond_entity_options *options, pond_plan **out, pond_error **err);
 
 /* Create or update many, each with fields of its own: all or none. Options: user_id, comment,
- * PREPARE. Answer: one column `id`, in the order given. Errors: the common ones. Thread: any. */
+ * max_new_fields, max_fields, PREPARE, TAGGED. Answer: one column `id`, in the order given. Errors:
+ * the common ones. Thread: any. */
 POND_API int pond_plan_save_many(pond_schema *schema, const char *entity,
                                  const pond_record *records, uint64_t record_count,
                                  const pond_entity_options *options, pond_plan **out,

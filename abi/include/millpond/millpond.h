@@ -169,6 +169,9 @@ POND_API int pond_url_parse(const char *url, pond_url_setting each, void *data, 
  *   circuit_breaker (on)                          refuse statements whose like time out in a row:
  *   circuit_breaker_failure_threshold (5), circuit_breaker_window_size (60 s),
  *   circuit_breaker_recovery_timeout (1 s), circuit_breaker_half_open_max_calls (3)
+ *   entity_max_new_fields (500), entity_max_fields (1000)
+ *                                                 fields that one call may add to an entity, and
+ *                                                 that its table may have
  *   retry_unsent (on)                             if a connection dies before its lease was used,
  *                                                 send the first statement on a new one
  * Any other key must be one that the driver names in its README. Errors: POND_EINVAL for a key or

@@ -25,7 +25,12 @@ Pause = Callable[[float], Any]
 
 def entity_schema(generator: SqlGenerator) -> _native.Schema:
     """What will be known of the entities of a database."""
-    return _native.Schema(DIALECTS[generator.entity_dialect], generator.entity_capabilities)
+    return _native.Schema(
+        DIALECTS[generator.entity_dialect],
+        generator.entity_capabilities,
+        generator.entity_max_new_fields,
+        generator.entity_max_fields,
+    )
 
 
 def _answer(plan: _native.Plan, result: Any) -> None:

@@ -21,6 +21,7 @@ _SECONDS = (
 _COUNTS = (
     *("pool_min_size", "pool_max_size", "sync_max_size"),
     *("statement_cache_size", "statement_cache_max_size"),
+    *("entity_max_new_fields", "entity_max_fields"),
 )
 
 _SERVERS: dict[str, tuple[str | None, int | None]] = {

@@ -43,10 +43,14 @@ class SqlGenerator(abc.ABC):
         entity_dialect: ``"postgres"``, ``"mysql"`` or ``"sqlite"``: whose SQL entity calls use.
         entity_capabilities: the sum of what else it has: 1, ``INSERT … RETURNING``; 2, that in a
             common table expression.
+        entity_max_new_fields, entity_max_fields: how many fields one call may add to an entity,
+            and how many its table may have; 0 for 500 and 1,000.
     """
 
     entity_dialect: ClassVar[str] = "sqlite"
     entity_capabilities: ClassVar[int] = 0
+    entity_max_new_fields: ClassVar[int] = 0
+    entity_max_fields: ClassVar[int] = 0
 
     @overridable
     @abc.abstractmethod

@@ -304,9 +304,10 @@ struct native_plan;
 extern PyType_Spec native_plan_spec;
 extern PyType_Spec native_schema_spec;
 void native_init_entity(void);
-/* Arguments: see plan_make.c. */
+/* Arguments: see plan_make.c. `limits`, or NULL: most new fields of a call, most of a table. */
 struct native_plan *native_plan_new(native_state *state, pond_schema *schema,
-                                    PyObject *const *given, Py_ssize_t count);
+                                    const unsigned *limits, PyObject *const *given,
+                                    Py_ssize_t count);
 PyObject *native_plan_answer(struct native_plan *self);
 PyObject *native_connection_entity(PyObject *object, PyObject *const *args, Py_ssize_t count);
 PyObject *native_sync_entity(PyObject *object, PyObject *const *args, Py_ssize_t count);

@@ -302,21 +302,25 @@ PyType_Spec native_plan_spec = {
 typedef struct native_schema {
     PyObject_HEAD native_state *state;
     pond_schema *schema;
+    unsigned limits[2]; /* most new fields of a call, most of a table; 0: as usual */
 } native_schema;
 
 static PyObject *schema_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
 {
-    static char *keys[] = {"dialect", "capabilities", NULL};
+    static char *keys[] = {"dialect", "capabilities", "max_new_fields", "max_fields", NULL};
     native_state *state = native_state_of(type);
     int dialect;
     unsigned capabilities = 0;
+    unsigned limits[2] = {0, 0};
     pond_error *error = NULL;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "i|I", keys, &dialect, &capabilities))
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "i|III", keys, &dialect, &capabilities,
+                                     &limits[0], &limits[1]))
         return NULL;
     native_schema *self = (native_schema *)type->tp_alloc(type, 0);
     if (!self)
         return NULL;
     self->state = state;
+    memcpy(self->limits, limits, sizeof(limits));
     int code = pond_schema_new((pond_dialect)dialect, capabilities, &self->schema, &error);
     if (code) {
         Py_DECREF(self);
@@ -337,7 +341,7 @@ static void schema_dealloc(PyObject *object)
 static PyObject *schema_plan(PyObject *object, PyObject *const *args, Py_ssize_t count)
 {
     native_schema *self = (native_schema *)object;
-    return (PyObject *)native_plan_new(self->state, self->schema, args, count);
+    return (PyObject *)native_plan_new(self->state, self->schema, self->limits, args, count);
 }
 
 static PyObject *schema_forget(PyObject *object, PyObject *entity)
@@ -382,7 +386,7 @@ static PyObject *submit_plan(PyObject *object, PyObject *const *args, Py_ssize_t
     pond_error *error = NULL;
     if (native_connection_check_loop(self))
         return NULL;
-    native_plan *plan = native_plan_new(self->state, self->schema, args, count);
+    native_plan *plan = native_plan_new(self->state, self->schema, NULL, args, count);
     if (!plan)
         return NULL;
     native_op *op = native_op_new(self->state, self->loop, NATIVE_OP_PLAN);
@@ -406,7 +410,7 @@ PyObject *native_sync_entity(PyObject *object, PyObject *const *args, Py_ssize_t
 {
     native_connection *self = (native_connection *)object;
     pond_error *error = NULL;
-    native_plan *plan = native_plan_new(self->state, self->schema, args, count);
+    native_plan *plan = native_plan_new(self->state, self->schema, NULL, args, count);
     if (!plan)
         return NULL;
     PyObject *answer = NULL;

@@ -30,6 +30,7 @@ typedef struct arguments {
     native_state *state;
     PyObject *given[AT_COUNT]; /* NULL or None: not given */
     pond_schema *schema;
+    const unsigned *limits; /* or NULL */
     int64_t verb;
     pond_entity_options options;
     native_reading reading; /* without the name */
@@ -170,6 +171,8 @@ static int read_options(arguments *args)
     options->expected_version = expected > 0    ? expected
                                 : expected == 0 ? POND_VERSION_NONE
                                                 : POND_VERSION_ANY;
+    options->max_new_fields = args->limits ? args->limits[0] : 0;
+    options->max_fields = args->limits ? args->limits[1] : 0;
     options->limit = limit > 0 ? limit : limit == 0 ? POND_LIMIT_NO_ROWS : POND_LIMIT_NONE;
     return 0;
 }
@@ -319,10 +322,10 @@ static int make(arguments *args, native_verb verb, pond_plan **out)
     }
 }
 
-native_plan *native_plan_new(native_state *state, pond_schema *schema, PyObject *const *given,
-                             Py_ssize_t count)
+native_plan *native_plan_new(native_state *state, pond_schema *schema, const unsigned *limits,
+                             PyObject *const *given, Py_ssize_t count)
 {
-    arguments args = {.state = state, .schema = schema};
+    arguments args = {.state = state, .schema = schema, .limits = limits};
     pond_plan *plan = NULL;
     int64_t verb;
     args.params = args.few;
