@@ -5,10 +5,12 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "driver/driver.h"
 #include "driver/param.h"
 #include "driver/request_lists.h"
 #include "driver/result.h"
 #include "resilience/breaker.h"
+#include "sql/mask.h"
 
 /* ---- Slow statements --------------------------------------------------------------------- */
 
@@ -76,21 +78,34 @@ static void append_parameters(pondi_buffer *out, const pondi_request *request)
         pondi_buffer_appendf(out, " (the first of %zu rows)", request->row_count);
 }
 
+/* Without the literals of a statement that may set a password. */
+static void append_sql(pondi_buffer *out, const pondi_request *request, size_t size, int secret)
+{
+    pondi_buffer_append_text(out, ": ");
+    if (secret) {
+        pondi_sql_mask(request->conn->driver->dialect, request->sql, size, MOST_SQL, out);
+        return;
+    }
+    int shown = shown_size(request->sql, size, MOST_SQL);
+    pondi_buffer_appendf(out, "%.*s%s", shown, request->sql, (size_t)shown < size ? "..." : "");
+}
+
 /* The tags are shown as they were sent: URL-encoded, so that none can forge anything. */
 static void log_slow(const pondi_request *request, int64_t took_ns, int code)
 {
     pondi_buffer text;
     pondi_buffer_init(&text);
     size_t size = request->sql_size - request->comment_size;
-    int shown = shown_size(request->sql, size, MOST_SQL);
+    int secret = pondi_sql_has_secrets(request->sql, size);
     pondi_buffer_appendf(&text, "slow query: %.3f s", (double)took_ns / 1e9);
     if (code)
         pondi_buffer_appendf(&text, ", ended with %s", pond_error_name(code));
     if (request->comment_size > 5) /* newline, and the comment's ends */
         pondi_buffer_appendf(&text, ", tags %.*s", (int)(request->comment_size - 5),
                              request->sql + size + 3);
-    pondi_buffer_appendf(&text, ": %.*s%s", shown, request->sql, (size_t)shown < size ? "..." : "");
-    if (request->conn->metrics->log_parameters && request->row_count && request->column_count)
+    append_sql(&text, request, size, secret);
+    if (!secret && request->conn->metrics->log_parameters && request->row_count &&
+        request->column_count)
         append_parameters(&text, request);
     if (!text.failed)
         pondi_log(POND_LOG_WARNING, "slow_query", "%s", text.data);

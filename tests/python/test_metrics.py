@@ -1,6 +1,7 @@
 """What pools count and time, the scaling signal, and the exports."""
 
 import asyncio
+import contextlib
 import json
 import logging
 import re
@@ -257,6 +258,31 @@ async def test_parameters_of_slow_queries_are_logged_if_asked(
     assert "parameters: 'visible', 42" in record.getMessage()
 
 
+SECRETS = [
+    "ALTER USER nobody_{n} PASSWORD 'hunter2' -- hunter2",
+    "ALTER USER nobody_{n} IDENTIFIED BY 'hunter2''hunter2'",
+    "SET PASSWORD FOR nobody_{n} = PASSWORD('hunter2')",
+    "SELECT 1 FROM missing_{n} WHERE master_password = 'hunter2' /* hunter2 */",
+    "PRAGMA missing_{n} = 'hunter2'",
+    "UPDATE missing_{n} SET password = ?",
+]
+
+
+@pytest.mark.parametrize("sql", SECRETS)
+async def test_no_password_is_in_the_log_of_slow_queries(
+    databases: Any, kind: str, caplog: pytest.LogCaptureFixture, sql: str
+) -> None:
+    asked = {} if kind == "duckdb" else {"slow_query_log_parameters": True}
+    db = databases.open(kind, slow_query_threshold=1e-9, **asked)
+    async with db.async_connection() as conn:
+        with contextlib.suppress(Exception):
+            await conn.execute(sql.format(n="x"), ("hunter2",) if "?" in sql else ())
+    logged = [r.getMessage() for r in caplog.records if r.name == "millpond.slow_query"]
+    assert "hunter2" not in "".join(logged)
+    assert logged
+    assert all(sql[:10] in text for text in logged)
+
+
 def test_a_blocking_call_that_fails_slowly_is_logged_and_raises(
     databases: Any, kind: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -497,6 +523,25 @@ async def test_a_failed_statement_is_a_failed_span(db: Any, telemetry: Telemetry
     if caught.value.sqlstate:
         assert (span.attributes or {})["db.response.status_code"] == caught.value.sqlstate
     assert other.name == "INSERT"
+    for failed in (span, other):
+        assert "missing" not in (failed.status.description or "")
+    assert (span.status.description or "").startswith(type(caught.value).__name__)
+    assert caught.value.sqlstate in (span.status.description or "")
+
+
+async def test_messages_and_statements_in_spans_are_asked_for(db: Any) -> None:
+    made = Telemetry()
+    metrics.enable_opentelemetry(made.traces, made.meters, statements=True, error_messages=True)
+    try:
+        async with db.async_connection() as conn:
+            with pytest.raises(millpond.Error):
+                await conn.execute("SELECT password FROM missing WHERE password = 'hunter2'")
+    finally:
+        metrics.disable_opentelemetry()
+    (span,) = made.exporter.get_finished_spans()
+    assert "missing" in (span.status.description or "")
+    text = (span.attributes or {})["db.query.text"]
+    assert text == "SELECT password FROM missing WHERE password = '***'"
 
 
 async def test_meters_read_the_pools(db: Any, kind: str, telemetry: Telemetry) -> None:

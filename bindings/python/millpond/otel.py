@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
+from ._mask import masked
 from ._native import version
 from .connection import _NativeAsyncConnection, _NativeSyncConnection
 from .exceptions import Error, MisuseError
@@ -63,7 +64,7 @@ class _Span:
         details: dict[str, Any] = {**self._attributes, "db.system": system}
         has_params = bool(args[0] if args else kwargs.get("params") or kwargs.get("param_list"))
         if isinstance(sql, str) and telemetry.wants_text(has_params):
-            details["db.query.text"] = sql
+            details["db.query.text"] = masked(sql)
         for key, value in tags.items():
             plain = isinstance(value, (str, bool, int, float))
             details[f"millpond.tag.{key}"] = value if plain else str(value)
@@ -83,7 +84,7 @@ class _Span:
             self._span.set_attribute("error.type", type(error).__qualname__)
             if isinstance(error, Error) and error.sqlstate:
                 self._span.set_attribute("db.response.status_code", error.sqlstate)
-            self._span.set_status(self._telemetry.error, str(error))
+            self._span.set_status(self._telemetry.error, self._telemetry.status_of(error))
         self._span.end()
         self._telemetry.durations.record(time.monotonic() - self._begin, attributes)
 
@@ -91,7 +92,13 @@ class _Span:
 class _Telemetry:
     """What is made of the API package while telemetry is on."""
 
-    def __init__(self, tracer_provider: Any, meter_provider: Any, statements: bool | None) -> None:
+    def __init__(
+        self,
+        tracer_provider: Any,
+        meter_provider: Any,
+        statements: bool | None,
+        error_messages: bool,
+    ) -> None:
         try:
             from opentelemetry import metrics, trace
         except ImportError:
@@ -102,6 +109,7 @@ class _Telemetry:
         self.client = trace.SpanKind.CLIENT
         self.error = trace.StatusCode.ERROR
         self._statements = statements
+        self._error_messages = error_messages
         self._observation = metrics.Observation
         self._on = True
         meter = metrics.get_meter("millpond", version, meter_provider)
@@ -112,6 +120,14 @@ class _Telemetry:
 
     def wants_text(self, has_params: bool) -> bool:
         return has_params if self._statements is None else self._statements
+
+    def status_of(self, error: BaseException) -> str:
+        """What a span says of a failure: a server's message has values of the statement in it."""
+        if self._error_messages:
+            return str(error)
+        name = type(error).__qualname__
+        sqlstate = error.sqlstate if isinstance(error, Error) else ""
+        return f"{name} ({sqlstate})" if sqlstate else name
 
     # ---- Pools ---------------------------------------------------------------------------
 
@@ -142,7 +158,7 @@ class _Telemetry:
                 {
                     "db.client.connection.pool.name": entry.config.alias(),
                     "db.system.name": system_name(entry.name),
-                    "millpond.pool.hash": entry.config.hash(),
+                    "millpond.pool.hash": entry.hash.key,
                 },
             )
             for entry in PoolManager._find(None)
@@ -192,7 +208,10 @@ _originals: list[tuple[type, str, Any]] = []
 
 
 def enable_opentelemetry(
-    tracer_provider: Any = None, meter_provider: Any = None, statements: bool | None = None
+    tracer_provider: Any = None,
+    meter_provider: Any = None,
+    statements: bool | None = None,
+    error_messages: bool = False,
 ) -> None:
     """Make a span of every ``execute`` and ``executemany``, and let meters read the pools.
 
@@ -204,14 +223,18 @@ def enable_opentelemetry(
     Args:
         tracer_provider, meter_provider: of OpenTelemetry; None: the global ones.
         statements: whether spans have the statement's text. None: only that of statements with
-            parameters, whose text has no values.
+            parameters, whose text has no values. The literals of a statement that may set a
+            password are never in it.
+        error_messages: whether the status of a failed span has the error's message, in which
+            servers repeat values of the statement. Without it, it has the error's class and
+            SQLSTATE only.
 
     Raises:
         MisuseError: the package opentelemetry-api is not installed.
     """
     global _enabled
     disable_opentelemetry()
-    telemetry = _Telemetry(tracer_provider, meter_provider, statements)
+    telemetry = _Telemetry(tracer_provider, meter_provider, statements, error_messages)
     wrappers: tuple[tuple[Any, Any], ...] = (
         (_NativeAsyncConnection, _traced_async),
         (_NativeSyncConnection, _traced),

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from ._mask import masked
 from .exceptions import Error
 
 _slow_log = logging.getLogger("millpond.slow_query")
@@ -169,7 +170,8 @@ class Timings:
                 self._slow_queries += 1
         if slow:
             shown = ",".join(f"{name}='{value}'" for name, value in sorted(tags.items()))
-            _slow_log.warning("%.3f s: %s%s", seconds, sql[:1000], f" ({shown})" if shown else "")
+            text = masked(sql)[:1000]
+            _slow_log.warning("%.3f s: %s%s", seconds, text, f" ({shown})" if shown else "")
 
     # ---- Tell ----------------------------------------------------------------------------
 
