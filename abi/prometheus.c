@@ -85,7 +85,6 @@ typedef struct source {
     pond_pool *pool; /* a reference; NULL for the process's breakers */
     pond_metrics *metrics;
     pond_scaling_signal signal;
-    int same; /* pools before it with the same hash: only their passwords differ */
 } source;
 
 /* ---- Text -------------------------------------------------------------------------------- */
@@ -144,8 +143,8 @@ static void append_source_labels(pondi_buffer *out, const source *from)
     pondi_buffer_append_char(out, '{');
     if (!from->pool)
         return;
-    snprintf(hash, sizeof(hash), from->same ? "%s-%d" : "%s", pond_pool_hash(from->pool),
-             from->same + 1);
+    snprintf(hash, sizeof(hash), from->pool->twin ? "%s-%u" : "%s", pond_pool_hash(from->pool),
+             from->pool->twin + 1);
     append_label(out, "pool", pondi_pool_alias(from->pool));
     append_label(out, "db_system_name", pond_config_driver(from->pool->config));
     append_label(out, "hash", hash);
@@ -267,8 +266,6 @@ static void take_source(source *sources, size_t index, pond_pool *pool)
     at->signal.struct_size = sizeof(at->signal);
     pond_metrics_take(pool, &at->metrics, NULL);
     pond_pool_scaling(pool, &at->signal, NULL);
-    for (size_t i = 0; i < index; i++)
-        at->same += strcmp(pond_pool_hash(sources[i].pool), pond_pool_hash(pool)) == 0;
 }
 
 static source *take_sources(size_t *count)

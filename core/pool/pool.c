@@ -79,6 +79,20 @@ static pond_pool *find(const pond_config *config)
     return NULL;
 }
 
+/* The smallest that none of the others with its hash has: it stays, so that exported series do. */
+static unsigned find_twin(const pond_pool *made)
+{
+    unsigned twin = 0;
+    const pondi_list *node = pools.next;
+    while (node != &pools) {
+        const pond_pool *pool = PONDI_CONTAINER(node, pond_pool, link);
+        int taken = pool->twin == twin && strcmp(pool->hash, made->hash) == 0;
+        twin += (unsigned)taken;
+        node = taken ? pools.next : node->next;
+    }
+    return twin;
+}
+
 int pond_pool_open(pond_config *config, pond_pool **out, pond_error **err)
 {
     if (out)
@@ -92,8 +106,10 @@ int pond_pool_open(pond_config *config, pond_pool **out, pond_error **err)
     *out = find(config);
     if (!*out) {
         code = pool_new(config, out, err);
-        if (!code)
+        if (!code) {
+            (*out)->twin = find_twin(*out);
             pondi_list_push_back(&pools, &(*out)->link);
+        }
     }
     pondi_process_lock_give(&registry_lock);
     return code;

@@ -86,6 +86,7 @@ struct pond_pool {
     pond_config *config; /* a frozen copy */
     const pondi_driver *driver;
     char hash[33];
+    unsigned twin; /* 0 for the first of those with this hash, which differ in the password */
     pondi_pool_settings settings;
     pondi_list link; /* in the registry, which has a lock of its own */
     pondi_message upkeep_message;

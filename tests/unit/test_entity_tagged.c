@@ -1,4 +1,5 @@
 /* JSON of entity fields: no key of content is left that a typed value has, and none is lost. */
+#include <stdio.h>
 #include <string.h>
 
 #include "check.h"

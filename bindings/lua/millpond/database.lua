@@ -204,34 +204,47 @@ function Database:check_for_leaked_connections(threshold)
   return leases
 end
 
---- Close the pool of this database: see millpond.close_pool().
+--- Close the pool of this database, and none of others that differ in the password: see
+--- millpond.close_pool().
 ---@param timeout? number
 ---@return true? ok
 ---@return millpond.Error? err
 function Database:close_pool(timeout)
-  return database.close_pool(self:hash(), timeout)
+  local pool = self.native_pool
+  if not pool or pool:closed() then
+    return true
+  end
+  return pool:close(timeout or 60)
 end
 
+-- The pools, and their names: the hash, with "-2" and so on behind it for those that differ in the
+-- password alone. `hash`: of all pools that are meant, or the name of one; nil for all.
 local function pools_of(hash)
-  local found = {}
+  local found, names, seen = {}, {}, {}
   for _, pool in ipairs(core.pools()) do
-    if not hash or pool:hash() == hash then
+    local own = pool:hash()
+    seen[own] = (seen[own] or 0) + 1
+    local name = seen[own] == 1 and own or own .. "-" .. seen[own]
+    if not hash or hash == own or hash == name then
       found[#found + 1] = pool
+      names[#found] = name
     end
   end
-  return found
+  return found, names
 end
 
 --- Close one pool, or all of this process. Nothing is lent any more; connections in use may come
 --- back until the time is over; then those idle in a healthy transaction are committed, running
 --- statements cancelled, and all are closed. A later use makes a new pool.
----@param hash? string of the pool's settings: db:hash(); nil: all pools
+---@param hash? string of the pool's settings: db:hash(), for all that differ in the password alone;
+--- nil: all pools
 ---@param timeout? number seconds, 60 if nil
 ---@return true? ok
 ---@return millpond.Error? err
 function database.close_pool(hash, timeout)
   local closing = {}
-  for i, pool in ipairs(pools_of(hash)) do
+  local pools = pools_of(hash)
+  for i, pool in ipairs(pools) do
     closing[i] = function()
       return pool:close(timeout or 60)
     end
@@ -251,11 +264,12 @@ end
 ---@return table<string, millpond.Error> errors
 function database.health_check_all_pools(timeout)
   local checks, health, errors = {}, {}, {}
-  for i, pool in ipairs(pools_of()) do
+  local pools, names = pools_of()
+  for i, pool in ipairs(pools) do
     checks[i] = function()
       local ok, err = pool:check(timeout)
-      health[pool:hash()] = ok or false
-      errors[pool:hash()] = err
+      health[names[i]] = ok or false
+      errors[names[i]] = err
       return true
     end
   end
@@ -268,8 +282,9 @@ end
 ---@return table
 function database.get_pool_metrics(hash)
   local metrics = {}
-  for _, pool in ipairs(pools_of(hash)) do
-    metrics[pool:hash()] = pool:status()
+  local pools, names = pools_of(hash)
+  for i, pool in ipairs(pools) do
+    metrics[names[i]] = pool:status()
   end
   if hash then
     return metrics[hash] or {}

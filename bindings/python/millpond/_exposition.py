@@ -62,9 +62,9 @@ def _labels(pairs: Iterable[tuple[str, str]]) -> str:
     return ",".join(f'{name}="{value}"' for name, value in escaped)
 
 
-def _lines_of(pool: BackendPool, same: int) -> Iterable[Line]:
-    key = f"{pool.hash}-{same + 1}" if same else pool.hash
-    own = [("pool", pool.alias), ("db_system_name", pool.kind or "other_sql"), ("hash", key)]
+def _lines_of(pool: BackendPool) -> Iterable[Line]:
+    kind = pool.kind or "other_sql"
+    own = [("pool", pool.alias), ("db_system_name", kind), ("hash", pool.hash.key)]
     status, scaling = pool.status(), pool.scaling()
     for names, told in ((_STATUS, status), (_SCALING, scaling)):
         for family, name in names.items():
@@ -93,11 +93,9 @@ def _histogram(family: str, labels: str, timed: Any) -> Iterable[str]:
 def with_backends(text: str, pools: Iterable[BackendPool]) -> str:
     """The library's export with the samples of other pools in their families."""
     more: dict[str, list[str]] = {}
-    seen: list[str] = []
     for pool in pools:
-        for family, line in _lines_of(pool, seen.count(pool.hash)):
+        for family, line in _lines_of(pool):
             more.setdefault(family, []).append(line)
-        seen.append(pool.hash)
     blocks = re.split(r"(?m)^(?=# HELP )", text)
     for index, block in enumerate(blocks):
         name = re.match(r"# HELP (\S+)", block)

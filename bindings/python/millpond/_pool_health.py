@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable, Coroutine, Generator
 from typing import Any
 
+from ._pool_key import key_of
+
 Ask = Callable[[], list[bool]]
 AskAsync = Callable[[], Coroutine[Any, Any, list[bool]]]
 
@@ -42,7 +44,7 @@ class PoolHealth(dict[str, bool]):
             self._learn(self._ask())
 
     def _learn(self, answers: list[bool]) -> None:
-        """A hash may be of several pools: all must be healthy."""
+        """Closed and made anew, a pool may be listed twice: both must be healthy."""
         self._ask = None
         for config_hash in self._hashes:
             dict.__setitem__(self, config_hash, True)
@@ -57,7 +59,7 @@ def _known_first(name: str) -> Any:
 
     def known(self: PoolHealth, *args: Any, **kwargs: Any) -> Any:
         self._know()
-        return method(self, *args, **kwargs)
+        return method(self, *map(key_of, args), **kwargs)
 
     return known
 

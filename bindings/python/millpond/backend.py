@@ -22,6 +22,7 @@ from . import _native
 from ._breakers import Breakers
 from ._open_stream import OpenStream
 from ._plans import entity_schema
+from ._pool_key import PoolHash
 from ._steps import to_its_end
 from ._undo import GRACE
 from .circuit import Guard
@@ -193,7 +194,7 @@ class BackendPool:
         return self._manager.alias()
 
     @property
-    def hash(self) -> str:
+    def hash(self) -> PoolHash:
         return self._manager.hash()
 
     def same_as(self, other: object) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any, ClassVar, Self, cast
 
 from . import _native
+from ._pool_key import PoolHash, identity_of
 from .backend import BackendPool
 from .config import DatabaseConfig, Problems
 from .connection import (
@@ -108,7 +109,7 @@ class ConnectionManager(DatabaseConfig, PoolManager):
         self._cached = threading.local()
         self._native_pool: _native.Pool | BackendPool | None = None
         self._unused_pool: _native.Pool | BackendPool | None = None
-        self._hooks = self._hooks_of(self._kind(), self.hash())
+        self._hooks = self._hooks_of(self.hash())
         self._seen_pool()
         self._note_made()
 
@@ -141,6 +142,15 @@ class ConnectionManager(DatabaseConfig, PoolManager):
 
     def _config(self) -> DatabaseConfig:
         return self
+
+    def hash(self) -> PoolHash:
+        """MD5 (32 hexadecimal digits) of all parameters except the password: the pool's key. Given
+        to close_pool() and get_pool_metrics(), it means the pool of this database alone, also where
+        others differ in the password only."""
+        return PoolHash(super().hash(), identity_of(self._kind(), self._password))
+
+    def _pool_hash(self) -> PoolHash:
+        return self.hash()
 
     def _pool(self) -> Any:
         """The pool, made anew if it was closed."""

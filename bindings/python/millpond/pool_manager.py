@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 from . import _native
 from ._pool_health import PoolHealth
+from ._pool_key import ByPool, PoolHash
 from .config import DatabaseConfig
 from .connection import AsyncConnection
 from .hooks import Hooks
@@ -28,13 +29,14 @@ _SIZES = (
 class _Entry:
     """A pool and the config that it was opened with."""
 
-    __slots__ = ("config", "driver", "name", "pool")
+    __slots__ = ("config", "driver", "hash", "name", "pool")
 
     def __init__(self, pool: Any, config: DatabaseConfig, driver: str, name: str) -> None:
         self.pool = pool
         self.config = config
         self.driver = driver
         self.name = name  # for metrics
+        self.hash: PoolHash = config.hash()  # type: ignore[assignment]  # of a ConnectionManager
 
     async def close(self, timeout: float | None) -> None:
         await self.pool.close(timeout)
@@ -64,14 +66,15 @@ class PoolManager:
     _lock: ClassVar[threading.Lock] = threading.Lock()
     _entries: ClassVar[list[_Entry]] = []
     _made: ClassVar[weakref.WeakValueDictionary[int, PoolManager]] = weakref.WeakValueDictionary()
-    _hooks_by_pool: ClassVar[dict[tuple[str, str], Hooks]] = {}
+    _hooks_by_pool: ClassVar[dict[tuple[str, bytes], Hooks]] = {}
     _process: ClassVar[int] = os.getpid()
 
     @classmethod
-    def _hooks_of(cls, driver: str, config_hash: str) -> Hooks:
+    def _hooks_of(cls, config_hash: PoolHash) -> Hooks:
         """The hooks of a pool: they outlive it, and serve the one that is made anew."""
+        key = str(config_hash), config_hash.identity
         with PoolManager._lock:
-            return PoolManager._hooks_by_pool.setdefault((driver, config_hash), Hooks())
+            return PoolManager._hooks_by_pool.setdefault(key, Hooks())
 
     @classmethod
     def _forget_parent(cls) -> None:
@@ -84,15 +87,11 @@ class PoolManager:
 
     @classmethod
     def _find(cls, config_hash: str | None) -> list[_Entry]:
-        """The pools of a hash, or all, but those that were closed."""
+        """The pools that a hash means, or all, but those that were closed."""
         cls._forget_parent()
         with PoolManager._lock:
             PoolManager._entries = [e for e in PoolManager._entries if not e.pool.closed]
-            return [
-                entry
-                for entry in PoolManager._entries
-                if config_hash is None or entry.config.hash() == config_hash
-            ]
+            return [entry for entry in PoolManager._entries if entry.hash.is_meant_by(config_hash)]
 
     def _note_made(self) -> None:
         """Checks of all pools include the databases that nobody has used yet."""
@@ -108,7 +107,7 @@ class PoolManager:
             found = [
                 (key, made)
                 for key, made in list(PoolManager._made.items())
-                if config_hash is None or made._config().hash() == config_hash
+                if made._pool_hash().is_meant_by(config_hash)
             ]
             for key, _ in found:
                 del PoolManager._made[key]
@@ -134,7 +133,8 @@ class PoolManager:
         are closed. A later use makes a new pool. Cancelled, it goes on without being waited for.
 
         Args:
-            config_hash: ``DatabaseConfig.hash()`` of the pool to close; None for all pools.
+            config_hash: the database's ``hash()``: its own pool is closed. A mere str means all
+                pools with this hash, which differ in the password alone. None: all pools.
             timeout: seconds, None for 60.
 
         Raises:
@@ -167,7 +167,7 @@ class PoolManager:
             timeout: seconds, None for each pool's ``connection_acquisition_timeout``.
 
         Returns:
-            A dict from ``DatabaseConfig.hash()`` to True or False.
+            A dict from the database's ``hash()`` to True or False.
         """
         for made in cls._take_unused():
             made._pool()
@@ -176,7 +176,7 @@ class PoolManager:
         async def ask_async() -> list[bool]:
             return await asyncio.gather(*(entry.check(timeout) for entry in entries))
 
-        hashes = [entry.config.hash() for entry in entries]
+        hashes = [entry.hash.key for entry in entries]
         return PoolHealth(hashes, lambda: _check(entries, timeout), ask_async)
 
     @staticmethod
@@ -189,7 +189,9 @@ class PoolManager:
 
     @classmethod
     def get_pool_metrics(cls, config_hash: str | None = None) -> dict[str, Any]:
-        """Counts of one pool, or a dict of them by hash.
+        """Counts of one pool, or a dict of them by hash. Where pools differ in the password alone,
+        a database's own ``hash()`` finds those of its pool; in the dict of all, the hashes of the
+        second and later ones have "-2" and so on behind them.
 
         Keys: total_acquired, total_released, current_active, peak_active, errors, timeouts,
         created, destroyed, statement_hits, statement_misses, statement_evictions,
@@ -210,10 +212,10 @@ class PoolManager:
 
         {} for an unknown hash.
         """
-        metrics = {entry.config.hash(): _metrics(entry.pool) for entry in cls._find(config_hash)}
+        found = cls._find(config_hash)
         if config_hash is None:
-            return metrics
-        return metrics.get(config_hash, {})
+            return ByPool((entry.hash.key, _metrics(entry.pool)) for entry in found)
+        return _metrics(found[0].pool) if found else {}
 
     # ---- The pool of one database --------------------------------------------------------
 
@@ -223,6 +225,9 @@ class PoolManager:
     def _seen_pool(self) -> Any:
         """The pool, which is not listed because of that."""
         return self._pool()
+
+    def _pool_hash(self) -> PoolHash:
+        raise NotImplementedError(f"{type(self).__name__} has no pool: use a ConnectionManager")
 
     def _config(self) -> DatabaseConfig:
         raise NotImplementedError(f"{type(self).__name__} has no pool: use a ConnectionManager")
