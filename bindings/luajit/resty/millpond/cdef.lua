@@ -79,6 +79,8 @@ typedef struct pond_entity_options {
     const char *order_by;
     int64_t limit;
     int64_t offset;
+    uint32_t max_new_fields;
+    uint32_t max_fields;
 } pond_entity_options;
 typedef struct pond_plan pond_plan;
 int pond_plan_save(pond_schema *schema, const char *entity, const pond_record *record, const
@@ -477,6 +479,7 @@ local constants = {
     POND_ENTITY_PERMANENT = 2,
     POND_ENTITY_PLAIN = 4,
     POND_ENTITY_PREPARE = 8,
+    POND_ENTITY_TAGGED = 16,
     POND_VERSION_ANY = 0,
     POND_VERSION_NONE = -1,
     POND_LIMIT_NONE = 0,
