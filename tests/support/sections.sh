@@ -41,6 +41,7 @@ section_aside() {
     local number=${#sections[@]} name="$1"
     shift
     mkdir -p $section_logs
+    rm -f "$section_logs/$number.end"
     echo "== $name: begun, and shown later"
     sections+=("   ?     $name: it did not end")
     aside+=("$number $name")
@@ -57,7 +58,9 @@ await_sections() {
     wait
     for one in "${aside[@]}"; do
         number=${one%% *}
-        read -r seconds code <"$section_logs/$number.end"
+        seconds=0 code=1 # of one that was killed
+        [ ! -e "$section_logs/$number.end" ] ||
+            read -r seconds code <"$section_logs/$number.end"
         echo "== ${one#* }"
         cat "$section_logs/$number.log"
         note_section "$number" "${one#* }" "$seconds" "$code"
