@@ -22,6 +22,7 @@ import tempfile
 from pathlib import Path
 
 import libpq
+from readme_links import with_absolute_links
 
 TOP = Path(__file__).resolve().parents[2]
 OLDEST = (3, 11)
@@ -85,18 +86,6 @@ def bundled_packages(root: Path) -> set[str]:
     theirs = [name for name in names if not name.startswith("libpq.so")]
     owners = [run("dpkg-query", "-S", f"*/{name}") for name in theirs]
     return {"libpq5"} | {line.split(":")[0] for owner in owners for line in owner.splitlines()}
-
-
-def with_absolute_links(metadata: str) -> str:
-    """Metadata whose description, which is the README, leads to the project's sources: where it is
-    read there are no files beside it."""
-    source = re.search(r"^Project-URL: Source, (\S+)$", metadata, re.M)
-    if source is None:
-        sys.exit("pyproject.toml names no Source in [project.urls]")
-    head, _, text = metadata.partition("\n\n")
-    link = r"(\]\()(?!#|[a-z]+:)([^)\s]+)(?=\))"
-    absolute = re.sub(link, lambda found: f"{found[1]}{source[1]}/{found[2]}", text)
-    return f"{head}\n\n{absolute}"
 
 
 def finish(wheel: Path, out: Path) -> Path:
