@@ -25,7 +25,7 @@ static size_t hash_of(const pondi_names *names, const char *text)
 {
     char folded[128]; /* what is longer differs in its beginning, or is compared */
     size_t size = 0;
-    for (; text[size] && size < sizeof(folded); size++)
+    for (; size < sizeof(folded) && text[size]; size++)
         folded[size] = names->folds ? fold(text[size]) : text[size];
     return (size_t)pondi_hash_keyed(folded, size);
 }

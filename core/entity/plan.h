@@ -119,9 +119,9 @@ struct pond_plan {
     size_t at; /* where the body is in records, ids or statements */
     size_t ends;
     size_t made; /* of bulk.c and alter_sql.c */
-    unsigned stage;
     size_t making;
     size_t added;
+    unsigned stage;
     int one_by_one;
 };
 
