@@ -236,8 +236,7 @@ end
 --- Close one pool, or all of this process. Nothing is lent any more; connections in use may come
 --- back until the time is over; then those idle in a healthy transaction are committed, running
 --- statements cancelled, and all are closed. A later use makes a new pool.
----@param hash? string of the pool's settings: db:hash(), for all that differ in the password alone;
---- nil: all pools
+---@param hash? string db:hash(): all pools that differ in the password alone; nil: all pools
 ---@param timeout? number seconds, 60 if nil
 ---@return true? ok
 ---@return millpond.Error? err

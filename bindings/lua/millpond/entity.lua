@@ -20,8 +20,7 @@ local entity = {}
 ---@field permanent? boolean delete the row itself, not only mark it
 ---@field deserialize? boolean values by their types; else plain scalars, times as ISO 8601 text
 ---@field null_as_nil? boolean fields that are NULL are missing, instead of millpond.null
----@field on_error? string of a value that deserialize cannot read: "raise" (nil and an error object,
---- the default), "plain" (as it is stored), "skip" (leave its row out)
+---@field on_error? string where deserialize fails: "raise" (the default), "plain" (as stored), "skip" (no row)
 ---@field timeout? number seconds for the whole call
 
 local known = {}
