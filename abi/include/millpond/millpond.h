@@ -244,9 +244,9 @@ POND_API pond_op *pond_loop_next(pond_loop *loop);
 POND_API int pond_loop_set_wake(pond_loop *loop, void (*wake)(void *data), void *data,
                                 pond_error **err);
 
-/* The same for hosts whose functions no other thread may call: write one byte to `fd`, a socket or a
- * pipe that the host reads; it stays the host's, and open until this is called with another. -1 ends
- * it. Errors: as pond_loop_set_wake(). Thread: loop. */
+/* The same for hosts whose functions no other thread may call: write one byte to `fd`, a socket or
+ * a pipe that the host reads; it stays the host's, and open until this is called with another. -1
+ * ends it. Errors: as pond_loop_set_wake(). Thread: loop. */
 POND_API int pond_loop_set_wake_fd(pond_loop *loop, int fd, pond_error **err);
 
 /* Let a thread of the library drive the loop from now on, for hosts that have no loop, or whose
