@@ -115,9 +115,34 @@ def test_a_script_may_be_a_file_and_stop_at_its_first_error(file_url: str, tmp_p
     assert (stops.returncode, stops.stdout) == (1, '[{"a": 1}]\n')
     included = run("shell", "--json", file_url, text=f"\\i {script}\n")
     assert included.stdout == goes_on.stdout
-    missing = run("shell", file_url, "-f", str(tmp_path / "none.sql"))
-    assert (missing.returncode, missing.stdout) == (1, "")
-    assert "none.sql" in missing.stderr
+
+
+def test_a_script_that_cannot_be_read_is_named(file_url: str, tmp_path: Path) -> None:
+    (tmp_path / "bytes.sql").write_bytes(b"SELECT 1; \xff")
+    for name, why in (("none.sql", "No such file"), ("bytes.sql", "it is not UTF-8 at byte 11")):
+        path = str(tmp_path / name)
+        for arguments in (("-f", path), ("-c", f"\\i {path}")):
+            done = run("shell", file_url, *arguments)
+            assert (done.returncode, done.stdout) == (1, "")
+            assert f"error: the file {path} cannot be read: {why}" in done.stderr
+            assert "Traceback" not in done.stderr
+
+
+def test_a_command_may_end_with_a_semicolon(file_url: str) -> None:
+    done = run("shell", file_url, "-c", "\\x;", "-c", "\\timing off ;", "-c", "\\q;")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "expanded: on\ntiming: off\n"
+
+
+@pytest.mark.parametrize("kind", ["postgres"], indirect=True)
+@pytest.mark.parametrize("end", ["COMMIT", "end transaction", "/* done */ COMMIT"])
+def test_a_commit_of_a_failed_transaction_is_no_success(url: str, db: Any, end: str) -> None:
+    table = f"fish_{uuid.uuid4().hex[:8]}"
+    done = run("shell", url, text=f"BEGIN; CREATE TABLE {table} (id int);\nSELEC 1;\n{end};\n")
+    assert done.returncode == 1
+    assert "error: nothing was committed: a statement of the transaction had failed" in done.stderr
+    done = run("shell", url, text="BEGIN;\nSELEC 1;\nROLLBACK;\nBEGIN; COMMIT;\n")
+    assert "nothing was committed" not in done.stderr
 
 
 def test_a_routine_of_mysql_takes_a_delimiter(databases: Any) -> None:

@@ -58,6 +58,7 @@ def test_a_lone_surrogate_is_refused_without_showing_it(name: str) -> None:
 
 URLS = {
     f"postgres://me:{SECRET}\ud800@h/d": "the URL contains a lone surrogate",
+    f"postgres://me:{SECRET}\0@h/d": "the URL contains a NUL character",
     f"postgres://me:{SECRET}%ff@h/d": "not UTF-8",
     f"postgres://me:{SECRET}%ed%a0%80@h/d": "not UTF-8",
     "postgres://[::1/d": r"a \[ without a \]",

@@ -404,6 +404,16 @@ def test_a_password_is_asked_for(
 
 
 @pytest.mark.servers
+def test_the_end_of_input_answers_no_password(start: Start, bare: tuple[str, str]) -> None:
+    terminal = start(bare[0])
+    terminal.until("Password for millpond@127.0.0.1: ")
+    terminal.type(CTRL_D)
+    terminal.until("error: nobody answers the question for the password")
+    assert terminal.wait() == 2
+    assert "Traceback" not in terminal.raw
+
+
+@pytest.mark.servers
 def test_a_password_in_an_argument_is_warned_of(start: Start, url: str) -> None:
     terminal = start(url)
     terminal.until("other users of this machine can see the password")

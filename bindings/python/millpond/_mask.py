@@ -19,8 +19,17 @@ _LITERALS = re.compile(
     re.DOTALL | re.VERBOSE,
 )
 
+#: What the databases read in different ways, so that a literal may begin or end elsewhere:
+#: backslashes, MySQL's quoted names and comments, comments in comments, a $ in a name.
+_AMBIGUOUS = re.compile(r"[\\`#] | --(?!\s|\Z) | /\*.*?/\* | \w\$", re.DOTALL | re.VERBOSE)
+
 
 def masked(sql: str) -> str:
     """The statement as it is; one that may set a password with ``'***'`` for its literals, quoted
-    names and comments. Rather too many than one too few."""
-    return _LITERALS.sub("'***'", sql) if _SECRETS.search(sql) else sql
+    names and comments. Rather too many than one too few: where it depends on the database what a
+    literal is, all from the first one on."""
+    if not _SECRETS.search(sql):
+        return sql
+    if _AMBIGUOUS.search(sql):
+        return re.split(r"['\"`$#]|--|/\*", sql, maxsplit=1)[0] + "'***'"
+    return _LITERALS.sub("'***'", sql)

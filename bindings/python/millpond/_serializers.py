@@ -81,8 +81,8 @@ def _checked_name(cls: Any, to_db: Any, from_db: Any, name: Any) -> str:
     longest = LONGEST_LABEL - len(_CUSTOM)
     if not _NAME.fullmatch(chosen) or len(chosen.encode("utf-8", "replace")) > longest:
         raise ArgumentError(
-            f"{chosen[:150]!r} cannot be the name of a type: it must begin with a letter, have "
-            f"only letters, digits and '_', '.' and '-', and at most {longest} bytes"
+            f"{chosen[:150]!r} cannot be the name of a type: it must begin with a letter or '_', "
+            f"have only letters, digits and '_', '.' and '-', and at most {longest} bytes"
         )
     return chosen
 

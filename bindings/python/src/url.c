@@ -18,11 +18,13 @@ PyObject *native_parse_url(PyObject *module, PyObject *args)
     const char *url;
     pond_error *error = NULL;
     if (!PyArg_ParseTuple(args, "s", &url)) {
-        if (!PyErr_ExceptionMatches(PyExc_UnicodeEncodeError))
+        if (!PyErr_ExceptionMatches(PyExc_ValueError))
             return NULL;
-        PyErr_Clear(); /* it holds the URL, with the password */
-        return native_raise_text(PyModule_GetState(module), POND_EINVAL,
-                                 "the URL contains a lone surrogate, which is no character");
+        const char *what = PyErr_ExceptionMatches(PyExc_UnicodeEncodeError)
+                               ? "the URL contains a lone surrogate, which is no character"
+                               : "the URL contains a NUL character";
+        PyErr_Clear(); /* it may hold the URL, with the password */
+        return native_raise_text(PyModule_GetState(module), POND_EINVAL, "%s", what);
     }
     PyObject *settings = PyDict_New();
     int code = settings ? pond_url_parse(url, add_setting, &settings, &error) : POND_ENOMEM;

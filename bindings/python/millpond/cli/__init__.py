@@ -23,6 +23,7 @@ from .messages import say, show_log
 from .output import Output
 
 OK, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
+_NO_ANSWER = "nobody answers the question for the password"
 
 
 def _add_json(parser: argparse.ArgumentParser, default: Any) -> None:
@@ -102,7 +103,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         address = Address(arguments, arguments.defaults)
         address.open()
     except (ArgumentError, EOFError) as error:
-        _complain(error or "nobody answers the question for the password")
+        _complain(str(error) or _NO_ANSWER)
         return WRONG
     except Error as error:
         _complain(error)
@@ -114,6 +115,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _leave_pipe()
         return FAILED
+    except EOFError:
+        _complain(_NO_ANSWER)
+        return WRONG
     except (Error, OSError) as error:
         _complain(error)
         return FAILED

@@ -5,14 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from ...database import ConnectionManager
 from ...exceptions import Error
 from ..messages import say
 from ..output import Output
-from .commands import Commands, Leave
+from .commands import Commands, Leave, UnreadableError, read_script
 from .interrupt import Interrupts
 from .items import Item, Items
 from .read import reader_for
@@ -135,12 +134,16 @@ def _texts(arguments: argparse.Namespace) -> list[str] | None:
     """What the arguments say to execute."""
     texts: list[str] | None = arguments.texts
     if arguments.file is not None:
-        texts = [*(texts or ()), Path(arguments.file).read_text(encoding="utf-8")]
+        texts = [*(texts or ()), read_script(arguments.file)]
     return texts
 
 
 def _shell(arguments: argparse.Namespace, db: ConnectionManager, out: Output) -> int:
-    texts = _texts(arguments)
+    try:
+        texts = _texts(arguments)
+    except UnreadableError as error:
+        say(f"millpond: error: {error}")
+        return 1
     is_interactive = texts is None and sys.stdin.isatty() and sys.stdout.isatty()
     with Interrupts() as interrupts:
         session = Session(db, out, interrupts, is_interactive)

@@ -34,6 +34,24 @@ class Leave(Exception):
     """The user wants to go."""
 
 
+class UnreadableError(Exception):
+    """A file of statements cannot be read."""
+
+
+def read_script(path: str) -> str:
+    """The text of a file of statements. Raises UnreadableError, which says why not."""
+    try:
+        return Path(path).expanduser().read_text(encoding="utf-8")
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise UnreadableError(f"the file {path} cannot be read: {reason}") from error
+    except UnicodeDecodeError as error:
+        reason = f"it is not UTF-8 at byte {error.start + 1}"
+        raise UnreadableError(f"the file {path} cannot be read: {reason}") from error
+    except ValueError as error:
+        raise UnreadableError(f"the file {path} cannot be read: {error}") from error
+
+
 class Commands:
     """What a session can do beside SQL.
 
@@ -65,13 +83,13 @@ class Commands:
 
     def run(self, command: str) -> bool:
         """True if it went well; what went wrong is told. Raises Leave and KeyboardInterrupt."""
-        name, _, argument = command[1:].partition(" ")
+        name, _, argument = command[1:].rstrip("; ").partition(" ")
         known = self._known.get(name)
         if known is None:
             say(f"error: there is no command \\{name}: \\? lists those that there are")
             return False
         try:
-            return known(argument.strip().rstrip(";").strip())
+            return known(argument.strip())
         except Error as error:
             say(f"error: {error}")
             self._session.note_failure()
@@ -170,10 +188,13 @@ class Commands:
         return True
 
     def _include(self, argument: str) -> bool:
+        if not argument:
+            say("error: \\i takes the name of a file")
+            return False
         try:
-            text = Path(argument).expanduser().read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            say(f"error: {argument or 'no file'} cannot be read: {error}")
+            text = read_script(argument)
+        except UnreadableError as error:
+            say(f"error: {error}")
             return False
         return self._run_text(text)
 
@@ -184,4 +205,4 @@ def _as_json(part: Section) -> object:
     return [line for (line,) in part.rows]
 
 
-__all__ = ["HELP", "Commands", "Leave"]
+__all__ = ["HELP", "Commands", "Leave", "UnreadableError", "read_script"]

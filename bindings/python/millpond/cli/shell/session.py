@@ -22,6 +22,10 @@ from .raw import raw
 
 _BATCH = 1000  # rows that are read, and shown, at a time
 
+_COMMITS = re.compile(
+    r"(?:\s|--[^\n]*\n|/\*.*?\*/)*(?:commit|end|prepare\s+transaction)\b", re.I | re.S
+)
+
 # After these, other names can be completed, and MySQL may use another database.
 _DEFINES = re.compile(r"\s*(create|alter|drop|rename|attach|detach|use|set|rollback)\b", re.I)
 
@@ -108,7 +112,13 @@ class Session:
             say(describe(error, sql, statement.position(error.position)))
             self._after_failure(was_open, error)
             return False
-        self._failed = False
+        had_failed, self._failed = self._failed, False
+        if had_failed and _COMMITS.match(sql):
+            say(
+                "error: nothing was committed: a statement of the transaction had failed, so the "
+                "database has rolled it back"
+            )
+            return False
         if _DEFINES.match(sql):
             self.is_stale = True
             if self.catalog.current:
