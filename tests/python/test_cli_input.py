@@ -1,6 +1,7 @@
 """`millpond` where no terminal is: addresses, scripts, hostile values, pipes."""
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -126,6 +127,28 @@ def test_a_script_that_cannot_be_read_is_named(file_url: str, tmp_path: Path) ->
             assert (done.returncode, done.stdout) == (1, "")
             assert f"error: the file {path} cannot be read: {why}" in done.stderr
             assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii:surrogateescape"])
+def test_bytes_that_are_no_characters_end_a_script(file_url: str, encoding: str) -> None:
+    told = b"error: the input is not UTF-8\n"
+    done = subprocess.run(
+        [*MILLPOND, "shell", "--json", file_url],
+        input=b"SELECT 1 AS a;\n\xff;\nSELECT 2 AS b;\n",
+        env={**os.environ, "PYTHONIOENCODING": encoding},
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout.replace(b'[{"a": 1}]\n', b"")) == (1, b"")
+    assert done.stderr.endswith(told)
+    assert b"Traceback" not in done.stderr
+    done = subprocess.run(
+        [*map(os.fsencode, MILLPOND), b"shell", file_url.encode(), b"-c", b"SELECT '\xff'"],
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert b"error: the argument of -c is not UTF-8" in done.stderr
 
 
 def test_a_command_may_end_with_a_semicolon(file_url: str) -> None:

@@ -263,6 +263,12 @@ def test_parameters_out_of_range_are_refused(wrong: dict[str, Any]) -> None:
         CircuitBreaker("wrong", **wrong)
 
 
+@pytest.mark.parametrize("name", ["a\0b", "a\udcffb"])
+def test_a_name_that_is_no_text_is_refused(name: str) -> None:
+    with pytest.raises(millpond.ArgumentError, match="name contains a NUL character or a lone"):
+        CircuitBreaker(name)
+
+
 def test_generators_are_refused_with_a_reason() -> None:
     def generate() -> Any:
         yield 1

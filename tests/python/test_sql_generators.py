@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from millpond import (
+    ArgumentError,
     MysqlSqlGenerator,
     PostgresSqlGenerator,
     QueryCancelledError,
@@ -89,3 +90,15 @@ def test_what_is_not_terminated_is_refused(kind: str, sql: str) -> None:
 
 def test_the_end_of_a_text_ends_a_comment_of_sqlite() -> None:
     assert GENERATORS["sqlite"].convert_query_to_native("SELECT 1 /* open")[0] == "SELECT 1 /* open"
+
+
+@pytest.mark.parametrize("kind", GENERATORS)
+def test_what_is_no_character_is_an_error_of_the_library(kind: str) -> None:
+    generator = GENERATORS[kind]
+    with pytest.raises(SqlSyntaxError, match="lone surrogate"):
+        generator.convert_query_to_native("SELECT '\udcff'")
+    with pytest.raises(SqlSyntaxError, match="lone surrogate"):
+        generator.convert_query_to_native("SELECT '\udcff', ?", (1,))
+    for wrong in ("\udcff", "\0"):
+        with pytest.raises(ArgumentError, match="a tag contains"):
+            generator.get_comment_sql({"route": wrong})

@@ -32,9 +32,16 @@ static PyObject *breaker_new(PyTypeObject *type, PyObject *args, PyObject *keywo
     double recovery;
     double window;
     int shared;
-    if (!state || !PyArg_ParseTupleAndKeywords(args, keywords, "sIdIdp", names, &name, &threshold,
-                                               &recovery, &calls, &window, &shared))
+    if (!state)
         return NULL;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "sIdIdp", names, &name, &threshold, &recovery,
+                                     &calls, &window, &shared)) {
+        if (!PyErr_ExceptionMatches(PyExc_ValueError))
+            return NULL;
+        PyErr_Clear();
+        return native_raise_text(state, POND_EINVAL,
+                                 "name contains a NUL character or a lone surrogate");
+    }
     pond_breaker_options options = {.struct_size = sizeof(options),
                                     .failure_threshold = threshold,
                                     .half_open_max_calls = calls};

@@ -1,6 +1,16 @@
 /* The functions of the module: the converter, for SqlGenerator. */
 #include "native.h"
 
+/* After arguments that are not right: what is no text gets an error of ours. */
+static PyObject *refuse_sql(native_state *state)
+{
+    if (!PyErr_ExceptionMatches(PyExc_UnicodeEncodeError))
+        return NULL;
+    PyErr_Clear();
+    return native_raise_text(state, POND_ESYNTAX,
+                             "sql contains a lone surrogate, which is no character");
+}
+
 static PyObject *convert(PyObject *module, PyObject *args)
 {
     native_state *state = PyModule_GetState(module);
@@ -12,7 +22,7 @@ static PyObject *convert(PyObject *module, PyObject *args)
     size_t placeholders;
     pond_error *error = NULL;
     if (!PyArg_ParseTuple(args, "is#", &dialect, &sql, &size))
-        return NULL;
+        return refuse_sql(state);
     int code = pond_sql_convert((pond_dialect)dialect, sql, (size_t)size, &native, &native_size,
                                 &placeholders, &error);
     if (code)
@@ -103,7 +113,7 @@ static PyObject *convert_lists(PyObject *module, PyObject *args)
     PyObject *params;
     pond_value all;
     if (!PyArg_ParseTuple(args, "is#O!", &dialect, &sql, &size, &PyTuple_Type, &params))
-        return NULL;
+        return refuse_sql(state);
     numbering numbers = {PyList_New(0), NULL};
     PyObject *out = NULL;
     if (numbers.objects && !number_value(&numbers, params, 0, &all))
@@ -148,8 +158,14 @@ static PyObject *comment_sql(PyObject *module, PyObject *pairs)
     PyObject *out = NULL;
     for (size_t i = 0; i < count; i++) {
         if (!PyArg_ParseTuple(PyTuple_GET_ITEM(pairs, (Py_ssize_t)i), "ss", &tags[i].key,
-                              &tags[i].value))
+                              &tags[i].value)) {
+            if (PyErr_ExceptionMatches(PyExc_ValueError)) {
+                PyErr_Clear();
+                native_raise_text(PyModule_GetState(module), POND_EINVAL,
+                                  "a tag contains a NUL character or a lone surrogate");
+            }
             goto done;
+        }
     }
     char *text = NULL;
     pond_error *error = NULL;

@@ -11,7 +11,7 @@ from ...database import ConnectionManager
 from ...exceptions import Error
 from ..messages import say
 from ..output import Output
-from .commands import Commands, Leave, UnreadableError, read_script
+from .commands import Commands, Leave, UnreadableError, check_text, read_script
 from .interrupt import Interrupts
 from .items import Item, Items
 from .read import reader_for
@@ -133,6 +133,8 @@ def _say_unfinished(items: Items) -> bool:
 def _texts(arguments: argparse.Namespace) -> list[str] | None:
     """What the arguments say to execute."""
     texts: list[str] | None = arguments.texts
+    for text in texts or ():
+        check_text(text, "the argument of -c")
     if arguments.file is not None:
         texts = [*(texts or ()), read_script(arguments.file)]
     return texts
@@ -140,10 +142,14 @@ def _texts(arguments: argparse.Namespace) -> list[str] | None:
 
 def _shell(arguments: argparse.Namespace, db: ConnectionManager, out: Output) -> int:
     try:
-        texts = _texts(arguments)
+        return _run(arguments, db, out)
     except UnreadableError as error:
         say(f"millpond: error: {error}")
         return 1
+
+
+def _run(arguments: argparse.Namespace, db: ConnectionManager, out: Output) -> int:
+    texts = _texts(arguments)
     is_interactive = texts is None and sys.stdin.isatty() and sys.stdout.isatty()
     with Interrupts() as interrupts:
         session = Session(db, out, interrupts, is_interactive)

@@ -35,7 +35,7 @@ class Leave(Exception):
 
 
 class UnreadableError(Exception):
-    """A file of statements cannot be read."""
+    """Statements cannot be read from where they are."""
 
 
 def read_script(path: str) -> str:
@@ -50,6 +50,15 @@ def read_script(path: str) -> str:
         raise UnreadableError(f"the file {path} cannot be read: {reason}") from error
     except ValueError as error:
         raise UnreadableError(f"the file {path} cannot be read: {error}") from error
+
+
+def check_text(text: str, what: str) -> str:
+    """The text. Raises UnreadableError if bytes that are no characters have come through in it."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise UnreadableError(f"{what} is not UTF-8") from error
+    return text
 
 
 class Commands:
@@ -205,4 +214,4 @@ def _as_json(part: Section) -> object:
     return [line for (line,) in part.rows]
 
 
-__all__ = ["HELP", "Commands", "Leave", "UnreadableError", "read_script"]
+__all__ = ["HELP", "Commands", "Leave", "UnreadableError", "check_text", "read_script"]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from ..visible import visible
+from .commands import UnreadableError, check_text
 from .complete import Completion
 from .history import History, history_path
 from .items import Item, Items
@@ -47,10 +48,16 @@ class PipeReader:
         self._items = items
 
     def read(self) -> Iterator[Item]:
-        while line := sys.stdin.readline():
+        while line := self._line():
             if found := self._items.add(line.rstrip("\n")):
                 return iter(found)
         raise EOFError
+
+    def _line(self) -> str:
+        try:
+            return check_text(sys.stdin.readline(), "the input")
+        except UnicodeDecodeError as error:
+            raise UnreadableError("the input is not UTF-8") from error
 
 
 class LineReader:
