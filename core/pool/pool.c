@@ -106,7 +106,7 @@ int pond_pool_open(pond_config *config, pond_pool **out, pond_error **err)
     *out = find(config);
     if (!*out) {
         code = pool_new(config, out, err);
-        if (!code) {
+        if (*out) {
             (*out)->twin = find_twin(*out);
             pondi_list_push_back(&pools, &(*out)->link);
         }

@@ -76,6 +76,8 @@ def main(usage: str | None, server: Server, variable: str) -> None:
         sys.exit(usage)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stop_on_signal)
+    # a shell's background job ignores Ctrl-C, and so would the command and the tests of it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     adopt_orphans()
     try:
         with server() as address:
