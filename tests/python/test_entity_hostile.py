@@ -170,8 +170,9 @@ async def test_a_comment_may_be_long(conn: Any, name: str) -> None:
 
 
 @pytest.mark.slow
-async def test_many_ids_are_got_in_one_call(conn: Any, name: str) -> None:
-    ids = [f"{i:06}" for i in range(20_000)]
+async def test_many_ids_are_got_in_one_call(kind: str, conn: Any, name: str) -> None:
+    count = 500 if kind == "duckdb" else 20_000  # which it takes five minutes for
+    ids = [f"{i:06}" for i in range(count)]
     await conn.save_entities(name, [{"id": i} for i in ids])
     found = await conn.get_entities(name, [*ids, *ids, "none"])
     assert sorted(row["id"] for row in found) == ids

@@ -1,6 +1,7 @@
 """Forked processes: each has pools of its own, and leaves its parent's sessions alone."""
 
 import asyncio
+import gc
 import json
 import multiprocessing
 import os
@@ -35,6 +36,13 @@ def visits(db: Any) -> str:
 
 
 # ---- multiprocessing ---------------------------------------------------------------------
+
+
+@pytest.fixture(autouse=True)
+def no_garbage() -> None:
+    """What other tests left. A child that frees a database of DuckDB crashes: it joins threads that
+    only the parent has."""
+    gc.collect()
 
 
 def work(db: Any, kind: str, kept: Any, answers: Any) -> None:

@@ -72,8 +72,11 @@ async def test_an_entity_beyond_a_limit_is_read_as_text(conn: Any, text: str) ->
     entity = f"paper_{uuid.uuid4().hex[:8]}"
     saved = await conn.save_entity(entity, {"doc": [1]})
     await conn.execute(f"UPDATE {entity} SET doc = ?", (f"[{text}]",))
-    with pytest.raises(millpond.InvalidDataError, match='column "doc" of row 0'):
+    with pytest.raises(
+        millpond.InvalidDataError, match='field "doc" of paper_.* cannot be read'
+    ) as one:
         await conn.get_entity(entity, saved["id"], deserialize=True)
+    assert (one.value.entity_name, one.value.entity_id) == (entity, saved["id"])
     read = await conn.get_entity(entity, saved["id"])
     assert read["doc"] == f"[{text}]"
 
