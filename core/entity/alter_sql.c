@@ -222,6 +222,8 @@ static int is_needed(const pond_plan *plan, stage of, size_t at)
 {
     if (of == OWN_COLUMNS)
         return is_missing_role(plan->entity, PONDI_ROLE_CREATED_AT + (int)at);
+    if (of == HISTORY_COLUMNS) /* it may be there still, if others dropped the main table's */
+        return pondi_names_find_like(&plan->entity->history_names, plan->news[at].name) == SIZE_MAX;
     return of != KNOWN_COLUMNS || !plan->entity->columns[at].in_history;
 }
 

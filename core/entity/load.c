@@ -208,12 +208,16 @@ static void note_collation(pond_plan *plan, const row *found, table which)
         entity->loose |= !tells_apart(found->declared);
 }
 
-static void note_history(pondi_entity *entity, const char *name)
+static int note_history(pondi_entity *entity, const char *name, pond_error **err)
 {
+    const char *kept = pondi_arena_copy(&entity->arena, name, strlen(name));
+    if (!kept || pondi_names_add(&entity->history_names, kept, 0))
+        return pondi_error_nomem(err);
     size_t place = 0;
     size_t at;
     while ((at = pondi_names_next_like(&entity->names, name, &place)) != SIZE_MAX)
         entity->columns[at].in_history = 1;
+    return POND_OK;
 }
 
 /* The main table comes first in the order of names. */
@@ -236,8 +240,8 @@ static int read_columns(pond_plan *plan, pond_error **err)
                 continue;
             entity->has_history |= which == HISTORY;
             entity->has_meta |= which == META;
-            if (which == HISTORY)
-                note_history(entity, found.column);
+            if (which == HISTORY && !code)
+                code = note_history(entity, found.column, err);
         }
     }
     if (entity->has_main)

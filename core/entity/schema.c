@@ -75,6 +75,7 @@ pondi_entity *pondi_entity_new(const char *name, pond_error **err)
     pondi_refcount_init(&entity->refs);
     pondi_arena_init(&entity->arena);
     pondi_names_init(&entity->names, 1);
+    pondi_names_init(&entity->history_names, 1);
     entity->collation = "utf8mb4_bin"; /* what all servers have; trailing spaces do not count */
     entity->id_at = SIZE_MAX;
     entity->foreign_at = SIZE_MAX;
@@ -124,6 +125,7 @@ void pondi_entity_release(pondi_entity *entity)
         return;
     pondi_arena_free(&entity->arena);
     pondi_names_free(&entity->names);
+    pondi_names_free(&entity->history_names);
     pondi_free(entity->columns);
     pondi_free(entity);
 }

@@ -45,7 +45,8 @@ typedef struct pondi_entity {
     pondi_column *columns; /* of the main table, in its order */
     size_t count;
     size_t capacity;
-    pondi_names names; /* of the columns */
+    pondi_names names;         /* of the columns */
+    pondi_names history_names; /* of the history's columns */
     int has_main;
     int has_history;
     int has_meta;

@@ -77,6 +77,18 @@ async def test_a_column_that_was_dropped_is_made_again(conn: Any, kind: str, nam
     assert (await conn.get_entity_history(name, "x"))[-1]["b"] == 3
 
 
+async def test_a_column_that_only_the_history_has_still_is_made_again(
+    conn: Any, name: str, kind: str
+) -> None:
+    await conn.save_entity(name, {"id": "x", "a": 1, "b": 2, "c": 3})
+    await conn.get_entity(name, "x")
+    await conn.execute(f"ALTER TABLE {quoted(kind, name)} DROP COLUMN b")
+    saved = await conn.save_entity(name, {"id": "x", "b": 7, "d": 4})
+    assert (saved["a"], saved["b"], saved["c"], saved["d"]) == (1, 7, 3, 4)
+    assert await conn.get_entity(name, "x") == saved
+    assert [row["b"] for row in await conn.get_entity_history(name, "x")] == [2, 7]
+
+
 # ---- Rollback ----------------------------------------------------------------------------
 
 

@@ -84,6 +84,26 @@ async def test_a_change_of_the_schema_is_not_noticed(kind: str, databases: Any, 
         await other.execute("DROP TABLE grows")
 
 
+async def test_names_follow_a_table_whose_columns_changed_places(kind: str, databases: Any) -> None:
+    """As many columns as before, of the same types: only the names tell."""
+    db = databases.open(kind, pool_max_size=2)
+    sql, params = "SELECT * FROM moves WHERE 1 = ?", (1,)
+    async with db.async_connection() as conn, db.async_connection() as other:
+        await other.execute("CREATE TABLE moves (a integer, b integer)")
+        await other.execute("INSERT INTO moves VALUES (1, 2)")
+        for _ in range(3):
+            assert (await conn.execute(sql, params)).columns == ("a", "b")
+        await other.execute("ALTER TABLE moves DROP COLUMN a")
+        await other.execute("ALTER TABLE moves ADD COLUMN a integer")
+        for _ in range(3):  # MariaDB tells the columns once
+            rows = await conn.execute(sql, params)
+            assert (rows, rows.columns) == ([(2, None)], ("b", "a"))
+        async with conn.stream(sql, params) as stream:
+            assert [row async for row in stream] == [(2, None)]
+            assert stream.columns == ("b", "a")
+        await other.execute("DROP TABLE moves")
+
+
 async def test_large_statements_are_bounded_in_bytes(kind: str, databases: Any) -> None:
     """300 texts of 1 MB and 300 of 100 kB: what is kept of them is counted, here and there."""
     db = databases.open(kind, pool_max_size=1)

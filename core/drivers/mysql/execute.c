@@ -213,8 +213,14 @@ static void close_next(my_conn *conn)
 
 void pondi_mysql_prepare(my_conn *conn, my_step then)
 {
+    pondi_statement *at = conn->request->statement;
+    my_statement *known = at->prepared;
     conn->prepared = then;
-    if (conn->request->statement->prepared)
+    if (known && known->is_stale) {
+        at->prepared = NULL;
+        pondi_mysql_statement_close(conn, known);
+    }
+    if (at->prepared)
         then(conn);
     else
         close_next(conn);
@@ -252,9 +258,30 @@ static void fetched(my_conn *conn)
     }
 }
 
+static int same_name(const MYSQL_FIELD *a, const MYSQL_FIELD *b)
+{
+    return strcmp(a->name ? a->name : "", b->name ? b->name : "") == 0;
+}
+
+/* The columns of what the server has just answered. When a table has changed, the server prepares
+ * the statement anew and tells the columns once; the library takes note of their types, and keeps
+ * the old names. Such a statement is prepared again the next time, since MariaDB then leaves out
+ * what it has told. */
+static const MYSQL_FIELD *answered_fields(my_conn *conn, unsigned int count)
+{
+    const MYSQL *mysql = conn->mysql;
+    if (!mysql->fields || mysql->field_count != count)
+        return conn->stmt->fields;
+    for (unsigned int i = 0; i < count; i++) {
+        if (!same_name(&mysql->fields[i], &conn->stmt->fields[i]))
+            pondi_mysql_prepared(conn)->is_stale = 1;
+    }
+    return mysql->fields;
+}
+
 static int name_columns(my_conn *conn, unsigned int count)
 {
-    const MYSQL_FIELD *fields = conn->stmt->fields;
+    const MYSQL_FIELD *fields = answered_fields(conn, count);
     pondi_row_set *set = pondi_row_set_new(count);
     for (unsigned int i = 0; set && i < count; i++) {
         if (pondi_row_set_name(set, i, fields[i].name ? fields[i].name : "")) {

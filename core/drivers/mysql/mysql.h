@@ -84,6 +84,7 @@ typedef struct my_statement {
     unsigned int column_count;
     my_column *columns;
     MYSQL_BIND *binds;
+    int is_stale; /* its columns have other names than when it was prepared */
 } my_statement;
 
 /* Parameters in the library's form. */
