@@ -290,6 +290,7 @@ async def test_threads_of_anyio_use_synchronous_connections(db: Any) -> None:
 # ---- A server ----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("uvloop", [False, True], ids=["asyncio", "uvloop"])
 def test_a_server_survives_clients_that_hang_up_and_ends_cleanly(

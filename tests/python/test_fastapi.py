@@ -67,6 +67,7 @@ async def add_and_read(client: httpx.AsyncClient, address: str, number: int) -> 
     assert again.json()["text"] == f"note {number}"
 
 
+@pytest.mark.slow
 async def test_it_serves_under_load_and_shuts_down_cleanly(server: Server) -> None:
     limits = httpx.Limits(max_connections=50)
     async with httpx.AsyncClient(timeout=60, limits=limits) as client:
