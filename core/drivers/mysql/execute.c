@@ -270,12 +270,15 @@ static int same_name(const MYSQL_FIELD *a, const MYSQL_FIELD *b)
 static const MYSQL_FIELD *answered_fields(my_conn *conn, unsigned int count)
 {
     const MYSQL *mysql = conn->mysql;
+    const MYSQL_FIELD *known = conn->stmt->fields;
+    unsigned int same = 0;
     if (!mysql->fields || mysql->field_count != count)
-        return conn->stmt->fields;
-    for (unsigned int i = 0; i < count; i++) {
-        if (!same_name(&mysql->fields[i], &conn->stmt->fields[i]))
-            pondi_mysql_prepared(conn)->is_stale = 1;
-    }
+        return known;
+    while (same < count && same_name(&mysql->fields[same], &known[same]))
+        same++;
+    if (same == count)
+        return known; /* which says more of JSON than the answer does */
+    pondi_mysql_prepared(conn)->is_stale = 1;
     return mysql->fields;
 }
 
