@@ -259,9 +259,8 @@ static void append_breakers(pondi_buffer *out, const family *of)
 
 /* ---- All --------------------------------------------------------------------------------- */
 
-static void take_source(source *sources, size_t index, pond_pool *pool)
+static void take_source(source *at, pond_pool *pool)
 {
-    source *at = &sources[index];
     at->pool = pool;
     at->signal.struct_size = sizeof(at->signal);
     pond_metrics_take(pool, &at->metrics, NULL);
@@ -276,7 +275,7 @@ static source *take_sources(size_t *count)
     size_t found = pools && sources ? pond_pool_list(pools, room) : 0;
     *count = found < room ? found : room; /* one that was opened meanwhile may be missing */
     for (size_t i = 0; i < *count; i++)
-        take_source(sources, i, pools[i]);
+        take_source(&sources[i], pools[i]);
     pondi_free(pools);
     if (!pools) {
         pondi_free(sources);

@@ -1,5 +1,4 @@
 /* Values to pass, and cells to read, for programs that do not look into pond_value. */
-#include <errno.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -7,6 +6,7 @@
 #include "base/error.h"
 #include "base/given.h"
 #include "base/real.h"
+#include "base/value.h"
 #include "millpond/millpond.h"
 
 /* ---- Parameters -------------------------------------------------------------------------- */
@@ -36,17 +36,11 @@ pond_value pond_value_text(const char *text)
     return text ? pond_value_sized(POND_TYPE_TEXT, text, strlen(text)) : pond_value_null();
 }
 
-static int has_text(uint32_t type)
-{
-    return type == POND_TYPE_TEXT || type == POND_TYPE_BYTES || type == POND_TYPE_DECIMAL ||
-           type == POND_TYPE_JSON;
-}
-
 pond_value pond_value_sized(pond_type type, const char *data, size_t size)
 {
-    if (!data || !has_text(type))
-        return pond_value_null();
     pond_value value = {.type = (uint32_t)type};
+    if (!data || !pondi_value_has_text(&value))
+        return pond_value_null();
     value.as.text.data = data;
     value.as.text.size = size;
     return value;
@@ -241,7 +235,7 @@ int pond_result_text(pond_result *result, size_t row, size_t column, const char 
     int code = pond_result_cell(result, row, column, &cell, err);
     if (code || cell.type == POND_TYPE_NULL)
         return code;
-    if (!has_text(cell.type))
+    if (!pondi_value_has_text(&cell))
         return refuse_cell(result, row, column, &cell, "text", err);
     *data = cell.as.text.data;
     *size = cell.as.text.size;

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/value.h"
+
 enum { LONGEST_TEXT = 1 << 30 };
 
 int pondi_refuse_null(pond_error **err, const char *names, size_t index)
@@ -26,12 +28,12 @@ int pondi_given_array(pond_error **err, const char *name, const void *items, uin
 
 /* ---- Values ------------------------------------------------------------------------------ */
 
-enum { DEEPEST_ARRAY = 16 };
-
-static int has_text(const pond_value *value)
+int pondi_given_value_text(pond_error **err, const pond_value *value)
 {
-    return value->type == POND_TYPE_TEXT || value->type == POND_TYPE_BYTES ||
-           value->type == POND_TYPE_DECIMAL || value->type == POND_TYPE_JSON;
+    if (!pondi_value_has_text(value) || value->as.text.data || !value->as.text.size)
+        return POND_OK;
+    return pondi_error_set(err, POND_EINVAL, "the text of a value is NULL, but its size is %zu",
+                           value->as.text.size);
 }
 
 static int check_items(pond_error **err, const pond_value *array, int depth);
@@ -43,17 +45,15 @@ static int check_value(pond_error **err, const pond_value *value, int depth)
     if (value->type > POND_TYPE_ARRAY)
         return pondi_error_set(err, POND_EINVAL, "a value has the unknown type %u: see pond_type",
                                (unsigned)value->type);
-    if (!has_text(value) || value->as.text.data || !value->as.text.size)
-        return POND_OK;
-    return pondi_error_set(err, POND_EINVAL, "the text of a value is NULL, but its size is %zu",
-                           value->as.text.size);
+    return pondi_given_value_text(err, value);
 }
 
 static int check_items(pond_error **err, const pond_value *array, int depth)
 {
     size_t count = array->as.array.count;
-    if (depth > DEEPEST_ARRAY)
-        return pondi_error_set(err, POND_ERANGE, "arrays nest at most %d deep", DEEPEST_ARRAY);
+    if (depth > PONDI_DEEPEST_ARRAY)
+        return pondi_error_set(err, POND_ERANGE, "arrays nest at most %d deep",
+                               PONDI_DEEPEST_ARRAY);
     int code = pondi_given_array(err, "an array's items", array->as.array.items, count);
     for (size_t i = 0; i < count && !code; i++)
         code = check_value(err, &array->as.array.items[i], depth);

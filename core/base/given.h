@@ -39,6 +39,9 @@ int pondi_given_array(pond_error **err, const char *name, const void *items, uin
  * though its size is not 0 is refused. *has_list tells whether an array is among them. */
 int pondi_given_values(pond_error **err, const pond_value *values, size_t count, int *has_list);
 
+/* Refuse a value whose text is NULL though its size is not 0. */
+int pondi_given_value_text(pond_error **err, const pond_value *value);
+
 /* Refuse a text that is NULL, or longer than the gigabyte that databases take at most. */
 int pondi_given_text(pond_error **err, const char *name, const char *text, size_t size);
 

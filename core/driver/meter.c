@@ -120,7 +120,7 @@ static uint64_t bytes_of(const pond_value *values, size_t count)
 {
     uint64_t bytes = (uint64_t)count * BYTES_A_VALUE;
     for (size_t i = 0; i < count; i++) {
-        if (pondi_param_has_text(&values[i]))
+        if (pondi_value_has_text(&values[i]))
             bytes += values[i].as.text.size;
         else if (values[i].type == POND_TYPE_ARRAY)
             bytes += bytes_of(values[i].as.array.items, values[i].as.array.count);

@@ -11,8 +11,6 @@
 #include "driver/request_lists.h"
 #include "sql/comment.h"
 
-enum { DEEPEST_ARRAY = 16 };
-
 static void cancel(pond_op *op)
 {
     pondi_conn_cancel(PONDI_CONTAINER(op, pondi_request, op)->conn, (pondi_request *)op);
@@ -47,12 +45,13 @@ static int add_size(size_t *total, size_t more, pond_error **err)
 static int measure(const pond_value *values, size_t count, int depth, space *needed,
                    pond_error **err)
 {
-    if (depth > DEEPEST_ARRAY)
-        return pondi_error_set(err, POND_ERANGE, "arrays nest at most %d deep", DEEPEST_ARRAY);
+    if (depth > PONDI_DEEPEST_ARRAY)
+        return pondi_error_set(err, POND_ERANGE, "arrays nest at most %d deep",
+                               PONDI_DEEPEST_ARRAY);
     int code = POND_OK;
     for (size_t i = 0; i < count && !code; i++) {
         const pond_value *value = &values[i];
-        if (pondi_param_has_text(value)) {
+        if (pondi_value_has_text(value)) {
             code = add_size(&needed->bytes, value->as.text.size, err);
         } else if (value->type == POND_TYPE_ARRAY) {
             if (value->as.array.count > SIZE_MAX / 4 / sizeof(*value))
@@ -73,7 +72,7 @@ static void copy_values(pond_value *to, const pond_value *from, size_t count, sp
 {
     for (size_t i = 0; i < count; i++) {
         to[i] = from[i];
-        if (pondi_param_has_text(&from[i])) {
+        if (pondi_value_has_text(&from[i])) {
             to[i].as.text.data = room->next_byte;
             if (from[i].as.text.size)
                 memcpy(room->next_byte, from[i].as.text.data, from[i].as.text.size);

@@ -238,7 +238,7 @@ void *pondi_row_set_alloc(pondi_row_set *set, size_t size)
 
 int pondi_row_set_adopt(pondi_row_set *set, pond_value *cell)
 {
-    if (pondi_param_has_text(cell))
+    if (pondi_value_has_text(cell))
         return pondi_row_set_text(set, cell, (pond_type)cell->type, cell->as.text.data,
                                   cell->as.text.size);
     if (cell->type != POND_TYPE_ARRAY || !cell->as.array.count)

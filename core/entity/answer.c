@@ -30,17 +30,6 @@ static size_t format(const pond_value *value, char *out, size_t room)
     return size;
 }
 
-/* Take what is in the buffer as the value's text, and free the buffer. */
-static int keep_text(answer *self, pondi_buffer *text, pond_value *value, pond_error **err)
-{
-    value->as.text.size = text->size;
-    value->as.text.data =
-        text->failed ? NULL
-                     : pondi_arena_copy(&self->arena, text->size ? text->data : "", text->size);
-    pondi_buffer_free(text);
-    return value->as.text.data ? POND_OK : pondi_error_nomem(err);
-}
-
 /* A document is told from text: it is saved as it is, and text as text. */
 static int make_plain_json(answer *self, pond_value *value, pond_error **err)
 {
@@ -48,7 +37,7 @@ static int make_plain_json(answer *self, pond_value *value, pond_error **err)
     pondi_buffer_init(&text);
     value->type = POND_TYPE_TEXT;
     if (pondi_json_text(value->as.text.data, value->as.text.size, &text))
-        return keep_text(self, &text, value, err);
+        return pondi_keep_text(&self->arena, &text, value, err);
     value->aux = POND_TEXT_JSON;
     return POND_OK;
 }
@@ -59,7 +48,7 @@ static int unescape_tags(answer *self, pond_value *value, pond_error **err)
     pondi_buffer_init(&text);
     if (!pondi_tags_unescape(value->as.text.data, value->as.text.size, &text))
         return POND_OK;
-    return keep_text(self, &text, value, err);
+    return pondi_keep_text(&self->arena, &text, value, err);
 }
 
 static int make_plain(answer *self, pond_value *value, pond_error **err)

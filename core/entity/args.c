@@ -9,7 +9,7 @@
 #include "driver/param.h"
 #include "entity/plan.h"
 
-enum { LONGEST_FIELD = 63, LONGEST_TYPE = 120, LONGEST_ID = 255, DEEPEST_ARRAY = 16 };
+enum { LONGEST_FIELD = 63, LONGEST_TYPE = 120, LONGEST_ID = 255 };
 
 pond_value pondi_text_value(const char *text)
 {
@@ -33,11 +33,10 @@ static int copy_value(pondi_arena *arena, const pond_value *from, pond_value *to
                                (unsigned)from->type);
     if (from->type == POND_TYPE_ARRAY)
         return copy_array(arena, from, to, depth, err);
-    if (!pondi_param_has_text(from))
+    if (!pondi_value_has_text(from))
         return POND_OK;
-    if (!from->as.text.data && from->as.text.size)
-        return pondi_error_set(err, POND_EINVAL, "the text of a value is NULL, but its size is %zu",
-                               from->as.text.size);
+    if (pondi_given_value_text(err, from))
+        return POND_EINVAL;
     to->as.text.data = pondi_arena_copy(arena, from->as.text.data, from->as.text.size);
     return to->as.text.data ? POND_OK : pondi_error_nomem(err);
 }
@@ -46,15 +45,15 @@ static int copy_array(pondi_arena *arena, const pond_value *from, pond_value *to
                       pond_error **err)
 {
     size_t count = from->as.array.count;
-    if (depth >= DEEPEST_ARRAY || count > SIZE_MAX / 4 / sizeof(*to))
+    if (depth >= PONDI_DEEPEST_ARRAY || count > SIZE_MAX / 4 / sizeof(*to))
         return pondi_error_set(err, POND_ERANGE, "an array is too big or nested too deep");
-    if (pondi_given_array(err, "an array's items", from->as.array.items, count))
-        return POND_EINVAL;
+    int code = pondi_given_array(err, "an array's items", from->as.array.items, count);
+    if (code)
+        return code;
     pond_value *items = pondi_arena_alloc(arena, count * sizeof(*items));
     if (!items)
         return pondi_error_nomem(err);
     to->as.array.items = items;
-    int code = POND_OK;
     for (size_t i = 0; i < count && !code; i++)
         code = copy_value(arena, &from->as.array.items[i], &items[i], depth + 1, err);
     return code;

@@ -109,16 +109,6 @@ static int note_new(pond_plan *plan, const pondi_field *field, pond_error **err)
     return code ? code : add_new(plan, field, storage, err);
 }
 
-/* Take what is in the buffer as the value, and free the buffer. */
-static int keep_json(pond_plan *plan, pondi_buffer *text, pond_value *value, pond_error **err)
-{
-    value->as.text.size = text->size;
-    value->as.text.data =
-        text->failed ? NULL : pondi_arena_copy(&plan->arena, text->data, text->size);
-    pondi_buffer_free(text);
-    return value->as.text.data ? POND_OK : pondi_error_nomem(err);
-}
-
 /* Content that looks like a typed value must not become one. */
 static int escape_tags(pond_plan *plan, const pondi_field *field, pond_value *value,
                        pond_error **err)
@@ -129,7 +119,7 @@ static int escape_tags(pond_plan *plan, const pondi_field *field, pond_value *va
         pondi_is_stored_json(&field->value) ||
         !pondi_tags_escape(value->as.text.data, value->as.text.size, &text))
         return POND_OK;
-    return keep_json(plan, &text, value, err);
+    return pondi_keep_text(&plan->arena, &text, value, err);
 }
 
 /* A JSON value whose type is not the field's carries its type with it; so does text that has a
@@ -151,7 +141,7 @@ static int wrap(pond_plan *plan, const pondi_field *field, const char *type, pon
     pondi_buffer_append_text(&text, middle);
     pondi_buffer_append(&text, value->as.text.data, value->as.text.size);
     pondi_buffer_append_char(&text, '}');
-    return keep_json(plan, &text, value, err);
+    return pondi_keep_text(&plan->arena, &text, value, err);
 }
 
 static int fit_field(pond_plan *plan, pondi_field *field, pondi_storage storage, const char *type,
@@ -190,8 +180,9 @@ static int check_field(pond_plan *plan, pondi_field *field, size_t hint, pond_er
     return field->value.type == POND_TYPE_NULL ? POND_OK : note_new(plan, field, err);
 }
 
-static int fit_new(pond_plan *plan, pondi_field *field, pond_error **err)
+static int fit_new_field(pond_plan *plan, pondi_field *field, size_t hint, pond_error **err)
 {
+    (void)hint;
     if (field->column != SIZE_MAX || field->value.type == POND_TYPE_NULL)
         return POND_OK;
     const pondi_new_field *known = find_new(plan, field->name, err);
@@ -199,12 +190,6 @@ static int fit_new(pond_plan *plan, pondi_field *field, pond_error **err)
 }
 
 typedef int (*field_function)(pond_plan *plan, pondi_field *field, size_t hint, pond_error **err);
-
-static int fit_new_field(pond_plan *plan, pondi_field *field, size_t hint, pond_error **err)
-{
-    (void)hint;
-    return fit_new(plan, field, err);
-}
 
 static int each_field(pond_plan *plan, field_function call, pond_error **err)
 {

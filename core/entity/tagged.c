@@ -3,6 +3,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/error.h"
+
 /* ---- Strings of JSON --------------------------------------------------------------------- */
 
 static int is_space(char c)
@@ -197,4 +199,13 @@ int pondi_json_text(const char *json, size_t size, pondi_buffer *out)
         at = stop ? put_escape(stop + 1, end, out) : end;
     }
     return 1;
+}
+
+int pondi_keep_text(pondi_arena *arena, pondi_buffer *text, pond_value *value, pond_error **err)
+{
+    const char *data = text->size ? text->data : "";
+    value->as.text.size = text->size;
+    value->as.text.data = text->failed ? NULL : pondi_arena_copy(arena, data, text->size);
+    pondi_buffer_free(text);
+    return value->as.text.data ? POND_OK : pondi_error_nomem(err);
 }

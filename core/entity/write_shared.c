@@ -131,7 +131,7 @@ int pondi_is_small(const pondi_record *records, size_t count)
     for (size_t i = 0; i < count; i++) {
         for (size_t k = 0; k < records[i].count; k++) {
             const pond_value *value = &records[i].fields[k].fitted;
-            size += pondi_param_has_text(value) ? value->as.text.size : NUMBER;
+            size += pondi_value_has_text(value) ? value->as.text.size : NUMBER;
         }
         if (size > MOST)
             return 0;

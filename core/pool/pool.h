@@ -76,7 +76,6 @@ typedef struct pondi_outage {
 typedef struct pondi_suspicion {
     int64_t since_ns; /* a connection on no loop that was not heard from since is pinged */
     int64_t again_ns; /* when all of them are suspected once more; 0: never */
-    int64_t wait_ns;  /* from the last time to that */
 } pondi_suspicion;
 
 struct pond_pool {

@@ -6,15 +6,15 @@
 
 /* ---- Suspicion --------------------------------------------------------------------------- */
 
-enum { SUSPECT_AGAIN_MS = 250, SUSPECT_LAST_MS = 16000 };
+#define SUSPECT_AGAIN_NS ((int64_t)250 * PONDI_NS_PER_MS)
+#define SUSPECT_LAST_NS ((int64_t)16000 * PONDI_NS_PER_MS)
 
 /* Pool locked. */
 void pondi_upkeep_suspect(pond_pool *pool)
 {
     pondi_suspicion *suspicion = &pool->suspicion;
     suspicion->since_ns = pondi_now_ns();
-    suspicion->wait_ns = INT64_C(1) * SUSPECT_AGAIN_MS * PONDI_NS_PER_MS;
-    suspicion->again_ns = suspicion->since_ns + suspicion->wait_ns;
+    suspicion->again_ns = suspicion->since_ns + SUSPECT_AGAIN_NS;
 }
 
 /* Pool locked. One that answered may have been told to end just after: each wait is four times the
@@ -25,10 +25,9 @@ static void suspect_again(pond_pool *pool)
     int64_t now_ns = pondi_now_ns();
     if (!suspicion->again_ns || now_ns < suspicion->again_ns)
         return;
+    int64_t wait_ns = 4 * (suspicion->again_ns - suspicion->since_ns);
     suspicion->since_ns = now_ns;
-    suspicion->wait_ns *= 4;
-    int last = suspicion->wait_ns > INT64_C(1) * SUSPECT_LAST_MS * PONDI_NS_PER_MS;
-    suspicion->again_ns = last ? 0 : now_ns + suspicion->wait_ns;
+    suspicion->again_ns = wait_ns > SUSPECT_LAST_NS ? 0 : now_ns + wait_ns;
 }
 
 /* ---- What is due ------------------------------------------------------------------------- */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/value.h"
 
 enum { MOST_POSTGRES = 65535, MOST_MYSQL = 65535, MOST_SQLITE = 32766 };
 
@@ -163,12 +164,6 @@ static shape shape_of(const writer *at, size_t index)
     return found;
 }
 
-static int has_text(const pond_value *value)
-{
-    return value->type == POND_TYPE_TEXT || value->type == POND_TYPE_BYTES ||
-           value->type == POND_TYPE_DECIMAL || value->type == POND_TYPE_JSON;
-}
-
 static size_t size_of(const pond_value *value)
 {
     if (is_list(value)) {
@@ -177,7 +172,7 @@ static size_t size_of(const pond_value *value)
             size += size_of(&value->as.array.items[i]);
         return size;
     }
-    return has_text(value) ? value->as.text.size : 0;
+    return pondi_value_has_text(value) ? value->as.text.size : 0;
 }
 
 /* Few lengths, so that few statements are prepared. */

@@ -124,7 +124,7 @@ static int fill_echo(pondi_row_set *set, const pondi_request *request)
         if (from->type == POND_TYPE_ARRAY)
             return POND_ENOTSUPPORTED;
         cells[i] = *from;
-        if (pondi_param_has_text(from) &&
+        if (pondi_value_has_text(from) &&
             pondi_row_set_text(set, &cells[i], (pond_type)from->type, from->as.text.data,
                                from->as.text.size))
             return POND_ENOMEM;

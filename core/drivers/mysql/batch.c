@@ -97,7 +97,7 @@ static int put_literal(pondi_buffer *out, const pond_value *value, size_t number
             put_text(out, value->as.text.data, value->as.text.size);
         return POND_OK;
     default:
-        if (!pondi_param_has_text(value))
+        if (!pondi_value_has_text(value))
             return put_formatted(out, value, number, err);
         put_text(out, value->as.text.data, value->as.text.size);
         return POND_OK;

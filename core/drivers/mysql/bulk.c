@@ -92,7 +92,7 @@ static uint64_t values_size(const pond_value *values, size_t count)
     enum { FIXED = 24 };
     uint64_t size = (uint64_t)count * FIXED;
     for (size_t i = 0; i < count; i++) {
-        if (pondi_param_has_text(&values[i]))
+        if (pondi_value_has_text(&values[i]))
             size += values[i].as.text.size;
         else if (values[i].type == POND_TYPE_ARRAY)
             size += values_size(values[i].as.array.items, values[i].as.array.count);
@@ -250,7 +250,7 @@ static int fill_text(my_conn *conn, size_t index, column *to, pond_error **err)
         const pond_value *value = value_at(request, conn->many.row + i, index);
         if (value->type == POND_TYPE_NULL)
             continue;
-        if (pondi_param_has_text(value)) {
+        if (pondi_value_has_text(value)) {
             pointers[i] = value->as.text.size ? value->as.text.data : "";
             to->sizes[i] = (unsigned long)value->as.text.size;
             continue;

@@ -278,7 +278,7 @@ static int bind_value(my_params *params, size_t i, const pond_value *value, pond
     if (pondi_mysql_native(value, &params->scratch[i], &type)) {
         bind->buffer = &params->scratch[i];
         params->sizes[i] = sizeof(params->scratch[i]);
-    } else if (pondi_param_has_text(value)) {
+    } else if (pondi_value_has_text(value)) {
         type = text_type(value);
         bind->buffer = (void *)(uintptr_t)(value->as.text.size ? value->as.text.data : "");
         params->sizes[i] = (unsigned long)value->as.text.size;
