@@ -22,8 +22,8 @@ FRAME = re.compile(
     r"|^#include [^\n]*\n|^#endif /\* MILLPOND_[^\n]*\n",
     flags=re.M,
 )
-#: One of several rules, with its name in front and its text indented.
-RULE = re.compile(r"^(\w+\.) {2,}|^(Ownership\.) ", flags=re.M)
+#: The name of one of several rules, whose text is indented.
+RULE = re.compile(r"^(\w+\.) +", flags=re.M)
 CODED = re.compile(r"(`[^`\n]+`|\bpond_\w+(?:\(\))?|\bPOND_\w+\*?)")
 NAMES = re.compile(
     r"^POND_API [^;{]*?\b(pond_\w+)\(|^typedef (?:struct|enum) (pond_\w+)(?: \w+;| \{)"
@@ -63,10 +63,10 @@ def shown(text: str) -> str:
     """A comment in Markdown: rules as paragraphs, what is indented otherwise as it stands."""
     parts = []
     for part in re.split(r"\n\s*\n", text):
-        if RULE.match(part):
-            pieces = RULE.split(part)[1:]
-            for short, long, words in zip(pieces[::3], pieces[1::3], pieces[2::3], strict=True):
-                parts.append(f"**{short or long}** {told(words)}")
+        if RULE.match(part) and "\n          " in part:
+            rules = RULE.split(part)[1:]
+            for name, words in zip(rules[::2], rules[1::2], strict=True):
+                parts.append(f"**{name}** {told(words)}")
         elif part.startswith("  "):
             parts.append(f"```text\n{part}\n```")
         else:

@@ -210,10 +210,8 @@ local function set_all(config, settings)
     return true
 end
 
--- The database of a URL, with more settings if there are any; it connects when it is used. All
--- requests of a worker share its pool: make one, and keep it in a module.
-function millpond.connect(url, settings)
-    local config, err = make("config", "pond_config_from_url", url)
+-- A config that was made, or nil and why it was not.
+local function open_with(settings, config, err)
     if not config then
         return nil, err
     end
@@ -224,17 +222,15 @@ function millpond.connect(url, settings)
     return open(config)
 end
 
+-- The database of a URL, with more settings if there are any; it connects when it is used. All
+-- requests of a worker share its pool: make one, and keep it in a module.
+function millpond.connect(url, settings)
+    return open_with(settings, make("config", "pond_config_from_url", url))
+end
+
 -- The same of a driver ("postgres", "mysql", "sqlite") and settings.
 function millpond.new(driver, settings)
-    local config, err = make("config", "pond_config_new", driver)
-    if not config then
-        return nil, err
-    end
-    local ok, problem = set_all(config, settings)
-    if not ok then
-        return nil, problem
-    end
-    return open(config)
+    return open_with(settings, make("config", "pond_config_new", driver))
 end
 
 -- Lease a connection: release() it.

@@ -118,10 +118,6 @@ def _untag(name: str, stored: Any) -> Any:
 # ---- Documents ---------------------------------------------------------------------------
 
 
-def _parse(text: str) -> Any:
-    return json.loads(text)
-
-
 def _is_odd_dict(value: Any) -> bool:
     """A dict whose keys are not all str, in a field that need not be one of dicts."""
     return _is_tagged(value) and value[TAG] == "dict" and type(value[VALUE]) is list
@@ -131,7 +127,7 @@ def _collection_of(kind: str) -> Decoder:
     make = _COLLECTIONS.get(kind, list)
 
     def decode(text: str) -> Any:
-        value = _parse(text)
+        value = json.loads(text)
         restored = _restore(value) if TAG in text else value
         return make(restored) if type(value) is list and kind != "dict" else restored
 
@@ -142,7 +138,7 @@ def _document_of(decode: Decoder, label: str) -> Decoder:
     """Of a type of the program's own whose stored values are JSON."""
 
     def decode_document(text: str) -> Any:
-        value = _parse(text)
+        value = json.loads(text)
         if isinstance(value, str):  # text that a caller gave
             return value
         if _is_tagged(value) and value[TAG] != label and not _is_odd_dict(value):

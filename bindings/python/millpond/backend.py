@@ -245,7 +245,7 @@ class BackendPool:
         try:
             raw = await self._acquire_raw(pool, seconds)
         except AcquireTimeoutError:
-            timed_out = pool.in_use >= pool.max_size  # else no larger pool would have helped
+            timed_out = _is_full(pool)  # else no larger pool would have helped
             raise
         finally:
             self._counts.waiting -= 1
@@ -767,9 +767,13 @@ async def _quietly(work: Awaitable[Any]) -> None:
 __all__ = ["AsyncLoan", "BackendPool", "Lease"]
 
 
+def _is_full(pool: ConnectionPool) -> bool:
+    return pool.in_use >= pool.max_size
+
+
 def _not_served(pool: ConnectionPool, seconds: float | None) -> AcquireTimeoutError:
     used = f"{pool.in_use} of at most {pool.max_size} are in use"
-    if pool.in_use < pool.max_size:
+    if not _is_full(pool):
         return AcquireTimeoutError(
             f"no connection within {seconds} s: still connecting, and {used}; see that the server "
             "can be reached"

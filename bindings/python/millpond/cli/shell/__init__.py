@@ -84,10 +84,7 @@ class Shell:
             went_well = self.run(item) and went_well
             if self._stops and not went_well:
                 return False
-        rest = items.rest()
-        if rest is None:
-            return _say_unfinished(items) and went_well
-        return self.run(rest) and went_well
+        return self._run_rest(items) and went_well
 
     def run_input(self) -> bool:
         """Read until the end of the input. True if all went well."""
@@ -117,10 +114,12 @@ class Shell:
             return went_well or self._session.is_interactive
         if self._stops and not went_well:
             return False
+        return self._run_rest(items) and went_well
+
+    def _run_rest(self, items: Items) -> bool:
+        """What has no semicolon behind it."""
         rest = items.rest()
-        if rest is None:
-            return _say_unfinished(items) and went_well
-        return self.run(rest) and went_well
+        return _say_unfinished(items) if rest is None else self.run(rest)
 
 
 def _say_unfinished(items: Items) -> bool:
