@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from millpond import ConnectionManager, DatabaseConfig, DatabaseFactory, PoolManager
 
-pytest_plugins = ["faults", "programs", "rogue"]
+pytest_plugins = ["addresses", "faults", "programs", "rogue"]
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "examples" / "python"))
 import duckdb_backend  # noqa: E402  (a backend in Python, registered as "duckdb")

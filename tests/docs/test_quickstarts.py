@@ -1,26 +1,16 @@
 """The programs that newcomers run first do the same on every database."""
 
-import json
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
-from urllib.parse import quote
 
 import pytest
+from addresses import url_to
 
 ROOT = Path(__file__).resolve().parents[2]
 KINDS = {"sqlite": "SQLite", "postgres": "PostgreSQL", "mysql": "(MariaDB|MySQL)"}
-
-
-def url_of(kind: str, folder: Path) -> str:
-    if kind == "sqlite":
-        return f"sqlite:///{folder}/quickstart.db"
-    address = json.loads(os.environ[f"MILLPOND_TEST_{kind.upper()}"])
-    user = f"{quote(address['user'])}:{quote(address.get('password', ''), safe='')}"
-    host = f"{quote(str(address['host']), safe='')}:{address['port']}"
-    return f"{kind}://{user}@{host}/{address['database']}"
 
 
 def run(command: list[str | Path], **variables: str) -> str:
@@ -40,7 +30,7 @@ def check(output: str, expected: list[str]) -> None:
 def test_the_one_in_python(kind: str, tmp_path: Path) -> None:
     program = ROOT / "examples/python/quickstart.py"
     check(
-        run([sys.executable, program, url_of(kind, tmp_path)]),
+        run([sys.executable, program, url_to(kind, tmp_path / "quickstart.db")]),
         [
             rf"connected to .*{KINDS[kind]}.*",
             "inserted 3 rows in one call",
@@ -66,7 +56,7 @@ def test_the_one_in_lua(kind: str, tmp_path: Path) -> None:
     host = ROOT / "build/test/tests/lua/lua_host"  # the interpreter with the module inside
     scripts = ROOT / "bindings/lua"
     output = run(
-        [host, ROOT / "examples/lua/quickstart.lua", url_of(kind, tmp_path)],
+        [host, ROOT / "examples/lua/quickstart.lua", url_to(kind, tmp_path / "quickstart.db")],
         LUA_PATH=f"{scripts}/?.lua;{scripts}/?/init.lua;;",
     )
     check(

@@ -9,19 +9,11 @@ local null = millpond.null
 -- driven in Lua.
 local function through_backend(kind, open)
   local inner = open { pool_max_size = 8 }
-  local own = millpond.backend {
+  local own = support.backend_over(inner, {
     dialect = kind,
     can_return = kind ~= "mysql",
     can_write_in_cte = kind == "postgres",
-    convert = function(sql) return sql end, -- the inner connection does
-    connect = function() return inner:connection() end,
-    execute = function(raw, sql, params) return raw:execute(sql, params) end,
-    begin = function(raw) return raw:begin() end,
-    commit = function(raw) return raw:commit() end,
-    rollback = function(raw) return raw:rollback() end,
-    in_transaction = function(raw) return raw:in_transaction() end,
-    close = function(raw) raw:release() end,
-  }
+  })
   return own:create_database { pool_max_size = 4 }
 end
 

@@ -51,17 +51,7 @@ describe("A backend in Lua", function()
 
   it("has the same shapes of rows, and savepoints", function()
     local inner = support.open("sqlite")
-    local own = millpond.backend {
-      dialect = "sqlite",
-      convert = function(sql) return sql end, -- the inner connection does
-      connect = function() return inner:connection() end,
-      execute = function(raw, sql, params) return raw:execute(sql, params) end,
-      begin = function(raw) return raw:begin() end,
-      commit = function(raw) return raw:commit() end,
-      rollback = function(raw) return raw:rollback() end,
-      in_transaction = function(raw) return raw:in_transaction() end,
-      close = function(raw) raw:release() end,
-    }
+    local own = support.backend_over(inner)
     local db = own:create_database { pool_max_size = 1 }
     local conn = assert(db:connection())
     assert.are.same({ 1, nil, 3, nil, n = 4 }, conn:execute(NULLS, nil, { null_as_nil = true })[1])

@@ -39,6 +39,25 @@ function support.open(kind, more)
   return db
 end
 
+--- A backend in Lua on the connections of a database; `more` is set in its definition.
+function support.backend_over(inner, more)
+  local definition = {
+    dialect = "sqlite",
+    convert = function(sql) return sql end, -- the inner connection does
+    connect = function() return inner:connection() end,
+    execute = function(raw, sql, params) return raw:execute(sql, params) end,
+    begin = function(raw) return raw:begin() end,
+    commit = function(raw) return raw:commit() end,
+    rollback = function(raw) return raw:rollback() end,
+    in_transaction = function(raw) return raw:in_transaction() end,
+    close = function(raw) raw:release() end,
+  }
+  for name, value in pairs(more or {}) do
+    definition[name] = value
+  end
+  return millpond.backend(definition)
+end
+
 --- Close what a test opened.
 function support.close_all()
   for _, one in ipairs(opened) do

@@ -1,7 +1,6 @@
 """resty.millpond in nginx: one worker serves others while a statement runs."""
 
 import http.client
-import json
 import os
 import signal
 import socket
@@ -10,9 +9,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from urllib.parse import quote
 
 import pytest
+from addresses import url_to
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).parent
@@ -46,15 +45,6 @@ http {{
 """
 
 
-def url_of(kind: str, folder: Path) -> str:
-    if kind == "sqlite":
-        return f"sqlite:///{folder}/resty.db"
-    address = json.loads(os.environ[f"MILLPOND_TEST_{kind.upper()}"])
-    user = f"{quote(address['user'])}:{quote(address.get('password', ''), safe='')}"
-    host = f"{quote(str(address['host']), safe='')}:{address['port']}"
-    return f"{kind}://{user}@{host}/{address['database']}"
-
-
 def when(holds: Callable[[], bool]) -> None:
     """Wait until it is so, with a generous deadline."""
     deadline = time.monotonic() + 90
@@ -70,7 +60,7 @@ class Server:
         self.folder, self.kind = folder, kind
         config = folder / "nginx.conf"
         scripts = ROOT / "bindings" / "luajit"
-        url = url_of(kind, folder)
+        url = url_to(kind, folder / "resty.db")
         made = CONFIG.format(folder=folder, scripts=scripts, here=HERE, url=url)
         config.write_text(text or made)
         env = {**os.environ, "LD_LIBRARY_PATH": str(ROOT / "build/release/abi")}

@@ -8,11 +8,10 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import millpond
 import pytest
-from terminal import MILLPOND, Terminal, url_of
+from terminal import MILLPOND, Terminal
 
 
 def run(
@@ -31,16 +30,6 @@ def run(
 @pytest.fixture(params=["sqlite", "postgres", "mysql"])
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
-
-
-@pytest.fixture
-def url(kind: str, databases: Any) -> str:
-    return url_of(kind, databases)
-
-
-@pytest.fixture
-def file_url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/cli.db"
 
 
 def without_notices(errors: str) -> str:

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from addresses import url_of
 from conftest import KINDS
-from terminal import MILLPOND, url_of
+from terminal import MILLPOND
 from test_cli import run, without_notices
 
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n"
@@ -24,16 +25,6 @@ CONTROLS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]")
 @pytest.fixture(params=KINDS)
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
-
-
-@pytest.fixture
-def url(kind: str, databases: Any) -> str:
-    return url_of(kind, databases)
-
-
-@pytest.fixture
-def file_url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/cli.db"
 
 
 @pytest.fixture

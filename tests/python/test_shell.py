@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from addresses import url_of
 from conftest import KINDS
-from terminal import Terminal, url_of
+from terminal import Terminal
 
 CTRL_C, CTRL_D, UP, TAB = "\x03", "\x04", "\x1b[A", "\t"
 
@@ -65,16 +66,6 @@ def table(db: Any, kind: str) -> Iterator[str]:
     yield name
     with db.sync_connection() as conn:
         conn.execute(f"DROP TABLE {name}")
-
-
-@pytest.fixture
-def url(kind: str, databases: Any) -> str:
-    return url_of(kind, databases)
-
-
-@pytest.fixture
-def file_url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/cli.db"
 
 
 def count(db: Any, table: str) -> int:

@@ -11,21 +11,10 @@ import sys
 import termios
 import time
 from pathlib import Path
-from typing import Any
 
 from forks import fork_with_terminal
 
 MILLPOND = [sys.executable, "-m", "millpond"]
-
-
-def url_of(kind: str, databases: Any) -> str:
-    """The URL of a test database."""
-    config = databases.config(kind).config()
-    if kind == "sqlite":
-        return f"sqlite:///{config['database']}"
-    host = config["host"].replace("/", "%2F")
-    user = f"{config['user']}:{config['password'] or ''}@"
-    return f"{kind}://{user}{host}:{config['port']}/{config['database']}"
 
 
 class Terminal:
