@@ -251,15 +251,8 @@ static const pondi_driver_option *option_of(const pond_config *config, const cha
 
 /* ---- Create and destroy ------------------------------------------------------------------ */
 
-int pond_config_new(const char *driver_name, pond_config **out, pond_error **err)
+int pondi_config_new(const pondi_driver *driver, pond_config **out, pond_error **err)
 {
-    if (out)
-        *out = NULL;
-    if (pondi_given_as(err, "driver", driver_name) || PONDI_GIVEN(err, out))
-        return POND_EINVAL;
-    const pondi_driver *driver = pondi_driver_find(driver_name, err);
-    if (!driver)
-        return POND_ENOTBUILT;
     pond_config *config = pondi_calloc(1, sizeof(*config));
     if (!config)
         return pondi_error_nomem(err);
@@ -405,7 +398,7 @@ int pondi_config_flag(const pond_config *config, const char *key, int fallback)
 int pondi_config_copy(const pond_config *config, pond_config **out, pond_error **err)
 {
     pond_config *copy = NULL;
-    int code = pond_config_new(config->driver->name, &copy, err);
+    int code = pondi_config_new(config->driver, &copy, err);
     for (const setting *at = config->settings; at && !code; at = at->next)
         code = pond_config_set(copy, at->key, at->value, err);
     if (code) {

@@ -7,6 +7,9 @@
 
 struct pondi_driver;
 
+/* Where the database is, for messages: "host:port", or the database that is a file. */
+void pondi_config_address(const pond_config *config, char *out, size_t size);
+
 /* The driver that the config was made for. */
 const struct pondi_driver *pondi_config_driver(const pond_config *config);
 
@@ -15,13 +18,14 @@ const char *pondi_config_get(const pond_config *config, const char *key);
 
 /* The value of a setting that pond_config_check() found right, or `fallback` if it is unset.
  * Durations are written in seconds and returned in milliseconds, -1 for "no limit" (0). */
-/* Where the database is, for messages: "host:port", or the database that is a file. */
-void pondi_config_address(const pond_config *config, char *out, size_t size);
 int64_t pondi_config_ms(const pond_config *config, const char *key, int64_t fallback_ms);
 /* The same in nanoseconds, `fallback_ms` too; 0 stays 0. */
 int64_t pondi_config_ns(const pond_config *config, const char *key, int64_t fallback_ms);
 uint64_t pondi_config_count(const pond_config *config, const char *key, uint64_t fallback);
 int pondi_config_flag(const pond_config *config, const char *key, int fallback);
+
+/* An empty config of one reference. pond_config_new() finds the driver by its name. */
+int pondi_config_new(const struct pondi_driver *driver, pond_config **out, pond_error **err);
 
 /* A copy that no later pond_config_set() on the original reaches. */
 int pondi_config_copy(const pond_config *config, pond_config **out, pond_error **err);

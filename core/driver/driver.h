@@ -77,8 +77,4 @@ struct pondi_driver {
     void (*destroy)(pondi_conn *conn);
 };
 
-/* Find a driver by name or alias; NULL and POND_ENOTBUILT with the known names in the message. Any
- * thread. */
-const pondi_driver *pondi_driver_find(const char *name, pond_error **err);
-
 #endif

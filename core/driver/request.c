@@ -19,6 +19,7 @@ static void cancel(pond_op *op)
 static void destroy(pond_op *op)
 {
     pondi_list_runs_free(PONDI_CONTAINER(op, pondi_request, op)->lists);
+    pond_result_release(op->result);
     pondi_free(op);
 }
 

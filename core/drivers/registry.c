@@ -1,7 +1,8 @@
-/* The drivers of this build. */
+/* The drivers of this build, and a configuration for one by its name. */
 #include <strings.h>
 
 #include "base/error.h"
+#include "base/given.h"
 #include "driver/driver.h"
 
 #ifdef POND_DRIVER_POSTGRES
@@ -41,9 +42,10 @@ static int is_named(const pondi_driver *driver, const char *name)
     return 0;
 }
 
-const pondi_driver *pondi_driver_find(const char *name, pond_error **err)
+/* NULL and POND_ENOTBUILT, with the known names in the message, if there is none. */
+static const pondi_driver *find(const char *name, pond_error **err)
 {
-    for (size_t i = 0; name && i < DRIVER_COUNT; i++) {
+    for (size_t i = 0; i < DRIVER_COUNT; i++) {
         if (is_named(drivers[i], name))
             return drivers[i];
     }
@@ -52,8 +54,18 @@ const pondi_driver *pondi_driver_find(const char *name, pond_error **err)
     for (size_t i = 0; i < DRIVER_COUNT; i++)
         pondi_buffer_appendf(&known, "%s%s", i ? ", " : "", drivers[i]->name);
     pondi_error_set(err, POND_ENOTBUILT,
-                    "there is no driver \"%s\" in this build of millpond, which has: %s",
-                    name ? name : "", known.failed ? "?" : known.data);
+                    "there is no driver \"%s\" in this build of millpond, which has: %s", name,
+                    known.failed ? "?" : known.data);
     pondi_buffer_free(&known);
     return NULL;
+}
+
+int pond_config_new(const char *driver_name, pond_config **out, pond_error **err)
+{
+    if (out)
+        *out = NULL;
+    if (pondi_given_as(err, "driver", driver_name) || PONDI_GIVEN(err, out))
+        return POND_EINVAL;
+    const pondi_driver *driver = find(driver_name, err);
+    return driver ? pondi_config_new(driver, out, err) : POND_ENOTBUILT;
 }

@@ -74,11 +74,6 @@ void pond_op_release(pond_op *op)
 {
     if (!op || !pondi_refcount_drop(&op->refs))
         return;
-    if (op->connection) {
-        pond_connection_give_back(op->connection, NULL);
-        pond_connection_release(op->connection);
-    }
-    pond_result_release(op->result);
     pond_error_free(op->error);
     pond_loop *loop = op->loop;
     if (op->status == POND_PENDING)

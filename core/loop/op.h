@@ -10,7 +10,8 @@
 typedef struct pondi_op_class {
     /* Begin an early end of a pending operation; the loop is locked. It must complete later on. */
     void (*cancel)(pond_op *op);
-    /* Free the memory of the whole operation; outcome and error are already gone. */
+    /* Let go of what nobody took of the outcome, and free the memory of the whole operation; the
+     * error is already gone. */
     void (*destroy)(pond_op *op);
 } pondi_op_class;
 

@@ -44,6 +44,10 @@ static void destroy(pond_op *op)
     pondi_acquire *acquire = (pondi_acquire *)op;
     pond_pool *pool = acquire->pool;
     pondi_branch *branch = acquire->branch;
+    if (op->connection) {
+        pond_connection_give_back(op->connection, NULL);
+        pond_connection_release(op->connection);
+    }
     pondi_free(acquire);
     pondi_branch_release(branch);
     pond_pool_release(pool);

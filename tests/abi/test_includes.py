@@ -4,20 +4,7 @@ import re
 from pathlib import Path
 
 from headers import ROOT
-
-# Folders of core whose headers a folder of core may include, itself and base aside.
-ALLOWED = {
-    "base": set(),
-    "sql": set(),
-    "metrics": set(),
-    "resilience": set(),
-    "loop": set(),
-    "driver": {"loop", "sql", "metrics", "resilience"},
-    "drivers": {"loop", "sql", "driver"},
-    "arrow": {"driver"},
-    "pool": {"loop", "sql", "driver", "metrics", "resilience"},
-    "entity": {"loop", "sql", "driver", "pool", "resilience"},
-}
+from layers import ALLOWED, may_use
 
 # Headers of others, and the one place that may include them.
 OWNERS = {
@@ -46,7 +33,7 @@ def complaint(path: str, header: str) -> str | None:
     if not path.startswith("core/") or "/" not in header or folder not in ALLOWED:
         return None
     mine = path.split("/")[1]
-    if folder in {mine, "base"} or folder in ALLOWED[mine]:
+    if may_use(mine, folder):
         if mine == folder == "drivers" and header.split("/")[1] != path.split("/")[2]:
             return f"{path}: a driver must not include another's {header}"
         return None

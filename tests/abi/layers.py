@@ -1,0 +1,20 @@
+"""The folders of core, and which of them each may use: what CONTRIBUTING's picture shows."""
+
+# What a folder may include and call, itself and base aside. `abi` may use all of them.
+ALLOWED = {
+    "base": set(),
+    "sql": set(),
+    "metrics": set(),
+    "resilience": set(),
+    "loop": set(),
+    "driver": {"loop", "sql", "metrics", "resilience"},
+    "drivers": {"loop", "sql", "driver"},
+    "arrow": {"driver"},
+    "pool": {"loop", "sql", "driver", "metrics", "resilience"},
+    "entity": {"loop", "sql", "driver", "pool", "resilience"},
+}
+
+
+def may_use(folder: str, other: str) -> bool:
+    """Whether what is in one folder of core may include or call what is in another."""
+    return other in {folder, "base"} or other in ALLOWED[folder]
