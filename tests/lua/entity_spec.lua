@@ -550,7 +550,7 @@ describe("A backend in Lua", function()
       until not stopped
       assert(conn:rollback())
     end)
-    db:close_pool()
+    db:close()
   end)
 
   it("lends a connection for a transaction", function()
@@ -576,7 +576,7 @@ describe("A backend in Lua", function()
       assert.are.equal(1, count)
       assert.are.equal(0, db:get_pool_status().in_use)
     end)
-    db:close_pool()
+    db:close()
   end)
 
   it("says what to return where names are missing", function()

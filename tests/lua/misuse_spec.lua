@@ -242,6 +242,23 @@ describe("Connections", function()
       assert.are.equal(1, assert(conn:execute("SELECT count(*) FROM forced"))[1][1])
       assert(conn:execute("DROP TABLE forced"))
     end)
+
+    support.both_ways("of a database are closed with it, and those of others are not", function()
+      local db, other = open(), open()
+      for _, one in ipairs { db, other } do
+        assert(one:with_connection(function(conn)
+          return conn:execute("SELECT 1")
+        end))
+      end
+      local closed, left = db:pool(), other:pool()
+      assert.is_true(db:close(120))
+      assert.is_true(closed:closed())
+      assert.is_false(left:closed())
+      assert.is_true(db:close()) -- twice is no error
+      assert.are.equal(1, assert(db:with_connection(function(conn)
+        return conn:fetch_value("SELECT 1")
+      end)))
+    end)
   end)
 end)
 

@@ -24,7 +24,7 @@ def make(tmp_path: Path) -> Iterator[Make]:
 
     yield make_one
     for db in made:
-        db._close_pools_sync(db.hash())
+        db.close()
 
 
 @pytest.fixture(params=list(SHAPES))

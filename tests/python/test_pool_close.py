@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from conftest import when
-from millpond import ClosedError, ConnectionManager, PoolManager
+from millpond import ArgumentError, ClosedError, ConnectionManager, PoolManager
 from observer import until
 
 
@@ -118,3 +118,74 @@ def test_a_thread_that_waits_is_told_too(databases: Any) -> None:
         threads[0].join()
     threads[1].join()
     assert len(outcome) == 1
+
+
+# ---- db.close() --------------------------------------------------------------------------
+
+
+def is_open(db: ConnectionManager) -> bool:
+    return PoolManager.get_pool_metrics(db.hash()) != {}
+
+
+async def test_a_database_closes_its_own_pool_alone(databases: Any, kind: str) -> None:
+    db, other = databases.open(kind), databases.open(kind, alias="other")
+    for one in (db, other):
+        async with one.async_connection() as conn:
+            await conn.execute("SELECT 1")
+    await db.close()
+    assert not is_open(db)
+    assert is_open(other)
+    await db.close()  # twice is no error
+    async with db.async_connection() as conn:
+        assert await conn.execute("SELECT 1") == [(1,)]
+    assert is_open(db)
+
+
+def test_a_database_is_closed_where_no_event_loop_runs(databases: Any, kind: str) -> None:
+    db, other = databases.open(kind), databases.open(kind, alias="other")
+    for one in (db, other):
+        with one.sync_connection() as conn:
+            assert conn.execute("SELECT 1") == [(1,)]
+    db.close()
+    assert not is_open(db)
+    assert is_open(other)
+    db.close()
+    with db.sync_connection() as conn:
+        assert conn.execute("SELECT 1") == [(1,)]
+    db.close()
+    other.close()
+
+
+def test_a_close_gives_back_the_threads_own_connection(databases: Any, kind: str) -> None:
+    db = databases.open(kind)
+    assert db.get_sync_connection().execute("SELECT 1") == [(1,)]
+    db.close(timeout=10_000)
+    assert not is_open(db)
+
+
+def test_a_close_that_nobody_awaits_closes_all_the_same(databases: Any, kind: str) -> None:
+    db = databases.open(kind)
+
+    async def main() -> None:
+        async with db.async_connection():
+            db.close()
+            with pytest.raises(ClosedError):
+                await db.get_async_connection()
+
+    asyncio.run(main())
+    asyncio.run(until_closed(db))
+
+
+async def test_a_close_takes_by_force_what_does_not_come_back(databases: Any, kind: str) -> None:
+    db = databases.open(kind)
+    held = await db.get_async_connection()
+    await db.close(timeout=0.1)
+    assert not held.id
+    assert not is_open(db)
+
+
+def test_a_close_refuses_a_timeout_that_is_none(databases: Any) -> None:
+    db = databases.open("sqlite")
+    for wrong in (0, -1, True):
+        with pytest.raises(ArgumentError, match="timeout must be a positive number"):
+            db.close(timeout=wrong)

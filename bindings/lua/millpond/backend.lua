@@ -500,9 +500,15 @@ function Database:get_pool_status()
     waiting = self.line.count, max_size = self.max_size, closed = self.closed }
 end
 
---- Close the pool: who waits gets ECLOSED, connections in use are closed as they come back.
+--- The same as db:close().
 ---@return true
 function Database:close_pool()
+  return self:close()
+end
+
+--- Close the pool: who waits gets ECLOSED, connections in use are closed as they come back.
+---@return true
+function Database:close()
   self.closed = true
   for waiter in first_in_line, self do
     waiter.wake()

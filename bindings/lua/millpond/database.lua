@@ -204,17 +204,25 @@ function Database:check_for_leaked_connections(threshold)
   return leases
 end
 
---- Close the pool of this database, and none of others that differ in the password: see
---- millpond.close_pool().
----@param timeout? number
+--- Close the pool of this database, and no other pool: see millpond.close_pool(). Closing twice is
+--- no error. A later use makes a new pool.
+---@param timeout? number seconds that connections in use get to come back, 60 if nil
 ---@return true? ok
 ---@return millpond.Error? err
-function Database:close_pool(timeout)
+function Database:close(timeout)
   local pool = self.native_pool
   if not pool or pool:closed() then
     return true
   end
   return pool:close(timeout or 60)
+end
+
+--- The same as db:close().
+---@param timeout? number seconds, 60 if nil
+---@return true? ok
+---@return millpond.Error? err
+function Database:close_pool(timeout)
+  return self:close(timeout)
 end
 
 -- The pools, and their names: the hash, with "-2" and so on behind it for those that differ in the
@@ -233,7 +241,8 @@ local function pools_of(hash)
   return found, names
 end
 
---- Close one pool, or all of this process. Nothing is lent any more; connections in use may come
+--- Close the pools that a hash names. Without a hash: close all pools of this process; db:close()
+--- closes the pool of one database. A closing pool lends no connection. Connections in use may come
 --- back until the time is over; then those idle in a healthy transaction are committed, running
 --- statements cancelled, and all are closed. A later use makes a new pool.
 ---@param hash? string db:hash(): all pools that differ in the password alone; nil: all pools

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .backend import Lease
 
 
-class _Nothing(Awaitable[None]):
+class Nothing(Awaitable[None]):
     """Awaited, or not, it is None at once."""
 
     def __await__(self) -> Generator[Any, Any, None]:

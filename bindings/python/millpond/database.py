@@ -7,10 +7,11 @@ import contextlib
 import logging
 import re
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from typing import Any, ClassVar, Self, cast
 
 from . import _native
+from ._calls import Nothing
 from ._pool_key import PoolHash, identity_of
 from .backend import BackendPool
 from .config import DatabaseConfig, Problems
@@ -50,6 +51,10 @@ def _behind(error: BaseException) -> Iterator[None]:
         yield
     except Exception as failure:
         _log.warning("a release after %s failed: %s", type(error).__name__, failure)
+
+
+async def _ended(closing: list[Awaitable[None]]) -> None:
+    await asyncio.gather(*closing)
 
 
 class ConnectionManager(DatabaseConfig, PoolManager):
@@ -250,19 +255,53 @@ class ConnectionManager(DatabaseConfig, PoolManager):
 
     # ---- The whole -----------------------------------------------------------------------
 
+    def close(self, timeout: float | None = 60) -> Awaitable[None]:
+        """Close the pool of this database, and no other pool::
+
+            await db.close()  # where an event loop runs
+            db.close()  # elsewhere: it returns when the pool is closed
+
+        Where an event loop runs, closing begins at once and goes on even if nobody awaits it. It
+        follows the rules of :meth:`PoolManager.close_pool`. Databases with the same configuration
+        share a pool. The calling thread's own connection (get_sync_connection()) goes back first,
+        unless a transaction is open on it. Closing twice is no error; a later use makes a new pool.
+
+        Args:
+            timeout: seconds that connections in use get to come back. None: 60.
+
+        Raises:
+            ArgumentError: timeout is not positive.
+        """
+        self._acquisition_timeout(timeout)  # checks it
+        if not self.is_environment_async():
+            self._close_sync(timeout)
+            return Nothing()
+        self._return_cached()
+        return asyncio.ensure_future(_ended(self._begin_close(self.hash(), timeout)))
+
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *error: object) -> None:
         """``async with millpond.connect(url) as db:`` closes the pool at the end."""
-        await self.close_pool(config_hash=self.hash())
+        await self.close()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
         """``with millpond.connect(url) as db:`` closes the pool at the end."""
-        self._close_pools_sync(self.hash())
+        self._close_sync(60)
+
+    def _close_sync(self, timeout: float | None) -> None:
+        self._return_cached()
+        self._close_pools_sync(self.hash(), timeout)
+
+    def _return_cached(self) -> None:
+        """The pool would wait in vain for the connection of the thread that closes it."""
+        connection = getattr(self._cached, "connection", None)
+        if connection is not None and connection.id and not connection.in_transaction():
+            self.release_sync_connection()
 
     # ---- Asynchronous --------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ from collections.abc import (
 from typing import Any
 
 from ._answers import read_answer
-from ._calls import _called, _check_batch, _check_rows, _Nothing
+from ._calls import Nothing, _called, _check_batch, _check_rows
 from ._execute_shared import (
     INTERRUPT_EVERY,
     TRANSACTION,
@@ -241,11 +241,11 @@ class AsyncExecute(_Backend):
         lease = self._lease_of()
         stream = lease.stream if lease else None
         if lease is None or stream is None:
-            return _Nothing()
+            return Nothing()
         lease.stream = None
         if asyncio._get_running_loop() is not lease.home:  # the collector of garbage came by here
             lease.broken = True
-            return _Nothing()
+            return Nothing()
         task = asyncio.ensure_future(self._in_turn(stream.close()))
         lease.owner._closing.add(task)
         task.add_done_callback(lease.owner._closing.discard)

@@ -8,6 +8,7 @@ import os
 import threading
 import warnings
 import weakref
+from collections.abc import Awaitable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar
 
@@ -37,9 +38,6 @@ class _Entry:
         self.driver = driver
         self.name = name  # for metrics
         self.hash: PoolHash = config.hash()  # type: ignore[assignment]  # of a ConnectionManager
-
-    async def close(self, timeout: float | None) -> None:
-        await self.pool.close(timeout)
 
     def is_tested(self) -> bool:
         """True if the application has a test of its own for the connections."""
@@ -124,13 +122,16 @@ class PoolManager:
 
     @classmethod
     async def close_pool(cls, config_hash: str | None = None, timeout: float | None = 60) -> None:
-        """Close one pool, or all.
+        """Close the pool of one database. Without a hash: close all pools of the process.
 
-        No connection is lent any more until that is over: who asks for one, or waits for one
-        already, gets ClosedError. Those that are in use may come back until ``timeout`` seconds
-        have passed; then those idle in a healthy transaction are committed (with the setting
-        ``pool_close_transactions="rollback"``: rolled back), running statements cancelled, and all
-        are closed. A later use makes a new pool. Cancelled, it goes on without being waited for.
+        To close one database, ``await db.close()`` is shorter: see :meth:`ConnectionManager.close`.
+
+        The pool lends no connection until it is closed: callers that ask for one, or wait for one
+        already, get ClosedError. Connections that are in use may come back until ``timeout``
+        seconds have passed. Then the pool takes the rest by force: it commits those idle in a
+        healthy transaction (with the setting ``pool_close_transactions="rollback"`` it rolls them
+        back), cancels running statements, and closes all. A later use makes a new pool. If the
+        task that waits for a close is cancelled, the close goes on in the background.
 
         Args:
             config_hash: the database's ``hash()``: its own pool is closed. A mere str means all
@@ -140,16 +141,19 @@ class PoolManager:
         Raises:
             ArgumentError: timeout is not positive.
         """
+        await asyncio.gather(*cls._begin_close(config_hash, timeout))
+
+    @classmethod
+    def _begin_close(cls, config_hash: str | None, timeout: float | None) -> list[Awaitable[None]]:
+        """Begin to close the pools; the awaitables tell when each is closed."""
         cls._take_unused(config_hash)
-        entries = cls._find(config_hash)
-        await asyncio.gather(*(entry.close(timeout) for entry in entries))
+        return [entry.pool.close(timeout) for entry in cls._find(config_hash)]
 
     @classmethod
     def _close_pools_sync(cls, config_hash: str | None = None, timeout: float | None = 60) -> None:
         """As close_pool(), without an event loop."""
         cls._take_unused(config_hash)
-        entries = cls._find(config_hash)
-        for entry in entries:
+        for entry in cls._find(config_hash):
             entry.pool.close_sync(timeout)
 
     @classmethod
