@@ -133,6 +133,10 @@ static void give_up(pondi_conn *conn)
     if (request->inline_run)
         return; /* its thread comes back by itself */
     pond_error *error = silence_error(conn, request);
+    pondi_conn_farewell(conn, pondi_error_new(POND_ECONNLOST,
+                                              "the server did not stop a statement in time that "
+                                              "was cancelled or timed out, so millpond closed the "
+                                              "connection"));
     conn->current = NULL;
     pondi_conn_set_running(conn, 0);
     pondi_conn_broken(conn);

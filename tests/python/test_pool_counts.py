@@ -186,5 +186,7 @@ async def test_a_timeout_whose_cancels_fail_logs_one_line(
         async with db.async_connection() as conn:
             with pytest.raises(millpond.DatabaseError, match="did not stop"):
                 await conn.execute(ENDLESS[kind], timeout=0.2)
+            with pytest.raises(millpond.ConnectionLostError, match="acquire another: .* stop a"):
+                await conn.execute("SELECT 1")  # it says why the connection is gone
         lines = [it.getMessage() for it in caplog.records if "cancelled" in it.getMessage()]
     assert len(lines) == 1, lines
