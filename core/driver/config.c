@@ -411,6 +411,33 @@ int pondi_config_copy(const pond_config *config, pond_config **out, pond_error *
     return code;
 }
 
+static int replace(pond_config *config, const char *key, const char *value, pond_error **err)
+{
+    if (!value && !pondi_config_get(config, key))
+        return POND_OK; /* not every driver has it */
+    return pond_config_set(config, key, value, err);
+}
+
+int pondi_config_copy_for(const pond_config *config, const char *host, const char *address,
+                          const char *port, pond_config **out, pond_error **err)
+{
+    int code = pondi_config_copy(config, out, err);
+    if (code)
+        return code;
+    (*out)->frozen = 0;
+    code = replace(*out, "host", host, err);
+    if (!code)
+        code = replace(*out, "hostaddr", address, err);
+    if (!code)
+        code = replace(*out, "port", port, err);
+    (*out)->frozen = 1;
+    if (code) {
+        pond_config_release(*out);
+        *out = NULL;
+    }
+    return code;
+}
+
 /* ---- Whole configs ----------------------------------------------------------------------- */
 
 int pondi_config_equal(const pond_config *a, const pond_config *b)

@@ -30,6 +30,11 @@ int pondi_config_new(const struct pondi_driver *driver, pond_config **out, pond_
 /* A copy that no later pond_config_set() on the original reaches. */
 int pondi_config_copy(const pond_config *config, pond_config **out, pond_error **err);
 
+/* The same for one server: with this host, address and port in place of the lists, NULL for none.
+ */
+int pondi_config_copy_for(const pond_config *config, const char *host, const char *address,
+                          const char *port, pond_config **out, pond_error **err);
+
 /* True if both name the same database with the same settings, the password included. */
 int pondi_config_equal(const pond_config *a, const pond_config *b);
 

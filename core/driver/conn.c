@@ -175,6 +175,13 @@ void pondi_conn_destroy(pondi_conn *conn, int code, const char *why)
         pondi_conn_send_message(conn);
 }
 
+void pondi_conn_refused_write(pondi_conn *conn)
+{
+    conn->standby = 1;
+    if (conn->refused_write)
+        conn->refused_write(conn->owner);
+}
+
 void pondi_conn_broken(pondi_conn *conn)
 {
     if (conn->state == PONDI_CONN_BROKEN)

@@ -7,6 +7,7 @@
 #define PONDI_DRIVER_CONN_H
 
 #include "driver/request.h"
+#include "driver/role.h"
 #include "loop/loop.h"
 #include "loop/timer.h"
 #include "metrics/metrics.h"
@@ -61,19 +62,23 @@ typedef struct pondi_conn {
     /* If set: take over a request that never left this broken connection, and send it on another;
      * 0 if that is not possible. The connection may be destroyed meanwhile. */
     int (*replace)(void *owner, pondi_request *request);
+    void (*refused_write)(void *owner); /* if set: called when `standby` is set */
     void *owner;
     pondi_gone gone;       /* called last of all, by any thread */
     pondi_message message; /* for those calls, and for being freed */
     int message_sent;
-    int advancing;        /* the queue is being worked on further up the stack */
-    pond_error *farewell; /* why it was lost, in the server's or library's words; or NULL */
-    int lost_open;        /* it was lost with an open transaction */
-    int dying;            /* code of pondi_conn_destroy() while a thread still runs inline */
+    int advancing;            /* the queue is being worked on further up the stack */
+    pond_error *farewell;     /* why it was lost, in the server's or library's words; or NULL */
+    int lost_open;            /* it was lost with an open transaction */
+    int dying;                /* code of pondi_conn_destroy() while a thread still runs inline */
+    size_t server;            /* which of the config's servers it is made to */
+    pondi_server_role wanted; /* the role that the server is to be in */
     /* driver */
-    int in_transaction;       /* as the server or library reports it */
-    int transaction_failed;   /* open, but only a rollback is possible */
-    int standby;              /* it refused a write, as a standby does */
-    uint32_t features;        /* POND_CAN_* and PONDI_CAN_*, of the server too */
+    int in_transaction;     /* as the server or library reports it */
+    int transaction_failed; /* open, but only a rollback is possible */
+    int role;               /* the server's, of pondi_server_role: two of them, or 0 if not known */
+    int standby;            /* it refused a write, see pondi_conn_refused_write() */
+    uint32_t features;      /* POND_CAN_* and PONDI_CAN_*, of the server too */
     char server_version[128]; /* "PostgreSQL 15.8" */
     char driver_version[64];  /* "libpq 15.8" */
 } pondi_conn;
@@ -91,6 +96,10 @@ void pondi_conn_submit_first(pondi_conn *conn, pondi_request *request);
 
 /* Queue a request that was another connection's; its deadline stays. */
 void pondi_conn_resubmit(pondi_conn *conn, pondi_request *request);
+
+/* Have all that waits for this connection, which could not be made, wait for another one instead,
+ * which is told to connect after that. */
+void pondi_conn_hand_over(pondi_conn *conn, pondi_conn *to);
 
 /* Run a request in the calling thread, where the driver can and nothing else is running; the loop
  * is unlocked meanwhile. Returns 0 if it must be submitted instead. Otherwise it has completed, and
@@ -138,6 +147,9 @@ void pondi_conn_gone(pondi_gone gone);
 /* Remember why the connection is about to be lost, for those who use it later; takes the error over
  * and keeps the first. */
 void pondi_conn_farewell(pondi_conn *conn, pond_error *said);
+
+/* The server refused a write because it is a standby, not for a reason of the session's own. */
+void pondi_conn_refused_write(pondi_conn *conn);
 
 /* The connection cannot be used any more. The driver still finishes the current request itself; the
  * waiting ones fail after it. Also for a connection that dies while idle. */

@@ -123,6 +123,17 @@ void pondi_conn_resubmit(pondi_conn *conn, pondi_request *request)
     advance(conn);
 }
 
+void pondi_conn_hand_over(pondi_conn *conn, pondi_conn *to)
+{
+    pondi_list *node;
+    while ((node = pondi_list_pop_front(&conn->queue))) {
+        pondi_request *request = pondi_conn_request_at(node);
+        request->conn = to;
+        pondi_list_push_back(&to->queue, node);
+        pondi_conn_aim_timer(to, request->deadline_ns);
+    }
+}
+
 /* True if it goes on elsewhere: it certainly never reached the server. */
 static int move_elsewhere(pondi_conn *conn, pondi_request *request, const pond_error *error)
 {

@@ -18,6 +18,18 @@ typedef struct pondi_driver_option {
     void (*check)(const char *key, const char *value, pondi_buffer *problem);
 } pondi_driver_option;
 
+/* Where a config's servers are. Lists are separated by commas, and the last item stands for all
+ * beyond; NULL is the client library's default. The texts are freed with pondi_servers_free(). */
+typedef struct pondi_servers {
+    char *hosts;
+    char *addresses; /* instead of looking the hosts up; there are as many servers as these */
+    char *ports;
+    char *role;   /* see role.h */
+    int shuffled; /* each connection begins with another one */
+} pondi_servers;
+
+void pondi_servers_free(pondi_servers *servers);
+
 struct pondi_driver {
     const char *name;           /* canonical, lower-case */
     const char *const *aliases; /* ended by NULL; or NULL */
@@ -34,13 +46,19 @@ struct pondi_driver {
     int (*shared_open)(pond_config *config, void **shared, pond_error **err);
     void (*shared_close)(void *shared);
 
+    /* Find out where the servers are, as the config and the environment say: once for each pool,
+     * before its first connection. Any thread; may do file I/O. NULL: there is one, and the config
+     * says all of it. `out` is zeroed. */
+    int (*find_servers)(const pond_config *config, pondi_servers *out, pond_error **err);
+
     /* Allocate the driver's struct, zeroed beyond what it sets itself. The caller fills the
-     * pondi_conn. */
+     * pondi_conn. With find_servers, the config names one server: no setting is a list. */
     int (*open)(pond_config *config, void *shared, pondi_conn **out, pond_error **err);
 
     /* Begin a request: conn->current, its statement already converted and its parameter count
      * checked. The driver calls pondi_conn_finish() once, later or right away. For CONNECT it sets
-     * server_version and driver_version on success. It keeps in_transaction true to the server. */
+     * server_version, driver_version and, if it can, role on success. It keeps in_transaction true
+     * to the server. */
     void (*start)(pondi_conn *conn, pondi_request *request);
 
     /* A STREAM or FETCH request that reaches batch_rows rows finishes with result->more set; then

@@ -91,7 +91,7 @@ void pondi_close_check(pond_pool *pool)
     int was_closed = over && atomic_exchange(&pool->closed, 1);
     pthread_mutex_unlock(&pool->lock);
     if (over && !was_closed)
-        pondi_pool_unregister(pool);
+        pool->dialer->ended(pool->dialer);
     while (over) {
         pthread_mutex_lock(&pool->lock);
         closer *at = next_undone(pool);

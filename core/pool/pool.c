@@ -12,19 +12,9 @@
 #include "millpond/millpond.h"
 #include "pool/metrics.h"
 
-static pondi_process_lock registry_lock = PONDI_PROCESS_LOCK; /* guards `pools` */
-static pondi_list pools = {&pools, &pools};
-
-/* A forked child begins with no pools. */
-static void lock_registry(void)
-{
-    if (pondi_process_lock_take(&registry_lock))
-        pondi_list_init(&pools);
-}
-
 /* ---- Create and destroy ------------------------------------------------------------------ */
 
-static int pool_new(pond_config *config, pond_pool **out, pond_error **err)
+int pondi_pool_new(pond_config *config, pondi_dialer *dialer, pond_pool **out, pond_error **err)
 {
     pond_pool *pool = pondi_calloc(1, sizeof(*pool));
     if (!pool)
@@ -37,12 +27,12 @@ static int pool_new(pond_config *config, pond_pool **out, pond_error **err)
         pondi_free(pool);
         return code;
     }
+    pool->dialer = dialer;
     pondi_refcount_init(&pool->refs);
     pondi_refcount_init(&pool->holds);
     pool->process = pondi_process_generation();
     pool->driver = pondi_config_driver(config);
     pthread_mutex_init(&pool->lock, NULL);
-    pondi_list_init(&pool->link);
     pondi_list_init(&pool->branches);
     pondi_list_init(&pool->detached);
     for (int side = 0; side < PONDI_SIDES; side++)
@@ -56,9 +46,7 @@ static int pool_new(pond_config *config, pond_pool **out, pond_error **err)
     return POND_OK;
 }
 
-/* Registered pools are not references: one may be at its end. One that closes is found until that
- * is over, so that nobody opens another beside it. */
-static int retain_if_alive(pond_pool *pool)
+int pondi_pool_retain_if_alive(pond_pool *pool)
 {
     uint_fast32_t count = atomic_load(&pool->refs.count);
     while (count) {
@@ -66,75 +54,6 @@ static int retain_if_alive(pond_pool *pool)
             return 1;
     }
     return 0;
-}
-
-static pond_pool *find(const pond_config *config)
-{
-    for (pondi_list *node = pools.next; node != &pools; node = node->next) {
-        pond_pool *pool = PONDI_CONTAINER(node, pond_pool, link);
-        if (pondi_config_equal(pool->config, config) && !atomic_load(&pool->closed) &&
-            retain_if_alive(pool))
-            return pool;
-    }
-    return NULL;
-}
-
-/* The smallest that none of the others with its hash has: it stays, so that exported series do. */
-static unsigned find_twin(const pond_pool *made)
-{
-    unsigned twin = 0;
-    const pondi_list *node = pools.next;
-    while (node != &pools) {
-        const pond_pool *pool = PONDI_CONTAINER(node, pond_pool, link);
-        int taken = pool->twin == twin && strcmp(pool->hash, made->hash) == 0;
-        twin += (unsigned)taken;
-        node = taken ? pools.next : node->next;
-    }
-    return twin;
-}
-
-int pond_pool_open(pond_config *config, pond_pool **out, pond_error **err)
-{
-    if (out)
-        *out = NULL;
-    if (PONDI_GIVEN(err, config, out))
-        return POND_EINVAL;
-    int code = pond_config_check(config, err);
-    if (code)
-        return code;
-    lock_registry();
-    *out = find(config);
-    if (!*out) {
-        code = pool_new(config, out, err);
-        if (*out) {
-            (*out)->twin = find_twin(*out);
-            pondi_list_push_back(&pools, &(*out)->link);
-        }
-    }
-    pondi_process_lock_give(&registry_lock);
-    return code;
-}
-
-void pondi_pool_unregister(pond_pool *pool)
-{
-    lock_registry();
-    pondi_list_remove(&pool->link);
-    pondi_process_lock_give(&registry_lock);
-}
-
-size_t pond_pool_list(pond_pool **out, size_t capacity)
-{
-    size_t count = 0;
-    lock_registry();
-    for (pondi_list *node = pools.next; node != &pools; node = node->next) {
-        pond_pool *pool = PONDI_CONTAINER(node, pond_pool, link);
-        if (count >= capacity || !out)
-            count++;
-        else if (retain_if_alive(pool))
-            out[count++] = pool;
-    }
-    pondi_process_lock_give(&registry_lock);
-    return count;
 }
 
 pond_error *pondi_pool_closed_error(const pond_pool *pool)
@@ -190,7 +109,7 @@ void pond_pool_release(pond_pool *pool)
         return;
     if (pool->process != pondi_process_generation())
         return;
-    pondi_pool_unregister(pool);
+    pool->dialer->ended(pool->dialer);
     pthread_mutex_lock(&pool->lock);
     pool->closing = 1;
     pthread_mutex_unlock(&pool->lock);
@@ -218,6 +137,7 @@ void pondi_pool_unhold(pond_pool *pool)
     if (pool->keeper)
         pondi_loop_unhold(pool->keeper);
     pthread_mutex_destroy(&pool->lock);
+    pool->dialer->free(pool->dialer);
     pondi_free(pool);
 }
 

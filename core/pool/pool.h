@@ -21,6 +21,7 @@
 #include "loop/loop.h"
 #include "loop/op.h"
 #include "loop/timer.h"
+#include "pool/dialer.h"
 
 typedef enum pondi_side {
     PONDI_NEITHER,
@@ -54,7 +55,6 @@ typedef struct pondi_pool_settings {
     int retry_unsent;
     uint32_t max_new_fields; /* of entities; 0: as usual */
     uint32_t max_fields;
-    int several_hosts;
     pondi_reset_mode reset;
     pond_transaction_verb on_close; /* for transactions that are open when the time is over */
 } pondi_pool_settings;
@@ -79,6 +79,7 @@ typedef struct pondi_suspicion {
 } pondi_suspicion;
 
 struct pond_pool {
+    pondi_dialer *dialer;
     pondi_refcount refs;  /* public handles, leases and operations; with the last the pool ends */
     pondi_refcount holds; /* who points here, one for `refs`; with the last it is freed */
     uint32_t process;
@@ -87,7 +88,6 @@ struct pond_pool {
     char hash[33];
     unsigned twin; /* 0 for the first of those with this hash, which differ in the password */
     pondi_pool_settings settings;
-    pondi_list link; /* in the registry, which has a lock of its own */
     pondi_message upkeep_message;
     pond_loop *keeper;            /* its loop, once asked; holds it */
     _Atomic(int64_t) distrust_ns; /* connections opened before are not lent any more */
@@ -202,6 +202,7 @@ typedef struct pondi_slot {
     pondi_acquire *checker; /* of pond_pool_check(): waits for its ping; holds a reference */
     int leaving;            /* the message is on its way to the loop that it leaves */
     int fresh;              /* a session that nobody has set up, see pond_connection_is_fresh() */
+    pondi_attempt attempt;  /* to open it */
     int rested;             /* it was only checked: its place among the idle ones is the last */
     int64_t opened_ns;
     int64_t expires_ns; /* end of its lifetime */
@@ -227,6 +228,10 @@ struct pond_connection {
 };
 
 /* ---- pool.c ---- */
+/* Make one, which takes the dialer over. On failure the dialer is the caller's. */
+int pondi_pool_new(pond_config *config, pondi_dialer *dialer, pond_pool **out, pond_error **err);
+/* Take a reference, unless the last one was given back. */
+int pondi_pool_retain_if_alive(pond_pool *pool);
 void pondi_pool_hold(pond_pool *pool);
 void pondi_pool_unhold(pond_pool *pool);
 int pondi_pool_check_process(const pond_pool *pool, pond_error **err);
@@ -234,8 +239,6 @@ int pondi_pool_check_process(const pond_pool *pool, pond_error **err);
 int pondi_pool_enter(const pond_pool *pool, pond_loop *loop, pond_error **err);
 /* Close the idle connections that are on no loop. */
 void pondi_pool_close_detached(pond_pool *pool, const char *why);
-/* Forget the pool in the registry, so that the next opening makes a new one. */
-void pondi_pool_unregister(pond_pool *pool);
 /* The error for who asks for a connection of a pool that closes. Any lock. */
 pond_error *pondi_pool_closed_error(const pond_pool *pool);
 
@@ -294,7 +297,8 @@ void pondi_slot_park(pondi_slot *slot);
 void pondi_slot_offer_soon(pondi_slot *slot);
 /* Close the connection and free the slot; loop locked, or on no loop. */
 void pondi_slot_destroy(pondi_slot *slot, const char *why);
-/* Run a request of the core's own on its connection; `done` gets the slot as the user data. */
+/* Run a request of the core's own on its connection, before all that waits; `done` gets the slot as
+ * the user data. */
 int pondi_slot_submit(pondi_slot *slot, pondi_request_kind kind, pond_transaction_verb verb,
                       int64_t timeout_ms, void (*done)(pond_op *op), pond_error **err);
 /* Part from the waiter that it is prepared for; pool locked. */
@@ -305,15 +309,27 @@ void pondi_slot_count_out(pondi_slot *slot);
 /* Close it, and tell the pool when it is gone; its loop locked, pool not. */
 void pondi_slot_close_conn(pond_pool *pool, pondi_branch *branch, pondi_side side, pondi_conn *conn,
                            const char *why);
+
+/* An attempt to connect, for a slot that is opening, has ended; pool not locked. Takes `error`
+ * over, which is NULL if it succeeded. */
+void pondi_slot_opened(pondi_slot *slot, pond_error *error);
 /* A connection of this slot's was opened; pool locked. */
-void pondi_slot_note_opened(pondi_slot *slot, int64_t took_ns);
-/* Tell a new connection whose it is. */
-void pondi_slot_own(pondi_slot *slot, pondi_conn *conn);
+void pondi_slot_note_opened(pondi_slot *slot);
+
+/* ---- slot_connect.c: server after server, until one takes the connection ---- */
+/* A connection that is not open yet, to the first server of a new attempt; NULL with the error.
+ * Loop locked, pool not. */
+pondi_conn *pondi_slot_make_conn(pondi_slot *slot, pond_error **error);
+/* Open it, once it is the slot's: pondi_slot_opened() follows, or pondi_slot_replaced(), maybe
+ * within this call. Another connection is the slot's then if the first server failed. */
+void pondi_slot_connect(pondi_slot *slot);
 
 /* ---- slot_replace.c ---- */
 /* True if a statement on this slot's lease may go to another connection, should this one be found
  * dead; looks whether it is. Loop locked. */
 int pondi_slot_may_replace(pondi_slot *slot);
+/* An attempt to connect, for a slot that is leased, has ended; as pondi_slot_opened(). */
+void pondi_slot_replaced(pondi_slot *slot, pond_error *error);
 /* The `replace` of connections: `owner` is the slot. */
 int pondi_slot_replace(void *owner, pondi_request *request);
 

@@ -102,14 +102,12 @@ static int is(const pond_config *config, const char *key, const char *value)
 
 void pondi_pool_read_settings(const pond_config *config, pondi_pool_settings *out)
 {
-    const char *host = pondi_config_get(config, "host");
     read_sizes(config, out);
     read_times(config, out);
     out->fail_fast = pondi_config_flag(config, "pool_fail_fast", 1);
     out->retry_unsent = pondi_config_flag(config, "retry_unsent", 1);
     out->max_new_fields = (uint32_t)pondi_config_count(config, "entity_max_new_fields", 0);
     out->max_fields = (uint32_t)pondi_config_count(config, "entity_max_fields", 0);
-    out->several_hosts = host && strchr(host, ',');
     out->reset = is(config, "pool_reset", "always")  ? PONDI_RESET_ALWAYS
                  : is(config, "pool_reset", "never") ? PONDI_RESET_NEVER
                                                      : PONDI_RESET_TOUCHED;

@@ -173,6 +173,7 @@ void pondi_slot_destroy(pondi_slot *slot, const char *why)
     slot->conn = NULL; /* the requests that end now see that it is over */
     if (conn)
         pondi_slot_close_conn(pool, here, side, conn, why);
+    pondi_buffer_free(&slot->attempt.said);
     pondi_free(slot);
     pondi_outage_settle(pool);
     pondi_acquire_pump(pool, here);
@@ -224,7 +225,7 @@ static void open_failed(pondi_slot *slot, pond_error *error)
 }
 
 /* Lifetimes differ a little, so that connections opened together are not replaced together. */
-void pondi_slot_note_opened(pondi_slot *slot, int64_t took_ns)
+void pondi_slot_note_opened(pondi_slot *slot)
 {
     pond_pool *pool = slot->pool;
     int64_t lifetime_ns = pool->settings.max_lifetime_ns;
@@ -235,30 +236,18 @@ void pondi_slot_note_opened(pondi_slot *slot, int64_t took_ns)
     if (lifetime_ns != PONDI_NEVER)
         slot->expires_ns = slot->opened_ns + lifetime_ns - pondi_random_up_to(lifetime_ns / 10);
     pool->created++;
-    pondi_metrics_connected(&pool->metrics, took_ns);
+    pondi_metrics_connected(&pool->metrics, slot->opened_ns - slot->attempt.began_ns);
     pondi_outage_end(pool);
 }
 
-/* The core's own requests lead back to their slot through the user data. */
-static void on_connected(pond_op *op)
+void pondi_slot_opened(pondi_slot *slot, pond_error *error)
 {
-    pondi_slot *slot = op->user_data;
-    pond_error *error = op->error;
-    int status = op->status;
-    int64_t took_ns = pondi_now_ns() - ((pondi_request *)op)->submitted_ns;
-    op->error = NULL;
-    pond_op_release(op);
-    if (slot->state != PONDI_SLOT_OPENING || !slot->conn) {
-        pond_error_free(error); /* it is being destroyed */
+    if (error) {
+        open_failed(slot, error);
         return;
     }
-    if (status) {
-        open_failed(slot, error ? error : pondi_error_new(status, "cannot connect"));
-        return;
-    }
-    slot->conn->state = PONDI_CONN_READY;
     pondi_slot_lock(slot);
-    pondi_slot_note_opened(slot, took_ns);
+    pondi_slot_note_opened(slot);
     pondi_slot_set_state(slot, PONDI_SLOT_CLEANING);
     pondi_slot_unlock(slot);
     pondi_slot_offer_soon(slot);
@@ -292,37 +281,23 @@ int pondi_slot_submit(pondi_slot *slot, pondi_request_kind kind, pond_transactio
     request->verb = verb;
     request->timeout_ms = timeout_ms;
     request->op.intercept = done;
-    pondi_conn_submit(slot->conn, request);
+    pondi_conn_submit_first(slot->conn, request);
     return POND_OK;
-}
-
-void pondi_slot_own(pondi_slot *slot, pondi_conn *conn)
-{
-    conn->owner = slot;
-    conn->metrics = slot->pool->metrics.on ? &slot->pool->metrics : NULL;
-    conn->replace = slot->pool->settings.retry_unsent ? pondi_slot_replace : NULL;
 }
 
 void pondi_slot_open(pondi_slot *slot)
 {
     pond_pool *pool = slot->pool;
     pond_error *error = NULL;
-    pondi_conn *conn = NULL;
-    int code = open_shared(pool, &error);
-    if (!code)
-        code = pondi_conn_new(pool->driver, pool->config, pool->shared, slot->branch->loop, &conn,
-                              &error);
-    if (!code) {
-        pondi_slot_own(slot, conn);
-        conn->state = PONDI_CONN_CONNECTING;
-        pondi_slot_lock(slot);
-        slot->conn = conn;
-        pondi_slot_unlock(slot);
-        code = pondi_slot_submit(slot, PONDI_REQUEST_CONNECT, POND_BEGIN,
-                                 pool->settings.connect_timeout_ms, on_connected, &error);
+    pondi_conn *conn = open_shared(pool, &error) ? NULL : pondi_slot_make_conn(slot, &error);
+    if (!conn) {
+        open_failed(slot, error);
+        return;
     }
-    if (code)
-        open_failed(slot, error ? error : pondi_error_new(code, "cannot connect"));
+    pondi_slot_lock(slot);
+    slot->conn = conn;
+    pondi_slot_unlock(slot);
+    pondi_slot_connect(slot);
 }
 
 /* ---- Lend -------------------------------------------------------------------------------- */

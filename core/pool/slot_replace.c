@@ -4,35 +4,20 @@
 #include "base/error.h"
 #include "pool/pool.h"
 
-static void on_replaced(pond_op *op)
+void pondi_slot_replaced(pondi_slot *slot, pond_error *error)
 {
-    pondi_slot *slot = op->user_data;
-    int status = op->status;
-    int64_t took_ns = pondi_now_ns() - ((pondi_request *)op)->submitted_ns;
-    pond_error *error = op->error;
-    op->error = NULL;
-    pond_op_release(op);
-    if (slot->conn && status) {
-        pondi_slot_lock(slot);
+    pondi_slot_lock(slot);
+    if (error) {
         slot->pool->errors++;
-        if (error)
-            pondi_outage_note(slot->pool, error);
-        pondi_metrics_error(&slot->pool->metrics, status);
-        pondi_slot_unlock(slot);
-        pondi_conn_broken(slot->conn); /* which ends the statement that waits */
-    } else if (slot->conn) {
-        slot->conn->state = PONDI_CONN_READY;
-        pondi_slot_lock(slot);
-        pondi_slot_note_opened(slot, took_ns);
-        pondi_slot_unlock(slot);
+        pondi_outage_note(slot->pool, error);
+        pondi_metrics_error(&slot->pool->metrics, error->code);
+    } else {
+        pondi_slot_note_opened(slot);
     }
+    pondi_slot_unlock(slot);
+    if (error)
+        pondi_conn_broken(slot->conn); /* which ends the statement that waits */
     pond_error_free(error);
-}
-
-static int connect(pondi_slot *slot)
-{
-    return pondi_slot_submit(slot, PONDI_REQUEST_CONNECT, POND_BEGIN,
-                             slot->pool->settings.connect_timeout_ms, on_replaced, NULL);
 }
 
 /* True if the lease may have another, which is then in the place of *broken. */
@@ -68,22 +53,21 @@ int pondi_slot_replace(void *owner, pondi_request *request)
 {
     pondi_slot *slot = owner;
     pond_pool *pool = slot->pool;
-    pondi_conn *conn = NULL;
     pondi_conn *broken;
+    pond_error *error = NULL;
     if (slot->state != PONDI_SLOT_LEASED || !slot->lease)
         return 0;
-    if (pondi_conn_new(pool->driver, pool->config, pool->shared, slot->branch->loop, &conn, NULL))
+    pondi_conn *conn = pondi_slot_make_conn(slot, &error);
+    pond_error_free(error);
+    if (!conn)
         return 0;
-    pondi_slot_own(slot, conn);
-    conn->state = PONDI_CONN_CONNECTING;
     if (!exchange(slot, conn, &broken)) {
         pondi_conn_destroy(conn, POND_ECLOSED, "");
         return 0;
     }
-    if (connect(slot))
-        conn->state = PONDI_CONN_BROKEN;
+    pondi_slot_connect(slot);
     pondi_slot_close_conn(pool, slot->branch, slot->side, broken, "");
     pondi_metrics_retried(&pool->metrics);
-    pondi_conn_resubmit(conn, request);
+    pondi_conn_resubmit(slot->conn, request); /* another one, if the first server failed at once */
     return 1;
 }

@@ -85,7 +85,7 @@ static void leave_standby(pondi_slot *slot)
     pond_pool *pool = slot->pool;
     pondi_log(POND_LOG_WARNING, "pool",
               "the server refuses writes, as a standby does: its connections are replaced");
-    if (pool->settings.several_hosts)
+    if (pool->dialer->several)
         pondi_pool_distrust(pool);
     pondi_slot_destroy(slot, "the server is a standby");
 }

@@ -11,6 +11,7 @@ ALLOWED = {
     "drivers": {"loop", "sql", "driver"},
     "arrow": {"driver"},
     "pool": {"loop", "sql", "driver", "metrics", "resilience"},
+    "cluster": {"driver", "pool"},
     "entity": {"loop", "sql", "driver", "pool", "resilience"},
 }
 

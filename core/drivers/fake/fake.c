@@ -36,6 +36,7 @@ static const pondi_driver_option options[] = {
     {"fail_commit", pondi_check_flag},
     {"fail_pings", pondi_check_flag},
     {"ping_delay", pondi_check_seconds},
+    {"target_session_attrs", NULL},
     {NULL, NULL},
 };
 
@@ -53,6 +54,30 @@ static int shared_open(pond_config *config, void **out, pond_error **err)
                 (long long)pondi_config_count(config, "connect_failures", 0));
     *out = shared;
     return POND_OK;
+}
+
+static int copy_of(const pond_config *config, const char *key, char **out, pond_error **err)
+{
+    const char *value = pondi_config_get(config, key);
+    *out = value ? pondi_strdup(value) : NULL;
+    return value && !*out ? pondi_error_nomem(err) : POND_OK;
+}
+
+static int find_servers(const pond_config *config, pondi_servers *out, pond_error **err)
+{
+    int code = copy_of(config, "host", &out->hosts, err);
+    if (!code)
+        code = copy_of(config, "port", &out->ports, err);
+    if (!code)
+        code = copy_of(config, "target_session_attrs", &out->role, err);
+    return code;
+}
+
+/* The name of the host says how it behaves. */
+static int is_host(const pondi_conn *base, const char *behaviour)
+{
+    const char *host = pondi_config_get(base->config, "host");
+    return host && strncmp(host, behaviour, strlen(behaviour)) == 0;
 }
 
 static void after_delay(void *data);
@@ -183,13 +208,11 @@ static void number(pondi_conn *base, int64_t value)
     pondi_conn_finish(base, &set->base, NULL);
 }
 
-static void show(pondi_conn *base)
+static void text_row(pondi_conn *base, const char *text)
 {
-    const fake_conn *conn = (fake_conn *)base;
     pondi_row_set *set = pondi_row_set_new(1);
     pond_value *cell = set ? pondi_row_set_add(set) : NULL;
-    if (cell &&
-        !pondi_row_set_text(set, cell, POND_TYPE_TEXT, conn->setting, strlen(conn->setting))) {
+    if (cell && !pondi_row_set_text(set, cell, POND_TYPE_TEXT, text, strlen(text))) {
         pondi_conn_finish(base, &set->base, NULL);
         return;
     }
@@ -210,6 +233,16 @@ static void fail(pondi_conn *base, const char *arguments)
     pond_error *error = pondi_error_new(code_of(name), "%s", text);
     pondi_error_set_sqlstate(error, sqlstate);
     pondi_conn_finish(base, NULL, error);
+}
+
+static void write_something(pondi_conn *base)
+{
+    if (!is_host(base, "standby")) {
+        pondi_conn_finish(base, NULL, NULL);
+        return;
+    }
+    pondi_conn_refused_write(base);
+    finish_with(base, POND_EREADONLY, "a standby takes no writes");
 }
 
 static void wait_for(pondi_conn *base, int64_t ms)
@@ -247,7 +280,12 @@ static void run_script(pondi_conn *base, pondi_request *request)
                  arguments + strspn(arguments, " "));
         pondi_conn_finish(base, NULL, NULL);
     } else if (strcmp(verb, "SHOW") == 0) {
-        show(base);
+        text_row(base, conn->setting);
+    } else if (strcmp(verb, "WHERE") == 0) {
+        const char *host = pondi_config_get(base->config, "host");
+        text_row(base, host ? host : "");
+    } else if (strcmp(verb, "WRITE") == 0) {
+        write_something(base);
     } else if (strcmp(verb, "PINGS") == 0) {
         number(base, (int64_t)atomic_load(&conn->shared->pings));
     } else if (strcmp(verb, "DROP") == 0) {
@@ -275,6 +313,11 @@ static void transact(pondi_conn *base, pond_transaction_verb verb)
 static void connected(pondi_conn *base)
 {
     fake_conn *conn = (fake_conn *)base;
+    if (is_host(base, "down")) {
+        const char *host = pondi_config_get(base->config, "host");
+        pondi_conn_finish(base, NULL, pondi_error_new(POND_ECONNECT, "%s is down, as told", host));
+        return;
+    }
     int succeeds = atomic_fetch_sub(&conn->shared->connects_to_succeed, 1) > 0;
     if (!succeeds && atomic_fetch_sub(&conn->shared->connects_to_fail, 1) > 0) {
         const char *name = pondi_config_get(base->config, "connect_error");
@@ -283,6 +326,8 @@ static void connected(pondi_conn *base)
     }
     snprintf(base->server_version, sizeof(base->server_version), "fake 1");
     snprintf(base->driver_version, sizeof(base->driver_version), "fake 1");
+    base->role = is_host(base, "standby") ? PONDI_SERVER_STANDBY | PONDI_SERVER_READ_ONLY
+                                          : PONDI_SERVER_PRIMARY | PONDI_SERVER_READ_WRITE;
     pondi_conn_finish(base, NULL, NULL);
 }
 
@@ -320,7 +365,8 @@ static void start(pondi_conn *base, pondi_request *request)
     switch (request->kind) {
     case PONDI_REQUEST_CONNECT: {
         int64_t delay_ms = pondi_config_ms(base->config, "connect_delay", 0);
-        wait_for(base, delay_ms > 0 ? delay_ms : 0);
+        if (!is_host(base, "silent"))
+            wait_for(base, delay_ms > 0 ? delay_ms : 0);
         break;
     }
     case PONDI_REQUEST_EXECUTE:
@@ -367,6 +413,7 @@ const pondi_driver pondi_fake_driver = {
     .options = options,
     .shared_open = shared_open,
     .shared_close = pondi_free,
+    .find_servers = find_servers,
     .open = open_conn,
     .start = start,
     .cancel = cancel,
