@@ -13,6 +13,8 @@ import millpond
 import pytest
 from terminal import MILLPOND, Terminal
 
+pytestmark = pytest.mark.once
+
 
 def run(
     *arguments: str, text: str | None = None, **variables: str

@@ -16,6 +16,8 @@ from conftest import KINDS
 from terminal import MILLPOND
 from test_cli import run, without_notices
 
+pytestmark = pytest.mark.once
+
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n"
 EVIL = "\x1b]0;owned\x07\x1b[31m\x9b1m\u202e\x7f"
 SHOWN = r"\x1b]0;owned\x07\x1b[31m\u009b1m\u202e\x7f"

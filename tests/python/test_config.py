@@ -6,6 +6,8 @@ import millpond
 import pytest
 from millpond import DatabaseConfig
 
+pytestmark = pytest.mark.once
+
 
 def test_the_timeouts_are_those_documented_unless_given() -> None:
     settings = DatabaseConfig(database="d")._native_settings()

@@ -10,6 +10,8 @@ import millpond
 import pytest
 from millpond import DatabaseConfig
 
+pytestmark = pytest.mark.once
+
 SECRET = "s3cret"
 
 

@@ -14,6 +14,8 @@ from conftest import KINDS, when
 from millpond import PoolManager
 from programs import Programs
 
+pytestmark = pytest.mark.once
+
 # ---- Inside themselves -------------------------------------------------------------------
 
 # As notebooks and debuggers do it.

@@ -13,7 +13,7 @@ import httpx
 import pytest
 import running
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.once]
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "python"
 

@@ -11,6 +11,8 @@ import pandas as pd
 import pytest
 from entities import ENTITY_KINDS
 
+pytestmark = pytest.mark.once
+
 SCALARS = [
     (np.int64(-5), -5),
     (np.uint8(200), 200),

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from millpond import DatabaseFactory, PoolManager
 
+pytestmark = pytest.mark.once
+
 
 async def test_the_getting_started_program_runs(kind: str, databases: Any) -> None:
     config = databases.config(kind, env="dev", connection_acquisition_timeout=10.0)

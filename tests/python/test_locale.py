@@ -8,6 +8,8 @@ import pytest
 from conftest import KINDS
 from programs import Programs
 
+pytestmark = pytest.mark.once
+
 PROGRAM = """
 import locale
 from decimal import Decimal

@@ -10,6 +10,8 @@ import pyarrow
 import pytest
 from conftest import at_rest
 
+pytestmark = pytest.mark.once
+
 NATIVE = ("sqlite", "postgres", "mysql")
 PLACEHOLDER = {"sqlite": "?", "postgres": "$1", "mysql": "?"}
 

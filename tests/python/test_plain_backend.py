@@ -11,6 +11,8 @@ import millpond
 import pytest
 from plain_backend import SHAPES, TUPLES, PlainConnectionPool, PlainDatabase, plain_database
 
+pytestmark = pytest.mark.once
+
 Make = Callable[[Callable[[sqlite3.Cursor], Any]], PlainDatabase]
 
 

@@ -12,7 +12,7 @@ TESTS = """
 import pytest
 from millpond import UniqueViolationError
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.once]
 
 @pytest.mark.parametrize("turn", [1, 2])
 async def test_async(millpond_conn, turn):

@@ -18,6 +18,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from millpond import PoolManager
 
+pytestmark = pytest.mark.once
+
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
 WAITER = 3
 THREAD = st.integers(0, WAITER - 1)

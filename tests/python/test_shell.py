@@ -13,6 +13,8 @@ from addresses import url_of
 from conftest import KINDS
 from terminal import Terminal
 
+pytestmark = pytest.mark.once
+
 CTRL_C, CTRL_D, UP, TAB = "\x03", "\x04", "\x1b[A", "\t"
 
 

@@ -17,6 +17,8 @@ from typing import Any, NamedTuple
 import millpond
 import pytest
 
+pytestmark = pytest.mark.once
+
 NAME = "spec/database-abstraction-layer.md"
 HERE = Path(__file__).resolve().parents[2]
 

@@ -19,6 +19,8 @@ import uvloop
 from conftest import ENDLESS, KINDS, at_rest
 from millpond import PoolManager, circuit_breaker, retry_with_backoff, track_slow_method
 
+pytestmark = pytest.mark.once
+
 TABLE = "waited_things"
 PATIENCE = 120  # seconds, after which something hangs
 ONE = "SELECT 1"

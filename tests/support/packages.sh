@@ -17,7 +17,10 @@ need_packages() {
     echo "installing: ${missing[*]}"
     export DEBIAN_FRONTEND=noninteractive
     export RUNLEVEL=1 # what is installed here is not started as a service
-    apt-get update -qq >build/apt.log 2>&1 || true
-    apt-get install -y -qq --no-install-recommends "${missing[@]}" >>build/apt.log 2>&1 ||
-        { cat build/apt.log >&2; exit 1; }
+    ( # one at a time: parts of a run that are side by side may both want some
+        flock 9
+        apt-get update -qq >build/apt.log 2>&1 || true
+        apt-get install -y -qq --no-install-recommends "${missing[@]}" >>build/apt.log 2>&1 ||
+            { cat build/apt.log >&2; exit 1; }
+    ) 9>build/apt.lock
 }

@@ -77,6 +77,7 @@ needed_section() {
 
 # The last words of a run. Ends it.
 tell_sections() {
+    await_sections
     local number
     for number in "${failed[@]}"; do
         printf '\n== of the cause: %s\n' "${sections[number]}"
