@@ -1,9 +1,8 @@
 /* Statements and transactions on a leased connection. */
-#include <string.h>
-
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/given.h"
+#include "base/versioned.h"
 #include "driver/request_lists.h"
 #include "millpond/millpond.h"
 #include "pool/pool.h"
@@ -12,14 +11,7 @@
 
 /* What one call asks for, before it becomes a request. */
 typedef struct call {
-    pondi_request_kind kind;
-    pond_transaction_verb verb;
-    const char *sql;
-    size_t sql_size;
-    const pond_value *params;
-    size_t row_count;
-    size_t column_count;
-    size_t batch_rows;
+    pondi_request_spec spec;
     pond_execute_options options;
 } call;
 
@@ -28,14 +20,9 @@ static int read_options(const pond_execute_options *given, pond_execute_options 
 {
     const uint32_t all_flags = POND_EXECUTE_AT_ONCE | POND_EXECUTE_NATIVE | POND_EXECUTE_UNTAGGED;
     *options = (pond_execute_options)POND_EXECUTE_OPTIONS_INIT;
-    if (!given)
-        return POND_OK;
-    if (given->struct_size < sizeof(given->struct_size))
-        return pondi_error_set(err, POND_EINVAL,
-                               "struct_size is %u: set it to sizeof(pond_execute_options)",
-                               (unsigned)given->struct_size);
-    size_t size = given->struct_size;
-    memcpy(options, given, size < sizeof(*options) ? size : sizeof(*options));
+    if (pondi_check_struct_size(given, "pond_execute_options", err))
+        return POND_EINVAL;
+    pondi_take_struct(given, options, sizeof(*options));
     if (options->flags & ~all_flags)
         return pondi_error_set(err, POND_EINVAL, "flags is %#x: %#x is no flag",
                                (unsigned)options->flags, (unsigned)(options->flags & ~all_flags));
@@ -61,72 +48,65 @@ enum { MOST_PARAMS = 250000 };
 
 /* A statement has no more placeholders than characters: a count beyond that, which perhaps was
  * never set, is refused before anything is read. */
-static int check_params(const pondi_driver *driver, const call *wanted, pond_error **err)
+static int check_params(const pondi_driver *driver, const pondi_request_spec *spec,
+                        pond_error **err)
 {
-    size_t count = wanted->column_count;
-    size_t most = wanted->options.flags & POND_EXECUTE_NATIVE ? MOST_PARAMS : wanted->sql_size;
-    if (count && wanted->row_count > PONDI_MOST_ITEMS / count)
+    size_t count = spec->column_count;
+    size_t most = spec->is_native ? MOST_PARAMS : spec->sql_size;
+    if (count && spec->row_count > PONDI_MOST_ITEMS / count)
         return pondi_error_set(err, POND_ERANGE, "there are too many parameters");
     if (count <= most)
-        return pondi_given_array(err, "params", wanted->params, wanted->row_count * count);
+        return pondi_given_array(err, "params", spec->params, spec->row_count * count);
     pondi_places places = {0};
-    int code = pondi_places_find(driver->dialect, wanted->sql, wanted->sql_size, &places, err);
+    int code = pondi_places_find(driver->dialect, spec->sql, spec->sql_size, &places, err);
     if (!code)
-        code = pondi_sql_refuse_count(driver->dialect, wanted->sql, wanted->sql_size, places.count,
+        code = pondi_sql_refuse_count(driver->dialect, spec->sql, spec->sql_size, places.count,
                                       count, err);
     pondi_places_free(&places);
     return code;
 }
 
-static int new_request(pond_connection *lease, const call *wanted, size_t tag_count,
-                       void *user_data, pondi_request **out, pond_error **err)
+static int new_request(pond_connection *lease, const pondi_request_spec *spec, void *user_data,
+                       pondi_request **out, pond_error **err)
 {
     const pondi_driver *driver = lease->pool->driver;
-    const pond_execute_options *options = &wanted->options;
     int has_list;
-    int code = check_params(driver, wanted, err);
+    int code = check_params(driver, spec, err);
     if (!code)
-        code = pondi_given_values(err, wanted->params, wanted->row_count * wanted->column_count,
-                                  &has_list);
+        code =
+            pondi_given_values(err, spec->params, spec->row_count * spec->column_count, &has_list);
     if (code)
         return code;
-    if (has_list && !(options->flags & POND_EXECUTE_NATIVE))
-        return pondi_request_new_lists(
-            driver, wanted->kind, lease->loop, wanted->sql, wanted->sql_size, wanted->params,
-            wanted->row_count, wanted->column_count, options->tags, tag_count, user_data, out, err);
+    if (has_list && !spec->is_native)
+        return pondi_request_new_lists(driver, spec, lease->loop, user_data, out, err);
     if (has_list) {
-        code = pondi_check_native_lists(driver, wanted->sql, wanted->sql_size, wanted->params,
-                                        wanted->column_count, err);
+        code = pondi_check_native_lists(driver, spec, err);
         if (code)
             return code;
     }
-    return pondi_request_new(wanted->kind, lease->loop, wanted->sql, wanted->sql_size,
-                             wanted->params, wanted->row_count, wanted->column_count, options->tags,
-                             tag_count, user_data, out, err);
+    return pondi_request_new(spec, lease->loop, user_data, out, err);
 }
 
-static int build_request(pond_connection *lease, const call *wanted, void *user_data,
-                         pondi_request **out, pond_error **err)
+static int build_request(pond_connection *lease, call *wanted, void *user_data, pondi_request **out,
+                         pond_error **err)
 {
-    int64_t timeout_ms;
+    pondi_request_spec *spec = &wanted->spec;
     const pond_execute_options *options = &wanted->options;
-    uint64_t sent_tags = options->flags & POND_EXECUTE_UNTAGGED ? 0 : options->tag_count;
-    int code = resolve_timeout(lease->pool, options->timeout_ms, &timeout_ms, err);
-    if (!code)
-        code = new_request(lease, wanted, (size_t)sent_tags, user_data, out, err);
+    int code = resolve_timeout(lease->pool, options->timeout_ms, &spec->timeout_ms, err);
     if (code)
         return code;
-    (*out)->is_native = (options->flags & POND_EXECUTE_NATIVE) != 0;
-    (*out)->timeout_ms = timeout_ms;
-    (*out)->verb = wanted->verb;
-    if (wanted->batch_rows)
-        (*out)->batch_rows = wanted->batch_rows;
-    return POND_OK;
+    spec->is_native = (options->flags & POND_EXECUTE_NATIVE) != 0;
+    spec->first_row = options->first_row;
+    if (!(options->flags & POND_EXECUTE_UNTAGGED)) {
+        spec->tags = options->tags;
+        spec->tag_count = (size_t)options->tag_count;
+    }
+    return new_request(lease, spec, user_data, out, err);
 }
 
 /* The same, if its circuit breaker lets it through. */
-static int make_request(pond_connection *lease, const call *wanted, void *user_data,
-                        pondi_request **out, pond_error **err)
+static int make_request(pond_connection *lease, call *wanted, void *user_data, pondi_request **out,
+                        pond_error **err)
 {
     int code = build_request(lease, wanted, user_data, out, err);
     if (code)
@@ -151,7 +131,7 @@ static void submit_at_once(pondi_conn *conn, pondi_request *request)
     pond_op_release(op);
 }
 
-static int submit(pond_connection *lease, const call *wanted, void *user_data, pond_op **op,
+static int submit(pond_connection *lease, call *wanted, void *user_data, pond_op **op,
                   pond_error **err)
 {
     pondi_conn *conn;
@@ -185,7 +165,7 @@ static int finish(pond_op *op, pond_result **out, pond_error **err)
     return code;
 }
 
-static int submit_and_wait(pond_connection *lease, const call *wanted, pond_result **out,
+static int submit_and_wait(pond_connection *lease, call *wanted, pond_result **out,
                            pond_error **err)
 {
     pondi_conn *conn;
@@ -223,12 +203,12 @@ static int execute_call(const char *sql, size_t sql_size, const pond_value *para
                         size_t param_count, const pond_execute_options *options, call *out,
                         pond_error **err)
 {
-    *out = (call){.kind = PONDI_REQUEST_EXECUTE,
-                  .sql = sql,
-                  .sql_size = sql_size,
-                  .params = params,
-                  .row_count = 1,
-                  .column_count = param_count};
+    out->spec = (pondi_request_spec){.kind = PONDI_REQUEST_EXECUTE,
+                                     .sql = sql,
+                                     .sql_size = sql_size,
+                                     .params = params,
+                                     .row_count = 1,
+                                     .column_count = param_count};
     int code = pondi_given_text(err, "sql", sql, sql_size);
     return code ? code : read_options(options, &out->options, err);
 }
@@ -261,12 +241,12 @@ static int many_call(const char *sql, size_t sql_size, const pond_value *params,
                      size_t column_count, const pond_execute_options *options, call *out,
                      pond_error **err)
 {
-    *out = (call){.kind = PONDI_REQUEST_EXECUTE_MANY,
-                  .sql = sql,
-                  .sql_size = sql_size,
-                  .params = params,
-                  .row_count = row_count,
-                  .column_count = column_count};
+    out->spec = (pondi_request_spec){.kind = PONDI_REQUEST_EXECUTE_MANY,
+                                     .sql = sql,
+                                     .sql_size = sql_size,
+                                     .params = params,
+                                     .row_count = row_count,
+                                     .column_count = column_count};
     int code = pondi_given_text(err, "sql", sql, sql_size);
     return code ? code : read_options(options, &out->options, err);
 }
@@ -304,8 +284,8 @@ static int stream_call(const char *sql, size_t sql_size, const pond_value *param
                        call *out, pond_error **err)
 {
     int code = execute_call(sql, sql_size, params, param_count, options, out, err);
-    out->kind = PONDI_REQUEST_STREAM;
-    out->batch_rows = batch_rows ? batch_rows : DEFAULT_BATCH;
+    out->spec.kind = PONDI_REQUEST_STREAM;
+    out->spec.batch_rows = batch_rows ? batch_rows : DEFAULT_BATCH;
     return code;
 }
 
@@ -335,7 +315,7 @@ int pond_connection_stream_wait(pond_connection *lease, const char *sql, size_t 
 
 static call plain_call(pondi_request_kind kind, int64_t timeout_ms)
 {
-    return (call){.kind = kind, .sql = "", .options = {.timeout_ms = timeout_ms}};
+    return (call){.spec = {.kind = kind}, .options = {.timeout_ms = timeout_ms}};
 }
 
 int pond_connection_fetch(pond_connection *lease, int64_t timeout_ms, void *user_data, pond_op **op,
@@ -371,7 +351,7 @@ static int transaction_call(pond_transaction_verb verb, int64_t timeout_ms, call
                             pond_error **err)
 {
     *out = plain_call(PONDI_REQUEST_TRANSACTION, timeout_ms);
-    out->verb = verb;
+    out->spec.verb = verb;
     if (verb == POND_BEGIN || verb == POND_COMMIT || verb == POND_ROLLBACK)
         return POND_OK;
     return pondi_error_set(err, POND_EINVAL, "%d is no pond_transaction_verb", (int)verb);

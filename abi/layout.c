@@ -24,7 +24,7 @@ SIZE(pond_record, 16);
 AT(pond_record, fields, 0);
 AT(pond_record, field_count, 8);
 
-SIZE(pond_entity_options, 88);
+SIZE(pond_entity_options, 96);
 AT(pond_entity_options, struct_size, 0);
 AT(pond_entity_options, flags, 4);
 AT(pond_entity_options, user_id, 8);
@@ -38,6 +38,7 @@ AT(pond_entity_options, limit, 64);
 AT(pond_entity_options, offset, 72);
 AT(pond_entity_options, max_new_fields, 80);
 AT(pond_entity_options, max_fields, 84);
+AT(pond_entity_options, first_record, 88);
 
 SIZE(pond_step, 56);
 AT(pond_step, struct_size, 0);
@@ -114,12 +115,13 @@ SIZE(pond_tag, 16);
 AT(pond_tag, key, 0);
 AT(pond_tag, value, 8);
 
-SIZE(pond_execute_options, 32);
+SIZE(pond_execute_options, 40);
 AT(pond_execute_options, struct_size, 0);
 AT(pond_execute_options, flags, 4);
 AT(pond_execute_options, timeout_ms, 8);
 AT(pond_execute_options, tags, 16);
 AT(pond_execute_options, tag_count, 24);
+AT(pond_execute_options, first_row, 32);
 
 SIZE(pond_breaker_options, 32);
 AT(pond_breaker_options, struct_size, 0);

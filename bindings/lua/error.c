@@ -76,6 +76,9 @@ static int push_error(lua_State *L)
         set_text(L, "detail", pond_error_detail(error));
         set_text(L, "hint", pond_error_hint(error));
         set_text(L, "constraint", pond_error_constraint(error));
+        set_text(L, "setting", pond_error_setting(error));
+        if (pond_error_row(error) >= 0)
+            native_set_integer(L, "row", (lua_Integer)pond_error_row(error));
         if (pond_error_vendor_code(error))
             native_set_integer(L, "vendor_code", pond_error_vendor_code(error));
         if (pond_error_position(error))

@@ -8,7 +8,7 @@
 #include "millpond/millpond.h"
 
 /* Handed out when there is no memory for a proper one; pond_error_free() leaves it alone. */
-static pond_error out_of_memory = {.code = POND_ENOMEM};
+static pond_error out_of_memory = {.code = POND_ENOMEM, .row = -1};
 
 const char *pond_error_name(int code)
 {
@@ -85,6 +85,7 @@ static pond_error *error_newv(int code, const char *format, va_list arguments)
     if (!error)
         return &out_of_memory;
     error->code = code;
+    error->row = -1;
     error->retryable = usually_retryable(code);
     va_list again;
     va_copy(again, arguments);
@@ -146,6 +147,7 @@ pond_error *pondi_error_copy(const pond_error *error)
     copy->detail = copy_text(error->detail);
     copy->hint = copy_text(error->hint);
     copy->constraint = copy_text(error->constraint);
+    copy->setting = copy_text(error->setting);
     return copy;
 }
 
@@ -183,6 +185,14 @@ void pondi_error_prefix(pond_error *error, const char *format, ...)
     error->message = joined;
 }
 
+void pondi_error_set_row(pond_error *error, const char *what, uint64_t row)
+{
+    if (pondi_error_is_shared(error))
+        return;
+    error->row = (int64_t)row;
+    pondi_error_prefix(error, "%s %llu: ", what, (unsigned long long)row);
+}
+
 int pondi_error_move(pond_error **err, pond_error *error)
 {
     int code = error->code;
@@ -203,6 +213,7 @@ void pond_error_free(pond_error *error)
     pondi_free(error->detail);
     pondi_free(error->hint);
     pondi_free(error->constraint);
+    pondi_free(error->setting);
     pondi_free(error);
 }
 
@@ -241,6 +252,16 @@ const char *pond_error_hint(const pond_error *error)
 const char *pond_error_constraint(const pond_error *error)
 {
     return error ? or_empty(error->constraint) : "";
+}
+
+const char *pond_error_setting(const pond_error *error)
+{
+    return error ? or_empty(error->setting) : "";
+}
+
+int64_t pond_error_row(const pond_error *error)
+{
+    return error ? error->row : -1;
 }
 
 int32_t pond_error_vendor_code(const pond_error *error)

@@ -8,6 +8,7 @@ struct pond_error {
     int code;
     int32_t vendor_code;
     uint32_t position; /* 1-based character of the caller's SQL, 0 if unknown */
+    int64_t row;       /* which of many rows or records failed, from 0; -1 for none */
     int retryable;
     int timed_out; /* of connecting; other timeouts have codes of their own */
     int unsent;    /* of a lost connection: the statement certainly never reached the server */
@@ -16,6 +17,7 @@ struct pond_error {
     char *detail;
     char *hint;
     char *constraint;
+    char *setting; /* of the configuration */
 };
 
 #if defined(__GNUC__)
@@ -43,8 +45,11 @@ pond_error *pondi_error_copy(const pond_error *error);
 void pondi_error_set_text(pond_error *error, char **field, const char *text);
 void pondi_error_set_sqlstate(pond_error *error, const char *sqlstate);
 
-/* Put "prefix" before the message, as in "row 17: ...". */
+/* Put "prefix" before the message, as in "parameter 2: ...". */
 void pondi_error_prefix(pond_error *error, const char *format, ...) PONDI_PRINTF(2, 3);
+
+/* Say which of many rows (`what`: "row") or records failed: "row 17: ...". Once. */
+void pondi_error_set_row(pond_error *error, const char *what, uint64_t row);
 
 /* Hand `error` over to *err, or free it where err is NULL; returns its code. */
 int pondi_error_move(pond_error **err, pond_error *error);

@@ -31,16 +31,18 @@ struct pond_config {
 
 /* ---- Checks of single values ------------------------------------------------------------- */
 
-void pondi_config_problem(pondi_buffer *problems, const char *format, ...)
+void pondi_config_problem(pondi_problems *problems, const char *key, const char *format, ...)
 {
     char text[512];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
-    if (problems->size)
-        pondi_buffer_append_text(problems, "; ");
-    pondi_buffer_append_text(problems, text);
+    if (problems->text.size)
+        pondi_buffer_append_text(&problems->text, "; ");
+    else
+        problems->setting = key;
+    pondi_buffer_appendf(&problems->text, "%s %s", key, text);
 }
 
 static int parse_count(const char *value, uint64_t *out)
@@ -70,64 +72,63 @@ static int parse_flag(const char *value, int *out)
     return 0;
 }
 
-void pondi_check_count(const char *key, const char *value, pondi_buffer *problem)
+void pondi_check_count(const char *key, const char *value, pondi_problems *problem)
 {
     uint64_t count;
     if (!parse_count(value, &count))
-        pondi_config_problem(problem, "%s must be a whole number, not \"%s\"", key, value);
+        pondi_config_problem(problem, key, "must be a whole number, not \"%s\"", value);
 }
 
-void pondi_check_seconds(const char *key, const char *value, pondi_buffer *problem)
+void pondi_check_seconds(const char *key, const char *value, pondi_problems *problem)
 {
     double seconds;
     if (!parse_seconds(value, &seconds))
-        pondi_config_problem(problem, "%s must be a number of seconds from 0 to 1e9, not \"%s\"",
-                             key, value);
+        pondi_config_problem(problem, key, "must be a number of seconds from 0 to 1e9, not \"%s\"",
+                             value);
 }
 
-void pondi_check_flag(const char *key, const char *value, pondi_buffer *problem)
+void pondi_check_flag(const char *key, const char *value, pondi_problems *problem)
 {
     int flag;
     if (!parse_flag(value, &flag))
-        pondi_config_problem(problem, "%s must be true or false, not \"%s\"", key, value);
+        pondi_config_problem(problem, key, "must be true or false, not \"%s\"", value);
 }
 
 /* Longer ones are mistakes, and would make every message as long. */
-static void check_length(const char *key, const char *value, size_t most, pondi_buffer *problem)
+static void check_length(const char *key, const char *value, size_t most, pondi_problems *problem)
 {
     size_t size = strlen(value);
     if (size > most)
-        pondi_config_problem(problem, "%s must have at most %zu bytes, not %zu", key, most, size);
+        pondi_config_problem(problem, key, "must have at most %zu bytes, not %zu", most, size);
 }
 
-static void check_name(const char *key, const char *value, pondi_buffer *problem)
+static void check_name(const char *key, const char *value, pondi_problems *problem)
 {
     check_length(key, value, 1024, problem);
 }
 
 /* For SQLite it is a path. */
-static void check_database(const char *key, const char *value, pondi_buffer *problem)
+static void check_database(const char *key, const char *value, pondi_problems *problem)
 {
     check_length(key, value, 4096, problem);
 }
 
 /* Each host of a list: a name has at most 253 bytes, a socket's path fewer. */
-static void check_host(const char *key, const char *value, pondi_buffer *problem)
+static void check_host(const char *key, const char *value, pondi_problems *problem)
 {
     enum { MOST = 255 };
     for (const char *at = value; at; at = strchr(at, ',')) {
         at += *at == ',';
         size_t size = strcspn(at, ",");
         if (size > MOST) {
-            pondi_config_problem(problem, "%s must have at most %d bytes, not %zu", key, MOST,
-                                 size);
+            pondi_config_problem(problem, key, "must have at most %d bytes, not %zu", MOST, size);
             return;
         }
     }
 }
 
 /* One port, or a list of them beside a list of hosts. */
-static void check_port(const char *key, const char *value, pondi_buffer *problem)
+static void check_port(const char *key, const char *value, pondi_problems *problem)
 {
     char text[8];
     uint64_t port;
@@ -135,8 +136,8 @@ static void check_port(const char *key, const char *value, pondi_buffer *problem
         size_t size = strcspn(at, ",");
         snprintf(text, sizeof(text), "%.*s", (int)(size < 7 ? size : 7), at);
         if (!parse_count(text, &port) || port < 1 || port > 65535) {
-            pondi_config_problem(problem, "%s must be a whole number from 1 to 65535, not \"%s\"",
-                                 key, value);
+            pondi_config_problem(problem, key, "must be a whole number from 1 to 65535, not \"%s\"",
+                                 value);
             return;
         }
         at += size;
@@ -147,7 +148,7 @@ static void check_port(const char *key, const char *value, pondi_buffer *problem
 
 /* One of the words of a list that NULL ends. */
 static void check_word(const char *key, const char *value, const char *const *words,
-                       pondi_buffer *problem)
+                       pondi_problems *problem)
 {
     char list[100] = "";
     for (const char *const *word = words; *word; word++) {
@@ -160,37 +161,36 @@ static void check_word(const char *key, const char *value, const char *const *wo
                                : " or ",
                  *word);
     }
-    pondi_config_problem(problem, "%s must be %s, not \"%s\"", key, list, value);
+    pondi_config_problem(problem, key, "must be %s, not \"%s\"", list, value);
 }
 
-static void check_reset(const char *key, const char *value, pondi_buffer *problem)
+static void check_reset(const char *key, const char *value, pondi_problems *problem)
 {
     static const char *const words[] = {"touched", "always", "never", NULL};
     check_word(key, value, words, problem);
 }
 
-static void check_close(const char *key, const char *value, pondi_buffer *problem)
+static void check_close(const char *key, const char *value, pondi_problems *problem)
 {
     static const char *const words[] = {"commit", "rollback", NULL};
     check_word(key, value, words, problem);
 }
 
 /* A delay of nothing would be a flood. */
-static void check_delay(const char *key, const char *value, pondi_buffer *problem)
+static void check_delay(const char *key, const char *value, pondi_problems *problem)
 {
     double seconds;
     if (!parse_seconds(value, &seconds) || seconds <= 0 || seconds > 3600)
-        pondi_config_problem(problem,
-                             "%s must be a number of seconds above 0 and up to 3600, not \"%s\"",
-                             key, value);
+        pondi_config_problem(
+            problem, key, "must be a number of seconds above 0 and up to 3600, not \"%s\"", value);
 }
 
-static void check_threshold(const char *key, const char *value, pondi_buffer *problem)
+static void check_threshold(const char *key, const char *value, pondi_problems *problem)
 {
     uint64_t count;
     if (!parse_count(value, &count) || count < 1 || count > 1000000)
-        pondi_config_problem(problem, "%s must be a whole number from 1 to 1000000, not \"%s\"",
-                             key, value);
+        pondi_config_problem(problem, key, "must be a whole number from 1 to 1000000, not \"%s\"",
+                             value);
 }
 
 static const pondi_driver_option common_options[] = {
@@ -317,13 +317,22 @@ static int insert(setting **place, const char *key, const char *value, pond_erro
     return POND_OK;
 }
 
+static int blame_setting(pond_error **err, pond_error *error, const char *key)
+{
+    pondi_error_set_text(error, &error->setting, key);
+    return pondi_error_move(err, error);
+}
+
 int pond_config_set(pond_config *config, const char *key, const char *value, pond_error **err)
 {
     if (PONDI_GIVEN(err, config, key))
         return POND_EINVAL;
     if (!option_of(config, key))
-        return pondi_error_set(err, POND_EINVAL, "the driver \"%s\" has no setting \"%.60s\"",
-                               config->driver->name, key);
+        return blame_setting(err,
+                             pondi_error_new(POND_EINVAL,
+                                             "the driver \"%s\" has no setting \"%.60s\"",
+                                             config->driver->name, key),
+                             key);
     if (config->frozen)
         return pondi_error_set(err, POND_EMISUSE, "the config of an open pool cannot be changed");
     setting **place = place_of(config, key);
@@ -451,14 +460,14 @@ int pondi_config_equal(const pond_config *a, const pond_config *b)
     return a->driver == b->driver && !x && !y;
 }
 
-static void check_pool_sizes(const pond_config *config, pondi_buffer *problems)
+static void check_pool_sizes(const pond_config *config, pondi_problems *problems)
 {
     uint64_t smallest = pondi_config_count(config, "pool_min_size", 0);
     uint64_t biggest = pondi_config_count(config, "pool_max_size", UINT32_MAX);
     if (biggest < 1 || biggest > UINT32_MAX)
-        pondi_config_problem(problems, "pool_max_size must be at least 1");
+        pondi_config_problem(problems, "pool_max_size", "must be at least 1");
     else if (smallest > biggest)
-        pondi_config_problem(problems, "pool_min_size (%llu) is more than pool_max_size (%llu)",
+        pondi_config_problem(problems, "pool_min_size", "(%llu) is more than pool_max_size (%llu)",
                              (unsigned long long)smallest, (unsigned long long)biggest);
 }
 
@@ -466,11 +475,11 @@ int pond_config_check(const pond_config *config, pond_error **err)
 {
     if (PONDI_GIVEN(err, config))
         return POND_EINVAL;
-    pondi_buffer problems;
-    pondi_buffer_init(&problems);
+    pondi_problems problems = {.setting = NULL};
+    pondi_buffer_init(&problems.text);
     const char *database = pondi_config_get(config, "database");
     if (!database || !*database)
-        pondi_config_problem(&problems, "database is missing: name the database%s",
+        pondi_config_problem(&problems, "database", "is missing: name the database%s",
                              config->driver->dialect == POND_DIALECT_SQLITE ? " file" : "");
     for (const setting *at = config->settings; at; at = at->next) {
         const pondi_driver_option *option = option_of(config, at->key);
@@ -481,12 +490,14 @@ int pond_config_check(const pond_config *config, pond_error **err)
     if (config->driver->check_config)
         config->driver->check_config(config, &problems);
     int code = POND_OK;
-    if (problems.failed)
+    if (problems.text.failed)
         code = pondi_error_nomem(err);
-    else if (problems.size)
-        code = pondi_error_set(err, POND_EINVAL, "the config for %s is not right: %s",
-                               config->driver->name, problems.data);
-    pondi_buffer_free(&problems);
+    else if (problems.text.size)
+        code = blame_setting(err,
+                             pondi_error_new(POND_EINVAL, "the config for %s is not right: %s",
+                                             config->driver->name, problems.text.data),
+                             problems.setting);
+    pondi_buffer_free(&problems.text);
     return code;
 }
 

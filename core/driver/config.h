@@ -38,12 +38,20 @@ int pondi_config_copy_for(const pond_config *config, const char *host, const cha
 /* True if both name the same database with the same settings, the password included. */
 int pondi_config_equal(const pond_config *a, const pond_config *b);
 
-/* Checks for pondi_driver_option.check: each appends what is wrong, or nothing. */
-void pondi_check_flag(const char *key, const char *value, pondi_buffer *problem);
-void pondi_check_count(const char *key, const char *value, pondi_buffer *problem);
-void pondi_check_seconds(const char *key, const char *value, pondi_buffer *problem);
+/* What is wrong with a config. */
+typedef struct pondi_problems {
+    pondi_buffer text;
+    const char *setting; /* the first that is wrong; or NULL */
+} pondi_problems;
 
-/* Add one "key: what is wrong" to the problems of a config. */
-void pondi_config_problem(pondi_buffer *problems, const char *format, ...) PONDI_PRINTF(2, 3);
+/* Checks for pondi_driver_option.check: each appends what is wrong, or nothing. */
+void pondi_check_flag(const char *key, const char *value, pondi_problems *problem);
+void pondi_check_count(const char *key, const char *value, pondi_problems *problem);
+void pondi_check_seconds(const char *key, const char *value, pondi_problems *problem);
+
+/* Add one: the message is the setting's key and then what `format` says of it. `key` lives as long
+ * as the problems. */
+void pondi_config_problem(pondi_problems *problems, const char *key, const char *format, ...)
+    PONDI_PRINTF(3, 4);
 
 #endif

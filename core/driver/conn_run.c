@@ -53,12 +53,11 @@ static void end_left_stream(pondi_conn *conn)
     enum { END_MS = 10000 };
     pondi_request *request = NULL;
     conn->stream_left = 0;
-    if (pondi_request_new(PONDI_REQUEST_END_STREAM, conn->loop, "", 0, NULL, 0, 0, NULL, 0, NULL,
-                          &request, NULL)) {
+    const pondi_request_spec spec = {.kind = PONDI_REQUEST_END_STREAM, .timeout_ms = END_MS};
+    if (pondi_request_new(&spec, conn->loop, NULL, &request, NULL)) {
         pondi_conn_broken(conn);
         return;
     }
-    request->timeout_ms = END_MS;
     request->op.intercept = pond_op_release;
     accept(conn, request);
     pondi_list_push_front(&conn->queue, &request->op.link);

@@ -15,7 +15,7 @@
 typedef struct pondi_driver_option {
     const char *key;
     /* Append what is wrong with `value` to `problem`, or nothing. NULL: any text is right. */
-    void (*check)(const char *key, const char *value, pondi_buffer *problem);
+    void (*check)(const char *key, const char *value, pondi_problems *problem);
 } pondi_driver_option;
 
 /* Where a config's servers are. Lists are separated by commas, and the last item stands for all
@@ -40,7 +40,7 @@ struct pondi_driver {
 
     /* Check what the config says as a whole; append each problem with pondi_config_problem(). May
      * be NULL. Any thread. */
-    void (*check_config)(const pond_config *config, pondi_buffer *problems);
+    void (*check_config)(const pond_config *config, pondi_problems *problems);
 
     /* Make what all connections of one pool share; may be NULL. Any thread; may do file I/O. */
     int (*shared_open)(pond_config *config, void **shared, pond_error **err);

@@ -133,40 +133,54 @@ static char *put_sql(pondi_request *request, char *at, const char *sql, size_t s
     return at + 1;
 }
 
-int pondi_request_new(pondi_request_kind kind, pond_loop *loop, const char *sql, size_t sql_size,
-                      const pond_value *params, size_t row_count, size_t column_count,
-                      const pond_tag *tags, size_t tag_count, void *user_data, pondi_request **out,
-                      pond_error **err)
+static void take_spec(pondi_request *request, const pondi_request_spec *spec)
+{
+    request->kind = spec->kind;
+    request->verb = spec->verb;
+    request->is_native = spec->is_native;
+    request->block = spec->block;
+    request->batch = spec->batch;
+    request->row_count = spec->row_count;
+    request->column_count = spec->column_count;
+    request->first_row = spec->first_row;
+    request->batch_rows = spec->batch_rows ? spec->batch_rows : SIZE_MAX;
+    request->timeout_ms = spec->timeout_ms;
+    request->deadline_ns = PONDI_NEVER;
+}
+
+void pondi_request_blame_row(const pondi_request *request, pond_error *error, size_t row)
+{
+    if (error)
+        pondi_error_set_row(error, "row", request->first_row + row);
+}
+
+int pondi_request_new(const pondi_request_spec *spec, pond_loop *loop, void *user_data,
+                      pondi_request **out, pond_error **err)
 {
     *out = NULL;
     pondi_request *request = NULL;
     space room = {0};
     pondi_buffer comment;
     pondi_buffer_init(&comment);
-    if (column_count && row_count > SIZE_MAX / column_count)
+    if (spec->column_count && spec->row_count > SIZE_MAX / spec->column_count)
         return pondi_error_set(err, POND_ERANGE, "there are too many parameters");
-    size_t value_count = row_count * column_count;
-    int code = measure(params, value_count, 0, &room, err);
+    size_t value_count = spec->row_count * spec->column_count;
+    int code = measure(spec->params, value_count, 0, &room, err);
     if (code)
         return code;
-    code = pondi_sql_comment(tags, tag_count, &comment, err);
+    code = pondi_sql_comment(spec->tags, spec->tag_count, &comment, err);
     if (!code)
-        code = build(value_count, &room, sql_size, &comment, &request, err);
+        code = build(value_count, &room, spec->sql_size, &comment, &request, err);
     if (code)
         goto done;
     pondi_op_init(&request->op, &request_class, loop, user_data);
-    request->kind = kind;
-    request->row_count = row_count;
-    request->column_count = column_count;
-    request->batch_rows = SIZE_MAX;
-    request->timeout_ms = -1;
-    request->deadline_ns = PONDI_NEVER;
+    take_spec(request, spec);
     pond_value *values = (pond_value *)(void *)(request + 1);
     request->params = values;
     room.next_value = values + value_count;
-    room.next_byte =
-        put_sql(request, (char *)(values + value_count + room.values), sql, sql_size, &comment);
-    copy_values(values, params, value_count, &room);
+    room.next_byte = put_sql(request, (char *)(values + value_count + room.values), spec->sql,
+                             spec->sql_size, &comment);
+    copy_values(values, spec->params, value_count, &room);
     *out = request;
 done:
     pondi_buffer_free(&comment);

@@ -33,6 +33,7 @@ typedef struct pondi_request {
     size_t row_count;
     size_t column_count;
     size_t batch_rows;  /* SIZE_MAX: all there are */
+    uint64_t first_row; /* how errors count the first row */
     int64_t timeout_ms; /* as resolved from the call and the config; negative: no limit */
     int64_t submitted_ns;
     int64_t deadline_ns; /* PONDI_NEVER for no limit */
@@ -52,11 +53,31 @@ typedef struct pondi_request {
     uint64_t ticket;            /* of the operation's circuit breaker; 0 for none */
 } pondi_request;
 
-/* Make a request with its own copies of everything. `tags` become a comment after the SQL.
- * Errors: POND_ENOMEM, POND_EINVAL, POND_ERANGE for sizes beyond what can be counted. */
-int pondi_request_new(pondi_request_kind kind, pond_loop *loop, const char *sql, size_t sql_size,
-                      const pond_value *params, size_t row_count, size_t column_count,
-                      const pond_tag *tags, size_t tag_count, void *user_data, pondi_request **out,
-                      pond_error **err);
+/* What a request is made of. NULL and 0 wherever something has no meaning for its kind. */
+typedef struct pondi_request_spec {
+    pondi_request_kind kind;
+    pond_transaction_verb verb;
+    const char *sql;
+    size_t sql_size;
+    int is_native;
+    int block; /* these as in pondi_request */
+    int batch;
+    const pond_value *params; /* row_count * column_count */
+    size_t row_count;
+    size_t column_count;
+    uint64_t first_row;
+    size_t batch_rows;    /* 0: all there are */
+    int64_t timeout_ms;   /* negative: no limit */
+    const pond_tag *tags; /* become a comment after the SQL */
+    size_t tag_count;
+} pondi_request_spec;
+
+/* Make a request with its own copies of everything. Errors: POND_ENOMEM, POND_EINVAL, POND_ERANGE
+ * for sizes beyond what can be counted. */
+int pondi_request_new(const pondi_request_spec *spec, pond_loop *loop, void *user_data,
+                      pondi_request **out, pond_error **err);
+
+/* Say in an error which row failed, from 0; nothing for NULL. */
+void pondi_request_blame_row(const pondi_request *request, pond_error *error, size_t row);
 
 #endif

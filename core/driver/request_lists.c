@@ -24,8 +24,7 @@ void pondi_list_runs_free(pondi_list_runs *lists)
 /* The rows of one call while their statements are written. */
 typedef struct maker {
     const pondi_driver *driver;
-    const char *sql;
-    size_t sql_size;
+    const pondi_request_spec *spec;
     pondi_places places;
     pondi_spread spread;
     pondi_list_runs *lists;
@@ -62,8 +61,8 @@ static int keep_segments(maker *at)
     if (at->lists->segments && size)
         memcpy(at->lists->segments, spread->segments, size);
     at->lists->segment_count = spread->segment_count;
-    at->lists->original = pondi_memdup(at->sql, at->sql_size);
-    at->lists->original_size = at->sql_size;
+    at->lists->original = pondi_memdup(at->spec->sql, at->spec->sql_size);
+    at->lists->original_size = at->spec->sql_size;
     return at->lists->segments && at->lists->original ? POND_OK : POND_ENOMEM;
 }
 
@@ -94,25 +93,31 @@ static int keep_row(maker *at, size_t row)
     return keep_values(at);
 }
 
-static int spread_rows(maker *at, const pond_value *params, size_t rows, size_t columns,
-                       pond_error **err)
+static int spread_row(maker *at, size_t row, pond_error **err)
 {
-    for (size_t row = 0; row < rows; row++) {
-        int code =
-            pondi_lists_spread(at->driver->dialect, PONDI_ARRAY_OPERATOR, &at->places, at->sql,
-                               at->sql_size, params + row * columns, &at->spread, err);
-        if (!code && keep_row(at, row))
-            code = pondi_error_nomem(err);
-        if (code) {
-            if (rows > 1 && err && *err && !pondi_error_is_shared(*err))
-                pondi_error_prefix(*err, "row %zu: ", row);
+    const pondi_request_spec *spec = at->spec;
+    int code = pondi_lists_spread(at->driver->dialect, PONDI_ARRAY_OPERATOR, &at->places, spec->sql,
+                                  spec->sql_size, spec->params + row * spec->column_count,
+                                  &at->spread, err);
+    if (!code && keep_row(at, row))
+        code = pondi_error_nomem(err);
+    if (!code && at->lists->run_count > 1 && !at->driver->takes_runs)
+        code = pondi_error_set(err, POND_ENOTSUPPORTED,
+                               "its lists of rows or arrays have other lengths than those of row "
+                               "%llu: execute the rows one by one",
+                               (unsigned long long)spec->first_row);
+    return code;
+}
+
+static int spread_rows(maker *at, pond_error **err)
+{
+    const pondi_request_spec *spec = at->spec;
+    for (size_t row = 0; row < spec->row_count; row++) {
+        int code = spread_row(at, row, err);
+        if (code && spec->row_count > 1 && err && *err)
+            pondi_error_set_row(*err, "row", spec->first_row + row);
+        if (code)
             return code;
-        }
-        if (at->lists->run_count > 1 && !at->driver->takes_runs)
-            return pondi_error_set(err, POND_ENOTSUPPORTED,
-                                   "row %zu: its lists of rows or arrays have other lengths than "
-                                   "those of row 0: execute the rows one by one",
-                                   row);
     }
     return POND_OK;
 }
@@ -139,22 +144,25 @@ static int finish_runs(pondi_request *request, pondi_list_runs *lists)
     return POND_OK;
 }
 
-static int make(maker *at, pondi_request_kind kind, pond_loop *loop, const pond_value *params,
-                size_t rows, size_t columns, const pond_tag *tags, size_t tag_count,
-                void *user_data, pondi_request **out, pond_error **err)
+static int make(maker *at, pond_loop *loop, void *user_data, pondi_request **out, pond_error **err)
 {
     at->lists = pondi_calloc(1, sizeof(*at->lists));
     if (!at->lists)
         return pondi_error_nomem(err);
-    int code = spread_rows(at, params, rows, columns, err);
+    int code = spread_rows(at, err);
     if (code)
         return code;
     const pondi_run *first = &at->lists->runs[0];
-    code = pondi_request_new(kind, loop, first->sql, first->sql_size, at->values, 1, at->count,
-                             tags, tag_count, user_data, out, err);
+    pondi_request_spec spread = *at->spec;
+    spread.sql = first->sql;
+    spread.sql_size = first->sql_size;
+    spread.params = at->values;
+    spread.row_count = 1;
+    spread.column_count = at->count;
+    code = pondi_request_new(&spread, loop, user_data, out, err);
     if (code)
         return code;
-    (*out)->row_count = rows;
+    (*out)->row_count = at->spec->row_count;
     (*out)->column_count = first->column_count;
     if (finish_runs(*out, at->lists)) {
         pond_op_release(&(*out)->op);
@@ -167,24 +175,19 @@ static int make(maker *at, pondi_request_kind kind, pond_loop *loop, const pond_
     return POND_OK;
 }
 
-int pondi_request_new_lists(const pondi_driver *driver, pondi_request_kind kind, pond_loop *loop,
-                            const char *sql, size_t sql_size, const pond_value *params,
-                            size_t row_count, size_t column_count, const pond_tag *tags,
-                            size_t tag_count, void *user_data, pondi_request **out,
-                            pond_error **err)
+int pondi_request_new_lists(const pondi_driver *driver, const pondi_request_spec *spec,
+                            pond_loop *loop, void *user_data, pondi_request **out, pond_error **err)
 {
-    maker at = {.driver = driver, .sql = sql, .sql_size = sql_size};
+    maker at = {.driver = driver, .spec = spec};
     *out = NULL;
     pondi_spread_init(&at.spread);
-    int code = pondi_places_find(driver->dialect, sql, sql_size, &at.places, err);
+    int code = pondi_places_find(driver->dialect, spec->sql, spec->sql_size, &at.places, err);
     if (code)
         ;
-    else if (at.places.count != column_count) /* is refused like any other */
-        code = pondi_request_new(kind, loop, sql, sql_size, params, row_count, column_count, tags,
-                                 tag_count, user_data, out, err);
+    else if (at.places.count != spec->column_count) /* is refused like any other */
+        code = pondi_request_new(spec, loop, user_data, out, err);
     else
-        code = make(&at, kind, loop, params, row_count, column_count, tags, tag_count, user_data,
-                    out, err);
+        code = make(&at, loop, user_data, out, err);
     pondi_places_free(&at.places);
     pondi_spread_free(&at.spread);
     pondi_list_runs_free(at.lists);
@@ -192,15 +195,17 @@ int pondi_request_new_lists(const pondi_driver *driver, pondi_request_kind kind,
     return code;
 }
 
-int pondi_check_native_lists(const pondi_driver *driver, const char *sql, size_t sql_size,
-                             const pond_value *params, size_t count, pond_error **err)
+int pondi_check_native_lists(const pondi_driver *driver, const pondi_request_spec *spec,
+                             pond_error **err)
 {
     pondi_places places = {0};
+    size_t count = spec->column_count;
     if (driver->dialect == POND_DIALECT_POSTGRES)
         return POND_OK; /* which knows by its types */
-    int code = pondi_places_find(driver->dialect, sql, sql_size, &places, err);
+    int code = pondi_places_find(driver->dialect, spec->sql, spec->sql_size, &places, err);
     for (size_t i = 0; i < count && places.count == count && !code; i++) {
-        if (params[i].type == POND_TYPE_ARRAY && places.placeholders[i].place != PONDI_PLACE_VALUE)
+        if (spec->params[i].type == POND_TYPE_ARRAY &&
+            places.placeholders[i].place != PONDI_PLACE_VALUE)
             code = pondi_error_set(err, POND_EPARAMS,
                                    "parameter %zu is a list, but one value is wanted where it "
                                    "stands: a statement in the database's own words needs a "

@@ -27,16 +27,14 @@ typedef struct pondi_list_runs {
 
 /* As pondi_request_new(), for a statement with `?` of which some parameters are lists. Errors: also
  * POND_ESYNTAX; POND_EPARAMS for a list that cannot be meant where it stands. */
-int pondi_request_new_lists(const pondi_driver *driver, pondi_request_kind kind, pond_loop *loop,
-                            const char *sql, size_t sql_size, const pond_value *params,
-                            size_t row_count, size_t column_count, const pond_tag *tags,
-                            size_t tag_count, void *user_data, pondi_request **out,
+int pondi_request_new_lists(const pondi_driver *driver, const pondi_request_spec *spec,
+                            pond_loop *loop, void *user_data, pondi_request **out,
                             pond_error **err);
 
 /* A statement in the database's own words is executed as it is: refuse lists that it cannot mean.
  */
-int pondi_check_native_lists(const pondi_driver *driver, const char *sql, size_t sql_size,
-                             const pond_value *params, size_t count, pond_error **err);
+int pondi_check_native_lists(const pondi_driver *driver, const pondi_request_spec *spec,
+                             pond_error **err);
 
 void pondi_list_runs_free(pondi_list_runs *lists);
 

@@ -174,7 +174,7 @@ int pondi_plan_check_ids(const pond_plan *plan, pond_error **err)
     for (size_t i = 0; i < plan->record_count && !code; i++) {
         code = check(plan, &plan->records[i].id, plan->records[i].made_id, err);
         if (code && plan->record_count > 1 && err && *err)
-            pondi_error_prefix(*err, "entity %zu: ", i);
+            pondi_error_set_row(*err, "entity", plan->first_record + i);
     }
     return code;
 }
@@ -352,7 +352,7 @@ int pondi_copy_records(pond_plan *plan, const pond_record *records, size_t count
         code = copy_record(plan, &records[i], last, &plan->records[i], err);
         if (code) {
             if (count > 1 && err && *err)
-                pondi_error_prefix(*err, "entity %zu: ", i);
+                pondi_error_set_row(*err, "entity", plan->first_record + i);
             return code;
         }
     }

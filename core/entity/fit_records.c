@@ -200,7 +200,7 @@ static int each_field(pond_plan *plan, field_function call, pond_error **err)
             size_t hint = k < before->count ? before->fields[k].column : SIZE_MAX;
             int code = call(plan, &record->fields[k], hint, err);
             if (code && plan->record_count > 1 && err && *err)
-                pondi_error_prefix(*err, "entity %zu: ", i);
+                pondi_error_set_row(*err, "entity", plan->first_record + i);
             if (code)
                 return code;
         }

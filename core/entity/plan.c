@@ -56,6 +56,7 @@ static int keep_options(pond_plan *plan, const pond_entity_options *options, pon
 {
     plan->flags = options->flags;
     plan->max_new_fields = options->max_new_fields;
+    plan->first_record = options->first_record;
     plan->max_fields = options->max_fields;
     plan->expected = options->expected_version;
     plan->limit = options->limit == POND_LIMIT_NO_ROWS ? 0

@@ -72,10 +72,11 @@ struct pond_plan {
     size_t record_count;
     uint32_t max_new_fields; /* 0: the schema's */
     uint32_t max_fields;
-    size_t *earlier;    /* of bulk.c: the record before with the same id; SIZE_MAX for none */
-    pond_value *items;  /* of bulk.c: arrays of the step that waits */
-    int verb;           /* of write.c and read.c */
-    int64_t numbers[2]; /* a version, or instants */
+    uint64_t first_record; /* how errors count the first */
+    size_t *earlier;       /* of bulk.c: the record before with the same id; SIZE_MAX for none */
+    pond_value *items;     /* of bulk.c: arrays of the step that waits */
+    int verb;              /* of write.c and read.c */
+    int64_t numbers[2];    /* a version, or instants */
     /* answer */
     int status;
     pond_error *error;

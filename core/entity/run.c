@@ -133,17 +133,17 @@ static int make_request(run *self, const pond_step *step, pondi_request **out, p
     pondi_request_kind kind = verb                                   ? PONDI_REQUEST_TRANSACTION
                               : step->kind == POND_STEP_EXECUTE_MANY ? PONDI_REQUEST_EXECUTE_MANY
                                                                      : PONDI_REQUEST_EXECUTE;
-    int code = pondi_request_new(kind, self->op.loop, step->sql, (size_t)step->sql_size,
-                                 step->params, (size_t)step->row_count, (size_t)step->column_count,
-                                 NULL, 0, self, out, err);
-    if (code)
-        return code;
-    if (verb)
-        (*out)->verb = verbs[step->kind];
-    (*out)->block = self->plan->block;
-    (*out)->batch = self->plan->batch;
-    (*out)->timeout_ms = time_left_ms(self, step);
-    return POND_OK;
+    const pondi_request_spec spec = {.kind = kind,
+                                     .verb = verb ? verbs[step->kind] : 0,
+                                     .sql = step->sql,
+                                     .sql_size = (size_t)step->sql_size,
+                                     .block = self->plan->block,
+                                     .batch = self->plan->batch,
+                                     .params = step->params,
+                                     .row_count = (size_t)step->row_count,
+                                     .column_count = (size_t)step->column_count,
+                                     .timeout_ms = time_left_ms(self, step)};
+    return pondi_request_new(&spec, self->op.loop, self, out, err);
 }
 
 static int is_open(const pond_connection *lease)
@@ -434,8 +434,8 @@ static int begin(run *self, pondi_conn *conn, pond_error **err)
         return POND_OK;
     }
     pondi_request *request;
-    int code = pondi_request_new(PONDI_REQUEST_END_STREAM, self->op.loop, "", 0, NULL, 1, 0, NULL,
-                                 0, self, &request, err);
+    const pondi_request_spec nothing = {.kind = PONDI_REQUEST_END_STREAM, .timeout_ms = -1};
+    int code = pondi_request_new(&nothing, self->op.loop, self, &request, err);
     if (code)
         return code;
     request->op.intercept = turn_came;

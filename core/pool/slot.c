@@ -274,12 +274,10 @@ int pondi_slot_submit(pondi_slot *slot, pondi_request_kind kind, pond_transactio
                       int64_t timeout_ms, void (*done)(pond_op *op), pond_error **err)
 {
     pondi_request *request = NULL;
-    int code = pondi_request_new(kind, slot->branch->loop, "", 0, NULL, 0, 0, NULL, 0, slot,
-                                 &request, err);
+    const pondi_request_spec spec = {.kind = kind, .verb = verb, .timeout_ms = timeout_ms};
+    int code = pondi_request_new(&spec, slot->branch->loop, slot, &request, err);
     if (code)
         return code;
-    request->verb = verb;
-    request->timeout_ms = timeout_ms;
     request->op.intercept = done;
     pondi_conn_submit_first(slot->conn, request);
     return POND_OK;

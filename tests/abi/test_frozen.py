@@ -101,9 +101,9 @@ GOOD = {
         "POND_API const char *pond_version(void);\nPOND_API int pond_new(int number);",
     ),
     "a new field at the end": change(
-        "millpond.h",
-        "    uint64_t tag_count;\n} pond_execute_options;",
-        "    uint64_t tag_count;\n    uint64_t more;\n} pond_execute_options;",
+        "entity.h",
+        "    uint64_t first_record;   /* how errors count the first of many records */\n}",
+        "    uint64_t first_record;\n    uint64_t more;\n}",
     ),
     "a new constant": change(
         "millpond.h", "    POND_ROLLBACK = 3\n", "    POND_ROLLBACK = 3,\n    POND_SAVE = 4\n"

@@ -49,6 +49,8 @@ ANSWERS: dict[str, Any] = {
     "pond_pool_is_closed": 1,
     **{f"pond_error_{name}": "" for name in ("message", "sqlstate", "detail", "hint")},
     "pond_error_constraint": "",
+    "pond_error_row": -1,
+    "pond_error_setting": "",
     **{f"pond_log_{name}": "" for name in ("area", "message")},
     **dict.fromkeys(["pond_breaker_name", "pond_plan_call", "pond_result_column_type"], ""),
 }

@@ -33,8 +33,37 @@ def test_a_timeout_that_is_no_number_of_seconds_is_refused(seconds: Any) -> None
 
 
 def test_an_option_that_the_driver_does_not_know_is_refused(databases: Any) -> None:
-    with pytest.raises(millpond.ArgumentError, match='no setting "sslmod"'):
+    with pytest.raises(millpond.ArgumentError, match='no setting "sslmod"') as caught:
         databases.open("postgres", sslmod="require")
+    assert (caught.value.setting, caught.value.row) == ("sslmod", None)
+
+
+def test_an_error_names_the_first_setting_that_is_wrong() -> None:
+    with pytest.raises(millpond.ArgumentError, match="sslmode must be .*; sql_mode must") as caught:
+        millpond.connect("mysql://h/d?sslmode=perhaps&sql_mode=ANSI_QUOTES").hash()
+    assert caught.value.setting == "sslmode"
+
+
+@pytest.mark.parametrize("kind", ["postgres", "mysql", "sqlite"])
+@pytest.mark.parametrize(
+    ("rows", "row", "message"),
+    [
+        ([(1,), (1,)], 1001, "row 1001: "),
+        ([(1,), (2, 3)], 1001, "row 1001 has 2 parameters, but row 1000 has 1"),
+        ([(1,), 2], 1001, "row 1001 of param_list"),
+        ([(1,), (object(),)], 1001, "row 1001: parameter 1"),
+    ],
+)
+def test_rows_of_a_piece_are_counted_from_where_it_begins(
+    databases: Any, kind: str, rows: Any, row: int, message: str
+) -> None:
+    with databases.open(kind).sync_connection() as conn:
+        conn.execute("CREATE TEMPORARY TABLE pieces (id integer PRIMARY KEY)")
+        with pytest.raises(millpond.Error, match=message) as caught:
+            millpond._native.SyncConnection.executemany(
+                conn, "INSERT INTO pieces VALUES (?)", rows, first_row=1000
+            )
+    assert caught.value.row == row
 
 
 def test_a_pool_smaller_than_its_minimum_is_refused() -> None:

@@ -121,8 +121,9 @@ async def test_executemany_names_the_failing_row(conn: Any, kept: Any) -> None:
     await kept("integer")
     rows = [(number, number) for number in range(500)]
     rows[321] = (7, 7)
-    with pytest.raises(millpond.UniqueViolationError, match="row 321: "):
+    with pytest.raises(millpond.UniqueViolationError, match="row 321: ") as caught:
         await conn.executemany("INSERT INTO kept VALUES (?, ?)", rows)
+    assert caught.value.row == 321
     assert (await conn.execute("SELECT count(*) FROM kept")) == [(0,)]
     assert await conn.in_transaction() is False
 

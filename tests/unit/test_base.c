@@ -22,12 +22,16 @@ static void an_error_keeps_its_details_and_copies_them(void **state)
     pond_error *error = pondi_error_new(POND_EUNIQUE, "key %d exists", 7);
     pondi_error_set_sqlstate(error, "23505");
     pondi_error_set_text(error, &error->constraint, "users_pkey");
-    pondi_error_prefix(error, "row %d: ", 3);
+    pondi_error_set_text(error, &error->setting, "sslmode");
+    assert_int_equal(pond_error_row(error), -1);
+    pondi_error_set_row(error, "row", 3);
     pond_error *copy = pondi_error_copy(error);
     pond_error_free(error);
     assert_string_equal(pond_error_message(copy), "row 3: key 7 exists");
     assert_string_equal(pond_error_sqlstate(copy), "23505");
     assert_string_equal(pond_error_constraint(copy), "users_pkey");
+    assert_string_equal(pond_error_setting(copy), "sslmode");
+    assert_int_equal(pond_error_row(copy), 3);
     assert_string_equal(pond_error_hint(copy), "");
     pond_error_free(copy);
 }

@@ -132,13 +132,14 @@ typedef struct pond_entity_options {
      * entity_max_fields, else 500 and 1,000 */
     uint32_t max_new_fields; /* in one call */
     uint32_t max_fields;     /* in the whole table, beside the library's own */
+    uint64_t first_record;   /* how errors count the first of many records */
 } pond_entity_options;
 
 /* The defaults, to be changed by the caller. */
 #define POND_ENTITY_OPTIONS_INIT                                                           \
     {                                                                                      \
         sizeof(pond_entity_options), 0, NULL, NULL, POND_VERSION_ANY, NULL, NULL, 0, NULL, \
-            POND_LIMIT_NONE, 0, 0, 0                                                       \
+            POND_LIMIT_NONE, 0, 0, 0, 0                                                    \
     }
 
 /* ---- Plans ------------------------------------------------------------------------------- */
@@ -158,8 +159,8 @@ POND_API int pond_plan_save(pond_schema *schema, const char *entity, const pond_
                             const pond_entity_options *options, pond_plan **out, pond_error **err);
 
 /* Create or update many, each with fields of its own: all or none. Options: user_id, comment,
- * max_new_fields, max_fields, PREPARE, TAGGED. Answer: one column `id`, in the order given. Errors:
- * the common ones. Thread: any. */
+ * max_new_fields, max_fields, first_record, PREPARE, TAGGED. Answer: one column `id`, in the order
+ * given. Errors: the common ones; pond_error_row() tells which record. Thread: any. */
 POND_API int pond_plan_save_many(pond_schema *schema, const char *entity,
                                  const pond_record *records, uint64_t record_count,
                                  const pond_entity_options *options, pond_plan **out,

@@ -71,14 +71,18 @@ POND_API const char *pond_error_text(int code);
  * database did not give is "". `position` is the 1-based character of the statement, as the
  * caller wrote it, that the database complained of, or 0. `retryable` is non-zero where trying
  * the same again can succeed and cannot repeat an effect. `vendor_code` is the database's own
- * number (errno of MySQL, extended result code of SQLite), 0 if none. NULL stands for no error:
- * POND_OK, "" and 0. Thread: any, one at a time. */
+ * number (errno of MySQL, extended result code of SQLite), 0 if none. `setting` is the key of the
+ * configuration that is wrong or unknown, the first if there are several. `row` is the number of
+ * the row, or of the record to save, that failed, as the message has it; -1 if it is of none. NULL
+ * stands for no error: POND_OK, "", 0 and, for `row`, -1. Thread: any, one at a time. */
 POND_API int pond_error_code(const pond_error *error);
 POND_API const char *pond_error_message(const pond_error *error);
 POND_API const char *pond_error_sqlstate(const pond_error *error);
 POND_API const char *pond_error_detail(const pond_error *error);
 POND_API const char *pond_error_hint(const pond_error *error);
 POND_API const char *pond_error_constraint(const pond_error *error);
+POND_API const char *pond_error_setting(const pond_error *error);
+POND_API int64_t pond_error_row(const pond_error *error);
 POND_API int32_t pond_error_vendor_code(const pond_error *error);
 POND_API uint32_t pond_error_position(const pond_error *error);
 POND_API int pond_error_retryable(const pond_error *error);
@@ -507,12 +511,14 @@ typedef struct pond_execute_options {
     int64_t timeout_ms;   /* for the whole call; POND_TIMEOUT_DEFAULT: query_execution_timeout */
     const pond_tag *tags;
     uint64_t tag_count;
+    /* since 0.1, after its first release */
+    uint64_t first_row; /* how errors count the first of many rows, for work done in pieces */
 } pond_execute_options;
 
 /* The defaults, to be changed by the caller. A struct of zeros will not do: no timeout is 0. */
-#define POND_EXECUTE_OPTIONS_INIT                                      \
-    {                                                                  \
-        sizeof(pond_execute_options), 0, POND_TIMEOUT_DEFAULT, NULL, 0 \
+#define POND_EXECUTE_OPTIONS_INIT                                         \
+    {                                                                     \
+        sizeof(pond_execute_options), 0, POND_TIMEOUT_DEFAULT, NULL, 0, 0 \
     }
 
 /* Execute one statement with `?` placeholders (see pond_sql_convert()). Completes with a result. A
@@ -536,9 +542,9 @@ POND_API int pond_connection_execute_wait(pond_connection *connection, const cha
 /* Execute one statement for each row of parameters: `params` holds row_count * column_count
  * values, row-major. All rows take effect or none, in a transaction of its own unless one is
  * open; after an error in an open transaction, whether earlier rows stand is as after any failed
- * statement of that database. The error message names the failing row, from 0. The result holds
- * the rows of all executions in order, and the sum of their row counts. Errors: as
- * pond_connection_execute(). Thread: loop. */
+ * statement of that database. The error names the failing row, counted from first_row: see
+ * pond_error_row(). The result holds the rows of all executions in order, and the sum of their row
+ * counts. Errors: as pond_connection_execute(). Thread: loop. */
 POND_API int pond_connection_execute_many(pond_connection *connection, const char *sql,
                                           size_t sql_size, const pond_value *params,
                                           size_t row_count, size_t column_count,

@@ -16,6 +16,8 @@ local classes = core.error_classes -- parent by class
 ---@field detail? string what the database adds
 ---@field hint? string what the database advises
 ---@field constraint? string the name of the one that was violated
+---@field setting? string the setting of the configuration that is wrong or unknown
+---@field row? integer which of many rows or entities failed, from 0 on
 ---@field position? integer where in the statement, in characters from 1 on
 ---@field vendor_code? integer the database's own number
 local methods = {}

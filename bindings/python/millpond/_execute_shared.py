@@ -138,6 +138,7 @@ class _Backend:
         if made is not error:
             made.__cause__ = error
         if row is not None and isinstance(made, Error):
+            made.row = row
             made.args = (f"row {row}: {made}",)
         return made
 

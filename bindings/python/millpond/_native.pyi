@@ -76,6 +76,8 @@ class Connection:
         param_list: Sequence[Sequence[Any]],
         timeout: float | None = None,
         tags: dict[str, Any] | None = None,
+        *,
+        first_row: int = 0,
     ) -> Result: ...
     async def fetch_arrow(
         self,
@@ -152,6 +154,8 @@ class SyncConnection:
         param_list: Sequence[Sequence[Any]],
         timeout: float | None = None,
         tags: dict[str, Any] | None = None,
+        *,
+        first_row: int = 0,
     ) -> Result: ...
     def fetch_arrow(
         self,
@@ -377,6 +381,8 @@ class Error(Exception):
     constraint: str
     position: int
     retryable: bool
+    setting: str
+    row: int | None
     entity_name: str
     entity_id: str
     field: str

@@ -33,20 +33,25 @@ _SERVERS: dict[str, tuple[str | None, int | None]] = {
 class Problems(list[str]):
     """All that is wrong, so that the user mends it in one go."""
 
+    setting = ""  # the first that is wrong
+
     def check(self, check: Callable[..., Any], *args: object) -> Any:
         """What ``check(*args)`` returns; None, and its complaint kept, if it raises."""
         try:
             return check(*args)
         except ArgumentError as error:
             self.append(str(error))
+            self.setting = self.setting or error.setting
             return None
 
     def raise_any(self) -> None:
-        if len(self) == 1:
-            raise ArgumentError(self[0])
-        if self:
-            listed = "".join(f"\n  {number}. {text}" for number, text in enumerate(self, 1))
-            raise ArgumentError(f"{len(self)} settings of the database are wrong:{listed}")
+        if not self:
+            return
+        listed = "".join(f"\n  {number}. {text}" for number, text in enumerate(self, 1))
+        several = f"{len(self)} settings of the database are wrong:{listed}"
+        error = ArgumentError(self[0] if len(self) == 1 else several)
+        error.setting = self.setting
+        raise error
 
 
 def _check_database(database: object) -> str:

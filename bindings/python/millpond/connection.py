@@ -141,6 +141,7 @@ class _NativeAsyncConnection(_native.Connection, AsyncConnection):
             tags: Tags = None,
             *,
             progress: Progress | None = None,
+            first_row: int = 0,
         ) -> _native.Result:
             raise NotImplementedError
 
@@ -160,11 +161,14 @@ class _NativeAsyncConnection(_native.Connection, AsyncConnection):
             tags: Tags = None,
             *,
             progress: Progress | None = None,
+            first_row: int = 0,
         ) -> Coroutine[Any, Any, _native.Result]:
             if hasattr(param_list, "__aiter__"):
                 return executemany_as_they_come(self, sql, param_list, timeout, tags, progress)
             if progress is None:
-                return _native.Connection.executemany(self, sql, param_list, timeout, tags)
+                return _native.Connection.executemany(
+                    self, sql, param_list, timeout, tags, first_row=first_row
+                )
             return run_async(executemany_in_pieces(self, sql, param_list, timeout, tags, progress))
 
 
@@ -213,9 +217,12 @@ class _NativeSyncConnection(_native.SyncConnection, SyncConnection):
         tags: Tags = None,
         *,
         progress: Progress | None = None,
+        first_row: int = 0,
     ) -> _native.Result:
         if progress is None:
-            return _native.SyncConnection.executemany(self, sql, param_list, timeout, tags)
+            return _native.SyncConnection.executemany(
+                self, sql, param_list, timeout, tags, first_row=first_row
+            )
         return run_sync(executemany_in_pieces(self, sql, param_list, timeout, tags, progress))
 
     if not TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """The errors of millpond: PEP 249's tree, with the builtin that people catch beside each leaf.
 
 All carry ``code``, ``sqlstate``, ``vendor_code``, ``detail``, ``hint``, ``constraint``,
-``position`` and ``retryable``; see ``Error``.
+``position``, ``retryable``, ``setting`` and ``row``; see ``Error``.
 """
 
 from ._native import (

@@ -1,5 +1,5 @@
-/* Arguments of execute(sql, params, timeout, tags) and executemany(sql, param_list, timeout, tags).
- */
+/* Arguments of execute(sql, params, timeout, tags) and of executemany(sql, param_list, timeout,
+ * tags, first_row). */
 #include "plan.h"
 
 typedef struct arguments {
@@ -7,6 +7,7 @@ typedef struct arguments {
     PyObject *params;
     PyObject *timeout;
     PyObject *tags;
+    PyObject *first_row;
 } arguments;
 
 static PyObject **slot_of(native_state *state, arguments *to, PyObject *name, int many)
@@ -20,6 +21,8 @@ static PyObject **slot_of(native_state *state, arguments *to, PyObject *name, in
         return &to->timeout;
     if (name == state->str_tags || PyUnicode_Compare(name, state->str_tags) == 0)
         return &to->tags;
+    if (many && PyUnicode_CompareWithASCIIString(name, "first_row") == 0)
+        return &to->first_row;
     return NULL;
 }
 
@@ -136,6 +139,12 @@ static int read_options(native_state *state, native_call *call, const arguments 
             return -1;
         call->options_given = &call->options;
     }
+    if (given->first_row) {
+        call->options.first_row = PyLong_AsUnsignedLongLong(given->first_row);
+        if (PyErr_Occurred())
+            return -1;
+        call->options_given = &call->options;
+    }
     return read_tags(state, call, given->tags);
 }
 
@@ -194,7 +203,9 @@ static int read_params(native_state *state, native_call *call, PyObject *params)
     return read_row(state, call, params, call->values);
 }
 
-static int check_row(native_state *state, PyObject *row, Py_ssize_t index, Py_ssize_t columns)
+/* `index` counts all rows, of which this call has those from `first` on. */
+static int check_row(native_state *state, PyObject *row, int64_t index, int64_t first,
+                     Py_ssize_t columns)
 {
     if (PyDict_Check(row)) {
         refuse_dict(state, "each row of param_list");
@@ -202,13 +213,14 @@ static int check_row(native_state *state, PyObject *row, Py_ssize_t index, Py_ss
     }
     if (!is_row(row)) {
         native_raise_text(state, POND_EPARAMS,
-                          "row %zd of param_list must be a tuple or list, not %.100s", index,
-                          Py_TYPE(row)->tp_name);
+                          "row %lld of param_list must be a tuple or list, not %.100s",
+                          (long long)index, Py_TYPE(row)->tp_name);
         return -1;
     }
     if (PySequence_Fast_GET_SIZE(row) != columns) {
-        native_raise_text(state, POND_EPARAMS, "row %zd has %zd parameters, but row 0 has %zd",
-                          index, PySequence_Fast_GET_SIZE(row), columns);
+        native_raise_text(state, POND_EPARAMS, "row %lld has %zd parameters, but row %lld has %zd",
+                          (long long)index, PySequence_Fast_GET_SIZE(row), (long long)first,
+                          columns);
         return -1;
     }
     return 0;
@@ -217,11 +229,16 @@ static int check_row(native_state *state, PyObject *row, Py_ssize_t index, Py_ss
 static int read_one_of(native_state *state, native_call *call, PyObject *row, Py_ssize_t index)
 {
     Py_ssize_t columns = (Py_ssize_t)call->column_count;
-    if (check_row(state, row, index, columns) || !(row = native_frozen(row, &call->held)))
+    int64_t first = (int64_t)call->options.first_row;
+    if (check_row(state, row, first + index, first, columns)) {
+        native_error_row(NULL, first + index);
+        return -1;
+    }
+    if (!(row = native_frozen(row, &call->held)))
         return -1;
     if (!read_row(state, call, row, call->values + index * columns))
         return 0;
-    native_error_prefix("row %zd", index); /* a parameter's error says which parameter */
+    native_error_row("row", first + index); /* a parameter's error says which parameter */
     return -1;
 }
 

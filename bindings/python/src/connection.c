@@ -385,7 +385,7 @@ static PyMethodDef connection_methods[] = {
      "execute($self, sql, params=None, timeout=None, tags=None, *, row_factory=None)\n--\n\n"
      "Execute one statement."},
     {"executemany", FAST(connection_executemany),
-     "executemany($self, sql, param_list, timeout=None, tags=None)\n--\n\n"
+     "executemany($self, sql, param_list, timeout=None, tags=None, *, first_row=0)\n--\n\n"
      "Execute it for each row."},
     {"fetch_arrow", FAST(connection_fetch_arrow),
      "fetch_arrow($self, sql, params=None, timeout=None, tags=None)\n--\n\n"

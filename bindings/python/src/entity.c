@@ -186,7 +186,7 @@ PyObject *native_list_of(native_state *state, PyObject *object, const char *what
     return NULL;
 }
 
-int native_records_read(native_state *state, PyObject *entities, native_records *to)
+int native_records_read(native_state *state, PyObject *entities, uint64_t first, native_records *to)
 {
     *to = (native_records){0};
     size_t fields = 0;
@@ -205,7 +205,7 @@ int native_records_read(native_state *state, PyObject *entities, native_records 
     for (Py_ssize_t i = 0; i < count; i++) {
         if (read_record(state, PyList_GET_ITEM(list, i), to, (size_t)i)) {
             if (count > 1 && PyErr_ExceptionMatches(state->error_base))
-                native_error_prefix("entity %zd", i);
+                native_error_row("entity", (int64_t)first + i);
             goto failed;
         }
     }

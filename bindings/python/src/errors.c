@@ -15,8 +15,11 @@ static const standard_error standard_errors[] = {
      "Attributes: code (str, such as \"EUNIQUE\"), sqlstate (str, 5 characters or empty),\n"
      "vendor_code (int, the database's own number or 0), detail, hint, constraint (str, empty if\n"
      "the database gave none), position (int, 1-based character of the statement, or 0),\n"
-     "retryable (bool: trying the same again can succeed and repeats no effect); entity_name,\n"
-     "entity_id and field (str) of a stored value that cannot be read."},
+     "retryable (bool: trying the same again can succeed and repeats no effect); setting (str, "
+     "the\n"
+     "key of the configuration that is wrong, else empty), row (int, which of many rows or\n"
+     "entities failed, counted from 0, else None); entity_name, entity_id and field (str) of a\n"
+     "stored value that cannot be read."},
     {"InterfaceError", "Error", "The library was used wrongly."},
     {"DatabaseError", "Error", "The database, or the way to it, reports a problem."},
     {"DataError", "DatabaseError", "A value does not fit."},
@@ -60,10 +63,10 @@ int native_error_number(const char *name)
 
 static PyObject *default_attributes(void)
 {
-    return Py_BuildValue("{s:s,s:s,s:i,s:s,s:s,s:s,s:i,s:O,s:s,s:s,s:s}", "code", "", "sqlstate",
-                         "", "vendor_code", 0, "detail", "", "hint", "", "constraint", "",
-                         "position", 0, "retryable", Py_False, "entity_name", "", "entity_id", "",
-                         "field", "");
+    return Py_BuildValue("{s:s,s:s,s:i,s:s,s:s,s:s,s:i,s:O,s:s,s:O,s:s,s:s,s:s}", "code", "",
+                         "sqlstate", "", "vendor_code", 0, "detail", "", "hint", "", "constraint",
+                         "", "position", 0, "retryable", Py_False, "setting", "", "row", Py_None,
+                         "entity_name", "", "entity_id", "", "field", "");
 }
 
 static int add_class(PyObject *module, const char *name, const char *doc, PyObject *bases,
@@ -179,12 +182,25 @@ static int set_number(PyObject *exception, const char *name, long number)
     return failed;
 }
 
+/* A row is a number from 0; -1 for none. */
+static int set_row(PyObject *exception, int64_t row)
+{
+    if (row < 0)
+        return 0;
+    PyObject *value = PyLong_FromLongLong(row);
+    int failed = !value || PyObject_SetAttrString(exception, "row", value);
+    Py_XDECREF(value);
+    return failed;
+}
+
 static int set_details(PyObject *exception, const pond_error *error)
 {
     return set_text(exception, "sqlstate", pond_error_sqlstate(error)) ||
            set_text(exception, "detail", pond_error_detail(error)) ||
            set_text(exception, "hint", pond_error_hint(error)) ||
            set_text(exception, "constraint", pond_error_constraint(error)) ||
+           set_text(exception, "setting", pond_error_setting(error)) ||
+           set_row(exception, pond_error_row(error)) ||
            set_number(exception, "vendor_code", pond_error_vendor_code(error)) ||
            set_number(exception, "position", (long)pond_error_position(error)) ||
            (pond_error_retryable(error) && PyObject_SetAttrString(exception, "retryable", Py_True));
@@ -248,6 +264,20 @@ void native_error_prefix(const char *format, ...)
     Py_XDECREF(where);
     Py_XDECREF(text);
     Py_XDECREF(args);
+    PyErr_Restore(type, value, traceback);
+}
+
+void native_error_row(const char *what, int64_t row)
+{
+    PyObject *type;
+    PyObject *value;
+    PyObject *traceback;
+    if (what)
+        native_error_prefix("%s %lld", what, (long long)row);
+    PyErr_Fetch(&type, &value, &traceback);
+    PyErr_NormalizeException(&type, &value, &traceback);
+    if (set_row(value, row))
+        PyErr_Clear();
     PyErr_Restore(type, value, traceback);
 }
 

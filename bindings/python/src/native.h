@@ -79,6 +79,9 @@ PyObject *native_raise(native_state *state, int code, pond_error *error);
 PyObject *native_raise_text(native_state *state, int code, const char *format, ...);
 /* Put what was wrong where, and ": ", before the message of the exception that is set. */
 void native_error_prefix(const char *format, ...);
+/* Say in the exception which row or entity failed: its attribute `row`, and unless `what` is NULL
+ * "row 17: " before its message. */
+void native_error_row(const char *what, int64_t row);
 
 /* ---- loop.c: one private loop for each event loop ---- */
 typedef struct native_loop {

@@ -16,7 +16,9 @@ typedef struct native_records {
 } native_records;
 
 int native_records_read_one(native_state *state, PyObject *entity, native_records *to);
-int native_records_read(native_state *state, PyObject *entities, native_records *to);
+/* `first`: how errors count the first. */
+int native_records_read(native_state *state, PyObject *entities, uint64_t first,
+                        native_records *to);
 /* A new list of what an argument has in it; text, bytes and dicts are one thing, and refused. */
 PyObject *native_list_of(native_state *state, PyObject *object, const char *what, const char *of);
 void native_records_free(native_records *records);

@@ -202,7 +202,8 @@ static int make_save_many(arguments *args, const char *entity, pond_plan **out)
 {
     native_records records;
     pond_error *error = NULL;
-    if (native_records_read(args->state, args->given[AT_SUBJECT], &records))
+    if (native_records_read(args->state, args->given[AT_SUBJECT], args->options.first_record,
+                            &records))
         return -1;
     int code = pond_plan_save_many(args->schema, entity, records.records, records.count,
                                    &args->options, out, &error);

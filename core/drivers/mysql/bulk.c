@@ -175,8 +175,8 @@ static int choose_type(const my_conn *conn, size_t index, column *to, pond_error
         const pond_value *value = value_at(request, row, index);
         int code = pondi_mysql_check_param(value, index + 1, err);
         if (code) {
-            if (err && *err)
-                pondi_error_prefix(*err, "row %zu: ", row);
+            if (err)
+                pondi_request_blame_row(request, *err, row);
             return code;
         }
         if (value->type == POND_TYPE_NULL)
@@ -385,8 +385,8 @@ int pondi_mysql_bulk_bind(my_conn *conn, pond_error **err)
             return bind(conn, columns, err);
         }
         if (alone) {
-            if (err && *err)
-                pondi_error_prefix(*err, "row %zu: ", many->row);
+            if (err)
+                pondi_request_blame_row(conn->request, *err, many->row);
             return code;
         }
         many->ends = many->row + (many->ends - many->row) / 2;

@@ -37,21 +37,21 @@ static int only_has(const char *text, const char *allowed)
     return text[strspn(text, allowed)] == '\0';
 }
 
-static void check_modes(const pond_config *config, pondi_buffer *problems)
+static void check_modes(const pond_config *config, pondi_problems *problems)
 {
     static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_,";
     const char *mode = pondi_config_get(config, "sql_mode");
     if (mode && !only_has(mode, letters))
-        pondi_config_problem(problems, "sql_mode must be names separated by commas");
+        pondi_config_problem(problems, "sql_mode", "must be names separated by commas");
     for (size_t i = 0; mode && i < sizeof(refused_modes) / sizeof(refused_modes[0]); i++) {
         if (in_list(mode, refused_modes[i]))
-            pondi_config_problem(problems,
-                                 "sql_mode must not contain %s, which changes what quotes mean",
+            pondi_config_problem(problems, "sql_mode",
+                                 "must not contain %s, which changes what quotes mean",
                                  refused_modes[i]);
     }
 }
 
-static void check_isolation(const pond_config *config, pondi_buffer *problems)
+static void check_isolation(const pond_config *config, pondi_problems *problems)
 {
     static const char *const levels[] = {"READ UNCOMMITTED", "READ COMMITTED", "REPEATABLE READ",
                                          "SERIALIZABLE"};
@@ -62,11 +62,12 @@ static void check_isolation(const pond_config *config, pondi_buffer *problems)
         if (strcasecmp(isolation, levels[i]) == 0)
             return;
     }
-    pondi_config_problem(problems, "transaction_isolation must be one of READ UNCOMMITTED, READ "
-                                   "COMMITTED, REPEATABLE READ, SERIALIZABLE");
+    pondi_config_problem(problems, "transaction_isolation",
+                         "must be one of READ UNCOMMITTED, READ COMMITTED, REPEATABLE READ, "
+                         "SERIALIZABLE");
 }
 
-void pondi_mysql_check_config(const pond_config *config, pondi_buffer *problems)
+void pondi_mysql_check_config(const pond_config *config, pondi_problems *problems)
 {
     pondi_mysql_check_tls(config, problems);
     check_modes(config, problems);

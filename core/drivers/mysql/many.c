@@ -52,7 +52,7 @@ void pondi_mysql_many_undo(my_conn *conn)
 static void fail_row(my_conn *conn, pond_error *error, size_t row)
 {
     if (!conn->error)
-        pondi_error_prefix(error, "row %zu: ", row);
+        pondi_request_blame_row(conn->request, error, row);
     pondi_mysql_fail(conn, error);
 }
 
@@ -108,8 +108,8 @@ static void executed(my_conn *conn)
         pond_error_free(conn->error);
         conn->error = NULL;
         many->searching = 1;
-    } else if (!many->bulk && !pondi_error_is_shared(conn->error)) {
-        pondi_error_prefix(conn->error, "row %zu: ", many->row);
+    } else if (!many->bulk) {
+        pondi_request_blame_row(conn->request, conn->error, many->row);
     }
     roll_back(conn);
 }

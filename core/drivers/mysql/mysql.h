@@ -267,7 +267,7 @@ void pondi_mysql_set_plugins(MYSQL *mysql);
 /* The statements that set up a new session; the second only (non-zero) where the config asks. */
 void pondi_mysql_session(const pond_config *config, pondi_buffer *out);
 int pondi_mysql_isolation(const pond_config *config, pondi_buffer *out);
-void pondi_mysql_check_config(const pond_config *config, pondi_buffer *problems);
+void pondi_mysql_check_config(const pond_config *config, pondi_problems *problems);
 
 /* End the socket both ways: nothing blocks on it any more. */
 void pondi_mysql_hang_up(const my_conn *conn);

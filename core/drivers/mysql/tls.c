@@ -25,15 +25,16 @@ static int mode_number(const char *mode)
     return -1;
 }
 
-void pondi_mysql_check_tls(const pond_config *config, pondi_buffer *problems)
+void pondi_mysql_check_tls(const pond_config *config, pondi_problems *problems)
 {
     const char *mode = pondi_config_get(config, "sslmode");
     if (mode && mode_number(mode) < 0)
-        pondi_config_problem(
-            problems, "sslmode must be disable, prefer, require or verify-full, not \"%s\"", mode);
+        pondi_config_problem(problems, "sslmode",
+                             "must be disable, prefer, require or verify-full, not \"%s\"", mode);
     if (mode && strcmp(mode, "disable") == 0 && pondi_config_get(config, "sslrootcert"))
-        pondi_config_problem(problems, "sslrootcert asks for a server that proves who it is, but "
-                                       "sslmode is disable: leave one of them out");
+        pondi_config_problem(problems, "sslrootcert",
+                             "asks for a server that proves who it is, but sslmode is disable: "
+                             "leave one of them out");
 }
 
 my_tls pondi_mysql_tls(const pond_config *config, int local)

@@ -23,7 +23,7 @@ typedef struct my_tls {
 } my_tls;
 
 /* ---- tls.c ---- */
-void pondi_mysql_check_tls(const pond_config *config, pondi_buffer *problems);
+void pondi_mysql_check_tls(const pond_config *config, pondi_problems *problems);
 my_tls pondi_mysql_tls(const pond_config *config, int local);
 /* The files that the config names can be read; the client libraries do not say which cannot. */
 int pondi_mysql_check_files(const pond_config *config, pond_error **err);

@@ -48,12 +48,13 @@ int pondi_postgres_refuses_clear_text(const pond_config *config)
            !pondi_hosts_are_sockets(pondi_config_get(config, "host"));
 }
 
-void pondi_postgres_check_config(const pond_config *config, pondi_buffer *problems)
+void pondi_postgres_check_config(const pond_config *config, pondi_problems *problems)
 {
     if (pondi_config_flag(config, "cleartext_password", 0) && !verifies_name(config) &&
         !pondi_hosts_are_sockets(pondi_config_get(config, "host")))
-        pondi_config_problem(problems, "cleartext_password needs sslmode=verify-full, or whoever "
-                                       "is in between learns the password");
+        pondi_config_problem(problems, "cleartext_password",
+                             "needs sslmode=verify-full, or whoever is in between learns the "
+                             "password");
 }
 
 static void warn_old_library(void)

@@ -34,7 +34,7 @@ static int send_row(pg_conn *conn, const pondi_request *request, size_t row, pon
 static void fail_row(pg_conn *conn, pond_error *error, size_t row)
 {
     if (!conn->error)
-        pondi_error_prefix(error, "row %zu: ", row);
+        pondi_error_set_row(error, "row", conn->many.first_row + row);
     pondi_postgres_fail(conn, error);
     conn->many.failed = 1;
 }
@@ -80,7 +80,7 @@ void pondi_postgres_many_send(pg_conn *conn)
 
 void pondi_postgres_many_start(pg_conn *conn)
 {
-    conn->many = (pg_many){0};
+    conn->many = (pg_many){.first_row = conn->base.current->first_row};
     conn->phase = PG_MANY;
     conn->sent = 0;
     if (!PQenterPipelineMode(conn->pg))

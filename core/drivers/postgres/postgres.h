@@ -113,6 +113,7 @@ typedef struct pg_path {
 typedef struct pg_many {
     size_t sent;
     size_t answered;
+    uint64_t first_row;
     int synced; /* the end of the pipeline was sent */
     int failed; /* with `error` of the connection */
     int undo;   /* the server does not know yet that it failed */
@@ -195,7 +196,7 @@ enum { PG_REQUIRES_AUTH = 160000 }; /* versions of libpq from here on know requi
 int pondi_postgres_refuses_clear_text(const pond_config *config);
 /* Before libpq reads: true, with the error, if the login ends here. */
 int pondi_postgres_refuses_login(pg_conn *conn, pond_error **error);
-void pondi_postgres_check_config(const pond_config *config, pondi_buffer *problems);
+void pondi_postgres_check_config(const pond_config *config, pondi_problems *problems);
 /* Log, when a pool is opened, what its settings leave open to others. */
 void pondi_postgres_note_trust(const pond_config *config);
 

@@ -235,8 +235,8 @@ static int execute_rows(pondi_sqlite_conn *conn, pondi_request *request, pondi_r
         if (!code)
             code = execute_row(conn, request, pondi_request_row(request, row), set, err);
         if (code) {
-            if (err && *err)
-                pondi_error_prefix(*err, "row %zu: ", row);
+            if (err)
+                pondi_request_blame_row(request, *err, row);
             return code;
         }
     }

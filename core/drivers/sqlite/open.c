@@ -59,11 +59,11 @@ static int on_busy(void *data, int attempts)
 
 /* ---- What the pool shares ---------------------------------------------------------------- */
 
-void pondi_sqlite_check_config(const pond_config *config, pondi_buffer *problems)
+void pondi_sqlite_check_config(const pond_config *config, pondi_problems *problems)
 {
     const char *database = pondi_config_get(config, "database");
     if (database && strncmp(database, "file:", 5) == 0 && !pondi_config_flag(config, "uri", 0))
-        pondi_config_problem(problems, "database is a file: URI: set uri to true to allow it");
+        pondi_config_problem(problems, "database", "is a file: URI: set uri to true to allow it");
 }
 
 static int in_memory(const char *database)

@@ -104,7 +104,7 @@ void pondi_sqlite_writers_leave(pondi_sqlite_conn *conn);
 void pondi_sqlite_writers_wake(pondi_sqlite_conn *conn);
 
 /* ---- open.c ---- */
-void pondi_sqlite_check_config(const pond_config *config, pondi_buffer *problems);
+void pondi_sqlite_check_config(const pond_config *config, pondi_problems *problems);
 int pondi_sqlite_shared_open(pond_config *config, void **shared, pond_error **err);
 void pondi_sqlite_shared_close(void *shared);
 int pondi_sqlite_connect(pondi_sqlite_conn *conn, pond_error **err);

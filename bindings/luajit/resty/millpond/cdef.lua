@@ -81,6 +81,7 @@ typedef struct pond_entity_options {
     int64_t offset;
     uint32_t max_new_fields;
     uint32_t max_fields;
+    uint64_t first_record;
 } pond_entity_options;
 typedef struct pond_plan pond_plan;
 int pond_plan_save(pond_schema *schema, const char *entity, const pond_record *record, const
@@ -290,6 +291,8 @@ const char *pond_error_sqlstate(const pond_error *error);
 const char *pond_error_detail(const pond_error *error);
 const char *pond_error_hint(const pond_error *error);
 const char *pond_error_constraint(const pond_error *error);
+const char *pond_error_setting(const pond_error *error);
+int64_t pond_error_row(const pond_error *error);
 int32_t pond_error_vendor_code(const pond_error *error);
 uint32_t pond_error_position(const pond_error *error);
 int pond_error_retryable(const pond_error *error);
@@ -406,6 +409,7 @@ typedef struct pond_execute_options {
     int64_t timeout_ms;
     const pond_tag *tags;
     uint64_t tag_count;
+    uint64_t first_row;
 } pond_execute_options;
 int pond_connection_execute(pond_connection *connection, const char *sql, size_t sql_size, const
     pond_value *params, size_t param_count, const pond_execute_options *options, void *user_data,
