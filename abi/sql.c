@@ -7,12 +7,12 @@
 #include "millpond/millpond.h"
 #include "sql/comment.h"
 #include "sql/convert.h"
+#include "sql/dialect.h"
 #include "sql/lists.h"
 
 static int check_dialect(pond_dialect dialect, pond_error **err)
 {
-    if (dialect == POND_DIALECT_POSTGRES || dialect == POND_DIALECT_MYSQL ||
-        dialect == POND_DIALECT_SQLITE)
+    if (pondi_dialect_of(dialect))
         return POND_OK;
     return pondi_error_set(err, POND_EINVAL, "%d is no pond_dialect", (int)dialect);
 }
@@ -165,16 +165,10 @@ int pond_sql_timeout(pond_dialect dialect, int64_t timeout_ms, char **out, pond_
     int code = check_dialect(dialect, err);
     if (code)
         return code;
-    if (dialect == POND_DIALECT_SQLITE || timeout_ms <= 0)
+    const pondi_dialect *facts = pondi_dialect_of(dialect);
+    if (!facts->put_timeout || timeout_ms <= 0)
         return POND_OK;
     pondi_buffer_init(&text);
-    if (dialect == POND_DIALECT_POSTGRES)
-        pondi_buffer_appendf(&text, "SET LOCAL statement_timeout = %lld", (long long)timeout_ms);
-    else
-        pondi_buffer_appendf(&text,
-                             "SET SESSION /*!50708 max_execution_time = %lld */ "
-                             "/*M!100101 max_statement_time = %lld.%03lld */",
-                             (long long)timeout_ms, (long long)(timeout_ms / 1000),
-                             (long long)(timeout_ms % 1000));
+    facts->put_timeout(&text, timeout_ms);
     return hand_over(&text, out, err);
 }

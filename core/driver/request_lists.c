@@ -200,7 +200,7 @@ int pondi_check_native_lists(const pondi_driver *driver, const pondi_request_spe
 {
     pondi_places places = {0};
     size_t count = spec->column_count;
-    if (driver->dialect == POND_DIALECT_POSTGRES)
+    if (pondi_dialect_of(driver->dialect)->array_params)
         return POND_OK; /* which knows by its types */
     int code = pondi_places_find(driver->dialect, spec->sql, spec->sql_size, &places, err);
     for (size_t i = 0; i < count && places.count == count && !code; i++) {

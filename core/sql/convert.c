@@ -52,7 +52,7 @@ static void write_placeholder(const pondi_tokenizer *at, size_t number, pondi_bu
 {
     if (out->size && joins_words((unsigned char)out->data[out->size - 1]))
         pondi_buffer_append_char(out, ' ');
-    if (at->dialect == POND_DIALECT_POSTGRES)
+    if (at->dialect->dollar_numbers)
         pondi_buffer_appendf(out, "$%zu", number);
     else
         pondi_buffer_append_char(out, '?');
@@ -62,7 +62,7 @@ static void write_placeholder(const pondi_tokenizer *at, size_t number, pondi_bu
 
 static void write_bracketed(const pondi_tokenizer *at, const pondi_token *token, pondi_buffer *out)
 {
-    char quote = at->dialect == POND_DIALECT_MYSQL ? '`' : '"';
+    char quote = at->dialect->quote;
     pondi_buffer_append_char(out, quote);
     pondi_buffer_append(out, token->text + 1, token->size - 2); /* its letters need no escape */
     pondi_buffer_append_char(out, quote);
@@ -88,13 +88,13 @@ static void write_token(const pondi_tokenizer *at, const pondi_token *token, siz
 }
 
 /* `$1` of PostgreSQL would take the place of a `?`, and `?1` is two tokens. */
-static int is_numbered(pond_dialect dialect, const pondi_token *before, const pondi_token *token)
+static int is_numbered(const pondi_dialect *dialect, const pondi_token *before,
+                       const pondi_token *token)
 {
     if (token->kind != PONDI_TOKEN_NUMBER)
         return 0;
     return before->kind == PONDI_TOKEN_PLACEHOLDER ||
-           (dialect == POND_DIALECT_POSTGRES && before->kind == PONDI_TOKEN_OTHER &&
-            *before->text == '$');
+           (dialect->dollar_numbers && before->kind == PONDI_TOKEN_OTHER && *before->text == '$');
 }
 
 int pondi_sql_convert(pond_dialect dialect, pondi_sql_server server, const char *sql, size_t size,
@@ -118,7 +118,7 @@ int pondi_sql_convert(pond_dialect dialect, pondi_sql_server server, const char 
         note_token(&token, info);
         pondi_session_watch_token(&session, &token);
         write_token(&tokenizer, &token, info->placeholders, out);
-        info->numbered |= is_numbered(dialect, &before, &token);
+        info->numbered |= is_numbered(tokenizer.dialect, &before, &token);
         before = token;
     }
     info->touches = session.touches;
@@ -186,7 +186,7 @@ int pondi_sql_inspect(pond_dialect dialect, pondi_sql_server server, const char 
         highest = number > highest ? number : highest;
         after_dollar = token.kind == PONDI_TOKEN_OTHER && token.text[0] == '$';
     }
-    info->placeholders = dialect == POND_DIALECT_POSTGRES ? highest : PONDI_UNCOUNTED;
+    info->placeholders = tokenizer.dialect->dollar_numbers ? highest : PONDI_UNCOUNTED;
     info->touches = session.touches;
     return POND_OK;
 }

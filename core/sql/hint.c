@@ -35,7 +35,7 @@ static size_t count_percent(const char *at, const char *end)
 }
 
 /* Bytes of what begins with this token and is a placeholder elsewhere; 0 for none. */
-static size_t count_foreign(pond_dialect dialect, const pondi_token *token, char before,
+static size_t count_foreign(const pondi_dialect *dialect, const pondi_token *token, char before,
                             const char *end)
 {
     const char *at = token->text;
@@ -48,7 +48,7 @@ static size_t count_foreign(pond_dialect dialect, const pondi_token *token, char
         return count_percent(at, end);
     int named = word && is_letter(at[1]);
     if ((*at == '$' && word) || (*at == ':' && named && before != ':') ||
-        (*at == '@' && named && before != '@' && dialect == POND_DIALECT_SQLITE))
+        (*at == '@' && named && before != '@' && dialect->named_with_at))
         return word + 1;
     return 0;
 }
@@ -60,8 +60,8 @@ int pondi_sql_hint(pond_dialect dialect, const char *sql, size_t size, char out[
     pondi_tokenizer_init(&tokenizer, dialect, sql, size);
     while (pondi_tokenizer_next(&tokenizer, &token, NULL) == POND_OK &&
            token.kind != PONDI_TOKEN_END) {
-        size_t found =
-            count_foreign(dialect, &token, token.text > sql ? token.text[-1] : ' ', sql + size);
+        size_t found = count_foreign(tokenizer.dialect, &token,
+                                     token.text > sql ? token.text[-1] : ' ', sql + size);
         if (found) {
             snprintf(out, PONDI_HINT_TEXT, "%.*s", (int)(found > 40 ? 40 : found), token.text);
             return 1;

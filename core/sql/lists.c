@@ -4,11 +4,10 @@
 
 #include "base/alloc.h"
 #include "base/value.h"
-
-enum { MOST_POSTGRES = 65535, MOST_MYSQL = 65535, MOST_SQLITE = 32766 };
+#include "sql/dialect.h"
 
 typedef struct writer {
-    pond_dialect dialect;
+    const pondi_dialect *dialect;
     pondi_array_form form;
     const pondi_places *places;
     const char *sql;
@@ -109,7 +108,7 @@ static int refuse_compared(writer *at, size_t index)
 static int pass_param(writer *at)
 {
     size_t index = at->placeholder++;
-    if (is_list(&at->given[index]) && at->dialect != POND_DIALECT_POSTGRES &&
+    if (is_list(&at->given[index]) && !at->dialect->array_params &&
         at->places->placeholders[index].place == PONDI_PLACE_COMPARED)
         return refuse_compared(at, index);
     return push(at, &at->given[index]);
@@ -200,7 +199,7 @@ static int check_row(const writer *at, const pondi_in *in, const pond_value *row
 
 static int check_scalar(const writer *at, const pond_value *value, size_t index, size_t placeholder)
 {
-    if (!is_list(value) || at->dialect == POND_DIALECT_POSTGRES)
+    if (!is_list(value) || at->dialect->array_params)
         return POND_OK;
     return pondi_error_set(at->err, POND_EPARAMS,
                            "item %zu of parameter %zu is a list, but there is one value on the "
@@ -252,7 +251,7 @@ static int put_list(writer *at, const pondi_in *in, size_t placeholder, int *wri
 static int put_nothing(writer *at, const pondi_in *in)
 {
     pondi_buffer *sql = &at->out->sql;
-    if (at->dialect == POND_DIALECT_POSTGRES) { /* of the row's own types */
+    if (at->dialect->array_params) { /* of the row's own types */
         for (size_t i = 0; i < at->places->count; i++) {
             size_t place = at->places->placeholders[i].at;
             if (place >= in->left_start && place < in->left_end)
@@ -269,7 +268,7 @@ static int put_nothing(writer *at, const pondi_in *in)
     pondi_buffer_append_text(sql, "SELECT NULL");
     for (size_t i = 1; i < in->width; i++)
         pondi_buffer_append_text(sql, ", NULL");
-    if (at->dialect == POND_DIALECT_MYSQL)
+    if (at->dialect->needs_dual)
         pondi_buffer_append_text(sql, " FROM DUAL");
     pondi_buffer_append_text(sql, " WHERE FALSE");
     return POND_OK;
@@ -284,8 +283,8 @@ static int put_spread(writer *at, size_t index, const shape *found)
     size_t from = in->first_item;
     int written = 0;
     int code = pass(at, in->start, in->open + 1);
-    if (in->width && at->dialect == POND_DIALECT_SQLITE && found->total)
-        pondi_buffer_append_text(&at->out->sql, "VALUES "); /* it has rows in no other way */
+    if (in->width && at->dialect->needs_values_for_rows && found->total)
+        pondi_buffer_append_text(&at->out->sql, "VALUES ");
     for (size_t i = 0; i < in->item_count && !code; i++) {
         const pondi_in_item *item = next_item(at, index, &from);
         if (item->placeholder != SIZE_MAX && is_list(&at->given[item->placeholder])) {
@@ -356,7 +355,7 @@ static int copy(writer *at, size_t from, size_t to)
             continue;
         code = pass(at, from, in->start);
         if (!code)
-            code = at->dialect == POND_DIALECT_POSTGRES && found.bare && !found.nested && !in->width
+            code = at->dialect->array_params && found.bare && !found.nested && !in->width
                        ? put_array(at, index, &found)
                        : put_spread(at, index, &found);
         from = in->close + 1;
@@ -381,10 +380,7 @@ int pondi_lists_spread(pond_dialect dialect, pondi_array_form form, const pondi_
                        const char *sql, size_t size, const pond_value *values, pondi_spread *out,
                        pond_error **err)
 {
-    static const size_t most[] = {[POND_DIALECT_POSTGRES] = MOST_POSTGRES,
-                                  [POND_DIALECT_MYSQL] = MOST_MYSQL,
-                                  [POND_DIALECT_SQLITE] = MOST_SQLITE};
-    writer at = {.dialect = dialect,
+    writer at = {.dialect = pondi_dialect_of(dialect),
                  .form = form,
                  .places = places,
                  .sql = sql,
@@ -393,7 +389,7 @@ int pondi_lists_spread(pond_dialect dialect, pondi_array_form form, const pondi_
                  .rounds = 1,
                  .err = err};
     int code = write(&at, size);
-    if (code || out->count <= most[dialect])
+    if (code || out->count <= at.dialect->most_params)
         return code;
     at.rounds = 0; /* rather another statement than too many parameters */
     return write(&at, size);

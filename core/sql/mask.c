@@ -20,10 +20,9 @@ int pondi_sql_has_secrets(const char *sql, size_t size)
     return 0;
 }
 
-static void put(pond_dialect dialect, const pondi_token *token, pondi_buffer *out)
+static void put(const pondi_dialect *dialect, const pondi_token *token, pondi_buffer *out)
 {
-    /* SQLite takes a quoted name that is none for text */
-    int may_be_text = token->kind == PONDI_TOKEN_QUOTED && dialect == POND_DIALECT_SQLITE;
+    int may_be_text = token->kind == PONDI_TOKEN_QUOTED && dialect->takes_names_for_text;
     if (token->kind == PONDI_TOKEN_LITERAL || may_be_text)
         pondi_buffer_append_text(out, "'***'");
     else if (token->kind == PONDI_TOKEN_COMMENT)
@@ -46,7 +45,7 @@ void pondi_sql_mask(pond_dialect dialect, const char *sql, size_t size, size_t m
         }
         if (token.kind == PONDI_TOKEN_END)
             return;
-        put(dialect, &token, out);
+        put(tokenizer.dialect, &token, out);
     }
     pondi_buffer_append_text(out, "...");
 }

@@ -10,37 +10,25 @@ enum { VERB_SET = 's', VERB_CREATE = 'c', VERB_PRAGMA = 'p' };
 void pondi_session_watch_init(pondi_session_watch *watch, pond_dialect dialect)
 {
     memset(watch, 0, sizeof(*watch));
-    watch->dialect = dialect;
+    watch->dialect = pondi_dialect_of(dialect);
 }
 
 /* ---- The first word ---------------------------------------------------------------------- */
 
-static const char *const *verbs_of(pond_dialect dialect)
-{
-    static const char *const postgres[] = {"LISTEN", "LOAD",    "DECLARE", "DO",
-                                           "CALL",   "EXECUTE", NULL};
-    static const char *const mysql[] = {"SET",     "USE",   "LOCK",    "PREPARE", "CALL",
-                                        "HANDLER", "FLUSH", "EXECUTE", "BACKUP",  NULL};
-    static const char *const sqlite[] = {"SET", "ATTACH", "DETACH", NULL};
-    return dialect == POND_DIALECT_POSTGRES ? postgres
-           : dialect == POND_DIALECT_MYSQL  ? mysql
-                                            : sqlite;
-}
-
 static void look_at_verb(pondi_session_watch *watch, const pondi_token *word)
 {
-    int postgres = watch->dialect == POND_DIALECT_POSTGRES;
-    if (pondi_token_is_any(word, verbs_of(watch->dialect)))
+    const pondi_dialect *dialect = watch->dialect;
+    if (pondi_token_is_any(word, dialect->session_verbs))
         watch->touches |= PONDI_TOUCHES_SESSION;
-    if (postgres && pondi_token_is_word(word, "PREPARE"))
+    if (dialect->prepares_by_name && pondi_token_is_word(word, "PREPARE"))
         watch->touches |= PONDI_TOUCHES_SESSION | PONDI_TOUCHES_PREPARED;
-    if (watch->dialect == POND_DIALECT_MYSQL && pondi_token_is_word(word, "USE"))
+    if (dialect->uses_databases && pondi_token_is_word(word, "USE"))
         watch->touches |= PONDI_TOUCHES_DATABASE;
-    if (postgres && pondi_token_is_word(word, "SET"))
+    if (dialect->sets_locally && pondi_token_is_word(word, "SET"))
         watch->verb = VERB_SET;
     else if (pondi_token_is_word(word, "CREATE"))
         watch->verb = VERB_CREATE;
-    else if (watch->dialect == POND_DIALECT_SQLITE && pondi_token_is_word(word, "PRAGMA"))
+    else if (dialect->has_pragmas && pondi_token_is_word(word, "PRAGMA"))
         watch->verb = VERB_PRAGMA;
 }
 
@@ -63,8 +51,6 @@ static void look_at_word(pondi_session_watch *watch, const pondi_token *word)
     if (pondi_token_is_any(word, queries))
         watch->is_query = 1;
 }
-
-/* ---- What is no word --------------------------------------------------------------------- */
 
 /* ---- Calls ------------------------------------------------------------------------------- */
 
@@ -105,7 +91,7 @@ static void look_at_call(pondi_session_watch *watch)
     const pondi_token *name = &watch->previous;
     int is_name =
         name->text && (name->kind == PONDI_TOKEN_WORD || name->kind == PONDI_TOKEN_QUOTED);
-    if (watch->dialect == POND_DIALECT_SQLITE || !watch->is_query || !is_name)
+    if (!watch->dialect->functions_touch || !watch->is_query || !is_name)
         return;
     if (!is_declared(&watch->before) && !is_harmless_call(watch, name))
         watch->touches |= PONDI_TOUCHES_SESSION;
@@ -136,7 +122,7 @@ static void look_at_other(pondi_session_watch *watch, const pondi_token *token)
     if (watch->verb == VERB_SET && watch->words == 1 && token->kind == PONDI_TOKEN_QUOTED)
         watch->touches |= PONDI_TOUCHES_SESSION;
     /* a variable of the user, but not @@ of the server */
-    if (watch->dialect == POND_DIALECT_MYSQL && watch->previous.text &&
+    if (watch->dialect->has_user_variables && watch->previous.text &&
         pondi_token_is_byte(&watch->previous, '@') && !pondi_token_is_byte(token, '@'))
         watch->touches |= PONDI_TOUCHES_SESSION;
 }

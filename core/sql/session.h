@@ -14,7 +14,7 @@ enum {
 };
 
 typedef struct pondi_session_watch {
-    pond_dialect dialect;
+    const pondi_dialect *dialect;
     int touches;
     size_t words;
     char verb;             /* which of the verbs that need a second look; 0 for none */

@@ -155,11 +155,11 @@ static int follows_space(const pondi_subscripts *at)
     }
 }
 
-int pondi_subscript_can_stand(const pondi_subscripts *at, pond_dialect dialect)
+int pondi_subscript_can_stand(const pondi_subscripts *at, const pondi_dialect *dialect)
 {
     int inside = pondi_token_is_byte(&at->last, '[') || pondi_token_is_byte(&at->last, ',');
     if (follows(&at->previous) || pondi_token_is_word(&at->last, "ARRAY") ||
         (at->brackets && inside))
         return 1;
-    return dialect == POND_DIALECT_POSTGRES && at->previous.text && follows_space(at);
+    return dialect->subscripts_after_space && at->previous.text && follows_space(at);
 }

@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include "sql/dialect.h"
 #include "sql/token.h"
 
 /* What a later `[` needs to know of the tokens before it. */
@@ -24,6 +25,6 @@ void pondi_subscripts_note(pondi_subscripts *at, const pondi_token *token);
 
 /* True if a `[` that comes next is no quote. With a space before it, only PostgreSQL has
  * subscripts. */
-int pondi_subscript_can_stand(const pondi_subscripts *at, pond_dialect dialect);
+int pondi_subscript_can_stand(const pondi_subscripts *at, const pondi_dialect *dialect);
 
 #endif

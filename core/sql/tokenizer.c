@@ -40,7 +40,7 @@ void pondi_tokenizer_init(pondi_tokenizer *tokenizer, pond_dialect dialect, cons
                           size_t size)
 {
     memset(tokenizer, 0, sizeof(*tokenizer));
-    tokenizer->dialect = dialect;
+    tokenizer->dialect = pondi_dialect_of(dialect);
     tokenizer->sql = sql;
     tokenizer->size = size;
 }
@@ -77,9 +77,9 @@ static int scan_quoted(pondi_tokenizer *at, size_t start, int backslashes, const
     return unterminated(at, start, what, err);
 }
 
-static int ends_line(pond_dialect dialect, char c)
+static int ends_line(const pondi_dialect *dialect, char c)
 {
-    return c == '\n' || (c == '\r' && dialect == POND_DIALECT_POSTGRES);
+    return c == '\n' || (c == '\r' && dialect->carriage_return_ends);
 }
 
 static void scan_line(pondi_tokenizer *at)
@@ -123,14 +123,14 @@ static int scan_block_comment(pondi_tokenizer *at, pond_error **err)
             at->position += 2;
             if (--depth == 0)
                 return POND_OK;
-        } else if (c == '/' && next == '*' && at->dialect == POND_DIALECT_POSTGRES) {
+        } else if (c == '/' && next == '*' && at->dialect->nested_comments) {
             at->position += 2;
             depth++;
         } else {
             at->position++;
         }
     }
-    if (at->dialect == POND_DIALECT_SQLITE) /* there the end of the text ends it, too */
+    if (at->dialect->open_comments)
         return POND_OK;
     return unterminated(at, start, "comment", err);
 }
@@ -183,7 +183,7 @@ static int scan_bracket(pondi_tokenizer *at, pondi_token_kind *kind, pond_error 
     size_t start = at->position;
     *kind = PONDI_TOKEN_OTHER;
     at->position++;
-    if (at->dialect == POND_DIALECT_SQLITE) { /* the dialect's own quote: anything up to `]` */
+    if (at->dialect->quotes_with_brackets) {
         const char *end = memchr(at->sql + at->position, ']', at->size - at->position);
         if (!end)
             return unterminated(at, start, "identifier", err);
@@ -231,26 +231,27 @@ static pondi_token_kind scan_space(pondi_tokenizer *at)
 static int starts_line_comment(const pondi_tokenizer *at, unsigned char c)
 {
     if (c == '#')
-        return at->dialect == POND_DIALECT_MYSQL;
+        return at->dialect->hash_comments;
     if (c != '-' || peek(at, 1) != '-')
         return 0;
     /* MySQL: `5--1` is a subtraction */
-    return at->dialect != POND_DIALECT_MYSQL || at->position + 2 >= at->size || peek(at, 2) <= ' ';
+    return !at->dialect->hash_comments || at->position + 2 >= at->size || peek(at, 2) <= ' ';
 }
 
 static int scan_quote(pondi_tokenizer *at, unsigned char quote, pondi_token_kind *kind,
                       pond_error **err)
 {
-    int mysql = at->dialect == POND_DIALECT_MYSQL;
-    int literal = quote == '\'' || (quote == '"' && mysql);
-    int backslashes = literal && (mysql || (at->dialect == POND_DIALECT_POSTGRES &&
-                                            pondi_token_is_word(&at->before.previous, "E")));
+    const pondi_dialect *dialect = at->dialect;
+    int literal = quote == '\'' || (quote == '"' && dialect->quotes_text_doubly);
+    int is_e_text =
+        literal && dialect->escapes_in_e_text && pondi_token_is_word(&at->before.previous, "E");
+    int backslashes = is_e_text || (literal && dialect->escapes_in_text);
     size_t start = at->position;
     int code;
     *kind = literal ? PONDI_TOKEN_LITERAL : PONDI_TOKEN_QUOTED;
     do
         code = scan_quoted(at, start, backslashes, literal ? "string literal" : "identifier", err);
-    while (!code && backslashes && !mysql && continues(at)); /* which keeps its escapes */
+    while (!code && is_e_text && continues(at)); /* which keeps its escapes */
     return code;
 }
 
@@ -267,14 +268,14 @@ static int scan_skipped(pondi_tokenizer *at, pond_error **err)
 static int is_versioned(const pondi_tokenizer *at)
 {
     int marked = peek(at, 2) == 'M' && peek(at, 3) == '!';
-    return at->dialect == POND_DIALECT_MYSQL && at->server.version &&
+    return at->dialect->versioned_comments && at->server.version &&
            (peek(at, 2) == '!' || (marked && at->server.maria));
 }
 
 /* MySQL executes what is in `/ *! ... * /`: only its frame is set apart. */
 static int is_executed(const pondi_tokenizer *at, size_t *opening)
 {
-    return at->dialect == POND_DIALECT_MYSQL && (!at->executable || at->server.version) &&
+    return at->dialect->versioned_comments && (!at->executable || at->server.version) &&
            pondi_sql_is_executed(at->server, at->sql + at->position, at->size - at->position,
                                  opening);
 }
@@ -327,7 +328,7 @@ static int scan(pondi_tokenizer *at, pondi_token_kind *kind, pond_error **err)
         *kind = scan_number(at);
     } else if (c == '?') {
         *kind = scan_question(at);
-    } else if (c == '\'' || c == '"' || (c == '`' && at->dialect != POND_DIALECT_POSTGRES)) {
+    } else if (c == '\'' || c == '"' || (c == '`' && at->dialect->quotes_with_backticks)) {
         code = scan_quote(at, c, kind, err);
     } else if (starts_line_comment(at, c)) {
         scan_line(at);
@@ -337,7 +338,7 @@ static int scan(pondi_tokenizer *at, pondi_token_kind *kind, pond_error **err)
     } else if (c == '[') {
         code = scan_bracket(at, kind, err);
     } else {
-        if (c == '$' && at->dialect == POND_DIALECT_POSTGRES)
+        if (c == '$' && at->dialect->dollar_quotes)
             code = scan_dollar_quote(at, &found, err);
         *kind = found ? PONDI_TOKEN_LITERAL : scan_other(at, c);
     }

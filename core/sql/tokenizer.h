@@ -5,12 +5,13 @@
 
 #include <stddef.h>
 
+#include "sql/dialect.h"
 #include "sql/executable.h"
 #include "sql/subscript.h"
 #include "sql/token.h"
 
 typedef struct pondi_tokenizer {
-    pond_dialect dialect;
+    const pondi_dialect *dialect;
     pondi_sql_server server; /* may be set after the init */
     const char *sql;
     size_t size;
