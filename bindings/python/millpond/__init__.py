@@ -4,22 +4,25 @@ from . import _sqlite_library
 
 _sqlite_library.share()  # before anything loads the native module
 
-from . import exceptions
-from ._native import ArrowResult, Result
-from ._native import version as __version__
-from ._stored import StoredJson
-from ._values import Interval
-from .config import DatabaseConfig
-from .connection import (
+from . import _adopted, exceptions  # noqa: F401  (the native module needs the first)
+from ._async.connection import (
     AsyncConnection,
     MysqlAsyncConnection,
-    MysqlSyncConnection,
     PostgresAsyncConnection,
-    PostgresSyncConnection,
     SqliteAsyncConnection,
+)
+from ._native import ArrowResult, Result
+from ._native import version as __version__
+from ._serializers import register_serializer
+from ._stored import StoredJson
+from ._sync.connection import (
+    MysqlSyncConnection,
+    PostgresSyncConnection,
     SqliteSyncConnection,
     SyncConnection,
 )
+from ._values import Interval
+from .config import DatabaseConfig
 from .database import (
     ConnectionManager,
     DatabaseFactory,
@@ -30,7 +33,6 @@ from .database import (
     connect,
     is_environment_async,
 )
-from .entity import register_serializer
 from .exceptions import *  # noqa: F403
 from .pool import ConnectionPool
 from .pool_manager import PoolManager

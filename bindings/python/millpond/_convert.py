@@ -5,10 +5,10 @@ Connections with the library's own generators never come here: the library conve
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:  # the native module imports this one, and is not there yet
-    from .sql import SqlGenerator
+from .exceptions import ParameterError
+from .sql import SqlGenerator
 
 
 def convert_call(
@@ -44,8 +44,6 @@ def _is_text(sql: str) -> bool:
 
 def _comments(generator: SqlGenerator) -> bool:
     """True if it has a form of its own for tags."""
-    from .sql import SqlGenerator
-
     return type(generator).get_comment_sql is not SqlGenerator.get_comment_sql
 
 
@@ -59,8 +57,6 @@ def _convert_rows(generator: SqlGenerator, sql: str, rows: Any) -> tuple[Any, An
     made = [generator.convert_query_to_native(sql, tuple(row)) for row in rows]
     for number, (native, _) in enumerate(made):
         if native != made[0][0]:
-            from .exceptions import ParameterError
-
             raise ParameterError(
                 f"convert_query_to_native() made another statement of row {number} than of row 0: "
                 "executemany() executes one"

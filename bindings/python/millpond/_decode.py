@@ -17,6 +17,7 @@ from typing import Any
 
 from ._serializers import named_decoder
 from ._stored import StoredJson
+from .exceptions import Error, InvalidDataError
 
 Decoder = Callable[[Any], Any]
 
@@ -181,8 +182,6 @@ def unreadable(
     entity_name: str, entity_id: Any, field: str, error: BaseException, was_plain: bool
 ) -> Exception:
     """The InvalidDataError for a value that cannot be decoded."""
-    from .exceptions import Error, InvalidDataError
-
     why = str(error) if isinstance(error, Error) else reason_of(error)
     advice = "" if was_plain else ", or read without deserialize=True"
     made = InvalidDataError(

@@ -30,6 +30,7 @@ from ._foreign import plain
 from ._models import fields_of
 from ._serializers import PLAIN, encode_enum, serializer_of
 from ._stored import StoredJson
+from .exceptions import Error, InvalidDataError, ParameterError
 
 #: (name of the type, value to store, what that is)
 Encoded = tuple[str | None, Any, int]
@@ -111,14 +112,10 @@ def _simplify_other(value: Any, cls: type) -> Any:
 
 
 def _misfit(why: str) -> Exception:
-    from .exceptions import InvalidDataError
-
     return InvalidDataError(f"parameter 0 {why}")
 
 
 def _refuse(cls: type) -> Exception:
-    from .exceptions import ParameterError
-
     return ParameterError(
         f"parameter 0 has the type {cls.__name__}, which entities do not store: convert it, or "
         "register_serializer() for it"
@@ -149,8 +146,6 @@ def encode_field(value: Any) -> Encoded:
     Raises:
         Error: it cannot be stored, or could not be read again.
     """
-    from .exceptions import Error
-
     try:
         return _encode(value)
     except Error:

@@ -11,6 +11,9 @@ import enum
 import operator
 from typing import Any, cast
 
+from ._serializers import enum_is_by_value
+from .exceptions import ParameterError, ValueRangeError
+
 _year_of = datetime.date.__dict__["year"].__get__
 _days_of = datetime.timedelta.__dict__["days"].__get__
 
@@ -19,8 +22,6 @@ _DAYS = ("Y", "M", "W", "D")
 
 
 def _out_of_range(number: int, what: str) -> Exception:
-    from .exceptions import ValueRangeError
-
     return ValueRangeError(f"parameter {number} {what}")
 
 
@@ -122,8 +123,6 @@ def parameter(value: Any, number: int = 0) -> Any:
     """The same for a parameter of a statement, where a member of an Enum stands for its value, if
     it does so in a field of an entity; the others are refused, as entities keep their names."""
     if isinstance(value, enum.Enum):
-        from ._serializers import enum_is_by_value
-
         return value.value if enum_is_by_value(type(value)) else value
     return plain(value, number)
 
@@ -142,8 +141,6 @@ def backend_parameter(value: Any, number: int) -> Any:
         return value
     made = parameter(value, number)
     if made is value:
-        from .exceptions import ParameterError
-
         raise ParameterError(
             f"parameter {number} has the type {type(value).__name__}, an Enum whose values are not "
             "all of one plain type: pass .value or .name"

@@ -33,6 +33,16 @@ def entity_schema(generator: SqlGenerator) -> _native.Schema:
     )
 
 
+def schema_of(connection: Any) -> _native.Schema:
+    """What is known of the entities of the pool's database; not the core's own knowledge, since
+    other steps fit this way of going through them."""
+    pool = connection._pool
+    if pool._schema is None:
+        pool._schema = entity_schema(connection.parameter_converter)
+    schema: _native.Schema = pool._schema
+    return schema
+
+
 def _answer(plan: _native.Plan, result: Any) -> None:
     if isinstance(result, _native.Result):
         check_names(result, result.columns)

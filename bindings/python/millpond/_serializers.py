@@ -16,6 +16,8 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
+from .exceptions import ArgumentError
+
 PLAIN = (str, int, float, bool, bytes, datetime.date, datetime.time, decimal.Decimal, uuid.UUID)
 
 #: Bytes of a type's name in the meta table.
@@ -68,8 +70,6 @@ def register_serializer(
 
 
 def _checked_name(cls: Any, to_db: Any, from_db: Any, name: Any) -> str:
-    from .exceptions import ArgumentError
-
     if not isinstance(cls, type) or cls in (*PLAIN, dict, list, tuple, set, frozenset, type(None)):
         raise ArgumentError(f"{cls!r} cannot have a serializer: pass a class of your own")
     for function, what in ((to_db, "to_db"), (from_db, "from_db")):
@@ -88,8 +88,6 @@ def _checked_name(cls: Any, to_db: Any, from_db: Any, name: Any) -> str:
 
 
 def _check_is_free(label: str, cls: type) -> None:
-    from .exceptions import ArgumentError
-
     other = _serializers.by_name.get(label, (cls, None))[0]
     path = f"{cls.__module__}.{cls.__qualname__}"
     if f"{other.__module__}.{other.__qualname__}" != path:  # a module may be loaded again

@@ -56,6 +56,11 @@ def run_sync(steps: Steps[_Value]) -> _Value:
             return stop.value  # type: ignore[no-any-return]
 
 
+def run_sync_made(make: Callable[[], Steps[_Value]]) -> _Value:
+    """As run_async_made(), on a synchronous connection."""
+    return run_sync(make())
+
+
 async def to_its_end(work: Coroutine[Any, Any, _Value], grace: float | None = None) -> _Value:
     """Await the work to its end, whatever cancels come (those of anyio come again and again), but
     for no more than ``grace`` seconds after the first of them: then it is cancelled itself. The

@@ -11,20 +11,22 @@ from collections.abc import AsyncIterator, Awaitable, Iterator
 from typing import Any, ClassVar, Self, cast
 
 from . import _native
-from ._calls import Nothing
-from ._pool_key import PoolHash, identity_of
-from .backend import BackendPool
-from .config import DatabaseConfig, Problems
-from .connection import (
+from ._async.connection import (
     AsyncConnection,
     MysqlAsyncConnection,
-    MysqlSyncConnection,
     PostgresAsyncConnection,
-    PostgresSyncConnection,
     SqliteAsyncConnection,
+)
+from ._calls import Nothing
+from ._pool_key import PoolHash, identity_of
+from ._sync.connection import (
+    MysqlSyncConnection,
+    PostgresSyncConnection,
     SqliteSyncConnection,
     SyncConnection,
 )
+from .backend import BackendPool
+from .config import DatabaseConfig, Problems
 from .exceptions import ArgumentError, UnsupportedError
 from .hooks import Hook
 from .liveness import acquire_tested, acquire_tested_sync, check_health, passes_sync

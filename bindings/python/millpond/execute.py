@@ -22,6 +22,7 @@ from collections.abc import (
 from typing import Any
 
 from ._answers import read_answer
+from ._async import pieces as _async_pieces
 from ._calls import Nothing, _called, _check_batch, _check_rows
 from ._execute_shared import (
     INTERRUPT_EVERY,
@@ -37,6 +38,7 @@ from ._native import Result
 from ._open_stream import OpenStream
 from ._plans import pause_async, pause_sync, run_plan
 from ._steps import Steps, run_async, run_async_made, run_sync, to_its_end
+from ._sync import pieces as _sync_pieces
 from ._undo import GRACE
 from .exceptions import (
     ConnectionLostError,
@@ -44,7 +46,7 @@ from .exceptions import (
     QueryTimeoutError,
     UnsupportedError,
 )
-from .progress import Progress, executemany_as_they_come, executemany_in_pieces
+from .progress import Progress
 from .rows import RowFactory, reshape
 
 __all__ = ["INTERRUPT_EVERY", "AsyncExecute", "Params", "SyncExecute", "Tags"]
@@ -283,11 +285,14 @@ class AsyncExecute(_Backend):
         """
         self._check_lease()
         if isinstance(param_list, AsyncIterable):
-            return await executemany_as_they_come(self, sql, param_list, timeout, tags, progress)
+            return await _async_pieces.executemany_as_they_come(
+                self, sql, param_list, timeout, tags, progress
+            )
         _check_rows(param_list)
         if progress is not None:
-            steps = executemany_in_pieces(self, sql, param_list, timeout, tags, progress)
-            return await run_async(steps)
+            return await _async_pieces.executemany_in_pieces(
+                self, sql, param_list, timeout, tags, progress
+            )
         seconds = self._seconds(timeout)
         steps = self._each(
             self._prepare_statement_async, self._execute_statement_async, sql, param_list, tags
@@ -564,8 +569,9 @@ class SyncExecute(_Backend):
         self._check_lease()
         _check_rows(param_list)
         if progress is not None:
-            steps = executemany_in_pieces(self, sql, param_list, timeout, tags, progress)
-            return run_sync(steps)
+            return _sync_pieces.executemany_in_pieces(
+                self, sql, param_list, timeout, tags, progress
+            )
         seconds = self._seconds(timeout)
         steps = self._each(
             self._prepare_statement_sync, self._execute_statement_sync, sql, param_list, tags

@@ -11,21 +11,36 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
+from ._async.connection import (
+    MysqlAsyncConnection,
+    PostgresAsyncConnection,
+    SqliteAsyncConnection,
+    _NativeAsyncConnection,
+)
 from ._mask import masked
 from ._native import version
-from .connection import _NativeAsyncConnection, _NativeSyncConnection
+from ._sync.connection import (
+    MysqlSyncConnection,
+    PostgresSyncConnection,
+    SqliteSyncConnection,
+    _NativeSyncConnection,
+)
 from .exceptions import Error, MisuseError
 from .execute import AsyncExecute, SyncExecute
 
 _METHODS = ("execute", "executemany")
 _SYSTEMS = {"postgres": "postgresql", "mysql": "mysql", "sqlite": "sqlite"}
+_CLASSES = {
+    (PostgresAsyncConnection, PostgresSyncConnection): "postgresql",
+    (MysqlAsyncConnection, MysqlSyncConnection): "mysql",
+    (SqliteAsyncConnection, SqliteSyncConnection): "sqlite",
+}
 
 
 def _system_of(connection: object) -> str:
-    for base in type(connection).__mro__:
-        for kind, name in _SYSTEMS.items():
-            if base.__module__ == "millpond.connection" and base.__name__.lower().startswith(kind):
-                return name
+    for classes, name in _CLASSES.items():
+        if isinstance(connection, classes):
+            return name
     lease = getattr(connection, "_lease", None)
     return system_name(lease.owner.kind) if lease else "other_sql"
 

@@ -13,10 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar
 
 from . import _native
+from ._async.connection import AsyncConnection
 from ._pool_health import PoolHealth
 from ._pool_key import ByPool, PoolHash
 from .config import DatabaseConfig
-from .connection import AsyncConnection
 from .hooks import Hooks
 from .metrics import describe, scaling_signal
 

@@ -25,7 +25,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .connection import AsyncConnection, SyncConnection
+from ._async.connection import AsyncConnection
+from ._sync.connection import SyncConnection
 from .database import ConnectionManager, connect
 
 async_fixture = pytest.fixture  # anyio's plugin runs plain ones

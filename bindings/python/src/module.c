@@ -34,19 +34,7 @@ static int import_all(native_state *state)
         {&state->invalid_state_error, "asyncio", "InvalidStateError"},
         {&state->decimal_type, "decimal", "Decimal"},
         {&state->uuid_type, "uuid", "UUID"},
-        {&state->interval_type, "millpond._values", "Interval"},
         {&state->json_loads, "json", "loads"},
-        {&state->json_dumps, "millpond._values", "dump_json"},
-        {&state->plain, "millpond._foreign", "parameter"},
-        {&state->convert_call, "millpond._convert", "convert_call"},
-        {&state->write_log, "millpond._values", "write_log"},
-        {&state->format_stack, "millpond._values", "format_stack"},
-        {&state->watch_shutdown, "millpond._values", "watch_shutdown"},
-        {&state->encode_field, "millpond._fields", "encode_field"},
-        {&state->field_decoder, "millpond._decode", "field_decoder"},
-        {&state->unreadable, "millpond._decode", "unreadable"},
-        {&state->stored_json, "millpond._stored", "StoredJson"},
-        {&state->fields_of, "millpond._models", "fields_of"},
     };
     for (size_t i = 0; i < sizeof(imports) / sizeof(imports[0]); i++) {
         *imports[i].to = import_from(imports[i].module, imports[i].name);
@@ -54,6 +42,39 @@ static int import_all(native_state *state)
             return -1;
     }
     return 0;
+}
+
+/* What the package gives this module, which imports none of the package's. */
+PyObject *native_adopt(PyObject *module, PyObject *args, PyObject *given)
+{
+    native_state *state = PyModule_GetState(module);
+    struct {
+        PyObject **to;
+        const char *name;
+    } wanted[] = {
+        {&state->interval_type, "Interval"},
+        {&state->stored_json, "StoredJson"},
+        {&state->json_dumps, "dump_json"},
+        {&state->write_log, "write_log"},
+        {&state->format_stack, "format_stack"},
+        {&state->watch_shutdown, "watch_shutdown"},
+        {&state->plain, "parameter"},
+        {&state->convert_call, "convert_call"},
+        {&state->encode_field, "encode_field"},
+        {&state->fields_of, "fields_of"},
+        {&state->field_decoder, "field_decoder"},
+        {&state->unreadable, "unreadable"},
+    };
+    size_t count = sizeof(wanted) / sizeof(wanted[0]);
+    if (PyTuple_GET_SIZE(args) || !given || (size_t)PyDict_GET_SIZE(given) != count)
+        return PyErr_Format(PyExc_TypeError, "adopt() takes %zu keyword arguments", count);
+    for (size_t i = 0; i < count; i++) {
+        PyObject *object = PyDict_GetItemString(given, wanted[i].name);
+        if (!object)
+            return PyErr_Format(PyExc_TypeError, "adopt() needs the argument %s", wanted[i].name);
+        Py_XSETREF(*wanted[i].to, Py_NewRef(object));
+    }
+    Py_RETURN_NONE;
 }
 
 static int make_constants(native_state *state)

@@ -24,7 +24,7 @@ typedef struct native_state {
     PyTypeObject *plan_type;
     PyTypeObject *schema_type;
     PyObject *fields_of;       /* millpond._models', of entities that are no dicts */
-    PyObject *encode_field;    /* millpond.entity's, of values that are not plain */
+    PyObject *encode_field;    /* millpond._fields', of values that are not plain */
     PyObject *field_decoder;   /* the other way: by the name of a type */
     PyObject *unreadable;      /* millpond._decode's, the error for a value of an entity */
     PyObject *stored_json;     /* millpond.StoredJson */
@@ -328,6 +328,7 @@ int native_add_resilience(PyObject *module);
 extern PyType_Spec native_cache_spec;
 
 /* ---- sql.c ---- */
+PyObject *native_adopt(PyObject *module, PyObject *args, PyObject *given);
 extern PyMethodDef native_functions[];
 
 #endif

@@ -188,6 +188,8 @@ PyMethodDef native_functions[] = {
      "default_pool_size() -> (min, max) of a pool whose config says nothing."},
     {"check_pools", native_check_pools, METH_VARARGS,
      "check_pools(pools, timeout) -> list of bool: all checked at once."},
+    {"adopt", (PyCFunction)(void (*)(void))native_adopt, METH_VARARGS | METH_KEYWORDS,
+     "adopt(**objects): take what the package gives this module."},
     {"parse_url", native_parse_url, METH_VARARGS, "parse_url(url) -> settings by name"},
     {NULL, NULL, 0, NULL},
 };

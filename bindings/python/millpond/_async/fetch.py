@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from .execute import AsyncExecute, Params, SyncExecute, Tags
-from .rows import RowFactory, shape
-from .stream import AsyncStream, SyncStream
-from .transaction import AsyncTransaction, SyncTransaction
+from ..execute import AsyncExecute, Params, Tags
+from ..rows import RowFactory, shape
+from ..transaction import AsyncTransaction
+from .stream import AsyncStream
 
 
 class AsyncFetch(AsyncExecute):
@@ -120,79 +120,4 @@ class AsyncFetch(AsyncExecute):
         return AsyncTransaction(self, isolation, read_only, force_rollback)
 
 
-class SyncFetch(SyncExecute):
-    """Part of :class:`SyncConnection`."""
-
-    __slots__ = ()
-
-    def fetch_all(
-        self,
-        sql: str,
-        params: Params = None,
-        timeout: float | None = None,
-        tags: Tags = None,
-        *,
-        row_factory: RowFactory | None = None,
-    ) -> list[Any]:
-        """All rows of a statement; as :meth:`AsyncConnection.fetch_all`."""
-        factory = row_factory or self._row_factory
-        if factory is None:
-            rows = self.execute(sql, params, timeout, tags)
-        else:
-            rows = self._execute_plain(sql, params, timeout, tags)
-        return shape(rows, rows.columns, factory)  # type: ignore[no-any-return]
-
-    def fetch_one(
-        self,
-        sql: str,
-        params: Params = None,
-        timeout: float | None = None,
-        tags: Tags = None,
-        *,
-        row_factory: RowFactory | None = None,
-    ) -> Any:
-        """The first row, or None; as :meth:`AsyncConnection.fetch_one`."""
-        factory = row_factory or self._row_factory
-        if factory is None:
-            rows = self.execute(sql, params, timeout, tags)
-        else:
-            rows = self._execute_plain(sql, params, timeout, tags)
-        return shape(rows[:1], rows.columns, factory)[0] if rows else None
-
-    def fetch_value(
-        self, sql: str, params: Params = None, timeout: float | None = None, tags: Tags = None
-    ) -> Any:
-        """The first column of the first row, or None; as :meth:`AsyncConnection.fetch_value`."""
-        if self._row_factory is None:
-            rows = self.execute(sql, params, timeout, tags)
-        else:
-            rows = self._execute_plain(sql, params, timeout, tags)
-        return rows[0][0] if rows else None
-
-    def stream(
-        self,
-        sql: str,
-        params: Params = None,
-        batch: int = 1000,
-        timeout: float | None = None,
-        tags: Tags = None,
-        *,
-        row_factory: RowFactory | None = None,
-    ) -> SyncStream:
-        """The rows of a statement one by one: ``for row in conn.stream(sql): ...``; arguments and
-        rules are those of the asynchronous class."""
-        factory = row_factory or self._row_factory
-        return SyncStream(self, batch, (sql, params, timeout, tags), factory)
-
-    def transaction(
-        self,
-        isolation: str | None = None,
-        read_only: bool = False,
-        *,
-        force_rollback: bool = False,
-    ) -> SyncTransaction:
-        """``with conn.transaction():``; as :meth:`AsyncConnection.transaction`."""
-        return SyncTransaction(self, isolation, read_only, force_rollback)
-
-
-__all__ = ["AsyncFetch", "Params", "SyncFetch", "Tags"]
+__all__ = ["AsyncFetch", "Params", "Tags"]

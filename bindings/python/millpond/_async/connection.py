@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import AsyncIterable, Coroutine, Sequence
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from . import _native
-from ._plans import entity_schema, pause_async, pause_sync, run_plan
-from ._steps import run_async, run_async_made, run_sync
-from .entity import AsyncEntityMethods, SyncEntityMethods
-from .fetch import AsyncFetch, SyncFetch, Tags
-from .progress import Progress, executemany_as_they_come, executemany_in_pieces
-from .rows import Row
-from .sql import (
+from .. import _native
+from .._plans import pause_async, run_plan, schema_of
+from .._steps import run_async_made
+from ..progress import AsyncRows, Progress
+from ..sql import (
     MysqlSqlGenerator,
     PostgresSqlGenerator,
     SqlGenerator,
     SqliteSqlGenerator,
     is_changed,
+)
+from .entity import AsyncEntityMethods
+from .fetch import AsyncFetch, Tags
+from .pieces import (
+    executemany_as_they_come,  # async only
+    executemany_in_pieces,
 )
 
 
@@ -58,42 +61,6 @@ class AsyncConnection(AsyncFetch, AsyncEntityMethods, abc.ABC):
         """``{"db_server_version": …, "db_driver": …}``."""
 
 
-class SyncConnection(SyncFetch, SyncEntityMethods, abc.ABC):
-    """A synchronous connection, for one thread."""
-
-    __slots__ = ()
-
-    @property
-    @abc.abstractmethod
-    def parameter_converter(self) -> SqlGenerator:
-        """The generator of this database's SQL."""
-
-    @abc.abstractmethod
-    def in_transaction(self) -> bool:
-        """True while a transaction is open, as the server or library reports it."""
-
-    @abc.abstractmethod
-    def begin_transaction(self) -> None:
-        """Begin a transaction. Raises TransactionStateError if one is open."""
-
-    @abc.abstractmethod
-    def commit_transaction(self) -> None:
-        """Commit. Raises TransactionStateError if none is open, UnknownOutcomeError if the
-        connection was lost, or the server fell silent, before the answer came."""
-
-    @abc.abstractmethod
-    def rollback_transaction(self) -> None:
-        """Roll back. Raises TransactionStateError if none is open."""
-
-    @abc.abstractmethod
-    def close(self) -> None:
-        """Close the connection instead of giving it back to its pool. Closing twice is no error."""
-
-    @abc.abstractmethod
-    def get_version_details(self) -> dict[str, str]:
-        """``{"db_server_version": …, "db_driver": …}``."""
-
-
 def _converts(cls: Any, base: Any) -> bool:
     """True if a class of native connections must convert statements with a generator of its own."""
     return cls.parameter_converter is not base.parameter_converter or is_changed(cls._generator)
@@ -130,13 +97,13 @@ class _NativeAsyncConnection(_native.Connection, AsyncConnection):
         return self._generator
 
     _execute_plain = _native.Connection._execute_plain
-    # Natively these return awaitables at once; the abstract class only knows coroutines.
+    # The native methods return other types than the abstract class declares.
     if TYPE_CHECKING:
 
         async def executemany(
             self,
             sql: str,
-            param_list: Sequence[Sequence[Any]] | AsyncIterable[Sequence[Any]],
+            param_list: AsyncRows,
             timeout: float | None = None,
             tags: Tags = None,
             *,
@@ -156,82 +123,25 @@ class _NativeAsyncConnection(_native.Connection, AsyncConnection):
         def executemany(
             self,
             sql: str,
-            param_list: Sequence[Sequence[Any]],
+            param_list: AsyncRows,
             timeout: float | None = None,
             tags: Tags = None,
             *,
             progress: Progress | None = None,
             first_row: int = 0,
-        ) -> Coroutine[Any, Any, _native.Result]:
-            if hasattr(param_list, "__aiter__"):
+        ) -> Awaitable[_native.Result]:
+            if hasattr(param_list, "__aiter__"):  # async only
                 return executemany_as_they_come(self, sql, param_list, timeout, tags, progress)
             if progress is None:
                 return _native.Connection.executemany(
                     self, sql, param_list, timeout, tags, first_row=first_row
                 )
-            return run_async(executemany_in_pieces(self, sql, param_list, timeout, tags, progress))
+            return executemany_in_pieces(self, sql, param_list, timeout, tags, progress)
 
 
-def _schema_of(connection: Any) -> _native.Schema:
-    """What is known of the entities of the pool's database; not the core's own knowledge, since
-    other steps fit this way of going through them."""
-    pool = connection._pool
-    if pool._schema is None:
-        pool._schema = entity_schema(connection.parameter_converter)
-    schema: _native.Schema = pool._schema
-    return schema
-
-
-def _entity_async(self: Any, *args: Any) -> Coroutine[Any, Any, Any]:
+def _entity_async(self: Any, *args: Any) -> Awaitable[Any]:
     """An entity call whose statements go through the class's own generator."""
-    return run_async_made(lambda: run_plan(self, _schema_of(self).plan(*args), pause_async))
-
-
-def _entity_sync(self: Any, *args: Any) -> Any:
-    return run_sync(run_plan(self, _schema_of(self).plan(*args), pause_sync))
-
-
-class _NativeSyncConnection(_native.SyncConnection, SyncConnection):
-    """A pooled connection of the library, for one thread; ``execute`` and ``executemany`` are as
-    in the asynchronous class."""
-
-    __slots__ = ("_savepoints",)
-    _generator: ClassVar[SqlGenerator]
-    _converts: ClassVar[bool] = False
-
-    def __init_subclass__(cls, **arguments: Any) -> None:
-        super().__init_subclass__(**arguments)
-        cls._converts = _converts(cls, _NativeSyncConnection)
-        if cls._converts:
-            cls._entity = _entity_sync  # type: ignore[method-assign]
-
-    @property
-    def parameter_converter(self) -> SqlGenerator:
-        return self._generator
-
-    def executemany(
-        self,
-        sql: str,
-        param_list: Sequence[Sequence[Any]],
-        timeout: float | None = None,
-        tags: Tags = None,
-        *,
-        progress: Progress | None = None,
-        first_row: int = 0,
-    ) -> _native.Result:
-        if progress is None:
-            return _native.SyncConnection.executemany(
-                self, sql, param_list, timeout, tags, first_row=first_row
-            )
-        return run_sync(executemany_in_pieces(self, sql, param_list, timeout, tags, progress))
-
-    if not TYPE_CHECKING:
-        in_transaction = _native.SyncConnection.in_transaction
-        begin_transaction = _native.SyncConnection.begin_transaction
-        commit_transaction = _native.SyncConnection.commit_transaction
-        rollback_transaction = _native.SyncConnection.rollback_transaction
-        close = _native.SyncConnection.close
-        get_version_details = _native.SyncConnection.get_version_details
+    return run_async_made(lambda: run_plan(self, schema_of(self).plan(*args), pause_async))
 
 
 class PostgresAsyncConnection(_NativeAsyncConnection):
@@ -255,35 +165,9 @@ class SqliteAsyncConnection(_NativeAsyncConnection):
     _generator = SqliteSqlGenerator()
 
 
-class PostgresSyncConnection(_NativeSyncConnection):
-    """A connection to PostgreSQL."""
-
-    __slots__ = ()
-    _generator = PostgresSqlGenerator()
-
-
-class MysqlSyncConnection(_NativeSyncConnection):
-    """A connection to MySQL or MariaDB."""
-
-    __slots__ = ()
-    _generator = MysqlSqlGenerator()
-
-
-class SqliteSyncConnection(_NativeSyncConnection):
-    """A connection to an SQLite database."""
-
-    __slots__ = ()
-    _generator = SqliteSqlGenerator()
-
-
 __all__ = [
     "AsyncConnection",
     "MysqlAsyncConnection",
-    "MysqlSyncConnection",
     "PostgresAsyncConnection",
-    "PostgresSyncConnection",
-    "Row",
     "SqliteAsyncConnection",
-    "SqliteSyncConnection",
-    "SyncConnection",
 ]

@@ -1,0 +1,171 @@
+# Made of ../_async/connection.py by bindings/python/async_to_sync.py: change that file instead.
+# mypy: disable-error-code="no-any-return, unused-ignore"
+"""Connections: what they can do, for all databases alike."""
+
+from __future__ import annotations
+
+import abc
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from .. import _native
+from .._plans import pause_sync, run_plan, schema_of
+from .._steps import run_sync_made
+from ..progress import Progress, SyncRows
+from ..sql import (
+    MysqlSqlGenerator,
+    PostgresSqlGenerator,
+    SqlGenerator,
+    SqliteSqlGenerator,
+    is_changed,
+)
+from .entity import SyncEntityMethods
+from .fetch import SyncFetch, Tags
+from .pieces import (
+    executemany_in_pieces,
+)
+
+
+class SyncConnection(SyncFetch, SyncEntityMethods, abc.ABC):
+    """A synchronous connection. Statements on one connection run one after another."""
+
+    __slots__ = ()
+
+    @property
+    @abc.abstractmethod
+    def parameter_converter(self) -> SqlGenerator:
+        """The generator of this database's SQL."""
+
+    @abc.abstractmethod
+    def in_transaction(self) -> bool:
+        """True while a transaction is open, as the server or library reports it."""
+
+    @abc.abstractmethod
+    def begin_transaction(self) -> None:
+        """Begin a transaction. Raises TransactionStateError if one is open."""
+
+    @abc.abstractmethod
+    def commit_transaction(self) -> None:
+        """Commit. Raises TransactionStateError if none is open, UnknownOutcomeError if the
+        connection was lost, or the server fell silent, before the answer came."""
+
+    @abc.abstractmethod
+    def rollback_transaction(self) -> None:
+        """Roll back. Raises TransactionStateError if none is open."""
+
+    @abc.abstractmethod
+    def close(self) -> None:
+        """Close the connection instead of giving it back to its pool. Closing twice is no error."""
+
+    @abc.abstractmethod
+    def get_version_details(self) -> dict[str, str]:
+        """``{"db_server_version": …, "db_driver": …}``."""
+
+
+def _converts(cls: Any, base: Any) -> bool:
+    """True if a class of native connections must convert statements with a generator of its own."""
+    return cls.parameter_converter is not base.parameter_converter or is_changed(cls._generator)
+
+
+class _NativeSyncConnection(_native.SyncConnection, SyncConnection):
+    """A pooled connection of the library. ``execute`` is a native method:
+
+    execute(sql, params=None, timeout=None, tags=None) -> list of tuples
+        Args:
+            sql: one statement with ``?`` placeholders.
+            params: tuple or list, one value for each placeholder.
+            timeout: seconds for the whole call, the server's work included. None: the config's.
+            tags: dict, sent as a comment in the statement.
+        Returns a list of tuples with the attributes ``columns`` (tuple of str), ``rowcount`` (int)
+        and ``lastrowid`` (int or None).
+        Raises ParameterError and ValueRangeError before anything is sent, QueryTimeoutError after
+        the server's work was stopped, ConnectionLostError, UnknownOutcomeError, and what the
+        database answers.
+    """
+
+    __slots__ = ("_savepoints",)
+    _generator: ClassVar[SqlGenerator]
+    _converts: ClassVar[bool] = False  # looked at when a pool is made of the class
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        super().__init_subclass__(**arguments)
+        cls._converts = _converts(cls, _NativeSyncConnection)
+        if cls._converts:
+            cls._entity = _entity_sync  # type: ignore[method-assign]
+
+    @property
+    def parameter_converter(self) -> SqlGenerator:
+        return self._generator
+
+    _execute_plain = _native.SyncConnection._execute_plain
+    # The native methods return other types than the abstract class declares.
+    if TYPE_CHECKING:
+
+        def executemany(
+            self,
+            sql: str,
+            param_list: SyncRows,
+            timeout: float | None = None,
+            tags: Tags = None,
+            *,
+            progress: Progress | None = None,
+            first_row: int = 0,
+        ) -> _native.Result:
+            raise NotImplementedError
+
+    else:
+        in_transaction = _native.SyncConnection.in_transaction
+        begin_transaction = _native.SyncConnection.begin_transaction
+        commit_transaction = _native.SyncConnection.commit_transaction
+        rollback_transaction = _native.SyncConnection.rollback_transaction
+        close = _native.SyncConnection.close
+        get_version_details = _native.SyncConnection.get_version_details
+
+        def executemany(
+            self,
+            sql: str,
+            param_list: SyncRows,
+            timeout: float | None = None,
+            tags: Tags = None,
+            *,
+            progress: Progress | None = None,
+            first_row: int = 0,
+        ) -> _native.Result:
+            if progress is None:
+                return _native.SyncConnection.executemany(
+                    self, sql, param_list, timeout, tags, first_row=first_row
+                )
+            return executemany_in_pieces(self, sql, param_list, timeout, tags, progress)
+
+
+def _entity_sync(self: Any, *args: Any) -> Any:
+    """An entity call whose statements go through the class's own generator."""
+    return run_sync_made(lambda: run_plan(self, schema_of(self).plan(*args), pause_sync))
+
+
+class PostgresSyncConnection(_NativeSyncConnection):
+    """A connection to PostgreSQL."""
+
+    __slots__ = ()
+    _generator = PostgresSqlGenerator()
+
+
+class MysqlSyncConnection(_NativeSyncConnection):
+    """A connection to MySQL or MariaDB."""
+
+    __slots__ = ()
+    _generator = MysqlSqlGenerator()
+
+
+class SqliteSyncConnection(_NativeSyncConnection):
+    """A connection to an SQLite database."""
+
+    __slots__ = ()
+    _generator = SqliteSqlGenerator()
+
+
+__all__ = [
+    "MysqlSyncConnection",
+    "PostgresSyncConnection",
+    "SqliteSyncConnection",
+    "SyncConnection",
+]
