@@ -40,7 +40,7 @@ AT(pond_entity_options, max_new_fields, 80);
 AT(pond_entity_options, max_fields, 84);
 AT(pond_entity_options, first_record, 88);
 
-SIZE(pond_step, 56);
+SIZE(pond_step, 64);
 AT(pond_step, struct_size, 0);
 AT(pond_step, kind, 4);
 AT(pond_step, sql, 8);
@@ -49,6 +49,8 @@ AT(pond_step, params, 24);
 AT(pond_step, row_count, 32);
 AT(pond_step, column_count, 40);
 AT(pond_step, wait_ms, 48);
+AT(pond_step, flags, 56);
+AT(pond_step, reserved, 60);
 
 SIZE(pond_scaling_signal, 96);
 AT(pond_scaling_signal, struct_size, 0);

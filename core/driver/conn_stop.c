@@ -1,6 +1,4 @@
 /* Deadlines and cancellation: how a request is stopped, and what happens if that cannot be done. */
-#include <string.h>
-#include <strings.h>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -23,18 +21,21 @@ void pondi_conn_aim_timer(pondi_conn *conn, int64_t deadline_ns)
 
 /* A statement that undoes is never called off, or what comes next on the connection would run
  * inside of what was to be undone. It comes back within the grace, or the connection is closed. */
-static int is_undo(const pondi_request *request)
+static int is_undo(const pondi_conn *conn, const pondi_request *request)
 {
-    static const char rollback[] = "ROLLBACK";
     if (request->kind == PONDI_REQUEST_TRANSACTION)
         return request->verb == POND_ROLLBACK;
-    return request->kind == PONDI_REQUEST_EXECUTE && request->sql_size >= strlen(rollback) &&
-           strncasecmp(request->sql, rollback, strlen(rollback)) == 0;
+    if (request->undoes || request->kind != PONDI_REQUEST_EXECUTE)
+        return request->undoes;
+    unsigned means = request->statement
+                         ? request->statement->info.means
+                         : pondi_sql_means(conn->driver->dialect, request->sql, request->sql_size);
+    return (means & PONDI_VERB_UNDOES) != 0;
 }
 
 static void tell_driver(pondi_conn *conn, pondi_request *request)
 {
-    if (!is_undo(request))
+    if (!is_undo(conn, request))
         conn->driver->cancel(conn, request);
 }
 
@@ -69,7 +70,7 @@ void pondi_conn_cancel(pondi_conn *conn, pondi_request *request)
 {
     if (request == conn->current)
         stop(conn, POND_ECANCELLED);
-    else if (is_undo(request))
+    else if (is_undo(conn, request))
         request->hastened = 1; /* it keeps its place */
     else
         end_unsent(conn, request, pondi_error_new(POND_ECANCELLED, "cancelled before it was sent"));

@@ -1,18 +1,10 @@
 #include "driver/outcome.h"
 
-#include <string.h>
-
 #include "base/error.h"
 
 int pondi_request_only_reads(const pondi_request *request)
 {
-    static const char *const verbs[] = {"SELECT", "SHOW",     "EXPLAIN", "VALUES",
-                                        "TABLE",  "DESCRIBE", "DESC"};
-    for (size_t i = 0; request->statement && i < sizeof(verbs) / sizeof(verbs[0]); i++) {
-        if (strcmp(request->statement->info.verb, verbs[i]) == 0)
-            return 1;
-    }
-    return 0;
+    return request->statement && request->statement->info.means & PONDI_VERB_READS;
 }
 
 int pondi_request_outcome_unknown(const pondi_conn *conn, const pondi_request *request)
@@ -21,7 +13,7 @@ int pondi_request_outcome_unknown(const pondi_conn *conn, const pondi_request *r
         return request->verb == POND_COMMIT;
     if (request->kind != PONDI_REQUEST_EXECUTE && request->kind != PONDI_REQUEST_EXECUTE_MANY)
         return 0;
-    if (request->statement && strcmp(request->statement->info.verb, "COMMIT") == 0)
+    if (request->statement && request->statement->info.means & PONDI_VERB_COMMITS)
         return 1;
     return !request->preparing && !conn->in_transaction && !pondi_request_only_reads(request);
 }

@@ -137,6 +137,7 @@ static void take_spec(pondi_request *request, const pondi_request_spec *spec)
 {
     request->kind = spec->kind;
     request->verb = spec->verb;
+    request->undoes = spec->undoes;
     request->is_native = spec->is_native;
     request->block = spec->block;
     request->batch = spec->batch;

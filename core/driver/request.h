@@ -27,6 +27,7 @@ typedef struct pondi_request {
     const char *sql;            /* the caller's text, tags' comment included; inside the request */
     size_t sql_size;
     struct pondi_list_runs *lists; /* what its parameters' lists made of it; NULL: it has none */
+    int undoes;                    /* it rolls back, or puts the session right again */
     int is_native;                 /* in the dialect's own words: nothing to convert */
     size_t comment_size;           /* of it: the tags, and the line end before them */
     const pond_value *params;      /* deep copies, inside the request */
@@ -59,8 +60,9 @@ typedef struct pondi_request_spec {
     pond_transaction_verb verb;
     const char *sql;
     size_t sql_size;
+    int undoes; /* these four as in pondi_request; what the SQL itself says of it is known */
     int is_native;
-    int block; /* these as in pondi_request */
+    int block;
     int batch;
     const pond_value *params; /* row_count * column_count */
     size_t row_count;

@@ -34,7 +34,7 @@ static void be_patient(pond_plan *plan, pondi_state then)
         return;
     }
     plan->hastened = 0;
-    pondi_plan_run(plan, PONDI_BACK_TO_PATIENCE, then);
+    pondi_plan_run_undo(plan, PONDI_BACK_TO_PATIENCE, then);
     plan->catches = plan->kind != POND_STEP_DONE;
 }
 

@@ -231,6 +231,7 @@ static void step(pond_plan *plan, pond_step_kind kind, size_t rows, pondi_state 
     plan->rows = rows;
     plan->block = 0;
     plan->batch = 0;
+    plan->undoes = kind == POND_STEP_ROLLBACK;
     plan->then = then;
     plan->catches = 0;
 }
@@ -273,6 +274,12 @@ void pondi_plan_run(pond_plan *plan, const char *sql, pondi_state then)
 {
     pondi_buffer_append_text(pondi_plan_sql(plan), sql);
     pondi_plan_execute(plan, then);
+}
+
+void pondi_plan_run_undo(pond_plan *plan, const char *sql, pondi_state then)
+{
+    pondi_plan_run(plan, sql, then);
+    plan->undoes = 1;
 }
 
 void pondi_plan_pause(pond_plan *plan, int64_t wait_ms, pondi_state then)

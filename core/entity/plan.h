@@ -93,6 +93,7 @@ struct pond_plan {
     size_t rows; /* of parameters */
     int block;   /* the statement is a compound one, or with `batch` a list of them */
     int batch;
+    int undoes; /* the step goes on though the call's time is over, or it was cancelled */
     int64_t wait_ms;
     pondi_state then;
     int catches;      /* `then` looks at `failure` itself */
@@ -164,6 +165,8 @@ void pondi_plan_execute_apart(pond_plan *plan, pondi_state then);
 void pondi_plan_command(pond_plan *plan, pond_step_kind kind, pondi_state then);
 /* A statement without parameters. */
 void pondi_plan_run(pond_plan *plan, const char *sql, pondi_state then);
+/* The same for one that undoes what was done: it goes on whatever becomes of the call. */
+void pondi_plan_run_undo(pond_plan *plan, const char *sql, pondi_state then);
 
 /* End the body: commit, and give the answer, which was set before. */
 void pondi_plan_leave(pond_plan *plan);

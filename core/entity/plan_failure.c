@@ -39,7 +39,7 @@ static void undo(pond_plan *plan)
     if (owns) {
         pondi_plan_command(plan, POND_STEP_ROLLBACK, undone);
     } else if (saved) {
-        pondi_plan_run(plan, PONDI_BACK_TO_SAVEPOINT, undo_savepoint_end);
+        pondi_plan_run_undo(plan, PONDI_BACK_TO_SAVEPOINT, undo_savepoint_end);
     } else {
         undone(plan);
         return;

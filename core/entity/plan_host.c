@@ -26,6 +26,7 @@ int pond_plan_next(pond_plan *plan, pond_step *out, pond_error **err)
         next.row_count = plan->rows;
         next.column_count = plan->value_count / (plan->rows ? plan->rows : 1);
         next.wait_ms = plan->kind == POND_STEP_PAUSE ? plan->wait_ms : 0;
+        next.flags = plan->undoes ? POND_STEP_UNDOES : 0;
     }
     memcpy(out, &next, size);
     out->struct_size = size;

@@ -1,5 +1,4 @@
 /* Plans on pooled connections: one request after another, without a turn of the host's. */
-#include <string.h>
 #include <time.h>
 
 #include "base/alloc.h"
@@ -105,19 +104,13 @@ static int run_new(pond_connection *lease, pond_plan *plan, int64_t timeout_ms, 
 
 /* ---- Requests ---------------------------------------------------------------------------- */
 
-static int undoes(const pond_step *step)
-{
-    return step->kind == POND_STEP_ROLLBACK || strncmp(step->sql, "ROLLBACK", 8) == 0 ||
-           strcmp(step->sql, PONDI_BACK_TO_PATIENCE) == 0;
-}
-
 /* What is left of the time, or a little for cleaning up. */
 static int64_t time_left_ms(const run *self, const pond_step *step)
 {
     if (self->deadline_ns == PONDI_NEVER)
         return -1;
     int64_t left_ms = (self->deadline_ns - pondi_now_ns()) / 1000000;
-    if (undoes(step))
+    if (step->flags & POND_STEP_UNDOES)
         return left_ms > UNDO_MS ? left_ms : UNDO_MS;
     if (step->kind == POND_STEP_APART)
         return left_ms > APART_MS ? APART_MS : left_ms > 0 ? left_ms : 1;
@@ -137,6 +130,7 @@ static int make_request(run *self, const pond_step *step, pondi_request **out, p
                                      .verb = verb ? verbs[step->kind] : 0,
                                      .sql = step->sql,
                                      .sql_size = (size_t)step->sql_size,
+                                     .undoes = (step->flags & POND_STEP_UNDOES) != 0,
                                      .block = self->plan->block,
                                      .batch = self->plan->batch,
                                      .params = step->params,
@@ -269,7 +263,7 @@ static int is_over(run *self, const pond_step *step)
 {
     if (!self->lease->slot)
         stop(self, POND_ECANCELLED, "the connection was given back before the call ended");
-    else if (undoes(step))
+    else if (step->flags & POND_STEP_UNDOES)
         return 0;
     else if (self->cancelled)
         stop(self, POND_ECANCELLED, "cancelled");

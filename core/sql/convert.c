@@ -10,18 +10,6 @@
 
 /* ---- What is learned on the way ---------------------------------------------------------- */
 
-static void set_verb(pondi_sql_info *info, const pondi_token *token)
-{
-    size_t size = token->size < sizeof(info->verb) - 1 ? token->size : sizeof(info->verb) - 1;
-    for (size_t i = 0; i < size; i++) {
-        char c = token->text[i];
-        info->verb[i] = c;
-        if (c >= 'a' && c <= 'z')
-            info->verb[i] &= '_'; /* the bit that tells the cases apart */
-    }
-    info->verb[size] = '\0';
-}
-
 static void start_info(pondi_sql_info *info)
 {
     memset(info, 0, sizeof(*info));
@@ -35,8 +23,10 @@ static void note_token(const pondi_token *token, pondi_sql_info *info)
     info->empty = 0;
     if (token->kind == PONDI_TOKEN_PLACEHOLDER)
         info->placeholders++;
-    else if (token->kind == PONDI_TOKEN_WORD && !info->verb[0])
-        set_verb(info, token);
+    else if (token->kind == PONDI_TOKEN_WORD && !info->verb[0]) {
+        pondi_verb_of(token, info->verb);
+        info->means = pondi_verb_means(info->verb);
+    }
 }
 
 /* ---- Writing ----------------------------------------------------------------------------- */

@@ -8,6 +8,7 @@
 #include "base/buffer.h"
 #include "millpond/types.h"
 #include "sql/executable.h"
+#include "sql/verb.h"
 
 /* For placeholders that only the database can count. */
 #define PONDI_UNCOUNTED SIZE_MAX
@@ -15,11 +16,12 @@
 /* What the converter learned about a statement on the way. */
 typedef struct pondi_sql_info {
     size_t placeholders;
-    int empty;     /* nothing but space, comments and `;`. How many statements there are, only the
-                      database can tell: the bodies of routines have `;` in them, too */
-    int numbered;  /* something like `$1` or `?1` is in it, which is no placeholder here */
-    int touches;   /* the session: PONDI_TOUCHES_* of sql/session.h */
-    char verb[16]; /* first keyword, upper-case ("SELECT", "CREATE"); "" if there is none */
+    int empty;      /* nothing but space, comments and `;`. How many statements there are, only the
+                       database can tell: the bodies of routines have `;` in them, too */
+    int numbered;   /* something like `$1` or `?1` is in it, which is no placeholder here */
+    int touches;    /* the session: PONDI_TOUCHES_* of sql/session.h */
+    unsigned means; /* what its first keyword tells: PONDI_VERB_* */
+    char verb[PONDI_VERB_ROOM]; /* that, upper-case ("SELECT", "CREATE"); "" if there is none */
 } pondi_sql_info;
 
 /* Append the native form of `sql` to `out` and fill `info`. The rules are those of

@@ -146,7 +146,39 @@ static void changes_of_an_sqlite_session_are_seen(void **state)
     check_all(POND_DIALECT_SQLITE, no, 0);
 }
 
-RUN_TESTS(cmocka_unit_test(changes_of_a_postgres_session_are_seen),
+static unsigned means(pond_dialect dialect, const char *sql)
+{
+    pondi_sql_info info;
+    assert_int_equal(
+        pondi_sql_inspect(dialect, (pondi_sql_server){0}, sql, strlen(sql), &info, NULL), POND_OK);
+    assert_int_equal(pondi_sql_means(dialect, sql, strlen(sql)), info.means);
+    return info.means;
+}
+
+static void the_first_word_tells_what_a_statement_does(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *sql;
+        unsigned means;
+    } statements[] = {{"/* ROLLBACK */ select 1", PONDI_VERB_READS},
+                      {"(SELECT 1)", PONDI_VERB_READS},
+                      {"rollback to savepoint a", PONDI_VERB_UNDOES},
+                      {" -- as before\n Abort", PONDI_VERB_UNDOES},
+                      {"rollbacks", 0},
+                      {"END", PONDI_VERB_COMMITS},
+                      {"insert INTO rollback VALUES (1)", PONDI_VERB_WRITES_ROWS},
+                      {"ALTER TABLE t ADD a int", PONDI_VERB_CHANGES_SCHEMA},
+                      {"WITH a AS (SELECT 1) SELECT * FROM a", 0},
+                      {"", 0}};
+    for (pond_dialect dialect = POND_DIALECT_POSTGRES; dialect <= POND_DIALECT_SQLITE; dialect++) {
+        for (size_t i = 0; i < sizeof(statements) / sizeof(statements[0]); i++)
+            assert_int_equal(means(dialect, statements[i].sql), statements[i].means);
+    }
+}
+
+RUN_TESTS(cmocka_unit_test(the_first_word_tells_what_a_statement_does),
+          cmocka_unit_test(changes_of_a_postgres_session_are_seen),
           cmocka_unit_test(the_list_of_functions_is_sorted),
           cmocka_unit_test(changes_of_a_mysql_session_are_seen),
           cmocka_unit_test(changes_of_an_sqlite_session_are_seen))

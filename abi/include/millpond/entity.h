@@ -272,6 +272,9 @@ typedef enum pond_step_kind {
     POND_STEP_PAUSE = 7  /* wait for wait_ms, then feed no rows: others go first */
 } pond_step_kind;
 
+/* The step undoes what was done: carry it out even if the call is cancelled or its time is over. */
+#define POND_STEP_UNDOES 1u
+
 /* A step of a plan. */
 typedef struct pond_step {
     uint32_t struct_size; /* set by the caller to sizeof(pond_step) */
@@ -282,6 +285,9 @@ typedef struct pond_step {
     uint64_t row_count;       /* 1 but for EXECUTE_MANY */
     uint64_t column_count;
     int64_t wait_ms;
+    /* since 0.1, after its first release */
+    uint32_t flags; /* POND_STEP_UNDOES, or 0 */
+    uint32_t reserved;
 } pond_step;
 
 /* Begin; `in_transaction`: whether the caller has one open on the connection. Errors: POND_EMISUSE

@@ -1,7 +1,5 @@
 #include "native.h"
 
-#include <strings.h>
-
 /* ---- Create and destroy ------------------------------------------------------------------ */
 
 PyObject *native_connection_new(native_pool *pool, native_loop *loop, pond_connection *lease,
@@ -135,11 +133,6 @@ static void allow_at_once(native_connection *self, native_call *call)
     call->options_given = &call->options;
 }
 
-static int undoes(const native_call *call)
-{
-    return call->sql_size >= 8 && strncasecmp(call->sql, "ROLLBACK", 8) == 0;
-}
-
 int native_wants_shape(const native_connection *self, PyObject *keywords)
 {
     if (self->row_factory && self->row_factory != Py_None)
@@ -172,7 +165,7 @@ static PyObject *submit_execute(native_op_kind kind, PyObject *object, PyObject 
     if (native_connection_check_loop(self) ||
         native_call_read(self, &call, 0, args, count, keywords))
         return NULL;
-    if (self->runs_inline && !undoes(&call))
+    if (self->runs_inline)
         allow_at_once(self, &call);
     native_op *op = native_op_new(self->state, self->loop, kind);
     int code =

@@ -48,16 +48,11 @@ static int server_has_bulk(MYSQL *mysql)
 
 int pondi_mysql_can_bulk(const my_conn *conn)
 {
-    static const char *const verbs[] = {"INSERT", "UPDATE", "DELETE", "REPLACE"};
     const pondi_request *request = conn->request;
     if (!server_has_bulk(conn->mysql) || request->row_count < 2 || !request->column_count ||
         mysql_stmt_field_count(conn->stmt))
         return 0;
-    for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
-        if (strcmp(request->statement->info.verb, verbs[i]) == 0)
-            return 1;
-    }
-    return 0;
+    return (request->statement->info.means & PONDI_VERB_WRITES_ROWS) != 0;
 }
 
 static void set_array_size(my_conn *conn, unsigned int size)

@@ -104,8 +104,7 @@ static int rolls_back(const pondi_request *request)
         return 0;
     if (request->kind == PONDI_REQUEST_TRANSACTION)
         return request->verb == POND_ROLLBACK;
-    return request->statement && (strcmp(request->statement->info.verb, "ROLLBACK") == 0 ||
-                                  strcmp(request->statement->info.verb, "ABORT") == 0);
+    return request->statement && request->statement->info.means & PONDI_VERB_UNDOES;
 }
 
 static void note_transaction(pg_conn *conn)

@@ -131,6 +131,8 @@ typedef struct pond_step {
     uint64_t row_count;
     uint64_t column_count;
     int64_t wait_ms;
+    uint32_t flags;
+    uint32_t reserved;
 } pond_step;
 int pond_plan_start(pond_plan *plan, int in_transaction, pond_error **err);
 int pond_plan_next(pond_plan *plan, pond_step *out, pond_error **err);
@@ -488,6 +490,7 @@ local constants = {
     POND_VERSION_NONE = -1,
     POND_LIMIT_NONE = 0,
     POND_LIMIT_NO_ROWS = -1,
+    POND_STEP_UNDOES = 1,
     POND_VERSION_MAJOR = 0,
     POND_VERSION_MINOR = 1,
     POND_VERSION_PATCH = 0,
