@@ -23,7 +23,7 @@ static void kill_query(pondi_task *base)
     my_task *task = (my_task *)base;
     char sql[64];
     pond_error *error = NULL;
-    MYSQL *mysql = pondi_mysql_open(task->config, &task->target, CANCEL_TIMEOUT_MS, &error);
+    MYSQL *mysql = pondi_mysql_open_bare(task->config, NULL, CANCEL_TIMEOUT_MS, &error);
     snprintf(sql, sizeof(sql), "KILL QUERY %lu", task->victim);
     if (!mysql)
         note_failure(task, pond_error_message(error));
@@ -84,7 +84,6 @@ void pondi_mysql_cancel(my_conn *conn)
     task->told = conn->base.cancel_failed;
     task->victim = mysql_thread_id(conn->mysql);
     task->base.spare = 1;
-    task->target = (my_target){.first = conn->host, .only = 1, .no_database = 1};
     task->base.work = kill_query;
     task->base.done = cancel_done;
     if (!pondi_task_run(&task->base, NULL))

@@ -1,5 +1,5 @@
-/* Connecting runs on a thread: names are looked up, TLS is negotiated, and several hosts are tried
- * in turn without the loop waiting. */
+/* Connecting runs on a thread: names are looked up and TLS is negotiated without the loop waiting.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -188,9 +188,11 @@ static void socket_path(const char *host, char *out, size_t room)
     snprintf(out, room, folder ? "%s/mysqld.sock" : "%s", host);
 }
 
-MYSQL *pondi_mysql_open_at(const pond_config *config, const char *database, const char *host,
-                           unsigned int port, int64_t timeout_ms, pond_error **err)
+MYSQL *pondi_mysql_open_bare(const pond_config *config, const char *database, int64_t timeout_ms,
+                             pond_error **err)
 {
+    const char *host = pondi_config_get(config, "host");
+    unsigned int port = (unsigned int)pondi_config_count(config, "port", 3306);
     char path[512] = "";
     char where[600];
     int local = !host || host[0] == '/';
@@ -236,7 +238,7 @@ MYSQL *pondi_mysql_open_at(const pond_config *config, const char *database, cons
 static void work(pondi_task *base)
 {
     my_task *task = (my_task *)base;
-    task->mysql = pondi_mysql_open(task->config, &task->target, task->timeout_ms, &task->error);
+    task->mysql = pondi_mysql_open(task->config, task->timeout_ms, &task->server, &task->error);
     mysql_thread_end();
 }
 
@@ -349,9 +351,9 @@ static void done(pondi_task *base)
     /* one of our own: the library closes its own at the first error, and the number may be given
      * to another file before we hear of it */
     conn->fd = fcntl(socket_of(conn->mysql), F_DUPFD_CLOEXEC, 0);
-    conn->max_packet = task->target.max_packet;
-    conn->host = task->target.used;
-    pondi_mysql_prefer(conn->base.shared, conn->host);
+    conn->max_packet = task->server.max_packet;
+    conn->base.role = task->server.read_only ? PONDI_SERVER_STANDBY | PONDI_SERVER_READ_ONLY
+                                             : PONDI_SERVER_PRIMARY | PONDI_SERVER_READ_WRITE;
     conn->tls = mysql_get_ssl_cipher(conn->mysql) != NULL;
     note_versions(conn);
     if (is_too_old(conn))
@@ -377,7 +379,6 @@ void pondi_mysql_connect(my_conn *conn)
     int code = task ? POND_OK : pondi_error_nomem(&error);
     if (task) {
         task->timeout_ms = conn->request->timeout_ms;
-        task->target = pondi_mysql_target(conn->base.shared);
         task->base.work = work;
         task->base.done = done;
         code = pondi_task_run(&task->base, &error);

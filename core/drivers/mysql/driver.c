@@ -123,8 +123,6 @@ void pondi_mysql_call_failed(my_conn *conn, MYSQL_STMT *stmt)
         stmt ? mysql_stmt_error(stmt) : mysql_error(conn->mysql));
     if (conn->lost && conn->no_memory && !pondi_error_is_shared(error))
         error->code = POND_ENOMEM; /* the library calls that a lost connection, too */
-    if (error->code == POND_EREADONLY && (number == 1290 || number == 1836))
-        pondi_mysql_met_standby(conn);
     pondi_mysql_fail(conn, error);
 }
 
@@ -185,9 +183,18 @@ static void note_silent_stop(my_conn *conn)
         pondi_mysql_fail(conn, pondi_error_new(POND_ECANCELLED, "the statement was stopped"));
 }
 
+/* It is read-only as a whole, other than a transaction of the caller's own. */
+static int is_of_standby(const pond_error *error)
+{
+    return error && error->code == POND_EREADONLY &&
+           (error->vendor_code == 1290 || error->vendor_code == 1836);
+}
+
 static void complete(my_conn *conn)
 {
     note_silent_stop(conn);
+    if (is_of_standby(conn->error))
+        pondi_conn_refused_write(&conn->base);
     pondi_row_set *set = conn->error ? NULL : conn->set;
     if (set)
         conn->set = NULL;
@@ -331,8 +338,7 @@ const pondi_driver pondi_mysql_driver = {
     .resets = 1,
     .options = options,
     .check_config = pondi_mysql_check_config,
-    .shared_open = pondi_mysql_shared_open,
-    .shared_close = pondi_free,
+    .find_servers = pondi_mysql_find_servers,
     .open = open_conn,
     .start = start,
     .cancel = cancel,

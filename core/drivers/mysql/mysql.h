@@ -41,7 +41,6 @@ typedef enum my_call {
 
 struct my_conn;
 typedef struct my_run my_run;
-typedef struct my_hosts my_hosts;
 typedef void (*my_step)(struct my_conn *conn);
 
 /* How a column is read. */
@@ -127,8 +126,7 @@ typedef struct my_batch {
 typedef struct my_conn {
     pondi_conn base; /* first */
     MYSQL *mysql;
-    int fd;            /* a duplicate of the library's */
-    unsigned int host; /* its number in the list */
+    int fd; /* a duplicate of the library's */
     uint64_t max_packet;
     int tls;
     int maria;            /* the server is MariaDB; else MySQL */
@@ -215,28 +213,18 @@ void pondi_mysql_call_failed(my_conn *conn, MYSQL_STMT *stmt);
 /* Whether the server holds a transaction open, as it said last. */
 int pondi_mysql_in_transaction(const my_conn *conn);
 
-/* ---- hosts.c ---- */
-/* Where to connect to, and what was found. */
-typedef struct my_target {
-    unsigned int first; /* the number of the host that is tried first */
-    int only;           /* and no other */
-    int writer;         /* one that accepts writes, if there are several */
-    int no_database;    /* none is wanted */
-    unsigned int used;
+/* ---- servers.c ---- */
+/* What a server says of itself. */
+typedef struct my_server {
     uint64_t max_packet;
-} my_target;
+    int read_only;
+} my_server;
 
-int pondi_mysql_shared_open(pond_config *config, void **shared, pond_error **err);
-/* What a new connection of the pool is to be made to. */
-my_target pondi_mysql_target(my_hosts *hosts);
-/* New connections begin with this host. */
-void pondi_mysql_prefer(my_hosts *hosts, unsigned int host);
-/* The server refused a write: new connections go to one that does not. */
-void pondi_mysql_met_standby(my_conn *conn);
+int pondi_mysql_find_servers(const pond_config *config, pondi_servers *out, pond_error **err);
 /* Set the client library up, once for the process. */
 void pondi_mysql_init(void);
-/* Connect in this thread. */
-MYSQL *pondi_mysql_open(const pond_config *config, my_target *target, int64_t timeout_ms,
+/* Connect to the config's server, and ask what it is. In this thread, which blocks. */
+MYSQL *pondi_mysql_open(const pond_config *config, int64_t timeout_ms, my_server *server,
                         pond_error **err);
 
 /* ---- connect.c ---- */
@@ -244,9 +232,9 @@ MYSQL *pondi_mysql_open(const pond_config *config, my_target *target, int64_t ti
 const char *pondi_mysql_setting(const pond_config *config, const char *key, const char *variable);
 /* Why connecting failed, as the library says; `where` names the host. */
 pond_error *pondi_mysql_connect_error(const pond_config *config, MYSQL *mysql, const char *where);
-/* Connect to one host, in this thread; `database` may be NULL for none. */
-MYSQL *pondi_mysql_open_at(const pond_config *config, const char *database, const char *host,
-                           unsigned int port, int64_t timeout_ms, pond_error **err);
+/* Connect to the config's server, in this thread; `database` may be NULL for none. */
+MYSQL *pondi_mysql_open_bare(const pond_config *config, const char *database, int64_t timeout_ms,
+                             pond_error **err);
 
 typedef struct my_task {
     pondi_task base; /* first */
@@ -255,8 +243,8 @@ typedef struct my_task {
     unsigned long victim; /* of a cancel: the session's id */
     int failed;           /* the cancel; the log says why only the first time */
     int told;
-    my_target target;
-    MYSQL *mysql; /* outcome */
+    my_server server; /* outcome */
+    MYSQL *mysql;
     pond_error *error;
 } my_task;
 
