@@ -17,6 +17,7 @@ typedef struct pondi_cluster {
     pond_config **servers; /* one config for each, frozen; NULL before they were found */
     size_t count;
     pondi_server_role role; /* that the config or the environment asks for */
+    int asks;               /* for "any", too */
     int prefers;            /* if it can be had */
     int shuffled;
     atomic_size_t first;     /* the server that a connection is tried at first */

@@ -40,7 +40,7 @@ static int begin(pondi_cluster *cluster, pondi_attempt *attempt, int64_t timeout
     attempt->tries = cluster->count << (cluster->prefers ? 1 : 0);
     attempt->deadline_ns = pondi_deadline_from_ns(attempt->began_ns, timeout_ms);
     attempt->role = cluster->role;
-    if (!attempt->role && cluster->count > 1 && atomic_load(&cluster->wants_writer))
+    if (!cluster->asks && cluster->count > 1 && atomic_load(&cluster->wants_writer))
         attempt->role = PONDI_SERVER_READ_WRITE;
     attempt->first = atomic_load(&cluster->first);
     attempt->step = 1;

@@ -66,8 +66,6 @@ static int make_only_server(pondi_cluster *cluster, pond_error **err)
     cluster->servers = pondi_calloc(1, sizeof(*cluster->servers));
     if (!cluster->servers)
         return pondi_error_nomem(err);
-    const char *hosts = pondi_config_get(cluster->pool->config, "host");
-    cluster->dialer.several = hosts && strchr(hosts, ','); /* the driver's own, until it has left */
     cluster->servers[0] = pond_config_retain(cluster->pool->config);
     cluster->count = 1;
     return POND_OK;
@@ -75,6 +73,7 @@ static int make_only_server(pondi_cluster *cluster, pond_error **err)
 
 static int read_role(pondi_cluster *cluster, const char *word, pond_error **err)
 {
+    cluster->asks = word != NULL;
     if (!word || pondi_server_role_parse(word, &cluster->role, &cluster->prefers))
         return POND_OK;
     return pondi_error_set(err, POND_EINVAL,

@@ -540,6 +540,7 @@ static const char *default_port(const pond_config *config)
 void pondi_config_address(const pond_config *config, char *out, size_t size)
 {
     const char *host = pondi_config_get(config, "host");
+    const char *address = pondi_config_get(config, "hostaddr");
     const char *port = pondi_config_get(config, "port");
     const char *database = pondi_config_get(config, "database");
     if (!port)
@@ -547,5 +548,5 @@ void pondi_config_address(const pond_config *config, char *out, size_t size)
     if (!port)
         snprintf(out, size, "the database \"%s\"", database ? database : "");
     else
-        snprintf(out, size, "%s:%s", host && *host ? host : "localhost", port);
+        snprintf(out, size, "%s:%s", host && *host ? host : address ? address : "localhost", port);
 }

@@ -155,6 +155,7 @@ void pondi_conn_destroy(pondi_conn *conn, int code, const char *why)
 {
     conn->settled = NULL;
     conn->lost = NULL;
+    conn->refused_write = NULL;
     conn->dying = code;
     pondi_conn_fail_queue(conn, code, why);
     pondi_timer_free(conn->timer);

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import mariadb_server
@@ -41,6 +42,63 @@ async def test_a_postgres_pool_moves_on_from_a_standby(
             assert await conn.execute("SELECT pg_is_in_recovery()") == [(False,)]
             await conn.execute("CREATE TEMP TABLE now (n int)")
         await at_rest(db)
+
+
+async def is_standby(db: Any) -> bool:
+    async with db.async_connection() as conn:
+        return bool((await conn.execute("SELECT pg_is_in_recovery()"))[0][0])
+
+
+async def test_an_address_is_where_postgres_is_reached_whatever_the_host_is_called(
+    postgres_pair: dict[str, Any], databases: Any
+) -> None:
+    place = {**postgres_pair, "host": "one.invalid,two.invalid", "hostaddr": f"{HERE},{HERE}"}
+    assert await is_standby(databases.open("postgres", **place, alias="any"))
+    db = databases.open("postgres", **place, target_session_attrs="primary", alias="primary")
+    assert not await is_standby(db)
+
+
+async def test_balanced_connections_go_to_all_hosts(
+    postgres_pair: dict[str, Any], databases: Any
+) -> None:
+    db = databases.open("postgres", **postgres_pair, load_balance_hosts="random", pool_max_size=1)
+    seen = set()
+    while len(seen) < 2:
+        async with db.async_connection() as conn:
+            seen.add((await conn.execute("SELECT pg_is_in_recovery()"))[0][0])
+            with pytest.raises(millpond.ConnectionLostError):
+                await conn.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+
+async def test_hosts_and_their_role_come_from_the_environment_or_a_service_file(
+    postgres_pair: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    login = {"user": "millpond", "password": postgres_pair["password"], "database": "millpond"}
+    hosts, ports = postgres_pair["host"], postgres_pair["port"]
+    services = tmp_path / "services"
+    services.write_text(f"[pair]\nhost={hosts}\nport={ports}\ntarget_session_attrs=primary\n")
+    environments: list[dict[str, str]] = [
+        {"PGHOST": hosts, "PGPORT": ports, "PGTARGETSESSIONATTRS": "primary"},
+        {"PGHOSTADDR": hosts, "PGPORT": ports, "PGTARGETSESSIONATTRS": "read-write"},
+        {"PGSERVICEFILE": str(services), "PGSERVICE": "pair"},
+    ]
+    for number, environment in enumerate(environments):
+        with monkeypatch.context() as patch:
+            for name, value in environment.items():
+                patch.setenv(name, value)
+            db = millpond.PostgresDatabase(**login, alias=f"environment {number}")
+            try:
+                assert not await is_standby(db)
+            finally:
+                await db.close()
+
+
+async def test_the_error_says_what_each_postgres_host_said(databases: Any) -> None:
+    ports = running.free_port(), running.free_port()
+    address = {"host": f"{HERE},{HERE}", "port": f"{ports[0]},{ports[1]}"}
+    with pytest.raises(millpond.ConnectFailedError) as caught:
+        await databases.open("postgres", **address).get_async_connection()
+    assert all(f"at {HERE}:{port}: " in str(caught.value) for port in ports)
 
 
 async def test_a_read_only_transaction_makes_no_standby(databases: Any) -> None:

@@ -33,6 +33,8 @@ static const char *const passed_on[] = {
     "krbsrvname",
 };
 
+enum { PG_BALANCES = 160000 }; /* versions of libpq from here on know load_balance_hosts */
+
 enum { PASSED_ON = sizeof(passed_on) / sizeof(passed_on[0]), MOST_KEYWORDS = PASSED_ON + 12 };
 
 typedef struct keywords {
@@ -95,12 +97,16 @@ void pondi_postgres_connect_failed(pg_conn *conn)
 {
     const pond_config *config = conn->base.config;
     const char *host = pondi_config_get(config, "host");
+    const char *address = pondi_config_get(config, "hostaddr");
     const char *port = pondi_config_get(config, "port");
     int code = conn->pg ? code_of_failure(conn) : POND_ENOMEM;
     pond_error *error = pondi_postgres_connection_error(conn, code, "PostgreSQL refused");
     pondi_error_prefix(
         error, "cannot connect to database \"%s\" at %s:%s: ", pondi_config_get(config, "database"),
-        host ? host : "the default host", port ? port : "5432");
+        host      ? host
+        : address ? address
+                  : "the default host",
+        port ? port : "5432");
     pondi_conn_broken(&conn->base);
     pondi_postgres_fail(conn, error);
     pondi_postgres_finish(conn);
@@ -118,6 +124,7 @@ static void connected(pg_conn *conn)
              text ? text : "?");
     snprintf(conn->base.driver_version, sizeof(conn->base.driver_version), "libpq %d.%d",
              library / 10000, library % 10000);
+    conn->base.role = pondi_postgres_role(conn);
     PQsetnonblocking(conn->pg, 1);
     if (version < 100000)
         pondi_postgres_fail(conn, pondi_error_new(POND_ENOTSUPPORTED,
@@ -168,7 +175,7 @@ void pondi_postgres_connect_step(pg_conn *conn)
     }
 }
 
-static void begin(pg_conn *conn, const char *hosts, const char *addresses, const char *ports)
+static void begin(pg_conn *conn, const char *hosts, const char *addresses)
 {
     const pond_config *config = conn->base.config;
     const char *name = pondi_config_get(config, "application_name");
@@ -176,11 +183,13 @@ static void begin(pg_conn *conn, const char *hosts, const char *addresses, const
     keywords words = {.count = 0};
     put(&words, "host", hosts);
     put(&words, "hostaddr", addresses);
-    put(&words, "port", ports);
+    put(&words, "port", pondi_config_get(config, "port"));
     put(&words, "dbname", pondi_config_get(config, "database"));
     put(&words, "client_encoding", "UTF8");
     put(&words, "application_name", name ? name : "millpond");
-    put(&words, "target_session_attrs", pondi_postgres_wanted_role(conn));
+    put(&words, "target_session_attrs", pondi_server_role_word(conn->base.wanted));
+    if (PQlibVersion() >= PG_BALANCES)
+        put(&words, "load_balance_hosts", pondi_config_get(config, "load_balance_hosts"));
     put(&words, "gssencmode", gss ? gss : "disable"); /* asking for it costs a round trip */
     if (PQlibVersion() >= PG_REQUIRES_AUTH && pondi_postgres_refuses_clear_text(config))
         put(&words, "require_auth", "!password");
@@ -205,12 +214,12 @@ static void begin(pg_conn *conn, const char *hosts, const char *addresses, const
 
 /* ---- Names to addresses, off the loop ---------------------------------------------------- */
 
-static void append_entry(pg_task *task, const char *host, const char *address, const char *port)
+/* libpq takes the addresses of one host as a list of hosts. */
+static void append_entry(pg_task *task, const char *address)
 {
-    const char *comma = task->hosts.size || task->addresses.size || task->ports.size ? "," : "";
-    pondi_buffer_appendf(&task->hosts, "%s%s", comma, host);
+    const char *comma = task->hosts.size ? "," : "";
+    pondi_buffer_appendf(&task->hosts, "%s%s", comma, task->host);
     pondi_buffer_appendf(&task->addresses, "%s%s", comma, address);
-    pondi_buffer_appendf(&task->ports, "%s%s", comma, port);
 }
 
 static int needs_lookup(const char *host)
@@ -220,30 +229,6 @@ static int needs_lookup(const char *host)
            inet_pton(AF_INET6, host, address) != 1;
 }
 
-/* One entry for each address, so that libpq tries them all. */
-static void look_up(pg_task *task, const char *host, const char *port)
-{
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-    struct addrinfo *found = NULL;
-    char text[INET6_ADDRSTRLEN + 16];
-    if (!needs_lookup(host) || getaddrinfo(host, NULL, &hints, &found) != 0) {
-        append_entry(task, host, "", port); /* libpq will say what is wrong with it */
-        return;
-    }
-    for (struct addrinfo *at = found; at; at = at->ai_next) {
-        if (getnameinfo(at->ai_addr, at->ai_addrlen, text, sizeof(text), NULL, 0, NI_NUMERICHOST) ==
-            0)
-            append_entry(task, host, text, port);
-    }
-    freeaddrinfo(found);
-}
-
-/* Cut the next part off a comma-separated list; the last one is repeated. */
-static const char *next_part(char **list, const char *last)
-{
-    return *list ? strsep(list, ",") : last;
-}
-
 /* Other settings than ours may name an address that libpq would connect to instead of the host.
  * What is set here wins over them, but only a list can be set that has nothing in it. */
 static int others_name_address(void)
@@ -251,42 +236,44 @@ static int others_name_address(void)
     return getenv("PGHOSTADDR") || getenv("PGSERVICE");
 }
 
+/* One entry for each address, so that libpq tries them all. */
 static void resolve(pg_task *task)
 {
-    char *hosts = task->host;
-    char *ports = task->port;
-    const char *port = "";
-    while (hosts) {
-        const char *host = strsep(&hosts, ",");
-        port = next_part(&ports, port);
-        look_up(task, host, port);
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+    struct addrinfo *found = NULL;
+    char text[INET6_ADDRSTRLEN + 16];
+    if (needs_lookup(task->host) && getaddrinfo(task->host, NULL, &hints, &found) != 0)
+        found = NULL; /* libpq will say what is wrong with it */
+    for (struct addrinfo *at = found; at; at = at->ai_next) {
+        if (getnameinfo(at->ai_addr, at->ai_addrlen, text, sizeof(text), NULL, 0, NI_NUMERICHOST) ==
+            0)
+            append_entry(task, text);
     }
+    if (found)
+        freeaddrinfo(found);
+    if (!task->hosts.size)
+        append_entry(task, "");
     if (!task->addresses.size && others_name_address())
-        append_entry(task, task->host, "", port); /* the same host again */
+        append_entry(task, ""); /* the same host again */
 }
 
 static void resolved(pg_conn *conn, pg_task *task)
 {
-    if (task->hosts.failed || task->addresses.failed || task->ports.failed) {
+    if (task->hosts.failed || task->addresses.failed) {
         pondi_conn_broken(&conn->base);
         pondi_postgres_fail(conn, pondi_error_new(POND_ENOMEM, "out of memory"));
         pondi_postgres_finish(conn);
         return;
     }
-    begin(conn, task->hosts.data, task->addresses.data, task->ports.data);
-}
-
-static int any_needs_lookup(const char *hosts)
-{
-    return hosts && *hosts && (strchr(hosts, ',') || needs_lookup(hosts) || others_name_address());
+    begin(conn, task->hosts.data, task->addresses.data);
 }
 
 void pondi_postgres_connect(pg_conn *conn)
 {
     const char *host = pondi_config_get(conn->base.config, "host");
-    const char *port = pondi_config_get(conn->base.config, "port");
-    if (!any_needs_lookup(host)) {
-        begin(conn, host, NULL, port);
+    const char *address = pondi_config_get(conn->base.config, "hostaddr");
+    if (!host || address || !(needs_lookup(host) || others_name_address())) {
+        begin(conn, host, address);
         return;
     }
     pond_error *error = NULL;
@@ -295,10 +282,9 @@ void pondi_postgres_connect(pg_conn *conn)
     int code = task ? POND_OK : pondi_error_nomem(&error);
     if (task) {
         task->host = pondi_strdup(host);
-        task->port = pondi_strdup(port ? port : "5432");
         task->work = resolve;
         task->done = resolved;
-        if (!task->host || !task->port) {
+        if (!task->host) {
             pondi_task_drop(&task->base);
             code = pondi_error_nomem(&error);
         } else {

@@ -57,7 +57,7 @@ pond_error *pondi_postgres_error(pg_conn *conn, const PGresult *res)
         return error;
     pondi_error_set_sqlstate(error, sqlstate);
     if (strcmp(sqlstate, "25006") == 0)
-        pondi_postgres_note_standby(conn);
+        pondi_postgres_refused_write(conn);
     pondi_error_set_text(error, &error->detail, PQresultErrorField(res, PG_DIAG_MESSAGE_DETAIL));
     pondi_error_set_text(error, &error->hint, PQresultErrorField(res, PG_DIAG_MESSAGE_HINT));
     pondi_error_set_text(error, &error->constraint,

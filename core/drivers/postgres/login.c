@@ -41,17 +41,22 @@ static int verifies(const pond_config *config)
     return verifies_name(config) || is(mode, "verify-ca") || (root && is(mode, "require"));
 }
 
+static int is_on_sockets(const pond_config *config)
+{
+    return !pondi_config_get(config, "hostaddr") &&
+           pondi_hosts_are_sockets(pondi_config_get(config, "host"));
+}
+
 /* Passwords in clear text are for those who asked for it, and for sockets of this machine. */
 int pondi_postgres_refuses_clear_text(const pond_config *config)
 {
-    return !pondi_config_flag(config, "cleartext_password", 0) &&
-           !pondi_hosts_are_sockets(pondi_config_get(config, "host"));
+    return !pondi_config_flag(config, "cleartext_password", 0) && !is_on_sockets(config);
 }
 
 void pondi_postgres_check_config(const pond_config *config, pondi_problems *problems)
 {
     if (pondi_config_flag(config, "cleartext_password", 0) && !verifies_name(config) &&
-        !pondi_hosts_are_sockets(pondi_config_get(config, "host")))
+        !is_on_sockets(config))
         pondi_config_problem(problems, "cleartext_password",
                              "needs sslmode=verify-full, or whoever is in between learns the "
                              "password");
@@ -68,9 +73,8 @@ static void warn_old_library(void)
                   version / 10000, version % 10000);
 }
 
-void pondi_postgres_note_trust(const pond_config *config)
+void pondi_postgres_note_trust(const pond_config *config, const char *hosts)
 {
-    const char *hosts = setting(config, "host", "PGHOST");
     if (!pondi_hosts_are_remote(hosts))
         return;
     if (!verifies(config))

@@ -42,10 +42,8 @@ typedef struct pg_task {
     int cancel_failed; /* the log says why only the first time */
     int cancel_told;
     char *host;
-    char *port;
     pondi_buffer hosts; /* outcome: lists as libpq takes them */
     pondi_buffer addresses;
-    pondi_buffer ports;
 } pg_task;
 
 /* What the server has sent so far of a login. */
@@ -198,7 +196,7 @@ int pondi_postgres_refuses_clear_text(const pond_config *config);
 int pondi_postgres_refuses_login(pg_conn *conn, pond_error **error);
 void pondi_postgres_check_config(const pond_config *config, pondi_problems *problems);
 /* Log, when a pool is opened, what its settings leave open to others. */
-void pondi_postgres_note_trust(const pond_config *config);
+void pondi_postgres_note_trust(const pond_config *config, const char *hosts);
 
 /* ---- session.c ---- */
 /* What text of values depends on, as one command's beginning or end. */
@@ -318,12 +316,12 @@ void pondi_postgres_pipeline_ended(pg_conn *conn);
 /* ---- cancel.c ---- */
 void pondi_postgres_cancel(pg_conn *conn);
 
-/* ---- standby.c ---- */
-int pondi_postgres_shared_open(pond_config *config, void **shared, pond_error **err);
+/* ---- servers.c ---- */
+int pondi_postgres_find_servers(const pond_config *config, pondi_servers *out, pond_error **err);
+/* Two of pondi_server_role, or PONDI_SERVER_ANY if the server does not say. */
+int pondi_postgres_role(const pg_conn *conn);
 /* The server refused a write: see whether it is a standby. */
-void pondi_postgres_note_standby(pg_conn *conn);
-/* What libpq is to ask of a server; NULL for nothing. */
-const char *pondi_postgres_wanted_role(const pg_conn *conn);
+void pondi_postgres_refused_write(pg_conn *conn);
 
 /* ---- reset.c ---- */
 void pondi_postgres_reset(pg_conn *conn);

@@ -6,10 +6,8 @@ static void free_task(pondi_task *base)
     pg_task *task = (pg_task *)base;
     pondi_postgres_cancel_request_free(task->cancel);
     pondi_free(task->host);
-    pondi_free(task->port);
     pondi_buffer_free(&task->hosts);
     pondi_buffer_free(&task->addresses);
-    pondi_buffer_free(&task->ports);
     pondi_free(task);
 }
 
