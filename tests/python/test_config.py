@@ -64,6 +64,7 @@ def test_a_database_reports_all_that_its_driver_does_not_know() -> None:
         millpond.SqliteDatabase(database="d", **settings)
     for name in settings:
         assert name in str(caught.value)
+    assert caught.value.setting == "nonsense"  # type: ignore[attr-defined]
 
 
 def test_an_unknown_kind_of_database_is_named_before_what_its_url_lacks() -> None:

@@ -117,10 +117,11 @@ async def test_entities_are_checked_before_progress_begins(conn: Any, name: str)
     assert await conn.save_entities(name, [*rows, {"n": 0.5, "late": 1}], progress=steps.append)
     assert await conn.count_entities(name, "n = 0.5 AND late = 1") == 1
     steps.clear()
-    with pytest.raises(millpond.InvalidDataError, match=r"^entity 1001: "):
+    with pytest.raises(millpond.InvalidDataError, match=r"^entity 1001: ") as caught:
         await conn.save_entities(name, [*rows, {"n": "no number"}], progress=steps.append)
-    with pytest.raises(millpond.ParameterError, match=r"^entity 1001 must be a dict"):
+    with pytest.raises(millpond.ParameterError, match=r"^entity 1001 must be a dict") as wrong:
         await conn.save_entities(name, [*rows, 7], progress=steps.append)
+    assert (caught.value.row, wrong.value.row) == (1001, 1001)
     assert steps == []
 
 

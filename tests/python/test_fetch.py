@@ -196,10 +196,12 @@ async def test_progress_keeps_all_or_nothing(items: str, conn: Any) -> None:
 
 async def test_progress_names_the_row_among_all(items: str, conn: Any) -> None:
     rows: list[Any] = [(i, "x") for i in range(1500)]
-    with pytest.raises(millpond.UniqueViolationError, match=r"^row 1500: "):
+    with pytest.raises(millpond.UniqueViolationError, match=r"^row 1500: ") as caught:
         await conn.executemany(INSERT, [*rows, (3, "again")], progress=lambda count: None)
-    with pytest.raises(millpond.ParameterError, match=r"^row 1500 has 1 parameters"):
+    assert caught.value.row == 1500
+    with pytest.raises(millpond.ParameterError, match=r"^row 1500 has 1 parameters") as wrong:
         await conn.executemany(INSERT, [*rows, (1500,)], progress=lambda count: None)
+    assert wrong.value.row == 1500
 
 
 async def test_progress_shares_one_timeout(items: str, conn: Any) -> None:

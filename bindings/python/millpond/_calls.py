@@ -58,13 +58,19 @@ def _check_batch(batch: int) -> None:
         raise ArgumentError("batch must be a positive number of rows")
 
 
-def _check_rows(rows: Any) -> None:
+def _wrong_row(number: int, what: str) -> ParameterError:
+    error = ParameterError(f"row {number} {what}")
+    error.row = number
+    return error
+
+
+def _check_rows(rows: Any, first: int) -> None:
     if not _is_row(rows):
         raise ParameterError(f"param_list must be a list of tuples, not {type(rows).__name__}")
     width = len(rows[0]) if rows and _is_row(rows[0]) else 0
-    for number, row in enumerate(rows):
+    for number, row in enumerate(rows, first):
         if not _is_row(row):
             kind = type(row).__name__
-            raise ParameterError(f"row {number} of param_list must be a tuple or list, not {kind}")
+            raise _wrong_row(number, f"of param_list must be a tuple or list, not {kind}")
         if len(row) != width:
-            raise ParameterError(f"row {number} has {len(row)} parameters, but row 0 has {width}")
+            raise _wrong_row(number, f"has {len(row)} parameters, but row {first} has {width}")

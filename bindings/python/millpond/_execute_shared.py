@@ -277,10 +277,10 @@ class _Backend:
             raise self._translated(error, None) from error.__cause__
 
     def _each(
-        self, prepare: Any, run: Any, sql: str, rows: Sequence[Params], tags: Tags
+        self, prepare: Any, run: Any, sql: str, rows: Sequence[Params], tags: Tags, first_row: int
     ) -> Steps[Result]:
         answers = []
-        for number, row in enumerate(rows):
+        for number, row in enumerate(rows, first_row):
             try:
                 self._check_stopping()
                 native, params = self._native_statement(sql, row, tags)

@@ -30,27 +30,24 @@ _SERVERS: dict[str, tuple[str | None, int | None]] = {
 }
 
 
-class Problems(list[str]):
+class Problems(list[ArgumentError]):
     """All that is wrong, so that the user mends it in one go."""
-
-    setting = ""  # the first that is wrong
 
     def check(self, check: Callable[..., Any], *args: object) -> Any:
         """What ``check(*args)`` returns; None, and its complaint kept, if it raises."""
         try:
             return check(*args)
         except ArgumentError as error:
-            self.append(str(error))
-            self.setting = self.setting or error.setting
+            self.append(error)
             return None
 
     def raise_any(self) -> None:
         if not self:
             return
-        listed = "".join(f"\n  {number}. {text}" for number, text in enumerate(self, 1))
+        listed = "".join(f"\n  {number}. {error}" for number, error in enumerate(self, 1))
         several = f"{len(self)} settings of the database are wrong:{listed}"
-        error = ArgumentError(self[0] if len(self) == 1 else several)
-        error.setting = self.setting
+        error = ArgumentError(str(self[0]) if len(self) == 1 else several)
+        error.setting = next((each.setting for each in self if each.setting), "")
         raise error
 
 

@@ -194,13 +194,11 @@ class ConnectionManager(DatabaseConfig, PoolManager):
         settings = self._native_settings()
         settings.update(pool_min_size=str(low), pool_max_size=str(high))
         classes: Any = self.async_connection_class, self.sync_connection_class
-        problems = Problems()
-        while (made := problems.check(_native.Pool, self._driver, settings, *classes)) is None:
-            unknown = re.fullmatch(r'the driver "\w+" has no setting "([^"]*)"', problems[-1])
-            if not unknown or settings.pop(unknown[1], None) is None:
-                break  # else what is left may be wrong, too
-        problems.raise_any()
-        return made
+        try:
+            return _native.Pool(self._driver, settings, *classes)
+        except ArgumentError:
+            Problems(_native.config_problems(self._driver, settings)).raise_any()
+            raise
 
     @overridable
     def _calculate_pool_size(self) -> tuple[int, int]:

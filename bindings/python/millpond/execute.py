@@ -268,6 +268,7 @@ class AsyncExecute(_Backend):
         tags: Tags = None,
         *,
         progress: Progress | None = None,
+        first_row: int = 0,
     ) -> Result:
         """The statement for each row of parameters: all or nothing, in a transaction of its own
         unless one is open.
@@ -278,6 +279,7 @@ class AsyncExecute(_Backend):
                 more than 1,000 are in memory. It is closed at the end.
             progress: called with a number of rows whenever so many more are done, such as the
                 ``update`` of a tqdm bar. An open transaction gets a savepoint then.
+            first_row: the number that errors give the first row, for work done in pieces.
 
         Returns the rows of all executions, and the sum of their ``rowcount``. An error names the
         failing row, from 0.
@@ -288,14 +290,19 @@ class AsyncExecute(_Backend):
             return await _async_pieces.executemany_as_they_come(
                 self, sql, param_list, timeout, tags, progress
             )
-        _check_rows(param_list)
+        _check_rows(param_list, first_row)
         if progress is not None:
             return await _async_pieces.executemany_in_pieces(
                 self, sql, param_list, timeout, tags, progress
             )
         seconds = self._seconds(timeout)
         steps = self._each(
-            self._prepare_statement_async, self._execute_statement_async, sql, param_list, tags
+            self._prepare_statement_async,
+            self._execute_statement_async,
+            sql,
+            param_list,
+            tags,
+            first_row,
         )
         with self._timed(sql, tags):
             if await self.in_transaction():  # type: ignore[attr-defined]
@@ -564,17 +571,23 @@ class SyncExecute(_Backend):
         tags: Tags = None,
         *,
         progress: Progress | None = None,
+        first_row: int = 0,
     ) -> Result:
         """The statement for each row of parameters; as :meth:`AsyncConnection.executemany`."""
         self._check_lease()
-        _check_rows(param_list)
+        _check_rows(param_list, first_row)
         if progress is not None:
             return _sync_pieces.executemany_in_pieces(
                 self, sql, param_list, timeout, tags, progress
             )
         seconds = self._seconds(timeout)
         steps = self._each(
-            self._prepare_statement_sync, self._execute_statement_sync, sql, param_list, tags
+            self._prepare_statement_sync,
+            self._execute_statement_sync,
+            sql,
+            param_list,
+            tags,
+            first_row,
         )
         with self._timed(sql, tags):
             if self.in_transaction():  # type: ignore[attr-defined]

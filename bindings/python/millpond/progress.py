@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import re
 import time
 from collections.abc import AsyncIterable, Callable, Iterator, Sequence
 from typing import Any
 
 from ._native import Result
-from .exceptions import Error, QueryTimeoutError
+from .exceptions import QueryTimeoutError
 
 #: Called with the number of rows that were just done: ``tqdm(total=len(rows)).update`` fits.
 Progress = Callable[[int], object]
@@ -25,21 +23,6 @@ def pieces(rows: Sequence[Any], size: int = PIECE) -> Iterator[Sequence[Any]]:
     """The rows in runs of at most ``size``."""
     for start in range(0, len(rows), size):
         yield rows[start : start + size]
-
-
-# "row 3: …", "row 3 has 2 parameters, but row 0 has 1", "entity 3: …"
-_NUMBER = re.compile(r"(^(?:row|entity) |, but row )([0-9]+)")
-
-
-@contextlib.contextmanager
-def renumber(before: int) -> Iterator[None]:
-    """Count the row that an error names among all, where so many came before its piece."""
-    try:
-        yield
-    except Error as error:
-        text = _NUMBER.sub(lambda found: f"{found[1]}{int(found[2]) + before}", str(error))
-        error.args = (text, *error.args[1:])
-        raise
 
 
 class Deadline:

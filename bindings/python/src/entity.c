@@ -144,11 +144,11 @@ static PyObject *dict_of(native_state *state, PyObject *entity, Py_ssize_t index
     Py_DECREF(fields);
     static const char wanted[] = "must be a dict, dataclass or pydantic model";
     if (index < 0)
-        native_raise_text(state, POND_EPARAMS, "entity %s, not %.100s", wanted,
-                          Py_TYPE(entity)->tp_name);
-    else
-        native_raise_text(state, POND_EPARAMS, "entity %zd %s, not %.100s", index, wanted,
-                          Py_TYPE(entity)->tp_name);
+        return native_raise_text(state, POND_EPARAMS, "entity %s, not %.100s", wanted,
+                                 Py_TYPE(entity)->tp_name);
+    native_raise_text(state, POND_EPARAMS, "entity %zd %s, not %.100s", index, wanted,
+                      Py_TYPE(entity)->tp_name);
+    native_error_row(NULL, index);
     return NULL;
 }
 

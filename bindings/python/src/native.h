@@ -115,6 +115,7 @@ void native_origin_free(native_origin *origin);
 PyObject *native_capture_full_stacks(PyObject *module, PyObject *enabled);
 PyObject *native_default_pool_size(PyObject *module, PyObject *unused);
 PyObject *native_check_pools(PyObject *module, PyObject *args);
+PyObject *native_config_problems(PyObject *module, PyObject *args);
 PyObject *native_pool_leases(PyObject *object, PyObject *threshold);
 PyObject *native_pool_health_check(PyObject *object, PyObject *args, PyObject *keywords);
 PyObject *native_connection_fresh(PyObject *object, void *unused);

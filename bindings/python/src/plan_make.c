@@ -45,6 +45,8 @@ static const char *const names[] = {
 
 static const char *name_of(const arguments *args, int at)
 {
+    if (at == AT_FIRST && args->verb == NATIVE_SAVE_MANY)
+        return "first_record";
     return at == AT_FIRST && args->verb == NATIVE_VERSION ? "version" : names[at];
 }
 
@@ -154,7 +156,9 @@ static int read_options(arguments *args)
         read_natural(args, AT_EXPECTED, -1, &expected) ||
         read_text(args, AT_WHERE, &options->where) || read_params(args) ||
         read_text(args, AT_ORDER, &options->order_by) || read_natural(args, AT_LIMIT, -1, &limit) ||
-        read_natural(args, AT_OFFSET, 0, &options->offset))
+        read_natural(args, AT_OFFSET, 0, &options->offset) ||
+        (args->verb == NATIVE_SAVE_MANY &&
+         read_natural(args, AT_FIRST, 0, (int64_t *)&options->first_record)))
         return -1;
     if (flags & UNKNOWN_ON_ERROR) {
         native_raise_text(args->state, POND_EINVAL,

@@ -34,29 +34,88 @@ int native_read_timeout(native_state *state, PyObject *args, PyObject *keywords,
     return native_timeout(state, seconds, out);
 }
 
+/* Set one setting; -1 with an exception if it cannot be. */
+static int set_one(native_state *state, pond_config *config, PyObject *key, PyObject *value)
+{
+    pond_error *error = NULL;
+    Py_ssize_t size;
+    const char *name = PyUnicode_AsUTF8(key);
+    const char *text = name ? PyUnicode_AsUTF8AndSize(value, &size) : NULL;
+    if (!text)
+        return -1;
+    if (strlen(text) != (size_t)size) {
+        native_raise_text(state, POND_EINVAL, "%s contains a NUL character", name);
+        return -1;
+    }
+    int code = pond_config_set(config, name, text, &error);
+    if (code)
+        native_raise(state, code, error);
+    return code ? -1 : 0;
+}
+
 static int set_all(native_state *state, pond_config *config, PyObject *settings)
 {
     Py_ssize_t position = 0;
     PyObject *key;
     PyObject *value;
     while (PyDict_Next(settings, &position, &key, &value)) {
-        pond_error *error = NULL;
-        Py_ssize_t size;
-        const char *name = PyUnicode_AsUTF8(key);
-        const char *text = name ? PyUnicode_AsUTF8AndSize(value, &size) : NULL;
-        if (!text)
+        if (set_one(state, config, key, value))
             return -1;
-        if (strlen(text) != (size_t)size) {
-            native_raise_text(state, POND_EINVAL, "%s contains a NUL character", name);
-            return -1;
-        }
-        int code = pond_config_set(config, name, text, &error);
-        if (code) {
-            native_raise(state, code, error);
-            return -1;
-        }
     }
     return 0;
+}
+
+/* Take the exception that was raised and keep it in a list. */
+static int keep_error(PyObject *list)
+{
+    PyObject *type;
+    PyObject *error;
+    PyObject *traceback;
+    PyErr_Fetch(&type, &error, &traceback);
+    PyErr_NormalizeException(&type, &error, &traceback);
+    int code = PyList_Append(list, error);
+    Py_XDECREF(type);
+    Py_XDECREF(error);
+    Py_XDECREF(traceback);
+    return code;
+}
+
+/* Every setting that the driver does not know, then what is wrong with the values. */
+static int find_problems(native_state *state, pond_config *config, PyObject *settings,
+                         PyObject *list)
+{
+    Py_ssize_t position = 0;
+    PyObject *key;
+    PyObject *value;
+    while (PyDict_Next(settings, &position, &key, &value)) {
+        if (set_one(state, config, key, value) && keep_error(list))
+            return -1;
+    }
+    pond_error *error = NULL;
+    int code = pond_config_check(config, &error);
+    if (!code)
+        return 0;
+    native_raise(state, code, error);
+    return keep_error(list);
+}
+
+PyObject *native_config_problems(PyObject *module, PyObject *args)
+{
+    native_state *state = PyModule_GetState(module);
+    const char *driver;
+    PyObject *settings;
+    if (!PyArg_ParseTuple(args, "sO!", &driver, &PyDict_Type, &settings))
+        return NULL;
+    pond_config *config = NULL;
+    pond_error *error = NULL;
+    int code = pond_config_new(driver, &config, &error);
+    if (code)
+        return native_raise(state, code, error);
+    PyObject *list = PyList_New(0);
+    if (list && find_problems(state, config, settings, list))
+        Py_CLEAR(list);
+    pond_config_release(config);
+    return list;
 }
 
 /* ---- Create and destroy ------------------------------------------------------------------ */

@@ -186,6 +186,8 @@ PyMethodDef native_functions[] = {
      "capture_full_stacks(enabled): let reports of leaks show the whole stack."},
     {"default_pool_size", native_default_pool_size, METH_NOARGS,
      "default_pool_size() -> (min, max) of a pool whose config says nothing."},
+    {"config_problems", native_config_problems, METH_VARARGS,
+     "config_problems(driver, settings) -> list of errors: all that is wrong with the settings."},
     {"check_pools", native_check_pools, METH_VARARGS,
      "check_pools(pools, timeout) -> list of bool: all checked at once."},
     {"adopt", (PyCFunction)(void (*)(void))native_adopt, METH_VARARGS | METH_KEYWORDS,

@@ -32,7 +32,7 @@ from .._entity_calls import (
     microseconds,
     read_flags,
 )
-from ..progress import Progress, pieces, renumber
+from ..progress import Progress, pieces
 
 
 async def _save_in_pieces(
@@ -48,8 +48,8 @@ async def _save_in_pieces(
     ids: list[str] = []
     async with connection.transaction():
         for piece in pieces(rows):
-            with renumber(len(ids)):
-                ids += await connection._entity(SAVE_MANY, name, piece, 0, *how)
+            first = (*(None,) * 6, len(ids))
+            ids += await connection._entity(SAVE_MANY, name, piece, 0, *how, *first)
             progress(len(piece))
     return ids
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from .._native import Result
 from ..exceptions import Error, QueryTimeoutError
-from ..progress import PIECE, Deadline, Progress, joined, pieces, renumber
+from ..progress import PIECE, Deadline, Progress, joined, pieces
 
 
 async def executemany_in_pieces(
@@ -24,8 +24,9 @@ async def executemany_in_pieces(
     answers: list[Result] = []
     async with connection.transaction():
         for number, piece in enumerate(pieces(rows)):
-            with renumber(number * PIECE):
-                answers.append(await connection.executemany(sql, piece, deadline.left(), tags))
+            first = number * PIECE
+            work = connection.executemany(sql, piece, deadline.left(), tags, first_row=first)
+            answers.append(await work)
             progress(len(piece))
     return joined(answers)
 
@@ -51,12 +52,12 @@ async def _write_as_they_come(  # async only
     progress: Progress | None,
 ) -> Result:
     answers: list[Result] = []
-    before = 0
+    first = 0
     async with connection.transaction():
         async for piece in _pieces_of(rows):
-            with renumber(before):
-                answers.append(await connection.executemany(sql, piece, deadline.left(), tags))
-            before += len(piece)
+            work = connection.executemany(sql, piece, deadline.left(), tags, first_row=first)
+            answers.append(await work)
+            first += len(piece)
             if progress is not None:
                 progress(len(piece))
     return joined(answers)

@@ -34,7 +34,7 @@ from .._entity_calls import (
     microseconds,
     read_flags,
 )
-from ..progress import Progress, pieces, renumber
+from ..progress import Progress, pieces
 
 
 def _save_in_pieces(
@@ -50,8 +50,8 @@ def _save_in_pieces(
     ids: list[str] = []
     with connection.transaction():
         for piece in pieces(rows):
-            with renumber(len(ids)):
-                ids += connection._entity(SAVE_MANY, name, piece, 0, *how)
+            first = (*(None,) * 6, len(ids))
+            ids += connection._entity(SAVE_MANY, name, piece, 0, *how, *first)
             progress(len(piece))
     return ids
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .._native import Result
-from ..progress import PIECE, Deadline, Progress, joined, pieces, renumber
+from ..progress import PIECE, Deadline, Progress, joined, pieces
 
 
 def executemany_in_pieces(
@@ -24,7 +24,8 @@ def executemany_in_pieces(
     answers: list[Result] = []
     with connection.transaction():
         for number, piece in enumerate(pieces(rows)):
-            with renumber(number * PIECE):
-                answers.append(connection.executemany(sql, piece, deadline.left(), tags))
+            first = number * PIECE
+            work = connection.executemany(sql, piece, deadline.left(), tags, first_row=first)
+            answers.append(work)
             progress(len(piece))
     return joined(answers)
