@@ -167,12 +167,12 @@ static void begun(pond_plan *plan)
 {
     plan->owns = !plan->joined;
     plan->saved = plan->joined;
-    if (pondi_plan_dialect(plan) != POND_DIALECT_POSTGRES) {
+    const char *lock = pondi_plan_facts(plan)->lock;
+    if (!lock) {
         locked(plan);
         return;
     }
-    pondi_buffer_append_text(pondi_plan_sql(plan),
-                             "SELECT 1 FROM pg_advisory_xact_lock(hashtext(?))");
+    pondi_buffer_append_text(pondi_plan_sql(plan), lock);
     char *key = pondi_arena_alloc(&plan->arena, strlen(plan->name) + 32);
     if (!key) {
         pondi_plan_nomem(plan);

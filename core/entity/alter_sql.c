@@ -38,17 +38,17 @@ static const char *text_declaration(const pond_plan *plan, int key)
 
 static const char *declaration(const pond_plan *plan, pondi_storage storage)
 {
-    pond_dialect dialect = pondi_plan_dialect(plan);
     int is_text = storage == PONDI_STORE_TEXT || storage == PONDI_STORE_JSON;
-    return is_text && dialect == POND_DIALECT_MYSQL ? text_declaration(plan, 0)
-                                                    : pondi_storage_declaration(dialect, storage);
+    return is_text && pondi_plan_facts(plan)->text_needs_collation
+               ? text_declaration(plan, 0)
+               : pondi_storage_declaration(pondi_plan_dialect(plan), storage);
 }
 
 static const char *declaration_of(const pond_plan *plan, pondi_role role)
 {
     int named =
         role == PONDI_ROLE_ID || role == PONDI_ROLE_CREATED_BY || role == PONDI_ROLE_UPDATED_BY;
-    if (named && pondi_plan_dialect(plan) == POND_DIALECT_MYSQL)
+    if (named && pondi_plan_facts(plan)->text_needs_collation)
         return text_declaration(plan, 1);
     return declaration(plan, pondi_role_storage(role));
 }
@@ -101,8 +101,7 @@ static void put_own_columns(pond_plan *plan, int from)
 
 static void end_create(pond_plan *plan)
 {
-    pondi_buffer_append_text(
-        &plan->sql, pondi_plan_dialect(plan) == POND_DIALECT_MYSQL ? ") ENGINE=InnoDB" : ")");
+    pondi_buffer_append_text(&plan->sql, pondi_plan_facts(plan)->create_end);
 }
 
 static void make_main(pond_plan *plan)
@@ -149,14 +148,8 @@ static void make_history(pond_plan *plan)
 
 static void make_meta(pond_plan *plan)
 {
-    static const char *const columns[] = {
-        [POND_DIALECT_POSTGRES] = "name text NOT NULL PRIMARY KEY, type text NOT NULL",
-        [POND_DIALECT_MYSQL] =
-            "name varchar(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL PRIMARY KEY, "
-            "type varchar(190) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL",
-        [POND_DIALECT_SQLITE] = "name text NOT NULL PRIMARY KEY, type text NOT NULL"};
     put_create(plan, "_meta");
-    pondi_buffer_append_text(&plan->sql, columns[pondi_plan_dialect(plan)]);
+    pondi_buffer_append_text(&plan->sql, pondi_plan_facts(plan)->meta_columns);
     end_create(plan);
 }
 
@@ -245,22 +238,22 @@ static void put_candidate(pond_plan *plan, stage of, size_t at)
  * early: MariaDB by the statement, MySQL by the session. */
 int pondi_alter_waits_briefly(const pond_plan *plan)
 {
-    return pondi_plan_dialect(plan) == POND_DIALECT_MYSQL && !plan->joined &&
+    return pondi_plan_facts(plan)->ddl_deadlocks && !plan->joined &&
            pondi_plan_can(plan, POND_CAN_RUN_BLOCK);
 }
 
 int pondi_alter_hastens(const pond_plan *plan)
 {
-    return pondi_plan_dialect(plan) == POND_DIALECT_MYSQL && !plan->joined &&
+    return pondi_plan_facts(plan)->ddl_deadlocks && !plan->joined &&
            pondi_plan_can(plan, PONDI_CAN_HASTEN);
 }
 
 /* PostgreSQL's, and MariaDB's, which the capability tells from MySQL's. */
 static int has_if_not_exists(const pond_plan *plan)
 {
-    return pondi_plan_dialect(plan) == POND_DIALECT_POSTGRES ||
-           (pondi_plan_dialect(plan) == POND_DIALECT_MYSQL &&
-            pondi_plan_can(plan, POND_CAN_RUN_BLOCK));
+    pondi_if_absent when = pondi_plan_facts(plan)->adds_if_absent;
+    return when == PONDI_IF_ABSENT_ALWAYS ||
+           (when == PONDI_IF_ABSENT_WITH_BLOCKS && pondi_plan_can(plan, POND_CAN_RUN_BLOCK));
 }
 
 /* As many as one statement may add, from candidate plan->made on. */
@@ -301,9 +294,8 @@ static const char *type_of(pond_plan *plan, const pondi_new_field *field)
 static void add_meta_rows(pond_plan *plan, size_t count)
 {
     enum { MOST_ROWS = 400 }; /* SQLite was limited to 999 parameters */
-    int mysql = pondi_plan_dialect(plan) == POND_DIALECT_MYSQL;
     size_t end = count - plan->made > MOST_ROWS ? plan->made + MOST_ROWS : count;
-    pondi_buffer_append_text(pondi_plan_sql(plan), mysql ? "INSERT IGNORE INTO " : "INSERT INTO ");
+    pondi_buffer_append_text(pondi_plan_sql(plan), pondi_plan_facts(plan)->meta_insert);
     pondi_put_table(plan, "_meta");
     pondi_buffer_append_text(&plan->sql, " (name, type) VALUES ");
     for (size_t i = plan->made; i < end; i++) {
@@ -313,8 +305,7 @@ static void add_meta_rows(pond_plan *plan, size_t count)
         pondi_plan_param_text(plan, type);
         plan->values_failed |= !type;
     }
-    if (!mysql)
-        pondi_buffer_append_text(&plan->sql, " ON CONFLICT (name) DO NOTHING");
+    pondi_buffer_append_text(&plan->sql, pondi_plan_facts(plan)->meta_conflict);
     plan->making = end - plan->made;
 }
 
@@ -322,14 +313,14 @@ static void add_meta_rows(pond_plan *plan, size_t count)
 
 int pondi_alter_is_in_place(const pond_plan *plan)
 {
-    return pondi_plan_dialect(plan) != POND_DIALECT_MYSQL;
+    return pondi_plan_facts(plan)->ddl_in_transactions;
 }
 
 void pondi_alter_begin(pond_plan *plan)
 {
     plan->stage = 0;
     plan->made = 0;
-    plan->one_by_one = pondi_plan_dialect(plan) == POND_DIALECT_SQLITE;
+    plan->one_by_one = pondi_plan_facts(plan)->adds_one_column;
 }
 
 static void make_statement(pond_plan *plan, stage of, size_t count)

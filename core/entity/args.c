@@ -154,7 +154,7 @@ static int check_padded(const pond_plan *plan, const pond_value *id, int made, p
 static int is_padded(const pond_plan *plan)
 {
     const char *declared = plan->entity->columns[plan->entity->id_at].declared;
-    return pondi_plan_dialect(plan) == POND_DIALECT_POSTGRES &&
+    return pondi_plan_facts(plan)->pads_characters &&
            (strcmp(declared, "bpchar") == 0 || strncmp(declared, "character(", 10) == 0);
 }
 

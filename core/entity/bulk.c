@@ -77,7 +77,8 @@ static void put_values_of(pond_plan *plan, const pondi_record *record, const uin
 static void write_each(pond_plan *plan, const uint8_t *given, size_t columns)
 {
     int flagged = !pondi_chunk_is_alike(plan);
-    int looks = !pondi_chunk_made_ids(plan) && (!pondi_is_mysql(plan) || plan->versions);
+    int looks =
+        !pondi_chunk_made_ids(plan) && (!pondi_plan_facts(plan)->locks_gaps || plan->versions);
     pondi_plan_sql(plan);
     pondi_put(plan, pondi_is_one_statement(plan) ? "WITH changed AS (" : "");
     pondi_bulk_put_insert(plan, given);
@@ -214,7 +215,7 @@ static void next_chunk(pond_plan *plan)
         pondi_bulk_write_arrays(plan, given, columns);
     } else if (pondi_bulk_in_one_piece(plan)) {
         pondi_bulk_write_piece(plan, given);
-    } else if (pondi_is_mysql(plan) && pondi_chunk_is_alike(plan)) {
+    } else if (!pondi_plan_facts(plan)->id_in && pondi_chunk_is_alike(plan)) {
         pondi_bulk_write_rows(plan, given);
     } else {
         write_each(plan, given, columns);

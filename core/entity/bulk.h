@@ -4,11 +4,6 @@
 
 #include "entity/write.h"
 
-static inline int pondi_is_mysql(const pond_plan *plan)
-{
-    return pondi_plan_dialect(plan) == POND_DIALECT_MYSQL;
-}
-
 /* True if one statement writes the row and its history. */
 static inline int pondi_is_one_statement(const pond_plan *plan)
 {

@@ -76,7 +76,7 @@ int pondi_chunk_made_ids(const pond_plan *plan)
 size_t pondi_chunk_find_end(const pond_plan *plan, size_t from)
 {
     size_t most = ARRAY_ROWS;
-    if (pondi_is_mysql(plan)) {
+    if (!pondi_plan_facts(plan)->id_in) {
         size_t params = plan->entity->count + 8;
         most = VALUES_PARAMS / params < VALUES_ROWS ? VALUES_PARAMS / params : VALUES_ROWS;
     }

@@ -48,7 +48,7 @@ void pondi_bulk_write_rows(pond_plan *plan, const uint8_t *given)
 
 int pondi_bulk_in_one_piece(const pond_plan *plan)
 {
-    if (!pondi_is_mysql(plan) || plan->joined || plan->entity->careful)
+    if (!pondi_plan_facts(plan)->has_blocks || plan->joined || plan->entity->careful)
         return 0;
     pond_plan whole = *plan; /* as a chunk */
     whole.at = 0;

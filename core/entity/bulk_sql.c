@@ -6,7 +6,8 @@ void pondi_bulk_put_insert(pond_plan *plan, const uint8_t *given)
 {
     pondi_put(plan, "INSERT INTO ");
     pondi_put_table(plan, "");
-    pondi_put(plan, pondi_is_mysql(plan) ? " (id" : " AS m (id");
+    pondi_put(plan, pondi_plan_facts(plan)->alias);
+    pondi_put(plan, " (id");
     for (size_t i = 0; i < plan->entity->count; i++) {
         if (given[i]) {
             pondi_put(plan, ", ");
@@ -16,18 +17,10 @@ void pondi_bulk_put_insert(pond_plan *plan, const uint8_t *given)
     pondi_put(plan, ", created_at, created_by, updated_at, updated_by, version) ");
 }
 
-static void put_excluded(pond_plan *plan, const char *name)
-{
-    pondi_put(plan, pondi_is_mysql(plan) ? "VALUES(" : "excluded.");
-    pondi_put_name(plan, name);
-    pondi_put(plan, pondi_is_mysql(plan) ? ")" : "");
-}
-
 void pondi_bulk_put_conflict(pond_plan *plan, const uint8_t *given, int flagged)
 {
-    const char *old = pondi_is_mysql(plan) ? "" : "m.";
-    pondi_put(plan, pondi_is_mysql(plan) ? " ON DUPLICATE KEY UPDATE "
-                                         : " ON CONFLICT (id) DO UPDATE SET ");
+    const char *old = pondi_plan_facts(plan)->row;
+    pondi_put(plan, pondi_plan_facts(plan)->upsert);
     pondi_put_same_id(plan);
     for (size_t i = 0; i < plan->entity->count; i++) {
         const char *name = plan->entity->columns[i].name;
@@ -35,7 +28,7 @@ void pondi_bulk_put_conflict(pond_plan *plan, const uint8_t *given, int flagged)
             continue;
         pondi_put_name(plan, name);
         pondi_put(plan, flagged ? " = CASE WHEN ? THEN " : " = ");
-        put_excluded(plan, name);
+        pondi_put_new(plan, name);
         if (flagged) {
             pondi_put(plan, " ELSE ");
             pondi_put(plan, old);
@@ -44,7 +37,7 @@ void pondi_bulk_put_conflict(pond_plan *plan, const uint8_t *given, int flagged)
         }
         pondi_put(plan, ", ");
     }
-    pondi_put_own_updates(plan, old);
+    pondi_put_own_updates(plan);
 }
 
 void pondi_bulk_put_own_params(pond_plan *plan)
@@ -62,12 +55,13 @@ int pondi_bulk_make_items(pond_plan *plan, size_t count)
     return plan->items != NULL;
 }
 
-/* "IN (...)", of the ids of the chunk; 0 when memory is out. */
+/* " IN (...)", of the ids of the chunk; 0 when memory is out. */
 static int put_chunk_ids(pond_plan *plan)
 {
     size_t count = plan->ends - plan->at;
-    if (pondi_is_mysql(plan)) {
-        pondi_put(plan, "IN (");
+    const char *id_in = pondi_plan_facts(plan)->id_in;
+    if (!id_in) {
+        pondi_put(plan, " IN (");
         for (size_t i = 0; i < count; i++) {
             pondi_put(plan, i ? ", ?" : "?");
             pondi_plan_param(plan, &plan->records[plan->at + i].id);
@@ -82,9 +76,7 @@ static int put_chunk_ids(pond_plan *plan)
         plan->items[i] = plan->records[plan->at + i].id;
     ids.as.array.items = plan->items;
     ids.as.array.count = count;
-    pondi_put(plan, pondi_plan_dialect(plan) == POND_DIALECT_SQLITE
-                        ? "IN (SELECT value FROM json_each(?))"
-                        : "= ANY (?)");
+    pondi_put(plan, id_in);
     pondi_plan_param(plan, &ids);
     return 1;
 }
@@ -93,7 +85,7 @@ int pondi_bulk_put_note(pond_plan *plan)
 {
     pondi_put_history_head(plan);
     pondi_put_table(plan, "");
-    pondi_put(plan, " m WHERE m.id ");
+    pondi_put(plan, " m WHERE m.id");
     if (!put_chunk_ids(plan))
         return 0;
     pondi_put(plan, " AND ");

@@ -13,14 +13,7 @@ void pondi_put_table(pond_plan *plan, const char *suffix)
 
 const char *pondi_id_as_bytes(const pond_plan *plan)
 {
-    switch (pondi_plan_dialect(plan)) {
-    case POND_DIALECT_POSTGRES:
-        return "CAST(id AS text) COLLATE \"C\"";
-    case POND_DIALECT_SQLITE:
-        return "id COLLATE BINARY";
-    default:
-        return "CAST(CONVERT(id USING utf8mb4) AS BINARY)";
-    }
+    return pondi_plan_facts(plan)->id_as_bytes;
 }
 
 void pondi_put_id_is(pond_plan *plan, const pond_value *id)
@@ -199,13 +192,14 @@ static int read_modifiers(pondi_tokenizer *tokenizer, pondi_token *token, item *
 static void put_item(pond_plan *plan, const item *one)
 {
     pond_dialect dialect = pondi_plan_dialect(plan);
-    if (dialect == POND_DIALECT_MYSQL) {
+    int orders_nulls = pondi_plan_facts(plan)->orders_nulls;
+    if (!orders_nulls) {
         pondi_quote(dialect, one->column->name, &plan->sql);
         pondi_buffer_append_text(&plan->sql, one->nulls_first ? " IS NULL DESC, " : " IS NULL, ");
     }
     pondi_quote(dialect, one->column->name, &plan->sql);
     pondi_buffer_append_text(&plan->sql, one->descending ? " DESC" : "");
-    if (dialect != POND_DIALECT_MYSQL)
+    if (orders_nulls)
         pondi_buffer_append_text(&plan->sql, one->nulls_first ? " NULLS FIRST" : " NULLS LAST");
 }
 
@@ -253,9 +247,7 @@ void pondi_put_limit(pond_plan *plan)
     pondi_buffer_append_text(&plan->sql, " LIMIT ");
     if (plan->limit >= 0)
         pondi_buffer_appendf(&plan->sql, "%lld", (long long)plan->limit);
-    else if (pondi_plan_dialect(plan) == POND_DIALECT_POSTGRES)
-        pondi_buffer_append_text(&plan->sql, "ALL");
     else
-        pondi_buffer_append_text(&plan->sql, "9223372036854775807");
+        pondi_buffer_append_text(&plan->sql, pondi_plan_facts(plan)->all_rows);
     pondi_buffer_appendf(&plan->sql, " OFFSET %lld", (long long)plan->offset);
 }

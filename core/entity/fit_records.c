@@ -74,9 +74,9 @@ static int widens(pondi_storage from, pondi_storage to)
 /* What PostgreSQL has in every table. */
 static int check_system_column(const pond_plan *plan, const char *name, pond_error **err)
 {
-    static const char *const names[] = {"cmax", "cmin", "ctid", "tableoid", "xmax", "xmin"};
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (pondi_plan_dialect(plan) == POND_DIALECT_POSTGRES && strcmp(names[i], name) == 0)
+    const char *const *names = pondi_plan_facts(plan)->system_columns;
+    for (; *names; names++) {
+        if (strcmp(*names, name) == 0)
             return pondi_error_set(err, POND_EINVAL,
                                    "the field \"%s\" is called like a column of PostgreSQL's own: "
                                    "give it another name",

@@ -6,50 +6,11 @@
 #include "entity/plan.h"
 #include "millpond/millpond.h"
 
-/* Each gives rows of (table, column, declared type, required, key, guard). The key is KEYED where
- * others made one, LOOSE where it takes some texts for the same (MySQL's type says so). The guard
- * is a number of the main table that a write can check; MySQL's is found later. No two have one
- * name: hosts may know rows as maps. */
+/* The columns come as rows of (table, column, declared type, required, key, guard). The key is
+ * KEYED where others made one, LOOSE where it takes some texts for the same (MySQL's type says so).
+ * The guard is a number of the main table that a write can check; MySQL's is found later. No two
+ * have one name: hosts may know rows as maps. */
 enum { KEYED = 1, LOOSE = 2 };
-
-/* relnatts counts columns, those that were dropped, too. Collations have been able to take texts
- * for the same since PostgreSQL 12. */
-static const char postgres_columns[] =
-    "SELECT CAST(c.relname AS text) AS of_table, CAST(a.attname AS text) AS of_column, "
-    "format_type(a.atttypid, a.atttypmod) AS declared, CAST(a.attnotnull AND NOT a.atthasdef AND "
-    "a.attidentity = '' AS int) AS required, CASE WHEN EXISTS (SELECT 1 FROM "
-    "pg_catalog.pg_collation "
-    "l WHERE l.oid = a.attcollation AND to_jsonb(l) ->> 'collisdeterministic' = 'false') OR EXISTS "
-    "(SELECT 1 FROM pg_catalog.pg_type t LEFT JOIN pg_catalog.pg_type b ON b.oid = t.typbasetype "
-    "WHERE t.oid = a.atttypid AND 'citext' IN (t.typname, b.typname)) THEN 2 ELSE 0 END AS keyed, "
-    "CAST(c.relnatts AS int) AS guard FROM "
-    "pg_catalog.pg_class c JOIN pg_catalog.pg_attribute a ON "
-    "a.attrelid = c.oid WHERE lower(c.relname) IN (?, ?, ?) AND "
-    "pg_catalog.pg_table_is_visible(c.oid) AND c.relkind IN ('r', 'p', 'v', 'f') AND a.attnum > 0 "
-    "AND NOT a.attisdropped ORDER BY c.relname, a.attnum";
-
-/* Rows without a table name the collations that the server has of those that tell every two texts
- * apart. */
-static const char mysql_columns[] =
-    "SELECT TABLE_NAME AS of_table, COLUMN_NAME AS of_column, IF(COLLATION_NAME IS NULL, "
-    "COLUMN_TYPE, CONCAT(COLUMN_TYPE, ' CHARACTER SET ', CHARACTER_SET_NAME, ' COLLATE ', "
-    "COLLATION_NAME)) AS declared, IS_NULLABLE = 'NO' AND COLUMN_DEFAULT IS NULL AND EXTRA NOT "
-    "LIKE '%auto_increment%' AS required, COLUMN_KEY IN ('UNI', 'MUL') AS keyed, ORDINAL_POSITION "
-    "AS place FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME IN "
-    "(?, "
-    "?, ?) UNION ALL SELECT '', '', COLLATION_NAME, 0, 0, 0 FROM information_schema.COLLATIONS "
-    "WHERE COLLATION_NAME IN ('utf8mb4_nopad_bin', 'utf8mb4_0900_bin') ORDER BY 1, 6";
-
-/* The texts of a table and its indexes name their collations; pragma_index_xinfo() would say more,
- * but databases that only speak SQLite's dialect lack it. */
-static const char sqlite_columns[] =
-    "SELECT s.name AS of_table, c.name AS of_column, c.type AS declared, c.\"notnull\" AND "
-    "c.dflt_value IS NULL AND NOT c.pk AS required, CASE WHEN lower(c.name) = 'id' AND EXISTS "
-    "(SELECT "
-    "1 FROM sqlite_schema x WHERE x.tbl_name = s.name AND replace(lower(x.sql), 'collate decimal', "
-    "'') LIKE '%collate%') THEN 2 ELSE 0 END AS keyed, 0 AS guard FROM "
-    "sqlite_schema s, pragma_table_info(s.name) c WHERE lower(s.name) IN (?, ?, ?) AND s.type IN "
-    "('table', 'view') ORDER BY s.name, c.cid";
 
 enum { COLUMNS = 6 };
 
@@ -111,8 +72,7 @@ typedef enum table { MAIN, HISTORY, META, OTHER } table;
 
 static int same_name(const pond_plan *plan, const char *a, const char *b)
 {
-    return pondi_plan_dialect(plan) == POND_DIALECT_MYSQL ? strcasecmp(a, b) == 0
-                                                          : strcmp(a, b) == 0;
+    return (pondi_plan_facts(plan)->folds_table_names ? strcasecmp(a, b) : strcmp(a, b)) == 0;
 }
 
 static table table_of(const pond_plan *plan, const char *found)
@@ -165,16 +125,9 @@ static int add_main(pond_plan *plan, const row *found, pond_error **err)
         column->role != PONDI_ROLE_ID)
         column->storage = pondi_role_storage(column->role);
     entity->careful |= column->role == PONDI_ROLE_FIELD && (found->required || found->key == KEYED);
-    switch (pondi_plan_dialect(plan)) {
-    case POND_DIALECT_SQLITE:
-        entity->guard = (int64_t)entity->count;
-        break;
-    case POND_DIALECT_POSTGRES:
-        entity->guard = found->guard;
-        break;
-    default:
-        break;
-    }
+    pondi_guard_source source = pondi_plan_facts(plan)->guard_source;
+    if (source != PONDI_GUARD_META)
+        entity->guard = source == PONDI_GUARD_CATALOG ? found->guard : (int64_t)entity->count;
     return POND_OK;
 }
 
@@ -200,7 +153,7 @@ static void note_collation(pond_plan *plan, const row *found, table which)
     int is_id = (which == MAIN || which == HISTORY) && strcasecmp(found->column, "id") == 0;
     if (is_id && found->key == LOOSE)
         entity->loose = 1;
-    if (pondi_plan_dialect(plan) != POND_DIALECT_MYSQL)
+    if (!pondi_plan_facts(plan)->names_collations)
         return;
     if (!found->table[0] && strcmp(entity->collation, "utf8mb4_nopad_bin") != 0)
         entity->collation = found->declared;
@@ -323,7 +276,7 @@ static void got_types(pond_plan *plan)
         pondi_plan_fail(plan, error);
         return;
     }
-    if (pondi_plan_dialect(plan) == POND_DIALECT_MYSQL)
+    if (pondi_plan_facts(plan)->guard_source == PONDI_GUARD_META)
         plan->entity->guard = (int64_t)pondi_plan_got_rows(plan);
     finish(plan);
 }
@@ -360,7 +313,7 @@ static void took_apart(pond_plan *plan, void (*put)(pond_plan *plan), pondi_stat
 static void ask(pond_plan *plan, void (*put)(pond_plan *plan), pondi_state apart, pondi_state then)
 {
     put(plan);
-    if (pondi_plan_dialect(plan) != POND_DIALECT_MYSQL || !plan->joined) {
+    if (!pondi_plan_facts(plan)->catalog_in_snapshot || !plan->joined) {
         pondi_plan_execute(plan, then);
         return;
     }
@@ -407,10 +360,7 @@ static void put_lower_name(pond_plan *plan, const char *suffix)
 
 static void put_columns(pond_plan *plan)
 {
-    static const char *const texts[] = {[POND_DIALECT_POSTGRES] = postgres_columns,
-                                        [POND_DIALECT_MYSQL] = mysql_columns,
-                                        [POND_DIALECT_SQLITE] = sqlite_columns};
-    pondi_buffer_append_text(pondi_plan_sql(plan), texts[pondi_plan_dialect(plan)]);
+    pondi_buffer_append_text(pondi_plan_sql(plan), pondi_plan_facts(plan)->columns);
     put_lower_name(plan, "");
     put_lower_name(plan, "_history");
     put_lower_name(plan, "_meta");

@@ -342,11 +342,6 @@ int64_t pondi_plan_got_number(pond_plan *plan, size_t column, int64_t fallback)
 
 /* ---- Rounds ------------------------------------------------------------------------------ */
 
-static int is_postgres(const pond_plan *plan)
-{
-    return pondi_plan_dialect(plan) == POND_DIALECT_POSTGRES;
-}
-
 static void begun(pond_plan *plan)
 {
     plan->owns = !plan->joined;
@@ -355,7 +350,7 @@ static void begun(pond_plan *plan)
 }
 
 /* Within the caller's transaction a failure must be undone alone. One statement is undone by
- * itself, but on PostgreSQL, where it fails the transaction. */
+ * itself, but where it fails the transaction. */
 static void enter(pond_plan *plan)
 {
     int many = plan->class->needs_transaction && plan->class->needs_transaction(plan);
@@ -364,7 +359,7 @@ static void enter(pond_plan *plan)
     plan->now.type = POND_TYPE_TIMESTAMPTZ;
     plan->now.as.integer = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
     plan->at = 0;
-    if (plan->joined && (many || is_postgres(plan)))
+    if (plan->joined && (many || pondi_plan_facts(plan)->errors_abort))
         pondi_plan_run(plan, PONDI_SAVEPOINT, begun);
     else if (many && !plan->joined)
         pondi_plan_command(plan, POND_STEP_BEGIN, begun);

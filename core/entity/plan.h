@@ -205,6 +205,11 @@ static inline pond_dialect pondi_plan_dialect(const pond_plan *plan)
     return plan->schema->dialect;
 }
 
+static inline const pondi_entity_dialect *pondi_plan_facts(const pond_plan *plan)
+{
+    return plan->schema->facts;
+}
+
 static inline int pondi_plan_can(const pond_plan *plan, uint32_t capability)
 {
     return (plan->capabilities & capability) != 0;
@@ -238,8 +243,6 @@ void pondi_put_table(pond_plan *plan, const char *suffix);
 void pondi_put_id_is(pond_plan *plan, const pond_value *id);
 /* Such a table's id as what compares byte by byte: an operator and parameters follow. */
 const char *pondi_id_as_bytes(const pond_plan *plan);
-/* What nothing can be added to: an error with this number in it, in every mode of the session. */
-#define PONDI_NO_ID "9223372036854775807"
 /* Append the caller's condition in parentheses, with its parameters. */
 int pondi_put_where(pond_plan *plan, pond_error **err);
 /* Append ORDER BY, with the id at its end. */

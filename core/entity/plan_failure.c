@@ -123,14 +123,14 @@ static int is_own_key(const pond_error *error)
 
 static pond_error *another(const pond_plan *plan)
 {
-    if (pondi_plan_dialect(plan) != POND_DIALECT_MYSQL)
+    const char *collation = pondi_plan_facts(plan)->byte_collation;
+    if (collation)
         return pondi_error_new(
             POND_EUNIQUE,
             "another entity \"%s\" has this id but for case, accents or trailing spaces, and the "
             "type or collation of its column takes the two for one: use another id, or declare "
             "\"%s\".id and \"%s_history\".id as text with %s",
-            plan->name, plan->name, plan->name,
-            pondi_plan_dialect(plan) == POND_DIALECT_SQLITE ? "COLLATE BINARY" : "COLLATE \"C\"");
+            plan->name, plan->name, plan->name, collation);
     if (strcmp(plan->entity->collation, "utf8mb4_bin") == 0)
         return pondi_error_new(
             POND_EUNIQUE,
@@ -165,11 +165,10 @@ static int met_another(const pond_plan *plan, const pond_error *error)
 
 static int may_heal(const pond_plan *plan, const pond_error *error)
 {
-    enum { TABLE_CHANGED = 1412 };
-    int unknown =
-        error->code == POND_EUNDEFINED || strcmp(error->sqlstate, "0A000") == 0 ||
-        (error->vendor_code == TABLE_CHANGED && pondi_plan_dialect(plan) == POND_DIALECT_MYSQL) ||
-        strcmp(error->sqlstate, "42701") == 0 || strcmp(error->sqlstate, "42P07") == 0;
+    int changed = pondi_plan_facts(plan)->table_changed_error;
+    int unknown = error->code == POND_EUNDEFINED || strcmp(error->sqlstate, "0A000") == 0 ||
+                  (changed && error->vendor_code == changed) ||
+                  strcmp(error->sqlstate, "42701") == 0 || strcmp(error->sqlstate, "42P07") == 0;
     unsigned most = plan->where ? 1 : MOST_HEALS; /* the condition may name what is not there */
     return unknown && plan->heals < most;
 }

@@ -50,9 +50,7 @@ static void put_array(pond_plan *plan, const char *what)
     ids.as.array.items = plan->ids;
     ids.as.array.count = plan->id_count;
     put(plan, what);
-    put(plan, pondi_plan_dialect(plan) == POND_DIALECT_POSTGRES
-                  ? " = ANY (?)"
-                  : " IN (SELECT value FROM json_each(?))");
+    put(plan, pondi_plan_facts(plan)->id_in);
     pondi_plan_param(plan, &ids);
 }
 
@@ -60,15 +58,14 @@ static void put_array(pond_plan *plan, const char *what)
  * more ids than can be listed twice, reading all rows costs little beside them. */
 static int put_ids(pond_plan *plan, pond_error **err)
 {
-    enum { MOST_MYSQL = 65000 };
-    int mysql = pondi_plan_dialect(plan) == POND_DIALECT_MYSQL;
+    size_t most = pondi_plan_facts(plan)->most_ids;
     int loose = plan->entity->loose;
-    void (*put_which)(pond_plan *, const char *) = mysql ? put_list : put_array;
-    if (mysql && plan->id_count > MOST_MYSQL)
+    void (*put_which)(pond_plan *, const char *) = most ? put_list : put_array;
+    if (most && plan->id_count > most)
         return pondi_error_set(err, POND_ERANGE,
-                               "%zu ids are too many for one call: at most %d; split the list",
-                               plan->id_count, MOST_MYSQL);
-    if (!loose || !mysql || plan->id_count <= MOST_MYSQL / 2) {
+                               "%zu ids are too many for one call: at most %zu; split the list",
+                               plan->id_count, most);
+    if (!loose || !most || plan->id_count <= most / 2) {
         put_which(plan, "id");
         put(plan, loose ? " AND " : "");
     }
@@ -205,24 +202,6 @@ static const pondi_plan_class read_class = {0, NULL, NULL, body};
 
 /* ---- The list ---------------------------------------------------------------------------- */
 
-static const char *const lists[] = {
-    [POND_DIALECT_POSTGRES] =
-        "SELECT CAST(m.relname AS text) AS name FROM pg_catalog.pg_class m, pg_catalog.pg_class h, "
-        "pg_catalog.pg_class t WHERE m.relkind IN ('r', 'p') AND h.relname = m.relname || "
-        "'_history' AND t.relname = m.relname || '_meta' AND pg_catalog.pg_table_is_visible(m.oid) "
-        "AND h.relnamespace = m.relnamespace AND t.relnamespace = m.relnamespace ORDER BY "
-        "m.relname COLLATE \"C\"",
-    [POND_DIALECT_MYSQL] =
-        "SELECT m.TABLE_NAME AS name FROM information_schema.TABLES m JOIN "
-        "information_schema.TABLES h ON h.TABLE_SCHEMA = m.TABLE_SCHEMA AND h.TABLE_NAME = "
-        "CONCAT(m.TABLE_NAME, '_history') JOIN information_schema.TABLES t ON t.TABLE_SCHEMA = "
-        "m.TABLE_SCHEMA AND t.TABLE_NAME = CONCAT(m.TABLE_NAME, '_meta') WHERE m.TABLE_SCHEMA = "
-        "DATABASE() ORDER BY BINARY m.TABLE_NAME",
-    [POND_DIALECT_SQLITE] =
-        "SELECT m.name FROM sqlite_schema m JOIN sqlite_schema h ON h.name = m.name || '_history' "
-        "JOIN sqlite_schema t ON t.name = m.name || '_meta' WHERE m.type = 'table' ORDER BY "
-        "m.name"};
-
 static void got_list(pond_plan *plan)
 {
     plan->result = plan->got;
@@ -232,7 +211,7 @@ static void got_list(pond_plan *plan)
 
 static void list_body(pond_plan *plan)
 {
-    pondi_plan_run(plan, lists[pondi_plan_dialect(plan)], got_list);
+    pondi_plan_run(plan, pondi_plan_facts(plan)->list, got_list);
 }
 
 static const pondi_plan_class list_class = {0, NULL, NULL, list_body};

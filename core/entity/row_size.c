@@ -54,7 +54,7 @@ static size_t row_size(const pond_plan *plan, size_t local, size_t *columns)
     *columns = 3;
     for (int role = PONDI_ROLE_ID; role < PONDI_ROLE_COUNT; role++) {
         pondi_storage storage = pondi_role_storage((pondi_role)role);
-        size += width_of(pondi_storage_declaration(POND_DIALECT_MYSQL, storage), local);
+        size += width_of(pondi_storage_declaration(pondi_plan_dialect(plan), storage), local);
         ++*columns;
     }
     for (size_t i = 0; i < entity->count; i++) {
@@ -64,8 +64,8 @@ static size_t row_size(const pond_plan *plan, size_t local, size_t *columns)
         ++*columns;
     }
     for (size_t i = 0; i < plan->new_count; i++) {
-        size +=
-            width_of(pondi_storage_declaration(POND_DIALECT_MYSQL, plan->news[i].storage), local);
+        size += width_of(pondi_storage_declaration(pondi_plan_dialect(plan), plan->news[i].storage),
+                         local);
         ++*columns;
     }
     return size + (*columns + 7) / 8;
@@ -74,7 +74,7 @@ static size_t row_size(const pond_plan *plan, size_t local, size_t *columns)
 int pondi_row_size_is_critical(const pond_plan *plan)
 {
     size_t columns;
-    return pondi_plan_dialect(plan) == POND_DIALECT_MYSQL && plan->new_count &&
+    return pondi_plan_facts(plan)->limits_rows && plan->new_count &&
            (row_size(plan, LOCAL, &columns) > USUAL_LIMIT || columns > MOST_COLUMNS);
 }
 

@@ -170,13 +170,14 @@ int pond_schema_new(pond_dialect dialect, uint32_t capabilities, pond_schema **o
     if (PONDI_GIVEN(err, out))
         return POND_EINVAL;
     *out = NULL;
-    if (dialect > POND_DIALECT_SQLITE)
+    if (!pondi_entity_dialect_of(dialect))
         return pondi_error_set(err, POND_EINVAL, "%d is no pond_dialect", (int)dialect);
     pond_schema *schema = pondi_calloc(1, sizeof(*schema));
     if (!schema)
         return pondi_error_nomem(err);
     pondi_refcount_init(&schema->refs);
     schema->dialect = dialect;
+    schema->facts = pondi_entity_dialect_of(dialect);
     schema->max_new_fields = PONDI_MOST_NEW_FIELDS;
     schema->max_fields = PONDI_MOST_FIELDS;
     schema->capabilities =

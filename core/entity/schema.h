@@ -6,6 +6,7 @@
 
 #include "base/names.h"
 #include "base/refcount.h"
+#include "entity/dialect.h"
 #include "entity/type.h"
 
 /* Which columns an entity's tables have for the library itself. */
@@ -64,6 +65,7 @@ typedef struct pondi_entity {
 struct pond_schema {
     pondi_refcount refs;
     pond_dialect dialect;
+    const pondi_entity_dialect *facts; /* of it */
     uint32_t capabilities;
     uint32_t max_new_fields; /* of one call */
     uint32_t max_fields;     /* of one table */

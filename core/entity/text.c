@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "sql/dialect.h"
+
 /* ---- Names ------------------------------------------------------------------------------- */
 
 static int is_letter(char c)
@@ -35,7 +37,7 @@ int pondi_check_name(const char *name, size_t longest, const char *what, pond_er
 
 void pondi_quote_with(pond_dialect dialect, const char *name, const char *suffix, pondi_buffer *out)
 {
-    char quote = dialect == POND_DIALECT_MYSQL ? '`' : '"';
+    char quote = pondi_dialect_of(dialect)->quote;
     pondi_buffer_append_char(out, quote);
     pondi_buffer_append_text(out, name);
     pondi_buffer_append_text(out, suffix);

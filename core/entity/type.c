@@ -8,6 +8,7 @@
 #include "base/buffer.h"
 #include "base/calendar.h"
 #include "driver/json.h"
+#include "entity/dialect.h"
 #include "entity/text.h"
 
 typedef struct type_row {
@@ -166,8 +167,9 @@ pondi_storage pondi_storage_of_declaration(pond_dialect dialect, const char *dec
     size_t size = strlen(declared);
     if (size >= 2 && strcmp(declared + size - 2, "[]") == 0)
         return PONDI_STORE_ANY;
-    if (dialect == POND_DIALECT_MYSQL && strncasecmp(declared, "timestamp", 9) == 0)
-        return PONDI_STORE_DATETIMETZ; /* MySQL's own keeps instants */
+    if (pondi_entity_dialect_of(dialect)->timestamps_are_instants &&
+        strncasecmp(declared, "timestamp", 9) == 0)
+        return PONDI_STORE_DATETIMETZ;
     for (size_t i = 0; i < sizeof(declarations) / sizeof(declarations[0]); i++) {
         if (strncasecmp(declared, declarations[i].prefix, strlen(declarations[i].prefix)) == 0)
             return declarations[i].storage;
@@ -201,7 +203,8 @@ static int unstorable(const char *field, const char *why, pond_error **err)
 static int fit_decimal(pond_dialect dialect, const char *field, const char *text, size_t size,
                        pond_value *value, pondi_arena *arena, pond_error **err)
 {
-    enum { MYSQL_WHOLE = 35, MYSQL_FRACTION = 30 };
+    const pondi_entity_dialect *facts = pondi_entity_dialect_of(dialect);
+    size_t most = facts->decimal_whole;
     pondi_buffer plain;
     size_t whole;
     size_t fraction;
@@ -209,7 +212,7 @@ static int fit_decimal(pond_dialect dialect, const char *field, const char *text
     int code = POND_OK;
     if (!pondi_plain_decimal(text, size, &plain, &whole, &fraction))
         code = unstorable(field, "is no decimal number that a column can hold", err);
-    else if (dialect == POND_DIALECT_MYSQL && (whole > MYSQL_WHOLE || fraction > MYSQL_FRACTION))
+    else if (most && (whole > most || fraction > facts->decimal_fraction))
         code = unstorable(field,
                           "has more digits than MySQL's decimals hold: 35 before the point, 30 "
                           "after it",
@@ -217,8 +220,7 @@ static int fit_decimal(pond_dialect dialect, const char *field, const char *text
     else if (plain.failed)
         code = pondi_error_nomem(err);
     if (!code) {
-        /* SQLite's columns keep all digits as text, where a decimal would travel as a number */
-        value->type = dialect == POND_DIALECT_SQLITE ? POND_TYPE_TEXT : POND_TYPE_DECIMAL;
+        value->type = facts->decimals_as_text ? POND_TYPE_TEXT : POND_TYPE_DECIMAL;
         value->as.text.data = pondi_arena_copy(arena, plain.data, plain.size);
         value->as.text.size = plain.size;
         if (!value->as.text.data)

@@ -164,10 +164,10 @@ static void write_block(pond_plan *plan)
 
 static void write_batch(pond_plan *plan)
 {
-    int sqlite = pondi_plan_dialect(plan) == POND_DIALECT_SQLITE;
+    int returns_it = pondi_plan_facts(plan)->batch_inserts_return;
     pondi_plan_sql(plan);
     pondi_write_put_main(plan);
-    if (sqlite) {
+    if (returns_it) {
         pondi_put(plan, pondi_write_way(plan) == PONDI_INSERT
                             ? " ON CONFLICT (id) DO NOTHING RETURNING "
                             : " RETURNING ");
@@ -179,7 +179,7 @@ static void write_batch(pond_plan *plan)
         pondi_put(plan, "; ");
         pondi_write_put_delete(plan);
     }
-    if (!sqlite) {
+    if (!returns_it) {
         pondi_put(plan, "; ");
         if (pondi_write_is_permanent(plan))
             pondi_put(plan, "SELECT 1");
@@ -210,8 +210,8 @@ static void noted(pond_plan *plan)
     }
     pondi_plan_sql(plan);
     pondi_write_put_select(plan);
-    if (pondi_plan_dialect(plan) == POND_DIALECT_MYSQL)
-        pondi_put(plan, " FOR UPDATE"); /* the row as it is, not as of an old snapshot */
+    if (pondi_plan_facts(plan)->locks_reads)
+        pondi_put(plan, " FOR UPDATE");
     pondi_plan_execute(plan, selected);
 }
 
@@ -225,9 +225,9 @@ static void note(pond_plan *plan)
 static int returns(const pond_plan *plan)
 {
     pondi_way how = pondi_write_way(plan);
-    int mysql = pondi_plan_dialect(plan) == POND_DIALECT_MYSQL; /* inserts only */
+    int inserts_only = pondi_plan_facts(plan)->returns_inserts_only;
     return plan->verb == PONDI_SAVE && pondi_plan_can(plan, POND_CAN_RETURN) &&
-           !(mysql && (how == PONDI_UPDATE || how == PONDI_UPDATE_OR_INSERT));
+           !(inserts_only && (how == PONDI_UPDATE || how == PONDI_UPDATE_OR_INSERT));
 }
 
 static void wrote(pond_plan *plan)

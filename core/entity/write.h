@@ -30,8 +30,11 @@ void pondi_put_history_head(pond_plan *plan);
 /* The version of a new row, after those of a row with this id that is gone; NULL: of s.id. */
 void pondi_put_next_version(pond_plan *plan, const pond_value *id);
 
-/* What every update of an upsert sets; `old` names the row that is there ("m."). */
-void pondi_put_own_updates(pond_plan *plan, const char *old);
+/* A column of the row that an upsert wanted to insert. */
+void pondi_put_new(pond_plan *plan, const char *name);
+
+/* What every update of an upsert sets. */
+void pondi_put_own_updates(pond_plan *plan);
 
 /* The first thing that an upsert sets, where the tables take some ids for the same: an id that is
  * not that of the row which was met is an error. */

@@ -15,23 +15,13 @@ void pondi_put_columns(pond_plan *plan, const char *prefix)
 
 void pondi_put_guard(pond_plan *plan)
 {
-    switch (pondi_plan_dialect(plan)) {
-    case POND_DIALECT_POSTGRES:
-        pondi_put(plan, "(SELECT c.relnatts FROM pg_catalog.pg_class c WHERE c.oid = CAST('");
-        pondi_put_table(plan, "");
-        pondi_put(plan, "' AS regclass)) = ");
-        break;
-    case POND_DIALECT_MYSQL:
-        pondi_put(plan, "(SELECT count(*) FROM ");
-        pondi_put_table(plan, "_meta");
-        pondi_put(plan, ") = ");
-        break;
-    case POND_DIALECT_SQLITE:
-        pondi_put(plan, "(SELECT count(*) FROM pragma_table_info('");
+    const pondi_entity_dialect *facts = pondi_plan_facts(plan);
+    pondi_put(plan, facts->guard_before);
+    if (facts->guard_suffix)
+        pondi_put_table(plan, facts->guard_suffix);
+    else
         pondi_put(plan, plan->name);
-        pondi_put(plan, "')) = ");
-        break;
-    }
+    pondi_put(plan, facts->guard_after);
     pondi_buffer_appendf(&plan->sql, "%lld", (long long)plan->entity->guard);
 }
 
@@ -49,7 +39,7 @@ void pondi_put_history_head(pond_plan *plan)
     pondi_put(plan, ", history_timestamp, history_user_id, history_comment) SELECT ");
     pondi_put_columns(plan, "m.");
     pondi_put(plan, ", m.updated_at, m.updated_by, ");
-    pondi_put(plan, pondi_plan_dialect(plan) == POND_DIALECT_POSTGRES ? "CAST(? AS text)" : "?");
+    pondi_put(plan, pondi_plan_facts(plan)->text_param);
     pondi_plan_param_text(plan, plan->comment);
     pondi_put(plan, " FROM ");
 }
@@ -68,19 +58,26 @@ void pondi_put_next_version(pond_plan *plan, const pond_value *id)
     pondi_put(plan, "), 0)");
 }
 
-void pondi_put_own_updates(pond_plan *plan, const char *old)
+void pondi_put_new(pond_plan *plan, const char *name)
 {
-    pond_dialect dialect = pondi_plan_dialect(plan);
+    pondi_put(plan, pondi_plan_facts(plan)->new_before);
+    pondi_put_name(plan, name);
+    pondi_put(plan, pondi_plan_facts(plan)->new_after);
+}
+
+void pondi_put_own_updates(pond_plan *plan)
+{
+    const pondi_entity_dialect *facts = pondi_plan_facts(plan);
     static const char *const names[] = {"updated_at", "updated_by"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         pondi_put_name(plan, names[i]);
-        pondi_put(plan, dialect == POND_DIALECT_MYSQL ? " = VALUES(" : " = excluded.");
-        pondi_put_name(plan, names[i]);
-        pondi_put(plan, dialect == POND_DIALECT_MYSQL ? "), " : ", ");
+        pondi_put(plan, " = ");
+        pondi_put_new(plan, names[i]);
+        pondi_put(plan, ", ");
     }
     pondi_put_name(plan, "version");
     pondi_put(plan, " = COALESCE(");
-    pondi_put(plan, old);
+    pondi_put(plan, facts->row);
     pondi_put_name(plan, "version");
     pondi_put(plan, ", 0) + 1");
 }
@@ -89,22 +86,7 @@ void pondi_put_same_id(pond_plan *plan)
 {
     if (!plan->entity->loose)
         return;
-    switch (pondi_plan_dialect(plan)) {
-    case POND_DIALECT_POSTGRES:
-        pondi_put(plan,
-                  "id = CASE WHEN CAST(m.id AS text) COLLATE \"C\" = CAST(excluded.id AS text) "
-                  "THEN CAST(m.id AS text) ELSE CAST(CAST('" PONDI_NO_ID
-                  " ' || CAST(m.id AS text) AS bigint) AS text) END, ");
-        break;
-    case POND_DIALECT_SQLITE: /* the path is none */
-        pondi_put(plan, "id = CASE WHEN m.id COLLATE BINARY = excluded.id THEN m.id ELSE "
-                        "json_extract('{}', '" PONDI_NO_ID " ' || m.id) END, ");
-        break;
-    case POND_DIALECT_MYSQL:
-        pondi_put(plan, "id = IF(CAST(id AS BINARY) = CAST(VALUES(id) AS BINARY), id, " PONDI_NO_ID
-                        " + CHAR_LENGTH(VALUES(id))), ");
-        break;
-    }
+    pondi_put(plan, pondi_plan_facts(plan)->same_id);
 }
 
 /* An upsert tries the insert first: it must not fail for columns that a change leaves alone, nor
@@ -112,7 +94,7 @@ void pondi_put_same_id(pond_plan *plan)
 int pondi_needs_care(const pond_plan *plan, const pondi_record *record)
 {
     const pondi_entity *entity = plan->entity;
-    if (!entity->careful || pondi_plan_dialect(plan) == POND_DIALECT_MYSQL)
+    if (!entity->careful || pondi_plan_facts(plan)->upserts_by_any_key)
         return entity->careful;
     for (size_t i = 0; i < entity->count; i++) {
         int given = entity->columns[i].role != PONDI_ROLE_FIELD || !entity->columns[i].required;

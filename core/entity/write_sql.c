@@ -33,12 +33,12 @@ static int is_written(const pondi_field *field)
 static void put_insert(pond_plan *plan)
 {
     const pondi_record *record = record_of(plan);
-    int mysql = pondi_plan_dialect(plan) == POND_DIALECT_MYSQL;
-    /* MySQL would lock the history's gaps: it looks only after it met an old version */
-    int looks = !record->made_id && (!mysql || plan->versions);
+    /* where the history's gaps would be locked, only after an old version was met */
+    int looks = !record->made_id && (!pondi_plan_facts(plan)->locks_gaps || plan->versions);
     pondi_put(plan, "INSERT INTO ");
     pondi_put_table(plan, "");
-    pondi_put(plan, mysql ? " (id" : " AS m (id");
+    pondi_put(plan, pondi_plan_facts(plan)->alias);
+    pondi_put(plan, " (id");
     for (size_t i = 0; i < record->count; i++) {
         if (is_written(&record->fields[i])) {
             pondi_put(plan, ", ");
@@ -74,30 +74,22 @@ static void put_insert(pond_plan *plan)
 static void put_assignment(pond_plan *plan, const char *name)
 {
     pondi_put_name(plan, name);
-    if (pondi_plan_dialect(plan) == POND_DIALECT_MYSQL) {
-        pondi_put(plan, " = VALUES(");
-        pondi_put_name(plan, name);
-        pondi_put(plan, "), ");
-    } else {
-        pondi_put(plan, " = excluded.");
-        pondi_put_name(plan, name);
-        pondi_put(plan, ", ");
-    }
+    pondi_put(plan, " = ");
+    pondi_put_new(plan, name);
+    pondi_put(plan, ", ");
 }
 
 static void put_upsert(pond_plan *plan)
 {
     const pondi_record *record = record_of(plan);
-    pond_dialect dialect = pondi_plan_dialect(plan);
     put_insert(plan);
-    pondi_put(plan, dialect == POND_DIALECT_MYSQL ? " ON DUPLICATE KEY UPDATE "
-                                                  : " ON CONFLICT (id) DO UPDATE SET ");
+    pondi_put(plan, pondi_plan_facts(plan)->upsert);
     pondi_put_same_id(plan);
     for (size_t i = 0; i < record->count; i++) {
         if (is_written(&record->fields[i]))
             put_assignment(plan, record->fields[i].name);
     }
-    pondi_put_own_updates(plan, dialect == POND_DIALECT_MYSQL ? "" : "m.");
+    pondi_put_own_updates(plan);
 }
 
 static void put_deleted_at(pond_plan *plan)
@@ -109,18 +101,18 @@ static void put_deleted_at(pond_plan *plan)
         pondi_put(plan, "NULL, ");
         return;
     }
-    pondi_put(plan, pondi_plan_dialect(plan) == POND_DIALECT_POSTGRES
-                        ? "COALESCE(deleted_at, CAST(? AS timestamptz)), "
-                        : "COALESCE(deleted_at, ?), ");
+    pondi_put(plan, "COALESCE(deleted_at, ");
+    pondi_put(plan, pondi_plan_facts(plan)->instant_param);
+    pondi_put(plan, "), ");
     pondi_plan_param(plan, &plan->now);
 }
 
 static void put_update(pond_plan *plan)
 {
-    int postgres = pondi_plan_dialect(plan) == POND_DIALECT_POSTGRES;
     pondi_put(plan, "UPDATE ");
     pondi_put_table(plan, "");
-    pondi_put(plan, postgres ? " AS m SET " : " SET ");
+    pondi_put(plan, pondi_plan_facts(plan)->update_alias);
+    pondi_put(plan, " SET ");
     for (size_t i = 0; plan->verb == PONDI_SAVE && i < record_of(plan)->count; i++) {
         const pondi_field *field = &record_of(plan)->fields[i];
         if (!is_written(field))
@@ -222,25 +214,24 @@ int pondi_write_in_block(const pond_plan *plan)
 {
     pondi_way how = pondi_write_way(plan);
     return pondi_plan_can(plan, POND_CAN_RUN_BLOCK) && !plan->joined &&
-           pondi_plan_dialect(plan) == POND_DIALECT_MYSQL &&
-           (how == PONDI_UPSERT || how == PONDI_UPDATE);
+           pondi_plan_facts(plan)->has_blocks && (how == PONDI_UPSERT || how == PONDI_UPDATE);
 }
-/* The same where the driver does it. SQLite's insert need not fail when it meets a row. */
+
+/* The same where the driver does it. */
 int pondi_write_in_batch(const pond_plan *plan)
 {
     pondi_way how = pondi_write_way(plan);
     if (!pondi_plan_can(plan, PONDI_CAN_BATCH) || plan->joined || pondi_write_in_block(plan))
         return 0;
-    if (pondi_plan_dialect(plan) == POND_DIALECT_SQLITE)
+    if (pondi_plan_facts(plan)->batch_inserts_return)
         return how != PONDI_UPDATE_OR_INSERT && how != PONDI_INSERT_AFTER_ALL;
     return (how == PONDI_UPSERT || how == PONDI_UPDATE) &&
            (plan->verb != PONDI_SAVE || pondi_is_small(plan->records, 1));
 }
 
-/* In a batch on MySQL a statement may be executed though the one before it failed. */
 static void put_if_written(pond_plan *plan)
 {
-    if (pondi_write_in_batch(plan) && pondi_plan_dialect(plan) == POND_DIALECT_MYSQL)
+    if (pondi_write_in_batch(plan) && pondi_plan_facts(plan)->batch_goes_on)
         pondi_put(plan, " AND ROW_COUNT() > 0");
 }
 
