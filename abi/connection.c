@@ -4,6 +4,7 @@
 #include "base/given.h"
 #include "base/versioned.h"
 #include "driver/request_lists.h"
+#include "drivers/host/host.h"
 #include "millpond/millpond.h"
 #include "pool/pool.h"
 #include "sql/comment.h"
@@ -273,6 +274,79 @@ int pond_connection_execute_many_wait(pond_connection *lease, const char *sql, s
         *out = NULL;
     int code = many_call(sql, sql_size, params, row_count, column_count, options, &wanted, err);
     return code ? code : submit_and_wait(lease, &wanted, out, err);
+}
+
+/* ---- Statements that the program runs ---------------------------------------------------- */
+
+/* The request is the caller's if its turn has come. */
+static int take_held(pondi_conn *conn, pondi_request *request, pond_request **out, pond_error **err)
+{
+    pond_op *op = &request->op;
+    op->intercept = pondi_op_keep;
+    pondi_conn_submit(conn, request);
+    if (op->status != POND_PENDING)
+        return finish(op, NULL, err);
+    op->intercept = pond_op_release;
+    *out = pondi_host_held(conn, request);
+    if (*out)
+        return POND_OK;
+    pondi_conn_cancel(conn, request);
+    return pondi_error_set(err, POND_EMISUSE, "another statement runs on this connection");
+}
+
+int pond_connection_hold(pond_connection *lease, const char *sql, size_t sql_size,
+                         const pond_execute_options *options, pond_request **out, pond_error **err)
+{
+    call wanted;
+    pondi_conn *conn;
+    pondi_request *request;
+    if (out)
+        *out = NULL;
+    int code = PONDI_GIVEN(err, lease, out);
+    if (!code)
+        code = execute_call(sql, sql_size, NULL, 0, options, &wanted, err);
+    if (!code)
+        code = pondi_lease_enter(lease, &conn, err);
+    if (!code && !pondi_conn_is_idle(conn)) { /* the end of the one before may be on its way */
+        pondi_lease_leave(lease);
+        code = pondi_lease_enter(lease, &conn, err);
+    }
+    if (code)
+        return code;
+    if (!pondi_host_has(conn))
+        code = pondi_error_set(err, POND_ENOTSUPPORTED,
+                               "only a connection of a registered driver is run by the program");
+    wanted.options.flags |= POND_EXECUTE_NATIVE;
+    if (!code)
+        code = make_request(lease, &wanted, NULL, &request, err);
+    if (!code) {
+        request->held = 1;
+        code = take_held(conn, request, out, err);
+    }
+    pondi_lease_leave(lease);
+    return code;
+}
+
+void *pond_connection_host(pond_connection *lease)
+{
+    pondi_conn *conn;
+    if (pondi_lease_enter(lease, &conn, NULL))
+        return NULL;
+    void *connection = pondi_host_connection(conn);
+    pondi_lease_leave(lease);
+    return connection;
+}
+
+int pond_connection_set_in_transaction(pond_connection *lease, int open, pond_error **err)
+{
+    pondi_conn *conn;
+    int code = pondi_lease_enter(lease, &conn, err);
+    if (code)
+        return code;
+    if (pondi_host_has(conn))
+        conn->in_transaction = open != 0;
+    pondi_lease_leave(lease);
+    return POND_OK;
 }
 
 /* ---- Streams ----------------------------------------------------------------------------- */

@@ -2,6 +2,7 @@
  * compiled years ago has them built in. Written by tests/abi/update_layout.py. */
 #include <stddef.h>
 
+#include "millpond/driver.h"
 #include "millpond/entity.h"
 #include "millpond/millpond.h"
 
@@ -14,6 +15,31 @@ _Static_assert(POND_TYPE_NULL == 0 && POND_TYPE_ARRAY == 14, "numbers of types c
 #define SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), "size of " #type " changed")
 #define AT(type, member, offset) \
     _Static_assert(offsetof(type, member) == (offset), "place of " #type "." #member " changed")
+
+SIZE(pond_driver, 160);
+AT(pond_driver, struct_size, 0);
+AT(pond_driver, flags, 4);
+AT(pond_driver, name, 8);
+AT(pond_driver, aliases, 16);
+AT(pond_driver, options, 24);
+AT(pond_driver, system, 32);
+AT(pond_driver, dialect, 40);
+AT(pond_driver, features, 44);
+AT(pond_driver, port, 48);
+AT(pond_driver, reserved, 52);
+AT(pond_driver, data, 56);
+AT(pond_driver, open, 64);
+AT(pond_driver, execute, 72);
+AT(pond_driver, execute_many, 80);
+AT(pond_driver, stream, 88);
+AT(pond_driver, fetch, 96);
+AT(pond_driver, end_stream, 104);
+AT(pond_driver, transaction, 112);
+AT(pond_driver, ping, 120);
+AT(pond_driver, reset, 128);
+AT(pond_driver, interrupt, 136);
+AT(pond_driver, close, 144);
+AT(pond_driver, free_prepared, 152);
 
 SIZE(pond_field, 40);
 AT(pond_field, name, 0);

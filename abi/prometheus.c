@@ -146,7 +146,8 @@ static void append_source_labels(pondi_buffer *out, const source *from)
     snprintf(hash, sizeof(hash), from->pool->twin ? "%s-%u" : "%s", pond_pool_hash(from->pool),
              from->pool->twin + 1);
     append_label(out, "pool", pondi_pool_alias(from->pool));
-    append_label(out, "db_system_name", pond_config_driver(from->pool->config));
+    const pondi_driver *driver = from->pool->driver;
+    append_label(out, "db_system_name", driver->system ? driver->system : driver->name);
     append_label(out, "hash", hash);
 }
 

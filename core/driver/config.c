@@ -15,6 +15,7 @@
 #include "base/real.h"
 #include "base/refcount.h"
 #include "driver/driver.h"
+#include "millpond/driver.h"
 
 typedef struct setting {
     struct setting *next; /* in the order of keys */
@@ -22,11 +23,19 @@ typedef struct setting {
     char *value;
 } setting;
 
+/* Shared by a config and its copies. */
+typedef struct config_data {
+    pondi_refcount refs;
+    void *data;
+    void (*release)(void *data);
+} config_data;
+
 struct pond_config {
     pondi_refcount refs;
     const pondi_driver *driver;
     setting *settings;
-    int frozen; /* a pool's own copy */
+    int frozen;       /* a pool's own copy */
+    config_data *data; /* of the program; NULL: none */
 };
 
 /* ---- Checks of single values ------------------------------------------------------------- */
@@ -279,6 +288,15 @@ static void free_setting(setting *old)
     pondi_free(old);
 }
 
+static void release_data(config_data *data)
+{
+    if (!data || !pondi_refcount_drop(&data->refs))
+        return;
+    if (data->release)
+        data->release(data->data);
+    pondi_free(data);
+}
+
 void pond_config_release(pond_config *config)
 {
     if (!config || !pondi_refcount_drop(&config->refs))
@@ -288,7 +306,33 @@ void pond_config_release(pond_config *config)
         free_setting(config->settings);
         config->settings = next;
     }
+    release_data(config->data);
     pondi_free(config);
+}
+
+/* ---- Data of the program ----------------------------------------------------------------- */
+
+int pond_config_set_data(pond_config *config, void *data, void (*release)(void *data),
+                         pond_error **err)
+{
+    if (PONDI_GIVEN(err, config))
+        return POND_EINVAL;
+    if (config->frozen)
+        return pondi_error_set(err, POND_EMISUSE, "the config of an open pool cannot be changed");
+    config_data *made = pondi_calloc(1, sizeof(*made));
+    if (!made)
+        return pondi_error_nomem(err);
+    pondi_refcount_init(&made->refs);
+    made->data = data;
+    made->release = release;
+    release_data(config->data);
+    config->data = made;
+    return POND_OK;
+}
+
+void *pond_config_data(const pond_config *config)
+{
+    return config && config->data ? config->data->data : NULL;
 }
 
 /* ---- Settings ---------------------------------------------------------------------------- */
@@ -327,7 +371,7 @@ int pond_config_set(pond_config *config, const char *key, const char *value, pon
 {
     if (PONDI_GIVEN(err, config, key))
         return POND_EINVAL;
-    if (!option_of(config, key))
+    if (!option_of(config, key) && !config->driver->any_setting)
         return blame_setting(err,
                              pondi_error_new(POND_EINVAL,
                                              "the driver \"%s\" has no setting \"%.60s\"",
@@ -415,6 +459,9 @@ int pondi_config_copy(const pond_config *config, pond_config **out, pond_error *
         copy = NULL;
     } else {
         copy->frozen = 1;
+        copy->data = config->data;
+        if (copy->data)
+            pondi_refcount_take(&copy->data->refs);
     }
     *out = copy;
     return code;
@@ -531,12 +578,6 @@ int pond_config_hash(const pond_config *config, char out[33], pond_error **err)
 
 /* ---- Messages ---------------------------------------------------------------------------- */
 
-static const char *default_port(const pond_config *config)
-{
-    const char *driver = pond_config_driver(config);
-    return strcmp(driver, "postgres") == 0 ? "5432" : strcmp(driver, "mysql") == 0 ? "3306" : NULL;
-}
-
 void pondi_config_address(const pond_config *config, char *out, size_t size)
 {
     const char *host = pondi_config_get(config, "host");
@@ -544,7 +585,7 @@ void pondi_config_address(const pond_config *config, char *out, size_t size)
     const char *port = pondi_config_get(config, "port");
     const char *database = pondi_config_get(config, "database");
     if (!port)
-        port = default_port(config);
+        port = config->driver->port;
     if (!port)
         snprintf(out, size, "the database \"%s\"", database ? database : "");
     else

@@ -7,6 +7,8 @@
 static int check_statement(pond_dialect dialect, const pondi_request *request,
                            const pondi_sql_info *info, pond_error **err)
 {
+    if (request->held)
+        return POND_OK; /* the program knows its SQL and its parameters */
     if (info->empty)
         return pondi_error_set(err, POND_ESYNTAX, "the statement is empty");
     if (memchr(request->sql, '\0', request->sql_size))

@@ -185,7 +185,8 @@ void pondi_conn_finish(pondi_conn *conn, pond_result *result, pond_error *error)
 
 int pondi_conn_run_inline(pondi_conn *conn, pondi_request *request)
 {
-    if (!conn->driver->run_inline || !pondi_conn_is_idle(conn))
+    if (!conn->driver->run_inline || !pondi_conn_is_idle(conn) ||
+        (conn->driver->needs_timer && !pondi_loop_is_private(conn->loop)))
         return 0;
     accept(conn, request);
     conn->advancing = 1; /* what is submitted meanwhile waits */

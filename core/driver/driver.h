@@ -33,9 +33,13 @@ void pondi_servers_free(pondi_servers *servers);
 struct pondi_driver {
     const char *name;           /* canonical, lower-case */
     const char *const *aliases; /* ended by NULL; or NULL */
+    const char *system;         /* what metrics call it; NULL: the name */
+    const char *port;           /* where its servers listen; NULL: it has none */
     pond_dialect dialect;
+    int any_setting; /* settings beside the common ones and `options` are right, too */
     int takes_runs; /* EXECUTE_MANY goes on with another statement, see pondi_request_enter_run() */
-    int resets;     /* RESET requests make a session as new; else its connection is replaced */
+    int needs_timer; /* run_inline() looks at no deadline: only where the keeper runs timers */
+    int resets;      /* RESET requests make a session as new; else its connection is replaced */
     const pondi_driver_option *options; /* ended by a NULL key; or NULL */
 
     /* Check what the config says as a whole; append each problem with pondi_config_problem(). May
@@ -85,6 +89,10 @@ struct pondi_driver {
     void (*detach)(pondi_conn *conn);
     int (*attach)(pondi_conn *conn, pond_error **err);
 
+    /* Whether an idle connection can be attached to a loop, or to any (NULL). NULL: each can. Any
+     * thread, any lock. */
+    int (*fits)(const pondi_conn *conn, const pond_loop *loop);
+
     /* Free what was prepared for a statement. Never while a request runs. */
     void (*statement_free)(pondi_conn *conn, void *prepared);
 
@@ -93,6 +101,8 @@ struct pondi_driver {
      * block: what needs time happens later, out of sight. Before the struct goes,
      * pondi_conn_dispose(), and after it pondi_conn_gone(). */
     void (*destroy)(pondi_conn *conn);
+
+    const pondi_driver *next; /* of those that were added */
 };
 
 #endif

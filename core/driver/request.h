@@ -28,6 +28,7 @@ typedef struct pondi_request {
     size_t sql_size;
     struct pondi_list_runs *lists; /* what its parameters' lists made of it; NULL: it has none */
     int undoes;                    /* it rolls back, or puts the session right again */
+    int held;                      /* the program itself runs it, see pond_connection_hold() */
     int is_native;                 /* in the dialect's own words: nothing to convert */
     size_t comment_size;           /* of it: the tags, and the line end before them */
     const pond_value *params;      /* deep copies, inside the request */

@@ -132,6 +132,11 @@ pondi_row_set *pondi_row_set_new(size_t column_count)
     return set;
 }
 
+pondi_row_set *pondi_row_set_of(pond_result *result)
+{
+    return result->class == &row_set_class ? (pondi_row_set *)result : NULL;
+}
+
 int pondi_row_set_name(pondi_row_set *set, size_t column, const char *name)
 {
     set->names[column] = pondi_arena_copy(&set->first_chunk.arena, name, strlen(name));

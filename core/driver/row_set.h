@@ -33,6 +33,9 @@ pondi_row_set *pondi_row_set_new(size_t column_count);
 int pondi_row_set_name(pondi_row_set *set, size_t column, const char *name);
 void pondi_row_set_type(pondi_row_set *set, size_t column, pond_type type);
 
+/* The row set that a result is; NULL if it is none. */
+pondi_row_set *pondi_row_set_of(pond_result *result);
+
 /* Add a row of NULLs and return its cells to be filled at once; NULL when memory is out. Text goes
  * to the set's arena (pondi_row_set_text). */
 pond_value *pondi_row_set_add(pondi_row_set *set);

@@ -1,9 +1,11 @@
 /* The drivers of this build, and a configuration for one by its name. */
+#include <pthread.h>
+#include <stdatomic.h>
 #include <strings.h>
 
 #include "base/error.h"
 #include "base/given.h"
-#include "driver/driver.h"
+#include "drivers/registry.h"
 
 #ifdef POND_DRIVER_POSTGRES
 extern const pondi_driver pondi_postgres_driver;
@@ -42,17 +44,58 @@ static int is_named(const pondi_driver *driver, const char *name)
     return 0;
 }
 
-/* NULL and POND_ENOTBUILT, with the known names in the message, if there is none. */
-static const pondi_driver *find(const char *name, pond_error **err)
+/* Added at the front; never removed, so that readers need no lock. */
+static _Atomic(const pondi_driver *) added;
+static pthread_mutex_t adding = PTHREAD_MUTEX_INITIALIZER;
+
+const pondi_driver *pondi_driver_named(const char *name)
 {
     for (size_t i = 0; i < DRIVER_COUNT; i++) {
         if (is_named(drivers[i], name))
             return drivers[i];
     }
+    for (const pondi_driver *driver = atomic_load(&added); driver; driver = driver->next) {
+        if (is_named(driver, name))
+            return driver;
+    }
+    return NULL;
+}
+
+static int refuse_taken(const pondi_driver *driver, pond_error **err)
+{
+    const char *taken = pondi_driver_named(driver->name) ? driver->name : NULL;
+    for (const char *const *alias = driver->aliases; alias && *alias && !taken; alias++)
+        taken = pondi_driver_named(*alias) ? *alias : NULL;
+    if (!taken)
+        return POND_OK;
+    return pondi_error_set(err, POND_EINVAL, "there is a driver \"%s\" already: use another name",
+                           taken);
+}
+
+int pondi_driver_add(pondi_driver *driver, pond_error **err)
+{
+    pthread_mutex_lock(&adding);
+    int code = refuse_taken(driver, err);
+    if (!code) {
+        driver->next = atomic_load(&added);
+        atomic_store(&added, driver);
+    }
+    pthread_mutex_unlock(&adding);
+    return code;
+}
+
+/* NULL and POND_ENOTBUILT, with the known names in the message, if there is none. */
+static const pondi_driver *find(const char *name, pond_error **err)
+{
+    const pondi_driver *found = pondi_driver_named(name);
+    if (found)
+        return found;
     pondi_buffer known;
     pondi_buffer_init(&known);
     for (size_t i = 0; i < DRIVER_COUNT; i++)
         pondi_buffer_appendf(&known, "%s%s", i ? ", " : "", drivers[i]->name);
+    for (const pondi_driver *driver = atomic_load(&added); driver; driver = driver->next)
+        pondi_buffer_appendf(&known, ", %s", driver->name);
     pondi_error_set(err, POND_ENOTBUILT,
                     "there is no driver \"%s\" in this build of millpond, which has: %s", name,
                     known.failed ? "?" : known.data);

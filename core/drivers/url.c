@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/given.h"
 #include "driver/config.h"
+#include "drivers/registry.h"
 
 typedef struct span {
     const char *at;
@@ -246,21 +247,13 @@ static int check_query(const url_reader *reader, span authority, span query)
 
 static int read_parts(const url_reader *reader, const char *scheme, span rest)
 {
-    static const struct {
-        const char *scheme;
-        const char *port;
-    } ports[] = {
-        {"postgres", "5432"}, {"postgresql", "5432"}, {"mysql", "3306"}, {"mariadb", "3306"}};
-    const char *default_port = "";
+    const pondi_driver *driver = pondi_driver_named(scheme);
+    const char *default_port = driver && driver->port ? driver->port : "";
     span query;
     span path;
     span place = cut(rest, '?', &query);
     span authority = cut(place, '/', &path);
     int code;
-    for (size_t i = 0; i < sizeof(ports) / sizeof(ports[0]); i++) {
-        if (strcmp(scheme, ports[i].scheme) == 0)
-            default_port = ports[i].port;
-    }
     if (strcmp(scheme, "sqlite") == 0) {
         code = read_file(reader, authority, path);
     } else {

@@ -46,6 +46,8 @@ struct pond_loop {
     _Atomic(pondi_message *) inbox; /* newest first */
     pondi_message *deferred;
     pondi_message **deferred_tail;
+    pondi_outside *outside; /* calls to be made once it is unlocked, in order */
+    int nested;             /* by who may be inside another loop: they are made elsewhere */
     pondi_waker *waker;        /* of hosts that cannot poll; or NULL */
     pondi_loop_thread *thread; /* the library's own that drives it; or NULL */
 };
@@ -72,6 +74,9 @@ void pondi_loop_end(pond_loop *loop);
 
 /* The loop is closing: the keeper lets go of it. Locked. */
 void pondi_loop_unattend(pond_loop *loop);
+
+/* Make calls in order, each in a thread of its own if `nested`. No loop is locked otherwise. */
+void pondi_outside_run(pondi_outside *calls, int nested);
 
 /* The thread that tells a host of readiness, see pond_loop_set_wake(). */
 int pondi_waker_new(int fd, void (*wake)(void *data), void *data, pondi_waker **out,

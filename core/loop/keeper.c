@@ -228,6 +228,7 @@ static void on_ready(void *data, int events)
         look_later(attention);
         return;
     }
+    loop->nested = 1;
     if (loop->attention && !loop->sleeping)
         turn(attention);
     int over = loop->attention && is_over(loop);

@@ -287,6 +287,7 @@ static int run_here(pond_loop *loop)
 {
     if (pthread_mutex_trylock(&loop->lock))
         return 0;
+    loop->nested = 1;
     run_messages(loop);
     pondi_loop_depart(loop); /* they may have begun something that nobody drives */
     return 1;
@@ -436,12 +437,26 @@ static void settle(pond_loop *loop)
         pondi_waker_arm(loop->waker);
 }
 
+/* With calls to be made outside of the lock. */
+static void unlock_and_call(pond_loop *loop)
+{
+    pondi_outside *calls = loop->outside;
+    int nested = loop->nested;
+    loop->outside = NULL;
+    loop->nested = 0;
+    pthread_mutex_unlock(&loop->lock);
+    pondi_outside_run(calls, nested);
+}
+
 void pondi_loop_unlock(pond_loop *loop)
 {
     /* A message posted while we held the lock could not be run by its sender: run it here. */
     do {
         settle(loop);
-        pthread_mutex_unlock(&loop->lock);
+        if (loop->outside || loop->nested)
+            unlock_and_call(loop);
+        else
+            pthread_mutex_unlock(&loop->lock);
     } while (atomic_load(&loop->inbox) && pthread_mutex_trylock(&loop->lock) == 0);
 }
 

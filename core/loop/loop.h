@@ -63,6 +63,19 @@ void pondi_loop_hand(pond_loop *loop, pondi_message *message);
  * the event library is then on the stack. */
 void pondi_loop_defer(pond_loop *loop, pondi_message *message);
 
+/* A call that must be made with no loop locked, such as a host's callback; embedded. */
+typedef struct pondi_outside {
+    struct pondi_outside *next;
+    void (*run)(struct pondi_outside *call);
+} pondi_outside;
+
+/* Make it as soon as the loop, which is locked here, is unlocked: in this thread, or in one of its
+ * own if this one may be inside another loop. In order, but for those. */
+void pondi_loop_call_outside(pond_loop *loop, pondi_outside *call);
+
+/* Make it in a thread of its own. */
+void pondi_call_elsewhere(pondi_outside *call);
+
 /* Something to tear down when the loop closes: embedded, added and removed with the loop locked.
  * `closing` must stop all use of the loop's watchers and timers, and is called without the list
  * position being valid any more. `busy` (or NULL) says whether something is under way that others

@@ -237,7 +237,7 @@ static int take_idle(pondi_branch *branch, int looks)
     looks = in_vain && looks && acquire->looks && pondi_queue_lets_pass(pool, acquire->side);
     if (slot)
         pondi_queue_remove(acquire);
-    else if (in_vain && !looks)
+    else if (in_vain && !looks && !pool->driver->fits) /* else what is idle fits another loop */
         pool->woken = NULL; /* it sleeps until the next one comes back */
     if (from)
         pondi_loop_hold(from);

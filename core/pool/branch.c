@@ -304,10 +304,12 @@ static void detach_idle(pondi_branch *branch)
         if (!slot)
             return;
         pondi_slot_detach(slot);
-        if (slot->conn)
-            pondi_slot_park(slot);
-        else
+        if (!slot->conn)
             pondi_slot_destroy(slot, "the connection was lost");
+        else if (slot->pool->driver->fits && !slot->pool->driver->fits(slot->conn, NULL))
+            pondi_slot_destroy(slot, "the event loop was closed");
+        else
+            pondi_slot_park(slot);
     }
 }
 

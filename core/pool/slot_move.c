@@ -5,14 +5,47 @@
 #include "base/error.h"
 #include "pool/pool.h"
 
-static pondi_slot *idle_elsewhere(pond_pool *pool)
+/* Of a driver whose connections do not fit each loop. */
+static int fits(const pondi_slot *slot, const pondi_branch *branch)
+{
+    int (*ask)(const pondi_conn *, const pond_loop *) = slot->pool->driver->fits;
+    return !ask || !branch || (slot->conn && ask(slot->conn, branch->loop));
+}
+
+/* `branch` is NULL if it need not fit. */
+static pondi_slot *idle_elsewhere(pond_pool *pool, const pondi_branch *here)
 {
     for (pondi_list *node = pool->branches.next; node != &pool->branches; node = node->next) {
         pondi_branch *branch = PONDI_CONTAINER(node, pondi_branch, link);
-        if (!pondi_list_empty(&branch->idle))
-            return PONDI_CONTAINER(branch->idle.next, pondi_slot, idle_link);
+        for (pondi_list *at = branch->idle.next; at != &branch->idle; at = at->next) {
+            pondi_slot *slot = PONDI_CONTAINER(at, pondi_slot, idle_link);
+            if (fits(slot, here))
+                return slot;
+        }
     }
     return NULL;
+}
+
+static pondi_slot *idle_detached(pond_pool *pool, const pondi_branch *here)
+{
+    for (pondi_list *at = pool->detached.next; at != &pool->detached; at = at->next) {
+        pondi_slot *slot = PONDI_CONTAINER(at, pondi_slot, link);
+        if (fits(slot, here)) {
+            pondi_list_remove(&slot->link);
+            return slot;
+        }
+    }
+    return NULL;
+}
+
+/* One that does not fit is better than none where no other may be opened: it is closed on its
+ * arrival, which makes room. */
+static pondi_slot *idle_unfit(pond_pool *pool, pondi_side side)
+{
+    if (!pool->driver->fits || pondi_queue_may_open(pool, side))
+        return NULL;
+    pondi_slot *slot = idle_detached(pool, NULL);
+    return slot ? slot : idle_elsewhere(pool, NULL);
 }
 
 pondi_slot *pondi_slot_take_idle(pond_pool *pool, pondi_branch *branch, pondi_side side, int any)
@@ -20,11 +53,12 @@ pondi_slot *pondi_slot_take_idle(pond_pool *pool, pondi_branch *branch, pondi_si
     pondi_slot *slot = NULL;
     if (!pondi_list_empty(&branch->idle)) {
         slot = PONDI_CONTAINER(branch->idle.next, pondi_slot, idle_link);
-    } else if (!pondi_list_empty(&pool->detached)) {
-        slot = PONDI_CONTAINER(pool->detached.next, pondi_slot, link);
-        pondi_list_remove(&slot->link);
-    } else if (any) {
-        slot = idle_elsewhere(pool);
+    } else {
+        slot = idle_detached(pool, branch);
+        if (!slot && any)
+            slot = idle_elsewhere(pool, branch);
+        if (!slot && any)
+            slot = idle_unfit(pool, side);
     }
     if (slot) {
         pondi_slot_set_state(slot, PONDI_SLOT_MOVING);

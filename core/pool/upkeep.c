@@ -133,7 +133,7 @@ static void send_duties(pond_pool *pool)
 static int wants_one(const pond_pool *pool)
 {
     const pondi_outage *outage = &pool->outage;
-    if (pool->closing || !pondi_queue_may_open(pool, PONDI_ASYNC) || !pondi_outage_may_open(pool))
+    if (pool->closing || pool->driver->fits || !pondi_queue_may_open(pool, PONDI_ASYNC) || !pondi_outage_may_open(pool))
         return 0;
     if (outage->failures && pondi_now_ns() < outage->retry_ns)
         return 0;
@@ -143,6 +143,8 @@ static int wants_one(const pond_pool *pool)
 static void fill(pondi_branch *branch)
 {
     pond_pool *pool = branch->pool;
+    if (pool->driver->fits) /* none that is opened here would fit the loops of those who wait */
+        pondi_acquire_pump(pool, NULL);
     for (uint32_t i = 0; i <= pool->settings.min_size; i++) {
         pthread_mutex_lock(&pool->lock);
         pondi_slot *slot = wants_one(pool) ? pondi_slot_new(pool, branch, PONDI_NEITHER) : NULL;

@@ -333,6 +333,7 @@ static int attach(pondi_conn *base, pond_error **err)
 const pondi_driver pondi_mysql_driver = {
     .name = "mysql",
     .aliases = aliases,
+    .port = "3306",
     .dialect = POND_DIALECT_MYSQL,
     .takes_runs = 1,
     .resets = 1,

@@ -444,6 +444,7 @@ static int attach(pondi_conn *base, pond_error **err)
 const pondi_driver pondi_postgres_driver = {
     .name = "postgres",
     .aliases = aliases,
+    .port = "5432",
     .dialect = POND_DIALECT_POSTGRES,
     .resets = 1,
     .options = options,
