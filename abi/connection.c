@@ -302,7 +302,9 @@ int pond_connection_hold(pond_connection *lease, const char *sql, size_t sql_siz
     pondi_request *request;
     if (out)
         *out = NULL;
-    int code = PONDI_GIVEN(err, lease, out);
+    int code = pondi_given_as(err, "connection", lease);
+    if (!code)
+        code = PONDI_GIVEN(err, out);
     if (!code)
         code = execute_call(sql, sql_size, NULL, 0, options, &wanted, err);
     if (!code)

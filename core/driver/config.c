@@ -34,7 +34,7 @@ struct pond_config {
     pondi_refcount refs;
     const pondi_driver *driver;
     setting *settings;
-    int frozen;       /* a pool's own copy */
+    int frozen;        /* a pool's own copy */
     config_data *data; /* of the program; NULL: none */
 };
 

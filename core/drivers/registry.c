@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "base/given.h"
-#include "drivers/registry.h"
+#include "driver/registry.h"
 
 #ifdef POND_DRIVER_POSTGRES
 extern const pondi_driver pondi_postgres_driver;

@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "base/given.h"
 #include "driver/config.h"
-#include "drivers/registry.h"
+#include "driver/registry.h"
 
 typedef struct span {
     const char *at;

@@ -46,8 +46,8 @@ struct pond_loop {
     _Atomic(pondi_message *) inbox; /* newest first */
     pondi_message *deferred;
     pondi_message **deferred_tail;
-    pondi_outside *outside; /* calls to be made once it is unlocked, in order */
-    int nested;             /* by who may be inside another loop: they are made elsewhere */
+    pondi_outside *outside;    /* calls to be made once it is unlocked, in order */
+    int nested;                /* by who may be inside another loop: they are made elsewhere */
     pondi_waker *waker;        /* of hosts that cannot poll; or NULL */
     pondi_loop_thread *thread; /* the library's own that drives it; or NULL */
 };

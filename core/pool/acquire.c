@@ -238,7 +238,7 @@ static int take_idle(pondi_branch *branch, int looks)
     if (slot)
         pondi_queue_remove(acquire);
     else if (in_vain && !looks && !pool->driver->fits) /* else what is idle fits another loop */
-        pool->woken = NULL; /* it sleeps until the next one comes back */
+        pool->woken = NULL;                            /* it sleeps until the next one comes back */
     if (from)
         pondi_loop_hold(from);
     pondi_queue_unlock(pool);

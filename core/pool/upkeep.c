@@ -133,7 +133,8 @@ static void send_duties(pond_pool *pool)
 static int wants_one(const pond_pool *pool)
 {
     const pondi_outage *outage = &pool->outage;
-    if (pool->closing || pool->driver->fits || !pondi_queue_may_open(pool, PONDI_ASYNC) || !pondi_outage_may_open(pool))
+    if (pool->closing || pool->driver->fits || !pondi_queue_may_open(pool, PONDI_ASYNC) ||
+        !pondi_outage_may_open(pool))
         return 0;
     if (outage->failures && pondi_now_ns() < outage->retry_ns)
         return 0;

@@ -19,7 +19,8 @@ static pond_pool *open_pool(void)
     pond_pool *pool = NULL;
     pond_error *error = NULL;
     check(keyvalue_register(&error), error, "the driver");
-    check(pond_config_from_url("keyvalue:///ponds", &config, &error), error, "the URL");
+    check(pond_config_from_url("keyvalue:///ponds?pool_min_size=0", &config, &error), error,
+          "the URL");
     check(pond_pool_open(config, &pool, &error), error, "the pool");
     pond_config_release(config);
     return pool;

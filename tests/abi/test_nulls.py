@@ -21,6 +21,7 @@ TAKEN = {
     "pond_breaker_allow ticket",
     "pond_breaker_list out",
     "pond_config_set value",
+    "pond_config_set_data release",
     *(
         f"pond_connection_{verb}_wait out"
         for verb in ("execute", "execute_many", "stream", "fetch")
@@ -33,8 +34,11 @@ TAKEN = {
     "pond_plan_history_between id",
     "pond_pool_list out",
     "pond_pool_leases out",
+    *(f"pond_error_make {text}" for text in ("sqlstate", "message")),
     *(f"pond_pool_{verb} loop" for verb in ("acquire", "acquire_wait", "check", "close")),
     "pond_pool_try_acquire loop",
+    "pond_result_of_host object",
+    "pond_result_of_host release",
     "pond_retry_next policy",
     "pond_statement_cache_put value",
 }

@@ -30,7 +30,7 @@ def preprocessed(include: Path) -> str:
     """The declarations of the library's own headers alone: what they include ends at a mark."""
     command = ["cc", "-E", "-P", "-std=c11", "-DPOND_STATIC", f"-I{include}", "-xc", "-"]
     program = "#include <stdint.h>\n#include <stddef.h>\nint mark_of_update_cdef;\n"
-    program += "#include <millpond/millpond.h>\n"
+    program += "#include <millpond/millpond.h>\n#include <millpond/driver.h>\n"
     done = subprocess.run(command, input=program, capture_output=True, text=True, check=True)
     return done.stdout.split("int mark_of_update_cdef;\n")[1]
 

@@ -119,61 +119,64 @@ POND_API void *pond_config_data(const pond_config *config);
 /* All of these may be called on any thread until the request is finished, and return NULL or 0
  * where they do not fit its verb. */
 
-/* What is asked. */
+/* What is asked. Thread: any. */
 POND_API pond_request_verb pond_request_verb_of(const pond_request *request);
 
-/* pond_driver.data. */
+/* pond_driver.data. Thread: any. */
 POND_API void *pond_request_driver_data(const pond_request *request);
 
-/* The pool's configuration; borrowed. */
+/* The pool's configuration; borrowed. Thread: any. */
 POND_API const pond_config *pond_request_config(const pond_request *request);
 
-/* A setting's text, "password" too; NULL if it is unset. Borrowed. */
+/* A setting's text, "password" too; NULL if it is unset. Borrowed. Thread: any. */
 POND_API const char *pond_request_setting(const pond_request *request, const char *key);
 
-/* The event loop that the connection is on; borrowed. */
+/* The event loop that the connection is on; borrowed. Thread: any. */
 POND_API pond_loop *pond_request_loop(const pond_request *request);
 
-/* True if a thread waits for the request, or for the connection, with a blocking call. */
+/* True if a thread waits for the request, or for the connection, with a blocking call. Thread: any.
+ */
 POND_API int pond_request_blocks(const pond_request *request);
 
-/* The statement in the driver's dialect, NUL-terminated, with its tags as a comment. */
+/* The statement in the driver's dialect, NUL-terminated, with its tags as a comment. Thread: any.
+ */
 POND_API const char *pond_request_sql(const pond_request *request, size_t *size);
 
 /* The parameters in the order of their placeholders, row after row; *rows is 1 but for
- * POND_REQUEST_EXECUTE_MANY. Borrowed. */
+ * POND_REQUEST_EXECUTE_MANY. Borrowed. Thread: any. */
 POND_API const pond_value *pond_request_params(const pond_request *request, size_t *rows,
                                                size_t *columns);
 
-/* How many rows a batch of a stream has. */
+/* How many rows a batch of a stream has. Thread: any. */
 POND_API size_t pond_request_batch_rows(const pond_request *request);
 
-/* Whether to begin, to commit or to roll back. */
+/* Whether to begin, to commit or to roll back. Thread: any. */
 POND_API pond_transaction_verb pond_request_transaction(const pond_request *request);
 
 /* What the driver keeps for the connection's statement, which the statement cache holds; NULL
- * before it was set. */
+ * before it was set. Thread: any. */
 POND_API void *pond_request_prepared(const pond_request *request);
 
-/* Have it kept until the statement leaves the cache; then `free_prepared` is called. */
+/* Have it kept until the statement leaves the cache; then `free_prepared` is called. Thread: any.
+ */
 POND_API void pond_request_set_prepared(pond_request *request, void *prepared);
 
 /* ---- How it ends ------------------------------------------------------------------------- */
 
 /* The connection of POND_REQUEST_OPEN, and the versions of server and driver (or NULL), which are
- * copied. It is closed if the request was given up meanwhile. */
+ * copied. It is closed if the request was given up meanwhile. Thread: any. */
 POND_API void pond_request_opened(pond_request *request, void *connection,
                                   const char *server_version, const char *driver_version);
 
 /* Whether a transaction is open now; call it before finishing whatever may have changed that.
- * Without it POND_REQUEST_TRANSACTION that succeeds has begun or ended one. */
+ * Without it POND_REQUEST_TRANSACTION that succeeds has begun or ended one. Thread: any. */
 POND_API void pond_request_set_in_transaction(pond_request *request, int open);
 
-/* The connection is lost, or in an unknown state: it is closed after this request. */
+/* The connection is lost, or in an unknown state: it is closed after this request. Thread: any. */
 POND_API void pond_request_set_broken(pond_request *request);
 
 /* Finish: once, from any thread. `result` (NULL: no rows) and `error` (NULL: success) are taken
- * over. The request must not be used after that. Never blocks. */
+ * over. The request must not be used after that. Never blocks. Thread: any. */
 POND_API void pond_request_finish(pond_request *request, pond_result *result, pond_error *error);
 
 /* Make an error; `sqlstate` (5 characters) may be NULL, the message is copied. Never NULL. Thread:
@@ -203,7 +206,7 @@ POND_API int pond_connection_set_in_transaction(pond_connection *connection, int
 
 /* ---- Results ----------------------------------------------------------------------------- */
 
-/* Make a result with these columns and no rows. Errors: POND_ENOMEM, POND_EINVAL. */
+/* Make a result with these columns and no rows. Errors: POND_ENOMEM, POND_EINVAL. Thread: any. */
 POND_API int pond_result_make(size_t column_count, const char *const *names, pond_result **out,
                               pond_error **err);
 
@@ -215,13 +218,13 @@ POND_API int pond_result_add_row(pond_result *result, const pond_value *values, 
  * Thread: as above, also below. */
 POND_API void pond_result_set_counts(pond_result *result, int64_t affected, int64_t last_id);
 
-/* The batch of a stream after which more rows come. */
+/* The batch of a stream after which more rows come. Thread: any. */
 POND_API void pond_result_set_more(pond_result *result, int more);
 
 /* Make a result around an object of the host, such as rows of its own language, which C does not
  * look into: it has no columns and no rows for C. `release` (or NULL) is called with the object
  * when the result is freed with it, by any thread. Errors: POND_ENOMEM, POND_EINVAL; `release` is
- * not called then. */
+ * not called then. Thread: any. */
 POND_API int pond_result_of_host(void *object, void (*release)(void *object), pond_result **out,
                                  pond_error **err);
 

@@ -8,7 +8,7 @@
 #include "base/given.h"
 #include "base/versioned.h"
 #include "drivers/host/host.h"
-#include "drivers/registry.h"
+#include "driver/registry.h"
 
 /* ---- Checks ------------------------------------------------------------------------------ */
 

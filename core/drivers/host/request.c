@@ -69,8 +69,6 @@ static void refuse(pond_request *request, const char *what)
 static void call_or(pond_request *request,
                     void (*function)(void *connection, pond_request *request), const char *refusal)
 {
-    if (!request)
-        return;
     if (function)
         function(request->conn->connection, request);
     else if (refusal)
@@ -289,6 +287,11 @@ static void on_done(pondi_message *message)
 
 void pond_request_finish(pond_request *request, pond_result *result, pond_error *error)
 {
+    if (!request) {
+        pond_result_release(result);
+        pond_error_free(error);
+        return;
+    }
     if (request->request->kind == PONDI_REQUEST_CONNECT && !error && !request->connection)
         error = pondi_error_new(POND_EINTERNAL, "the driver \"%s\" opened no connection",
                                 pond_config_driver(request->conn->base.config));

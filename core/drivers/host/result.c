@@ -14,10 +14,14 @@ int pond_result_make(size_t column_count, const char *const *names, pond_result 
         *out = NULL;
     if (PONDI_GIVEN(err, out) || pondi_given_array(err, "names", names, column_count))
         return POND_EINVAL;
+    for (size_t i = 0; i < column_count; i++) {
+        if (!names[i])
+            return pondi_error_set(err, POND_EINVAL, "the name of column %zu is NULL", i);
+    }
     pondi_row_set *set = pondi_row_set_new(column_count);
     int failed = !set;
     for (size_t i = 0; i < column_count && !failed; i++)
-        failed = pondi_row_set_name(set, i, names[i] ? names[i] : "");
+        failed = pondi_row_set_name(set, i, names[i]);
     if (failed) {
         if (set)
             pond_result_release(&set->base);

@@ -474,6 +474,72 @@ int pond_sql_convert_lists(pond_dialect dialect, const char *sql, size_t sql_siz
 void pond_values_free(pond_value *values);
 int pond_sql_comment(const pond_tag *tags, size_t tag_count, char **out, pond_error **err);
 int pond_sql_timeout(pond_dialect dialect, int64_t timeout_ms, char **out, pond_error **err);
+typedef struct pond_request pond_request;
+typedef enum pond_request_verb { POND_REQUEST_OPEN = 0, POND_REQUEST_EXECUTE = 1,
+    POND_REQUEST_EXECUTE_MANY = 2, POND_REQUEST_STREAM = 3, POND_REQUEST_FETCH = 4,
+    POND_REQUEST_END_STREAM = 5, POND_REQUEST_TRANSACTION = 6, POND_REQUEST_PING = 7,
+    POND_REQUEST_RESET = 8 } pond_request_verb;
+typedef enum pond_driver_flag { POND_DRIVER_ASYNC = 1, POND_DRIVER_PINNED = 2,
+    POND_DRIVER_ANY_SETTING = 4 } pond_driver_flag;
+typedef struct pond_driver {
+    uint32_t struct_size;
+    uint32_t flags;
+    const char *name;
+    const char *aliases;
+    const char *options;
+    const char *system;
+    uint32_t dialect;
+    uint32_t features;
+    uint32_t port;
+    uint32_t reserved;
+    void *data;
+    void (*open)(pond_request *request);
+    void (*execute)(void *connection, pond_request *request);
+    void (*execute_many)(void *connection, pond_request *request);
+    void (*stream)(void *connection, pond_request *request);
+    void (*fetch)(void *connection, pond_request *request);
+    void (*end_stream)(void *connection, pond_request *request);
+    void (*transaction)(void *connection, pond_request *request);
+    void (*ping)(void *connection, pond_request *request);
+    void (*reset)(void *connection, pond_request *request);
+    void (*interrupt)(void *connection, pond_request *request);
+    void (*close)(void *connection);
+    void (*free_prepared)(void *connection, void *prepared);
+} pond_driver;
+int pond_driver_register(const pond_driver *driver, pond_error **err);
+int pond_config_set_data(pond_config *config, void *data, void (*release)(void *data), pond_error
+    **err);
+void *pond_config_data(const pond_config *config);
+pond_request_verb pond_request_verb_of(const pond_request *request);
+void *pond_request_driver_data(const pond_request *request);
+const pond_config *pond_request_config(const pond_request *request);
+const char *pond_request_setting(const pond_request *request, const char *key);
+pond_loop *pond_request_loop(const pond_request *request);
+int pond_request_blocks(const pond_request *request);
+const char *pond_request_sql(const pond_request *request, size_t *size);
+const pond_value *pond_request_params(const pond_request *request, size_t *rows, size_t *columns);
+size_t pond_request_batch_rows(const pond_request *request);
+pond_transaction_verb pond_request_transaction(const pond_request *request);
+void *pond_request_prepared(const pond_request *request);
+void pond_request_set_prepared(pond_request *request, void *prepared);
+void pond_request_opened(pond_request *request, void *connection, const char *server_version, const
+    char *driver_version);
+void pond_request_set_in_transaction(pond_request *request, int open);
+void pond_request_set_broken(pond_request *request);
+void pond_request_finish(pond_request *request, pond_result *result, pond_error *error);
+pond_error *pond_error_make(int code, const char *sqlstate, const char *message);
+int pond_connection_hold(pond_connection *connection, const char *sql, size_t sql_size, const
+    pond_execute_options *options, pond_request **out, pond_error **err);
+void *pond_connection_host(pond_connection *connection);
+int pond_connection_set_in_transaction(pond_connection *connection, int open, pond_error **err);
+int pond_result_make(size_t column_count, const char *const *names, pond_result **out, pond_error
+    **err);
+int pond_result_add_row(pond_result *result, const pond_value *values, pond_error **err);
+void pond_result_set_counts(pond_result *result, int64_t affected, int64_t last_id);
+void pond_result_set_more(pond_result *result, int more);
+int pond_result_of_host(void *object, void (*release)(void *object), pond_result **out, pond_error
+    **err);
+void *pond_result_take_host(pond_result *result);
 ]])
 end
 

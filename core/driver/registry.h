@@ -1,6 +1,7 @@
-/* The drivers of this process: those of the build, and those that the program registered. */
-#ifndef PONDI_DRIVERS_REGISTRY_H
-#define PONDI_DRIVERS_REGISTRY_H
+/* The drivers of this process: those of the build, and those that the program registered. The list
+ * is in drivers/registry.c. */
+#ifndef PONDI_DRIVER_REGISTRY_H
+#define PONDI_DRIVER_REGISTRY_H
 
 #include "driver/driver.h"
 
