@@ -41,7 +41,7 @@ WORDS = {
     "asynccontextmanager": "contextmanager",
     "asynchronous": "synchronous",
     "Asynchronous": "Synchronous",
-    "iscoroutinefunction": "isplainfunction",
+    "_test_connection": "_test_sync_connection",
     **{f"__a{name}__": f"__{name}__" for name in ("enter", "exit", "iter", "next")},
 }
 
@@ -51,6 +51,7 @@ PATTERNS = (
     (r"\b(\w+)_async(_\w+)?\b", r"\1_sync\2"),
     (r"\basync_(\w+)\b", r"sync_\1"),
     (r"\b_native\.Connection\b", "_native.SyncConnection"),
+    (r"\b_pool\(\)\.acquire\(", "_pool().acquire_sync("),
     (r"\basyncio\.sleep\b", "time.sleep"),
     (r"``(?:async|await) ", "``"),
     (r"\ban (synchronous|Sync)", r"a \1"),

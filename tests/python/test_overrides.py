@@ -300,7 +300,7 @@ def test_nothing_overridden_is_native_through_and_through(kind: str, databases: 
         sql_generator = Same()
 
     for database in (native, Plain, WithSame):
-        assert not database._tests
+        assert not database._tests_async
         assert not database._tests_sync
         for cls in (database.async_connection_class, database.sync_connection_class):
             assert not cls._converts

@@ -7,8 +7,8 @@ import contextlib
 import logging
 import re
 import threading
-from collections.abc import AsyncIterator, Awaitable, Iterator
-from typing import Any, ClassVar, Self, cast
+from collections.abc import Awaitable, Coroutine
+from typing import Any, ClassVar, Self
 
 from . import _native
 from ._async.connection import (
@@ -17,6 +17,7 @@ from ._async.connection import (
     PostgresAsyncConnection,
     SqliteAsyncConnection,
 )
+from ._async.lending import AsyncLending, check_health
 from ._calls import Nothing
 from ._pool_key import PoolHash, identity_of
 from ._sync.connection import (
@@ -25,11 +26,11 @@ from ._sync.connection import (
     SqliteSyncConnection,
     SyncConnection,
 )
+from ._sync.lending import SyncLending, passes
 from .backend import BackendPool
 from .config import DatabaseConfig, Problems
 from .exceptions import ArgumentError, UnsupportedError
 from .hooks import Hook
-from .liveness import acquire_tested, acquire_tested_sync, check_health, passes_sync
 from .pool import ConnectionPool
 from .pool_manager import PoolManager, _Entry
 from .rows import RowFactory
@@ -46,20 +47,11 @@ def _with_generator(own: type[Any], generator: Any) -> type[Any]:
     return type(own.__name__, (own,), slots)
 
 
-@contextlib.contextmanager
-def _behind(error: BaseException) -> Iterator[None]:
-    """A connection is released after this error, which is what the caller must see."""
-    try:
-        yield
-    except Exception as failure:
-        _log.warning("a release after %s failed: %s", type(error).__name__, failure)
-
-
 async def _ended(closing: list[Awaitable[None]]) -> None:
     await asyncio.gather(*closing)
 
 
-class ConnectionManager(DatabaseConfig, PoolManager):
+class ConnectionManager(AsyncLending, SyncLending, DatabaseConfig, PoolManager):
     """Gives out connections of one database, pooled, asynchronous and synchronous.
 
     Args:
@@ -79,12 +71,9 @@ class ConnectionManager(DatabaseConfig, PoolManager):
     async_connection_class: ClassVar[type[AsyncConnection]]
     sync_connection_class: ClassVar[type[SyncConnection]]
 
-    _tests: ClassVar[bool] = False  # connections, in a way of its own
-    _tests_sync: ClassVar[bool] = False
-
     def __init_subclass__(cls, **arguments: Any) -> None:
         super().__init_subclass__(**arguments)
-        cls._tests = cls._test_connection is not ConnectionManager._test_connection
+        cls._tests_async = cls._test_connection is not ConnectionManager._test_connection
         cls._tests_sync = cls._test_sync_connection is not ConnectionManager._test_sync_connection
         for name in ("async_connection_class", "sync_connection_class"):
             own = cls.sql_generator and getattr(cls, name, None)
@@ -305,7 +294,9 @@ class ConnectionManager(DatabaseConfig, PoolManager):
 
     # ---- Asynchronous --------------------------------------------------------------------
 
-    async def get_async_connection(self, timeout: float | None = None) -> AsyncConnection:
+    def get_async_connection(
+        self, timeout: float | None = None
+    ) -> Coroutine[Any, Any, AsyncConnection]:
         """Acquire a connection of the pool; give it back with release_async_connection().
 
         Args:
@@ -316,16 +307,7 @@ class ConnectionManager(DatabaseConfig, PoolManager):
             ConnectFailedError, AuthenticationError: the database cannot be reached or refuses.
             ClosedError: the pool is closing.
         """
-        connection: AsyncConnection
-        if self._tests:
-            connection = await acquire_tested(self, timeout)
-        else:
-            connection = await self._pool().acquire(timeout)
-        if self._hooks.any:
-            await self._hooks.welcome(connection)
-        if self.row_factory is not None:
-            connection._row_factory = self.row_factory
-        return connection
+        return self._acquire_async(timeout)
 
     async def release_async_connection(self, async_conn: AsyncConnection) -> None:
         """Give a connection back. An open transaction is rolled back, with a warning in the log.
@@ -337,36 +319,19 @@ class ConnectionManager(DatabaseConfig, PoolManager):
         """
         if not isinstance(async_conn, AsyncConnection):
             raise ArgumentError(f"{type(async_conn).__name__} is no connection of this pool")
-        try:
-            if self._hooks.any and async_conn.id:
-                await self._hooks.farewell(async_conn)
-        finally:
-            if self._tests:
-                self._hooks.rests.begin(async_conn.id)
-            await async_conn._release()
+        await self._release_async(async_conn)
 
     def async_connection(
         self, timeout: float | None = None
     ) -> contextlib.AbstractAsyncContextManager[AsyncConnection]:
         """``async with db.async_connection() as conn:`` acquires, and releases at the end."""
-        if self._hooks.any or self._tests or self.row_factory is not None:
+        if self._hooks.any or self._tests_async or self.row_factory is not None:
             return self._lend_async(timeout)
         pool = self._pool()
         loan: contextlib.AbstractAsyncContextManager[AsyncConnection] = (
             pool.async_connection() if timeout is None else pool.async_connection(timeout)
         )
         return loan
-
-    @contextlib.asynccontextmanager
-    async def _lend_async(self, timeout: float | None) -> AsyncIterator[AsyncConnection]:
-        connection = await self.get_async_connection(timeout)
-        try:
-            yield connection
-        except BaseException as error:
-            with _behind(error):
-                await self.release_async_connection(connection)
-            raise
-        await self.release_async_connection(connection)
 
     # ---- Synchronous ---------------------------------------------------------------------
 
@@ -381,16 +346,16 @@ class ConnectionManager(DatabaseConfig, PoolManager):
         """
         connection = getattr(self._cached, "connection", None)
         if connection is not None and connection.id:
-            if connection._check() and (not self._tests_sync or passes_sync(self, connection)):
+            if connection._check() and (not self._tests_sync or passes(self, connection)):
                 self._hooks.rests.begin(connection.id)
-                return cast(SyncConnection, connection)
+                return connection  # type: ignore[no-any-return]
             connection.close()
             connection._release()
         self._cached.connection = None
         connection = self._acquire_sync(None)
         self._hooks.rests.begin(connection.id)
         self._cached.connection = connection
-        return cast(SyncConnection, connection)
+        return connection
 
     def release_sync_connection(self) -> None:
         """Close the calling thread's connection; the next get_sync_connection() makes a new one."""
@@ -430,37 +395,6 @@ class ConnectionManager(DatabaseConfig, PoolManager):
         """``with db.sync_connection() as conn:`` acquires, and releases at the end."""
         return self._lend_sync(timeout)
 
-    @contextlib.contextmanager
-    def _lend_sync(self, timeout: float | None) -> Iterator[SyncConnection]:
-        connection = self._acquire_sync(timeout)
-        try:
-            yield connection
-        except BaseException as error:
-            with _behind(error):
-                self._release_sync(connection)
-            raise
-        self._release_sync(connection)
-
-    def _release_sync(self, connection: Any) -> None:
-        try:
-            if self._hooks.any and connection.id:
-                self._hooks.farewell_sync(connection)
-        finally:
-            if self._tests_sync:
-                self._hooks.rests.begin(connection.id)
-            connection._release()
-
-    def _acquire_sync(self, timeout: float | None) -> Any:
-        if self._tests_sync:
-            connection = acquire_tested_sync(self, timeout)
-        else:
-            connection = self._pool().acquire_sync(timeout)
-        if self._hooks.any:
-            self._hooks.welcome_sync(connection)
-        if self.row_factory is not None:
-            connection._row_factory = self.row_factory
-        return connection
-
     # ---- Hooks ---------------------------------------------------------------------------
 
     def on_connect(self, hook: Hook) -> Hook:
@@ -497,7 +431,7 @@ class ConnectionManager(DatabaseConfig, PoolManager):
         Args:
             timeout: seconds, None for ``connection_acquisition_timeout``.
         """
-        if self._tests:
+        if self._tests_async:
             return await check_health(self, timeout)
         return await super().health_check(timeout)
 

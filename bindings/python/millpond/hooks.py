@@ -31,54 +31,12 @@ class Hooks:
         self.any = True
         return hook
 
-    async def welcome(self, connection: Any) -> None:
-        """Run the hooks of an asynchronous connection that was acquired.
 
-        If one fails the connection is closed: nobody knows how far its session was set up.
-        """
-        try:
-            if self._sets_up(connection, True):
-                await _run_async(self.connect, connection)
-                connection._set_up()
-            await _run_async(self.acquire, connection)
-        except BaseException:
-            await connection.close()
-            await connection._release()
-            raise
-
-    async def farewell(self, connection: Any) -> None:
-        """Run the hooks before an asynchronous connection goes back."""
-        await _run_async(self.release, connection)
-
-    def welcome_sync(self, connection: Any) -> None:
-        """The same for a synchronous connection."""
-        try:
-            if self._sets_up(connection, False):
-                _run_sync(self.connect, connection)
-                connection._set_up()
-            _run_sync(self.acquire, connection)
-        except BaseException:
-            connection.close()
-            connection._release()
-            raise
-
-    def farewell_sync(self, connection: Any) -> None:
-        """Run the hooks before a synchronous connection goes back."""
-        _run_sync(self.release, connection)
-
-    def _sets_up(self, connection: Any, asynchronous: bool) -> bool:
-        """A session that is new, and that hooks of this kind are there to set up."""
-        wanted = any(inspect.iscoroutinefunction(hook) == asynchronous for hook in self.connect)
-        return wanted and connection._fresh
+def hooks_async(hooks: list[Callable[[Any], Any]]) -> list[Callable[[Any], Any]]:
+    """Those for asynchronous connections."""
+    return [hook for hook in hooks if inspect.iscoroutinefunction(hook)]
 
 
-async def _run_async(hooks: list[Callable[[Any], Any]], connection: Any) -> None:
-    for hook in hooks:
-        if inspect.iscoroutinefunction(hook):
-            await hook(connection)
-
-
-def _run_sync(hooks: list[Callable[[Any], Any]], connection: Any) -> None:
-    for hook in hooks:
-        if not inspect.iscoroutinefunction(hook):
-            hook(connection)
+def hooks_sync(hooks: list[Callable[[Any], Any]]) -> list[Callable[[Any], Any]]:
+    """Those for synchronous connections."""
+    return [hook for hook in hooks if not inspect.iscoroutinefunction(hook)]

@@ -16,9 +16,9 @@ from . import _native
 from ._async.connection import AsyncConnection
 from ._pool_health import PoolHealth
 from ._pool_key import ByPool, PoolHash
+from ._samples import describe, scaling_signal
 from .config import DatabaseConfig
 from .hooks import Hooks
-from .metrics import describe, scaling_signal
 
 #: What a pool's status says of this moment; the rest of it are counts.
 _SIZES = (
@@ -41,7 +41,7 @@ class _Entry:
 
     def is_tested(self) -> bool:
         """True if the application has a test of its own for the connections."""
-        return bool(getattr(self.config, "_tests", False))
+        return bool(getattr(self.config, "_tests_async", False))
 
     def test(self, timeout: float | None) -> bool:
         """Whether they pass it. Blocks; not for the thread of an event loop."""

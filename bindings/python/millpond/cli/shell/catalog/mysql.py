@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import Catalog, Name, Section, section
+from .base import Catalog, Name, Section, section
 
 _HERE = "table_schema = coalesce(nullif(?, ''), database())"
 _COLUMNS = f"""SELECT column_name AS `column`, column_type AS type,

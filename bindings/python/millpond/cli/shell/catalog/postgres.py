@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import Catalog, Name, Section, section
+from .base import Catalog, Name, Section, section
 
 _KIND = """CASE c.relkind WHEN 'r' THEN 'table' WHEN 'p' THEN 'partitioned table'
     WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHEN 'S' THEN 'sequence'

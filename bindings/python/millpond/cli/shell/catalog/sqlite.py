@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import Catalog, Name, Section, section
+from .base import Catalog, Name, Section, section
 
 _COLUMNS = """SELECT name AS "column", type, CASE WHEN "notnull" THEN 'not null' ELSE '' END AS
     nullable, coalesce(dflt_value, '') AS "default", CASE WHEN pk THEN 'key ' || pk ELSE '' END AS
