@@ -436,7 +436,7 @@ async def test_histograms_of_the_export_are_cumulative_and_complete(db: Any) -> 
 
 
 async def test_no_series_is_exported_twice(databases: Any) -> None:
-    one = databases.open("postgres", password=databases.config("postgres")._password)
+    one = databases.open("postgres", password=databases.config("postgres").config()["password"])
     other = databases.open("postgres", password="another, same hash")
     for db in (one, other):
         assert db.hash() == one.hash()

@@ -80,4 +80,4 @@ def test_the_bound_of_synchronous_connections_is_checked() -> None:
         with pytest.raises(ArgumentError, match="sync_max_size"):
             DatabaseConfig(database="x", sync_max_size=wrong)  # type: ignore[arg-type]
     url = "postgres://localhost/x?sync_max_size=7"
-    assert DatabaseConfig.from_url(url)._settings["sync_max_size"] == 7
+    assert DatabaseConfig.from_url(url)._given.settings["sync_max_size"] == 7

@@ -170,7 +170,7 @@ class BackendPool:
         ] = weakref.WeakKeyDictionary()
         self._leases: set[Lease] = set()
         self._idle_sync: list[Any] = []
-        self._sync_max_size: int = manager._settings.get("sync_max_size", SYNC_MAX_SIZE)
+        self._sync_max_size: int = manager._given.settings.get("sync_max_size", SYNC_MAX_SIZE)
         self._sync_places = threading.BoundedSemaphore(self._sync_max_size)
         self._caches: dict[int, tuple[Any, StatementCache]] = {}
         self._counts = _Counts()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import hashlib
 import json
 import math
@@ -126,6 +127,33 @@ def _as_text(value: object) -> str:
     return str(value)
 
 
+def _check_sizes(settings: dict[str, Any]) -> None:
+    low, high = settings.get("pool_min_size"), settings.get("pool_max_size")
+    if high == 0:
+        raise ArgumentError("pool_max_size must be at least 1")
+    if settings.get("sync_max_size") == 0:
+        raise ArgumentError("sync_max_size must be at least 1")
+    if high is not None and low is not None and low > high:
+        raise ArgumentError(f"pool_min_size ({low}) is more than pool_max_size ({high})")
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Given:
+    """The values of a configuration, which the databases that are made of it share."""
+
+    database: str
+    host: str | None
+    port: int | str | None
+    user: str | None
+    password: str | None
+    alias: str
+    env: str
+    settings: dict[str, Any]  #: timeouts and sizes
+    options: dict[str, Any]
+    url_driver: str | None = None  #: the kind of database that a URL names
+    left_out: bool = False  #: the password, by a pickle
+
+
 class DatabaseConfig:
     """Configuration of one database.
 
@@ -183,13 +211,16 @@ class DatabaseConfig:
         **options: Any,
     ) -> None:
         problems = Problems()
-        self._database = problems.check(_check_database, database) or ""
-        self._host: str | None = problems.check(_check_text, "host", host)
-        self._port: int | str | None = problems.check(_check_port, port)
-        self._user = problems.check(_check_text, "user", user)
-        self._password = problems.check(_check_text, "password", password)
-        self._alias = problems.check(_check_text, "alias", alias) or self._database
-        self._env = problems.check(_check_text, "env", env) or "prod"
+        name = problems.check(_check_database, database) or ""
+        given: dict[str, Any] = {
+            "database": name,
+            "host": problems.check(_check_text, "host", host),
+            "port": problems.check(_check_port, port),
+            "user": problems.check(_check_text, "user", user),
+            "password": problems.check(_check_text, "password", password),
+            "alias": problems.check(_check_text, "alias", alias) or name,
+            "env": problems.check(_check_text, "env", env) or "prod",
+        }
         seconds: dict[str, Any] = {
             "connection_acquisition_timeout": connection_acquisition_timeout,
             "connection_creation_timeout": connection_creation_timeout,
@@ -203,27 +234,18 @@ class DatabaseConfig:
             "statement_cache_max_size": statement_cache_max_size,
             "sync_max_size": sync_max_size,
         }
-        self._settings: dict[str, Any] = {
+        settings: dict[str, Any] = {
             name: problems.check(_check_seconds, name, value) for name, value in seconds.items()
         }
         for name, size in counts.items():
             if size is not None:
-                self._settings[name] = problems.check(_check_count, name, size)
+                settings[name] = problems.check(_check_count, name, size)
         for name, option in options.items():
             problems.check(_check_option, name, option)
-        problems.check(self._check_sizes)
-        self._url_driver: str | None = None
-        self._options: dict[str, Any] = {k: v for k, v in options.items() if v is not None}
+        problems.check(_check_sizes, settings)
         problems.raise_any()
-
-    def _check_sizes(self) -> None:
-        low, high = self._settings.get("pool_min_size"), self._settings.get("pool_max_size")
-        if high == 0:
-            raise ArgumentError("pool_max_size must be at least 1")
-        if self._settings.get("sync_max_size") == 0:
-            raise ArgumentError("sync_max_size must be at least 1")
-        if high is not None and low is not None and low > high:
-            raise ArgumentError(f"pool_min_size ({low}) is more than pool_max_size ({high})")
+        kept = {name: option for name, option in options.items() if option is not None}
+        self._given = Given(**given, settings=settings, options=kept)
 
     @classmethod
     def from_url(cls, url: str, **settings: Any) -> Self:
@@ -250,34 +272,34 @@ class DatabaseConfig:
             if "," not in found[name]:
                 found[name] = _number(name, found[name])
         made = cls(**{"database": "", **found, **settings})
-        made._url_driver = driver
+        made._given = dataclasses.replace(made._given, url_driver=driver)
         return made
 
     def config(self) -> dict[str, Any]:
         """Host, port, database, user and password, by these names, as they were given."""
         return {
-            "host": self._host,
-            "port": self._port,
-            "database": self._database,
-            "user": self._user,
-            "password": self._password,
+            "host": self._given.host,
+            "port": self._given.port,
+            "database": self._given.database,
+            "user": self._given.user,
+            "password": self._given.password,
         }
 
     def database(self) -> str:
         """Name of the database."""
-        return self._database
+        return self._given.database
 
     def alias(self) -> str:
         """Friendly name of the connection."""
-        return self._alias
+        return self._given.alias
 
     def host(self) -> str | None:
         """The server's host: the database's default if none was given.
 
         None for SQLite, and for a config that does not say which database it is of.
         """
-        if self._host is not None:
-            return self._host
+        if self._given.host is not None:
+            return self._given.host
         return _SERVERS.get(self._server_kind(), (None, None))[0]
 
     def port(self) -> int | str | None:
@@ -285,58 +307,58 @@ class DatabaseConfig:
 
         The database's default if none was given; None where host() is None.
         """
-        if self._port is not None:
-            return self._port
+        if self._given.port is not None:
+            return self._given.port
         return _SERVERS.get(self._server_kind(), (None, None))[1]
 
     def _server_kind(self) -> str:
         """The driver, "" if it is not known."""
-        return getattr(self, "_driver", "") or self._url_driver or ""
+        return getattr(self, "_driver", "") or self._given.url_driver or ""
 
     def env(self) -> str:
         """The environment, such as ``"prod"``."""
-        return self._env
+        return self._given.env
 
     @property
     def connection_acquisition_timeout(self) -> float:
         """Seconds to wait for a pooled connection; 0: no limit."""
-        return float(self._settings["connection_acquisition_timeout"])
+        return float(self._given.settings["connection_acquisition_timeout"])
 
     @property
     def connection_creation_timeout(self) -> float:
         """Seconds that connecting may take; 0: no limit."""
-        return float(self._settings["connection_creation_timeout"])
+        return float(self._given.settings["connection_creation_timeout"])
 
     @property
     def pool_creation_timeout(self) -> float:
         """Seconds that making a pool may take; 0: no limit."""
-        return float(self._settings["pool_creation_timeout"])
+        return float(self._given.settings["pool_creation_timeout"])
 
     @property
     def query_execution_timeout(self) -> float:
         """Seconds for a call without ``timeout=``; 0: no limit."""
-        return float(self._settings["query_execution_timeout"])
+        return float(self._given.settings["query_execution_timeout"])
 
     @property
     def statement_cache_size(self) -> int:
         """Prepared statements that each connection keeps."""
-        return int(self._settings["statement_cache_size"])
+        return int(self._given.settings["statement_cache_size"])
 
     def option(self, name: str, default: Any = None) -> Any:
         """A setting of the driver, as it was given."""
-        return self._options.get(name, default)
+        return self._given.options.get(name, default)
 
     def hash(self) -> str:
         """MD5 (32 hexadecimal digits) of all parameters except the password: the pool's key."""
         key = {
-            "database": self._database,
-            "host": self._host,
-            "port": self._port,
-            "user": self._user,
-            "alias": self._alias,
-            "env": self._env,
-            **self._settings,
-            "options": {name: _as_text(value) for name, value in self._options.items()},
+            "database": self._given.database,
+            "host": self._given.host,
+            "port": self._given.port,
+            "user": self._given.user,
+            "alias": self._given.alias,
+            "env": self._given.env,
+            **self._given.settings,
+            "options": {name: _as_text(value) for name, value in self._given.options.items()},
         }
         text = json.dumps(key, sort_keys=True)
         return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
@@ -345,12 +367,12 @@ class DatabaseConfig:
         """All that is set, as the library takes it."""
         settings: Mapping[str, Any] = {
             **self.config(),
-            "alias": self._alias,
-            "env": self._env,
-            **self._settings,
-            **self._options,
+            "alias": self._given.alias,
+            "env": self._given.env,
+            **self._given.settings,
+            **self._given.options,
         }
-        if self.__dict__.get("_left_out"):
+        if self._given.left_out:
             raise ArgumentError(
                 "the config was pickled without its password: give it anew with with_password(), "
                 "or set pickle_password = True before pickling"
@@ -364,8 +386,8 @@ class DatabaseConfig:
             ArgumentError: (a ValueError) it is no str.
         """
         made = copy.copy(self)
-        made._password = _check_text("password", password)
-        made.__dict__.pop("_left_out", None)
+        checked = _check_text("password", password)
+        made._given = dataclasses.replace(self._given, password=checked, left_out=False)
         return made
 
     def __copy__(self) -> Self:
@@ -381,12 +403,13 @@ class DatabaseConfig:
     def __getstate__(self) -> dict[str, Any]:
         """What a pickle holds: not the password, unless pickle_password is True."""
         state = dict(self.__dict__)
-        if state["_password"] is not None and not self.pickle_password:
-            state.update(_password=None, _left_out=True)
+        if self._given.password is not None and not self.pickle_password:
+            state["_given"] = dataclasses.replace(self._given, password=None, left_out=True)
         return state
 
     def __repr__(self) -> str:
+        given = self._given
         return (
-            f"{type(self).__name__}(database={self._database!r}, host={self._host!r}, "
-            f"port={self._port!r}, user={self._user!r}, alias={self._alias!r}, env={self._env!r})"
+            f"{type(self).__name__}(database={given.database!r}, host={given.host!r}, "
+            f"port={given.port!r}, user={given.user!r}, alias={given.alias!r}, env={given.env!r})"
         )

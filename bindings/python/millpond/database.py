@@ -100,8 +100,8 @@ class ConnectionManager(AsyncLending, SyncLending, DatabaseConfig, PoolManager):
         elif settings:
             raise ArgumentError("give either a config or its settings, not both")
         else:
-            self._check_kind(config._url_driver)
-            self.__dict__.update(config.__dict__)
+            self._check_kind(config._given.url_driver)
+            self._given = config._given
         self._cached = threading.local()
         self._native_pool: _native.Pool | BackendPool | None = None
         self._unused_pool: _native.Pool | BackendPool | None = None
@@ -143,7 +143,7 @@ class ConnectionManager(AsyncLending, SyncLending, DatabaseConfig, PoolManager):
         """MD5 (32 hexadecimal digits) of all parameters except the password: the pool's key. Given
         to close_pool() and get_pool_metrics(), it means the pool of this database alone, also where
         others differ in the password only."""
-        return PoolHash(super().hash(), identity_of(self._kind(), self._password))
+        return PoolHash(super().hash(), identity_of(self._kind(), self._given.password))
 
     def _pool_hash(self) -> PoolHash:
         return self.hash()
@@ -197,8 +197,8 @@ class ConnectionManager(AsyncLending, SyncLending, DatabaseConfig, PoolManager):
         it in a subclass to decide otherwise.
         """
         low, high = _native.default_pool_size()
-        high = self._settings.get("pool_max_size", high)
-        return self._settings.get("pool_min_size", min(low, high)), high
+        high = self._given.settings.get("pool_max_size", high)
+        return self._given.settings.get("pool_min_size", min(low, high)), high
 
     @overridable
     async def _test_connection(self, connection: AsyncConnection) -> None:
@@ -531,7 +531,7 @@ class DatabaseFactory:
         if isinstance(url, str):  # an unknown kind of database is what is wrong first
             DatabaseFactory._class_of(_native.parse_url(url)["driver"])
         config = DatabaseConfig.from_url(url, **settings)
-        made = DatabaseFactory._class_of(config._url_driver)(config)
+        made = DatabaseFactory._class_of(config._given.url_driver)(config)
         if row_factory is not None:
             made.row_factory = row_factory
         return made
