@@ -159,14 +159,15 @@ static void drop_rows(my_conn *conn)
 static void rolled_back(my_conn *conn)
 {
     if (conn->failed && pondi_mysql_is_loss(conn, mysql_errno(conn->mysql)))
-        pondi_mysql_lost(conn);
+        pondi_mysql_move(conn, MY_ON_LOSS);
 }
 
 /* The answer to this tells whether a transaction is open: nobody need ask. */
 static void roll_back(my_conn *conn)
 {
     drop_rows(conn);
-    conn->settling = conn->error != NULL;
+    if (conn->error)
+        pondi_mysql_move(conn, MY_ON_SETTLE);
     conn->base.in_transaction = 0;
     pondi_mysql_query(conn, "ROLLBACK", 8, rolled_back);
 }
@@ -176,13 +177,13 @@ static void committed(my_conn *conn)
     if (!conn->failed)
         return;
     pondi_mysql_call_failed(conn, NULL);
-    if (!conn->lost)
+    if (!pondi_mysql_is_lost(conn))
         roll_back(conn);
 }
 
 static void decide(my_conn *conn)
 {
-    if (atomic_load(&conn->stop) && !conn->error)
+    if (pondi_mysql_is_stopping(conn) && !conn->error)
         pondi_mysql_fail(conn, pondi_error_new(POND_ECANCELLED, "cancelled"));
     if (conn->error || conn->batch.untouched) {
         roll_back(conn);
@@ -199,7 +200,7 @@ static void answered(my_conn *conn);
 static void next_answer(my_conn *conn)
 {
     my_batch *batch = &conn->batch;
-    conn->beginning = 0;
+    pondi_mysql_move(conn, MY_ON_BEGUN);
     if (++batch->read < batch->count)
         pondi_mysql_call(conn, MY_READ, answered);
     else
@@ -212,7 +213,7 @@ static void took_rows(my_conn *conn)
     pondi_row_set *set = NULL;
     if (!conn->rows) {
         pondi_mysql_call_failed(conn, NULL);
-        if (conn->lost)
+        if (pondi_mysql_is_lost(conn))
             return;
     } else if (pondi_mysql_read_text_rows(conn->rows, &set, &error)) {
         pondi_mysql_fail(conn, error);
@@ -230,7 +231,7 @@ static void answered(my_conn *conn)
 {
     if (conn->failed) {
         pondi_mysql_call_failed(conn, NULL);
-        if (conn->lost)
+        if (pondi_mysql_is_lost(conn))
             return;
     } else if (mysql_field_count(conn->mysql)) {
         pondi_mysql_call(conn, MY_ROWS, took_rows);
@@ -252,7 +253,7 @@ static void send_next(my_conn *conn)
     my_batch *batch = &conn->batch;
     if (batch->sent && conn->failed) {
         pondi_mysql_call_failed(conn, NULL);
-        pondi_mysql_lost(conn); /* nobody knows how much of it went out */
+        pondi_mysql_move(conn, MY_ON_LOSS); /* nobody knows how much of it went out */
         return;
     }
     if (batch->sent == batch->count) {
@@ -273,8 +274,7 @@ void pondi_mysql_batch(my_conn *conn)
         pondi_mysql_fail(conn, error);
         return;
     }
-    conn->sent = 1;
-    conn->beginning = 1;
+    pondi_mysql_move(conn, MY_ON_BATCH);
     conn->base.in_transaction = 1; /* whatever is lost now was not committed */
     cork(conn, 1);
     send_next(conn);

@@ -38,12 +38,12 @@ static void kill_query(pondi_task *base)
 static void settled(my_conn *conn)
 {
     if (conn->failed && pondi_mysql_is_loss(conn, mysql_errno(conn->mysql)))
-        pondi_mysql_lost(conn);
+        pondi_mysql_move(conn, MY_ON_LOSS);
 }
 
 void pondi_mysql_settle(my_conn *conn)
 {
-    conn->settling = 1;
+    pondi_mysql_move(conn, MY_ON_SETTLE);
     pondi_mysql_query(conn, "DO 0", 4, settled);
     pondi_mysql_run(conn);
 }
@@ -53,9 +53,8 @@ static void cancel_done(pondi_task *base)
     my_conn *conn = base->owner;
     conn->task = NULL;
     conn->base.cancel_failed |= ((my_task *)base)->failed;
-    if (!conn->held)
+    if (pondi_mysql_phase(conn) != MY_HELD)
         return; /* the statement still runs: its answer will tell */
-    conn->held = 0;
     if (conn->base.state == PONDI_CONN_BROKEN)
         pondi_mysql_ended(conn);
     else
@@ -68,17 +67,16 @@ void pondi_mysql_cancel(my_conn *conn)
         pondi_mysql_fail(conn, pondi_error_new(POND_ECANCELLED, "stopped while connecting"));
         conn->task->base.owner = NULL;
         conn->task = NULL;
-        conn->settling = 1; /* the outcome is known */
-        pondi_mysql_lost(conn);
+        pondi_mysql_move(conn, MY_ON_LOSS);
         pondi_mysql_ended(conn);
         return;
     }
-    if (conn->held || conn->settling)
+    my_phase phase = pondi_mysql_move(conn, MY_ON_STOP);
+    if (phase == MY_HELD || phase == MY_SETTLING)
         return; /* it has ended already */
-    if (conn->beginning)
+    if (phase == MY_BEGINNING)
         return; /* what follows must not be executed outside a transaction: soon, then */
-    atomic_store(&conn->stop, 1);
-    my_task *task = conn->task || conn->lost ? NULL : pondi_mysql_task_new(conn);
+    my_task *task = conn->task || pondi_mysql_is_lost(conn) ? NULL : pondi_mysql_task_new(conn);
     if (!task)
         return; /* the grace period will close the connection */
     task->told = conn->base.cancel_failed;

@@ -330,8 +330,7 @@ static int socket_of(MYSQL *mysql)
 static void fail_connect(my_conn *conn, pond_error *error)
 {
     pondi_mysql_fail(conn, error);
-    conn->settling = 1; /* the error says it all */
-    pondi_mysql_lost(conn);
+    pondi_mysql_move(conn, MY_ON_LOSS);
     pondi_mysql_ended(conn);
 }
 

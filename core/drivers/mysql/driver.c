@@ -34,6 +34,7 @@ static int open_conn(pond_config *config, void *shared, pondi_conn **out, pond_e
     if (!conn)
         return pondi_error_nomem(err);
     conn->fd = -1;
+    atomic_init(&conn->phase, MY_IDLE);
     pondi_list_init(&conn->closing);
     pondi_buffer_init(&conn->params.text);
     pondi_arena_init(&conn->bulk);
@@ -106,22 +107,17 @@ void pondi_mysql_fail(my_conn *conn, pond_error *error)
         conn->error = error;
 }
 
-void pondi_mysql_lost(my_conn *conn)
-{
-    conn->lost = 1;
-}
-
 void pondi_mysql_call_failed(my_conn *conn, MYSQL_STMT *stmt)
 {
     if (stmt && !mysql_stmt_errno(stmt))
         stmt = NULL; /* a fetch leaves its error with the connection */
     unsigned int number = stmt ? mysql_stmt_errno(stmt) : mysql_errno(conn->mysql);
     if (pondi_mysql_is_loss(conn, number))
-        conn->lost = 1;
+        pondi_mysql_move(conn, MY_ON_LOSS);
     pond_error *error = pondi_mysql_error(
         conn, number, stmt ? mysql_stmt_sqlstate(stmt) : mysql_sqlstate(conn->mysql),
         stmt ? mysql_stmt_error(stmt) : mysql_error(conn->mysql));
-    if (conn->lost && conn->no_memory && !pondi_error_is_shared(error))
+    if (pondi_mysql_is_lost(conn) && conn->no_memory && !pondi_error_is_shared(error))
         error->code = POND_ENOMEM; /* the library calls that a lost connection, too */
     pondi_mysql_fail(conn, error);
 }
@@ -161,12 +157,13 @@ static void note_transaction(my_conn *conn)
 static void explain_loss(my_conn *conn)
 {
     pond_error *said = conn->error;
+    int sent = pondi_mysql_phase(conn) == MY_LOST;
     int no_memory = said && said->code == POND_ENOMEM;
     if (said)
         pondi_conn_farewell(&conn->base, pondi_error_copy(said));
-    conn->error = pondi_conn_lost_error(&conn->base, conn->request, conn->sent,
+    conn->error = pondi_conn_lost_error(&conn->base, conn->request, sent,
                                         said ? pond_error_message(said) : "");
-    if (no_memory && conn->error->code == POND_ECONNLOST && conn->sent)
+    if (no_memory && conn->error->code == POND_ECONNLOST && sent)
         pondi_conn_note_no_memory(conn->error);
     if (said && !pondi_error_is_shared(conn->error) && !pondi_error_is_shared(said)) {
         pondi_error_set_sqlstate(conn->error, said->sqlstate);
@@ -202,44 +199,55 @@ static void complete(my_conn *conn)
     conn->error = NULL;
     clear_outcome(conn);
     drop_request(conn);
+    pondi_mysql_move(conn, MY_ON_END);
     pondi_conn_finish(&conn->base, set ? &set->base : NULL, error);
 }
 
 /* ERR packets do not say whether the transaction is still open: ask. */
-static int must_ask(const my_conn *conn)
+static int must_ask(const my_conn *conn, my_phase phase)
 {
-    return conn->error && !conn->settling && conn->mysql && conn->sent &&
+    int sent = phase == MY_RUNNING || phase == MY_RERUNNING || phase == MY_STOPPING;
+    return sent && conn->error && conn->mysql &&
            (conn->base.in_transaction || conn->request->block ||
             conn->request->kind == PONDI_REQUEST_EXECUTE_MANY);
 }
 
+static void end_lost(my_conn *conn)
+{
+    if (pondi_mysql_phase(conn) != MY_LOST_SETTLED)
+        explain_loss(conn);
+    pondi_conn_broken(&conn->base);
+    complete(conn);
+}
+
+/* Somebody has stopped the stream by the time that it would wait for more requests. */
+static void end_parked(my_conn *conn)
+{
+    pondi_mysql_move(conn, MY_ON_SENT);
+    pondi_mysql_fail(conn, pondi_error_new(POND_ECANCELLED, "cancelled"));
+    pondi_mysql_stream_end(conn);
+    pondi_mysql_run(conn);
+}
+
 void pondi_mysql_ended(my_conn *conn)
 {
+    my_phase phase = pondi_mysql_phase(conn);
     if (!conn->request) { /* nobody waits any more */
-        if (conn->lost)
+        if (pondi_mysql_is_lost(conn))
             pondi_conn_broken(&conn->base);
-        return;
-    }
-    if (conn->lost) {
-        if (!conn->settling)
-            explain_loss(conn);
-        pondi_conn_broken(&conn->base);
-    } else if (conn->parked && (conn->task || conn->request->stop_code)) {
-        conn->parked = 0;
-        pondi_mysql_fail(conn, pondi_error_new(POND_ECANCELLED, "cancelled"));
-        pondi_mysql_stream_end(conn);
-        pondi_mysql_run(conn);
-        return;
-    } else if (conn->task && conn->request->kind != PONDI_REQUEST_CONNECT) {
-        conn->held = 1; /* the cancel must not hit the next statement */
-        return;
-    } else if (must_ask(conn)) {
+    } else if (pondi_mysql_is_lost(conn)) {
+        end_lost(conn);
+    } else if (phase == MY_PARKED && (conn->task || conn->request->stop_code)) {
+        end_parked(conn);
+    } else if (conn->task && phase != MY_CONNECTING) {
+        pondi_mysql_move(conn, MY_ON_HOLD); /* the cancel must not hit the next statement */
+    } else if (must_ask(conn, phase)) {
         pondi_mysql_settle(conn);
-        return;
-    } else if (conn->base.state != PONDI_CONN_BROKEN && !conn->parked) {
-        note_transaction(conn);
+    } else {
+        if (conn->base.state != PONDI_CONN_BROKEN && phase != MY_PARKED)
+            note_transaction(conn);
+        complete(conn);
     }
-    complete(conn);
 }
 
 /* ---- Requests ---------------------------------------------------------------------------- */
@@ -254,7 +262,7 @@ static void start_transaction_verb(my_conn *conn, pond_transaction_verb verb)
 {
     static const char *const commands[] = {
         [POND_BEGIN] = "START TRANSACTION", [POND_COMMIT] = "COMMIT", [POND_ROLLBACK] = "ROLLBACK"};
-    conn->sent = 1;
+    pondi_mysql_move(conn, MY_ON_SENT);
     pondi_mysql_query(conn, commands[verb], strlen(commands[verb]), transaction_done);
 }
 
@@ -263,12 +271,7 @@ static void start(pondi_conn *base, pondi_request *request)
     my_conn *conn = my_of(base);
     pond_op_retain(&request->op);
     conn->request = request;
-    conn->sent = 0;
-    conn->reprepared = 0;
-    conn->settling = 0;
-    conn->beginning = 0;
-    conn->parked = 0;
-    atomic_store(&conn->stop, 0);
+    pondi_mysql_move(conn, request->kind == PONDI_REQUEST_CONNECT ? MY_ON_CONNECT : MY_ON_START);
     switch (request->kind) {
     case PONDI_REQUEST_CONNECT:
         pondi_mysql_connect(conn);

@@ -30,7 +30,7 @@ void pondi_mysql_statement_free(my_statement *statement)
 
 void pondi_mysql_statement_close(my_conn *conn, my_statement *statement)
 {
-    if (conn->mysql && !conn->lost && !conn->base.dying)
+    if (conn->mysql && !pondi_mysql_is_lost(conn) && !conn->base.dying)
         pondi_list_push_back(&conn->closing, &statement->link);
     else
         pondi_mysql_statement_free(statement);
@@ -137,7 +137,7 @@ static void next_text_result(my_conn *conn)
 static void run_text(my_conn *conn)
 {
     const pondi_statement *statement = conn->request->statement;
-    conn->sent = 1;
+    pondi_mysql_move(conn, MY_ON_SENT);
     pondi_mysql_query(conn, statement->native, statement->native_size, next_text_result);
 }
 
@@ -391,26 +391,25 @@ static void prepare_again(my_conn *conn)
     pondi_mysql_prepare(conn, bind_and_execute);
 }
 
-/* The schema changed under the statement: begin anew where nothing can happen twice. */
+/* The schema changed under the statement, and nothing can happen twice. */
 static int is_stale(const my_conn *conn)
 {
     unsigned int number = mysql_stmt_errno(conn->stmt);
-    if (conn->reprepared)
-        return 0;
     return number == ER_NEED_REPREPARE_AGAIN || number == ER_UNKNOWN_STATEMENT ||
            (number == CR_NEW_STMT_METADATA && pondi_request_only_reads(conn->request));
 }
 
 static void executed(my_conn *conn)
 {
-    if (!conn->failed) {
+    if (!conn->failed)
         pondi_mysql_take_rows(conn, finished);
-    } else if (is_stale(conn)) {
-        conn->reprepared = 1;
+    else if (pondi_mysql_phase(conn) == MY_RUNNING && is_stale(conn) &&
+             pondi_mysql_move(conn, MY_ON_STALE) == MY_RERUNNING)
         pondi_mysql_call(conn, MY_FREE_ROWS, prepare_again);
-    } else {
+    else if (pondi_mysql_is_stopping(conn) && is_stale(conn))
+        pondi_mysql_fail(conn, pondi_error_new(POND_ECANCELLED, "cancelled"));
+    else
         pondi_mysql_call_failed(conn, conn->stmt);
-    }
 }
 
 static void bind_and_execute(my_conn *conn)
@@ -422,7 +421,7 @@ static void bind_and_execute(my_conn *conn)
         pondi_mysql_fail(conn, error);
         return;
     }
-    conn->sent = 1;
+    pondi_mysql_move(conn, MY_ON_SENT);
     pondi_mysql_call(conn, MY_EXECUTE, executed);
 }
 

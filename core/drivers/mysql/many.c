@@ -26,8 +26,8 @@ static void query(my_conn *conn, const char *sql, my_step then)
 static void undone(my_conn *conn)
 {
     if (conn->failed && pondi_mysql_is_loss(conn, mysql_errno(conn->mysql)))
-        pondi_mysql_lost(conn);
-    if (!conn->many.searching || conn->error || conn->lost)
+        pondi_mysql_move(conn, MY_ON_LOSS);
+    if (!conn->many.searching || conn->error || pondi_mysql_is_lost(conn))
         return;
     conn->many.bulk = 0;
     conn->many.row = 0;
@@ -38,14 +38,14 @@ static void undone(my_conn *conn)
 static void roll_back(my_conn *conn)
 {
     pondi_mysql_bulk_reset(conn);
-    if (!conn->lost)
+    if (!pondi_mysql_is_lost(conn))
         query(conn, conn->many.owns ? "ROLLBACK" : undo, undone);
 }
 
 /* The statement of later rows cannot be prepared. */
 void pondi_mysql_many_undo(my_conn *conn)
 {
-    if (!conn->lost)
+    if (!pondi_mysql_is_lost(conn))
         roll_back(conn);
 }
 
@@ -104,7 +104,7 @@ static void executed(my_conn *conn)
         return;
     }
     pondi_mysql_call_failed(conn, conn->stmt);
-    if (many->bulk && !conn->lost && is_of_a_row(conn->error)) {
+    if (many->bulk && !pondi_mysql_is_lost(conn) && is_of_a_row(conn->error)) {
         pond_error_free(conn->error);
         conn->error = NULL;
         many->searching = 1;
@@ -149,7 +149,7 @@ static void next(my_conn *conn)
         enter_run(conn);
         return;
     }
-    if (atomic_load(&conn->stop))
+    if (pondi_mysql_is_stopping(conn))
         error = pondi_error_new(POND_ECANCELLED, "cancelled");
     else if (many->bulk)
         code = pondi_mysql_bulk_bind(conn, &error);
@@ -179,7 +179,7 @@ static void begun(my_conn *conn)
 
 static void begin(my_conn *conn)
 {
-    conn->sent = 1;
+    pondi_mysql_move(conn, MY_ON_SENT);
     query(conn, conn->many.owns ? "START TRANSACTION" : savepoint, begun);
 }
 

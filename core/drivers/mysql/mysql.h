@@ -39,6 +39,43 @@ typedef enum my_call {
     MY_RESET       /* the session is as new -> failed */
 } my_call;
 
+/* Where a connection is in the life of its request. */
+typedef enum my_phase {
+    MY_IDLE = 1,
+    MY_CONNECTING, /* on a thread */
+    MY_STARTING,   /* nothing was sent yet that changes anything */
+    MY_WITHDRAWN,  /* the same, and the request is to be stopped */
+    MY_BEGINNING,  /* a batch was sent, and its BEGIN has no answer: it must not be stopped alone */
+    MY_RUNNING,    /* some of it may have been sent */
+    MY_RERUNNING,  /* the same with its statement prepared anew, which is done once */
+    MY_STOPPING,   /* no more statements of this request */
+    MY_PARKED,     /* a stream waits to be asked for more: nothing is read */
+    MY_HELD,       /* the outcome is known, and waits for the end of a cancel */
+    MY_SETTLING,   /* the outcome is known; absorbs a cancel that came too late, or asks whether a
+                      transaction is open */
+    MY_LOST_UNSENT,  /* the connection is gone; before anything was sent */
+    MY_LOST,         /* and what became of the request may be unknown */
+    MY_LOST_SETTLED, /* and the outcome was known by then */
+    MY_PHASES
+} my_phase;
+
+/* What leads from one to another. */
+typedef enum my_event {
+    MY_ON_CONNECT,
+    MY_ON_START,
+    MY_ON_SENT, /* from here on something may have happened on the server */
+    MY_ON_BATCH,
+    MY_ON_BEGUN,
+    MY_ON_STALE, /* the schema has changed under the statement */
+    MY_ON_STOP,
+    MY_ON_PARK,
+    MY_ON_HOLD,
+    MY_ON_SETTLE,
+    MY_ON_LOSS,
+    MY_ON_END,
+    MY_EVENTS
+} my_event;
+
 struct my_conn;
 typedef struct my_run my_run;
 typedef void (*my_step)(struct my_conn *conn);
@@ -131,6 +168,7 @@ typedef struct my_conn {
     int tls;
     int maria;            /* the server is MariaDB; else MySQL */
     unsigned int version; /* of the server, as 101119 for 10.11.19 */
+    atomic_int phase;     /* a my_phase; only pondi_mysql_move() changes it */
     /* the call under way */
     my_call call;
     my_step then;
@@ -142,15 +180,7 @@ typedef struct my_conn {
     /* the request under way */
     pondi_request *request;
     my_step prepared; /* follows the preparation */
-    atomic_int stop;  /* no more statements of this request */
-    int sent;         /* some of it may have been */
-    int reprepared;   /* once is enough */
-    int settling;     /* absorbs a cancel that came too late, or asks for the state */
-    int lost;
-    int no_memory; /* the last call of the library ended in that */
-    int beginning; /* a batch was sent whose BEGIN has no answer yet: it must not be stopped alone
-                    */
-    int parked;    /* a stream waits to be asked for more: nothing is read */
+    int no_memory;    /* the last call of the library ended in that */
     pondi_row_set *set;
     pond_error *error;
     my_many many;
@@ -159,13 +189,32 @@ typedef struct my_conn {
     pondi_arena bulk;     /* parameters of many rows */
     pondi_list closing;   /* evicted statements: the server is told before the next prepare */
     struct my_task *task; /* connecting, or cancelling */
-    int held;             /* the outcome waits for the end of a cancel */
     my_run *run;          /* of the flavour built, see run_loop.c and run_thread.c */
 } my_conn;
 
 static inline my_conn *my_of(pondi_conn *base)
 {
     return (my_conn *)(void *)base;
+}
+
+/* ---- phase.c ---- */
+/* Go on to the phase that follows, if the event means anything now; returns it. */
+my_phase pondi_mysql_move(my_conn *conn, my_event event);
+
+static inline my_phase pondi_mysql_phase(const my_conn *conn)
+{
+    return (my_phase)atomic_load_explicit(&conn->phase, memory_order_acquire);
+}
+
+static inline int pondi_mysql_is_lost(const my_conn *conn)
+{
+    return pondi_mysql_phase(conn) >= MY_LOST_UNSENT;
+}
+
+static inline int pondi_mysql_is_stopping(const my_conn *conn)
+{
+    my_phase phase = pondi_mysql_phase(conn);
+    return phase == MY_STOPPING || phase == MY_WITHDRAWN;
 }
 
 /* ---- run_loop.c or run_thread.c: who makes the calls ---- */
@@ -204,8 +253,6 @@ static inline void pondi_mysql_before_call(const my_conn *conn)
 /* No call is left: the request has ended. On the loop. */
 void pondi_mysql_ended(my_conn *conn);
 void pondi_mysql_free(my_conn *conn);
-/* The connection is gone, in a step or while idle. */
-void pondi_mysql_lost(my_conn *conn);
 /* Remember the first error of a request. */
 void pondi_mysql_fail(my_conn *conn, pond_error *error);
 /* The last call failed: remember why. `stmt` is NULL for a query's error. */

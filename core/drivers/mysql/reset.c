@@ -68,6 +68,6 @@ static void reset_done(my_conn *conn)
 
 void pondi_mysql_reset(my_conn *conn)
 {
-    conn->sent = 1;
+    pondi_mysql_move(conn, MY_ON_SENT);
     pondi_mysql_call(conn, MY_RESET, reset_done);
 }

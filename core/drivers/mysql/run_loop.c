@@ -122,7 +122,7 @@ static void on_ready(void *data, int events)
         return;
     }
     if (!run->waiting) {
-        if (!run->turning && !conn->parked)
+        if (!run->turning && pondi_mysql_phase(conn) != MY_PARKED)
             idle_event(conn);
         return;
     }
@@ -159,7 +159,7 @@ static int wait(my_conn *conn)
     conn->run->waiting = 0;
     conn->call = MY_NONE;
     pondi_mysql_fail(conn, error);
-    pondi_mysql_lost(conn);
+    pondi_mysql_move(conn, MY_ON_LOSS);
     return 0;
 }
 
@@ -199,8 +199,8 @@ static void step(my_conn *conn, int ready)
         conn->call = MY_NONE;
         then(conn);
     }
-    if (run->watcher && !conn->lost)
-        pondi_watcher_set(run->watcher, conn->parked ? 0 : PONDI_READABLE);
+    if (run->watcher && !pondi_mysql_is_lost(conn))
+        pondi_watcher_set(run->watcher, pondi_mysql_phase(conn) == MY_PARKED ? 0 : PONDI_READABLE);
     pondi_mysql_ended(conn);
 }
 

@@ -115,7 +115,7 @@ static void on_done(pondi_message *message)
     if (run->abandoned) {
         free_all(run->conn);
     } else {
-        if (!run->conn->lost && !run->conn->parked)
+        if (pondi_mysql_phase(run->conn) != MY_PARKED && !pondi_mysql_is_lost(run->conn))
             watch(run, PONDI_READABLE);
         pondi_mysql_ended(run->conn);
     }
@@ -133,7 +133,7 @@ void pondi_mysql_run(my_conn *conn)
     if (!run->worker && pondi_worker_new(&run->worker, &error)) {
         conn->call = MY_NONE;
         pondi_mysql_fail(conn, error);
-        pondi_mysql_lost(conn);
+        pondi_mysql_move(conn, MY_ON_LOSS);
         pondi_mysql_ended(conn);
         return;
     }

@@ -16,13 +16,13 @@ int pondi_mysql_stream_pause(my_conn *conn)
         return 0;
     result->affected = (int64_t)result->row_count;
     result->more = 1;
-    conn->parked = 1;
+    pondi_mysql_move(conn, MY_ON_PARK);
     return 1;
 }
 
 void pondi_mysql_stream_fetch(my_conn *conn)
 {
-    conn->sent = 1;
+    pondi_mysql_move(conn, MY_ON_SENT);
     pondi_mysql_fetch_rows(conn, finished);
 }
 
