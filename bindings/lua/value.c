@@ -34,14 +34,6 @@ void native_push_text(lua_State *L, pond_type type, const char *data, size_t siz
 
 /* ---- As text ------------------------------------------------------------------------------- */
 
-static const char *type_name(uint32_t type)
-{
-    static const char *const names[] = {"null",        "boolean",  "integer", "float", "decimal",
-                                        "text",        "bytes",    "date",    "time",  "timestamp",
-                                        "timestamptz", "interval", "uuid",    "json",  "array"};
-    return type < sizeof(names) / sizeof(names[0]) ? names[type] : "unknown";
-}
-
 static int has_text(const pond_value *value)
 {
     return value->type == POND_TYPE_DECIMAL || value->type == POND_TYPE_BYTES ||
@@ -96,7 +88,7 @@ static void push_text(lua_State *L, const pond_value *value)
         return;
     }
     if (pond_value_format(value, text, NULL))
-        snprintf(text, sizeof(text), "%s %" PRId64, type_name(value->type), value->as.integer);
+        snprintf(text, sizeof(text), "%s %" PRId64, pond_type_name(value->type), value->as.integer);
     lua_pushstring(L, text);
 }
 
@@ -165,8 +157,8 @@ static int ordered_compare(lua_State *L)
     const pond_value *b = check_value(L, 2);
     int order = compare(a, b, &ordered);
     if (!ordered)
-        return native_error(L, "attempt to compare %s with %s", type_name(a->type),
-                            type_name(b->type));
+        return native_error(L, "attempt to compare %s with %s", pond_type_name(a->type),
+                            pond_type_name(b->type));
     return order;
 }
 
@@ -247,7 +239,7 @@ static int value_index(lua_State *L)
     const pond_value *value = check_value(L, 1);
     const char *name = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
     if (strcmp(name, "type") == 0) {
-        lua_pushstring(L, type_name(value->type));
+        lua_pushstring(L, pond_type_name(value->type));
         return 1;
     }
     if (value->type == POND_TYPE_INTERVAL)

@@ -3,6 +3,7 @@
 
 #include "arrow/field.h"
 #include "base/alloc.h"
+#include "base/value.h"
 
 /* Everything that one schema owns. */
 typedef struct schema_memory {
@@ -55,15 +56,6 @@ static int make_schema(struct ArrowSchema *out, const char *name, size_t childre
 
 static void set_format(schema_memory *memory, const pondi_arrow_field *field)
 {
-    static const char *const formats[] = {
-        [POND_TYPE_NULL] = "n",         [POND_TYPE_BOOL] = "b",
-        [POND_TYPE_INT64] = "l",        [POND_TYPE_DOUBLE] = "g",
-        [POND_TYPE_TEXT] = "U",         [POND_TYPE_BYTES] = "Z",
-        [POND_TYPE_DATE] = "tdD",       [POND_TYPE_TIME] = "ttu",
-        [POND_TYPE_TIMESTAMP] = "tsu:", [POND_TYPE_TIMESTAMPTZ] = "tsu:UTC",
-        [POND_TYPE_UUID] = "w:16",      [POND_TYPE_JSON] = "U",
-        [POND_TYPE_ARRAY] = "+L",
-    };
     size_t size = sizeof(memory->format);
     if (field->type == POND_TYPE_DECIMAL)
         snprintf(memory->format, size, pondi_arrow_width(field) == 16 ? "d:%d,%d" : "d:%d,%d,256",
@@ -71,7 +63,7 @@ static void set_format(schema_memory *memory, const pondi_arrow_field *field)
     else if (field->type == POND_TYPE_INTERVAL)
         snprintf(memory->format, size, "%s", field->has_months ? "tin" : "tDu");
     else
-        snprintf(memory->format, size, "%s", formats[field->type]);
+        snprintf(memory->format, size, "%s", pondi_value_type_of(field->type)->arrow_format);
 }
 
 static char *put_text(char *at, const char *text)
@@ -102,8 +94,9 @@ int pondi_arrow_schema(const pondi_arrow_field *field, const char *name, struct 
     if (code)
         return code;
     set_format(out->private_data, field);
-    if (field->type == POND_TYPE_JSON || field->type == POND_TYPE_UUID)
-        name_extension(out, field->type == POND_TYPE_JSON ? "arrow.json" : "arrow.uuid");
+    const char *extension = pondi_value_type_of(field->type)->arrow_extension;
+    if (extension)
+        name_extension(out, extension);
     if (is_list)
         code = pondi_arrow_schema(field->of ? field->of : &nothing, "item", out->children[0]);
     if (code)

@@ -13,6 +13,7 @@
 
 typedef struct type_row {
     const char *name;
+    pond_type type;
     const char *declarations[3]; /* by dialect */
 } type_row;
 
@@ -20,21 +21,27 @@ typedef struct type_row {
  * column would reorder keys.
  * SQLite: decimal_text keeps all digits, and the driver's collation compares them as numbers. */
 static const type_row rows[] = {
-    [PONDI_STORE_ANY] = {"", {"text", "longtext", "text"}},
-    [PONDI_STORE_BOOL] = {"bool", {"boolean", "tinyint(1)", "boolean"}},
-    [PONDI_STORE_INT] = {"int", {"bigint", "bigint", "bigint"}},
-    [PONDI_STORE_FLOAT] = {"float", {"double precision", "double", "double"}},
+    [PONDI_STORE_ANY] = {"", POND_TYPE_NULL, {"text", "longtext", "text"}},
+    [PONDI_STORE_BOOL] = {"bool", POND_TYPE_BOOL, {"boolean", "tinyint(1)", "boolean"}},
+    [PONDI_STORE_INT] = {"int", POND_TYPE_INT64, {"bigint", "bigint", "bigint"}},
+    [PONDI_STORE_FLOAT] = {"float", POND_TYPE_DOUBLE, {"double precision", "double", "double"}},
     [PONDI_STORE_DECIMAL] = {"decimal",
+                             POND_TYPE_DECIMAL,
                              {"numeric", "decimal(65,30)", "decimal_text COLLATE decimal"}},
-    [PONDI_STORE_TEXT] = {"text", {"text", "longtext", "text"}},
-    [PONDI_STORE_BYTES] = {"bytes", {"bytea", "longblob", "blob"}},
-    [PONDI_STORE_DATETIME] = {"datetime", {"timestamp", "datetime(6)", "timestamp"}},
-    [PONDI_STORE_DATETIMETZ] = {"datetimetz", {"timestamptz", "datetime(6)", "timestamptz"}},
-    [PONDI_STORE_DATE] = {"date", {"date", "date", "date"}},
-    [PONDI_STORE_TIME] = {"time", {"time", "time(6)", "time"}},
+    [PONDI_STORE_TEXT] = {"text", POND_TYPE_TEXT, {"text", "longtext", "text"}},
+    [PONDI_STORE_BYTES] = {"bytes", POND_TYPE_BYTES, {"bytea", "longblob", "blob"}},
+    [PONDI_STORE_DATETIME] = {"datetime",
+                              POND_TYPE_TIMESTAMP,
+                              {"timestamp", "datetime(6)", "timestamp"}},
+    [PONDI_STORE_DATETIMETZ] = {"datetimetz",
+                                POND_TYPE_TIMESTAMPTZ,
+                                {"timestamptz", "datetime(6)", "timestamptz"}},
+    [PONDI_STORE_DATE] = {"date", POND_TYPE_DATE, {"date", "date", "date"}},
+    [PONDI_STORE_TIME] = {"time", POND_TYPE_TIME, {"time", "time(6)", "time"}},
     [PONDI_STORE_UUID] = {"uuid",
+                          POND_TYPE_UUID,
                           {"uuid", "char(36) CHARACTER SET ascii COLLATE ascii_bin", "uuid"}},
-    [PONDI_STORE_JSON] = {"json", {"json", "longtext", "json"}},
+    [PONDI_STORE_JSON] = {"json", POND_TYPE_JSON, {"json", "longtext", "json"}},
 };
 
 enum { TYPE_COUNT = sizeof(rows) / sizeof(rows[0]) };
@@ -66,53 +73,17 @@ int pondi_is_stored_json(const pond_value *value)
 
 pondi_storage pondi_storage_of_value(const pond_value *value)
 {
-    switch (value->type) {
-    case POND_TYPE_BOOL:
-        return PONDI_STORE_BOOL;
-    case POND_TYPE_INT64:
-        return PONDI_STORE_INT;
-    case POND_TYPE_DOUBLE:
-        return PONDI_STORE_FLOAT;
-    case POND_TYPE_DECIMAL:
-        return PONDI_STORE_DECIMAL;
-    case POND_TYPE_TEXT:
-        return PONDI_STORE_TEXT;
-    case POND_TYPE_BYTES:
-        return PONDI_STORE_BYTES;
-    case POND_TYPE_TIMESTAMP:
-        return PONDI_STORE_DATETIME;
-    case POND_TYPE_TIMESTAMPTZ:
-        return PONDI_STORE_DATETIMETZ;
-    case POND_TYPE_DATE:
-        return PONDI_STORE_DATE;
-    case POND_TYPE_TIME:
-        return PONDI_STORE_TIME;
-    case POND_TYPE_UUID:
-        return PONDI_STORE_UUID;
-    case POND_TYPE_JSON:
-    case POND_TYPE_ARRAY:
-        return PONDI_STORE_JSON;
-    default:
-        return PONDI_STORE_ANY;
+    uint32_t type = value->type == POND_TYPE_ARRAY ? POND_TYPE_JSON : value->type;
+    for (int i = 1; i < TYPE_COUNT; i++) {
+        if (rows[i].type == (pond_type)type)
+            return (pondi_storage)i;
     }
+    return PONDI_STORE_ANY;
 }
 
 pond_type pondi_storage_type(pondi_storage storage)
 {
-    static const pond_type types[] = {[PONDI_STORE_ANY] = POND_TYPE_NULL,
-                                      [PONDI_STORE_BOOL] = POND_TYPE_BOOL,
-                                      [PONDI_STORE_INT] = POND_TYPE_INT64,
-                                      [PONDI_STORE_FLOAT] = POND_TYPE_DOUBLE,
-                                      [PONDI_STORE_DECIMAL] = POND_TYPE_DECIMAL,
-                                      [PONDI_STORE_TEXT] = POND_TYPE_TEXT,
-                                      [PONDI_STORE_BYTES] = POND_TYPE_BYTES,
-                                      [PONDI_STORE_DATETIME] = POND_TYPE_TIMESTAMP,
-                                      [PONDI_STORE_DATETIMETZ] = POND_TYPE_TIMESTAMPTZ,
-                                      [PONDI_STORE_DATE] = POND_TYPE_DATE,
-                                      [PONDI_STORE_TIME] = POND_TYPE_TIME,
-                                      [PONDI_STORE_UUID] = POND_TYPE_UUID,
-                                      [PONDI_STORE_JSON] = POND_TYPE_JSON};
-    return types[storage];
+    return rows[storage].type;
 }
 
 /* ---- Declarations ------------------------------------------------------------------------ */

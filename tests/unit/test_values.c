@@ -164,7 +164,18 @@ static void wide_rows_have_cells_too(void **state)
     pond_result_release(result);
 }
 
+static void types_have_names(void **state)
+{
+    (void)state;
+    assert_string_equal(pond_type_name(POND_TYPE_NULL), "null");
+    assert_string_equal(pond_type_name(POND_TYPE_TIMESTAMPTZ), "timestamptz");
+    assert_string_equal(pond_type_name(POND_TYPE_ARRAY), "array");
+    assert_string_equal(pond_type_name(POND_TYPE_ARRAY + 1), "unknown");
+    assert_string_equal(pond_type_name(UINT32_MAX), "unknown");
+}
+
 RUN_TESTS(SQLITE_TEST(parameters_are_made_in_one_call), SQLITE_TEST(a_value_of_no_text_is_null),
           SQLITE_TEST(a_column_is_found_by_its_name), SQLITE_TEST(integers_are_exact_or_refused),
           SQLITE_TEST(doubles_take_any_number), SQLITE_TEST(text_is_given_with_its_size),
-          SQLITE_TEST(cells_out_of_range_are_refused), SQLITE_TEST(wide_rows_have_cells_too))
+          SQLITE_TEST(cells_out_of_range_are_refused), SQLITE_TEST(wide_rows_have_cells_too),
+          SQLITE_TEST(types_have_names))

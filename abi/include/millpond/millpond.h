@@ -665,6 +665,10 @@ POND_API int pond_date_from_days(int64_t days, int *year, int *month, int *day);
 /* Bytes that any text of pond_value_format() fits in, its NUL included. */
 #define POND_VALUE_TEXT 96
 
+/* The name of a type, such as "timestamptz"; "unknown" for a number that is no pond_type. Static
+ * memory. Thread: any. */
+POND_API const char *pond_type_name(uint32_t type);
+
 /* Write a date, time, timestamp, interval or UUID in the manner of ISO 8601, with a NUL:
  *   2026-01-02   23:59:59.500000   12:00:00-05:30   2026-01-02 03:04:05   2026-01-02 03:04:05+00:00
  *   P14M3DT1.500000S   12345678-9abc-def0-1234-56789abcdef0   infinity   -infinity

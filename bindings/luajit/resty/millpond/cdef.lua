@@ -462,6 +462,7 @@ int pond_result_row(pond_result *result, size_t row, pond_value *values, pond_er
 void pond_result_drop_before(pond_result *result, size_t row);
 int pond_date_to_days(int year, int month, int day, int64_t *days);
 int pond_date_from_days(int64_t days, int *year, int *month, int *day);
+const char *pond_type_name(uint32_t type);
 int pond_value_format(const pond_value *value, char out[96], pond_error **err);
 int pond_value_parse(pond_type type, const char *text, size_t size, pond_value *out, pond_error
     **err);
