@@ -101,12 +101,12 @@ class _Backend:
             )
         return float(timeout) if math.isfinite(timeout) else None
 
-    def _plan(self, *args: Any) -> _native.Plan:
+    def _plan(self, *args: Any, **options: Any) -> _native.Plan:
         """What an entity call does; the schema's cache is that of the database."""
         lease = self._lease_of()
         if lease is not None:
-            return lease.schema().plan(*args)
-        return entity_schema(self.parameter_converter).plan(*args)  # type: ignore[attr-defined]
+            return lease.schema().plan(*args, **options)
+        return entity_schema(self.parameter_converter).plan(*args, **options)  # type: ignore[attr-defined]
 
     def _native_statement(self, sql: str, params: Params, tags: Tags) -> tuple[str, Any]:
         if not isinstance(sql, str):

@@ -253,9 +253,9 @@ class AsyncExecute(_Backend):
         task.add_done_callback(lease.owner._closing.discard)
         return task
 
-    def _entity(self, *args: Any) -> Awaitable[Any]:
+    def _entity(self, *args: Any, **options: Any) -> Awaitable[Any]:
         def make() -> Steps[Any]:
-            plan = self._plan(*args)
+            plan = self._plan(*args, **options)
             return _called(self._lease_of(), plan, run_plan(self, plan, pause_async))
 
         return run_async_made(make)
@@ -559,8 +559,8 @@ class SyncExecute(_Backend):
             stream, lease.stream = lease.stream, None
             stream.close_sync()
 
-    def _entity(self, *args: Any) -> Any:
-        plan = self._plan(*args)
+    def _entity(self, *args: Any, **options: Any) -> Any:
+        plan = self._plan(*args, **options)
         return run_sync(_called(self._lease_of(), plan, run_plan(self, plan, pause_sync)))
 
     def executemany(

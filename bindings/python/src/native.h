@@ -311,10 +311,12 @@ void native_init_entity(void);
 /* Arguments: see plan_make.c. `limits`, or NULL: most new fields of a call, most of a table. */
 struct native_plan *native_plan_new(native_state *state, pond_schema *schema,
                                     const unsigned *limits, PyObject *const *given,
-                                    Py_ssize_t count);
+                                    Py_ssize_t count, PyObject *keywords);
 PyObject *native_plan_answer(struct native_plan *self);
-PyObject *native_connection_entity(PyObject *object, PyObject *const *args, Py_ssize_t count);
-PyObject *native_sync_entity(PyObject *object, PyObject *const *args, Py_ssize_t count);
+PyObject *native_connection_entity(PyObject *object, PyObject *const *args, Py_ssize_t count,
+                                   PyObject *keywords);
+PyObject *native_sync_entity(PyObject *object, PyObject *const *args, Py_ssize_t count,
+                             PyObject *keywords);
 
 /* ---- url.c ---- */
 PyObject *native_parse_url(PyObject *module, PyObject *args);

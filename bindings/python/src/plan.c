@@ -338,10 +338,12 @@ static void schema_dealloc(PyObject *object)
     Py_DECREF(type);
 }
 
-static PyObject *schema_plan(PyObject *object, PyObject *const *args, Py_ssize_t count)
+static PyObject *schema_plan(PyObject *object, PyObject *const *args, Py_ssize_t count,
+                             PyObject *keywords)
 {
     native_schema *self = (native_schema *)object;
-    return (PyObject *)native_plan_new(self->state, self->schema, self->limits, args, count);
+    return (PyObject *)native_plan_new(self->state, self->schema, self->limits, args, count,
+                                       keywords);
 }
 
 static PyObject *schema_forget(PyObject *object, PyObject *entity)
@@ -355,9 +357,7 @@ static PyObject *schema_forget(PyObject *object, PyObject *entity)
 }
 
 static PyMethodDef schema_methods[] = {
-    {"plan", (PyCFunction)(void (*)(void))schema_plan, METH_FASTCALL,
-     "plan(verb, entity, subject, flags, user_id, comment, expected_version, where, params, "
-     "order_by, limit, offset, first, second) -> Plan"},
+    {"plan", FAST(schema_plan), "plan(verb, entity_name, subject, flags, **options) -> Plan"},
     {"forget", schema_forget, METH_O, "forget(entity or None): read it again when needed."},
     {NULL, NULL, 0, NULL},
 };
@@ -380,13 +380,14 @@ PyType_Spec native_schema_spec = {
 
 /* ---- On native connections --------------------------------------------------------------- */
 
-static PyObject *submit_plan(PyObject *object, PyObject *const *args, Py_ssize_t count)
+static PyObject *submit_plan(PyObject *object, PyObject *const *args, Py_ssize_t count,
+                             PyObject *keywords)
 {
     native_connection *self = (native_connection *)object;
     pond_error *error = NULL;
     if (native_connection_check_loop(self))
         return NULL;
-    native_plan *plan = native_plan_new(self->state, self->schema, NULL, args, count);
+    native_plan *plan = native_plan_new(self->state, self->schema, NULL, args, count, keywords);
     if (!plan)
         return NULL;
     native_op *op = native_op_new(self->state, self->loop, NATIVE_OP_PLAN);
@@ -400,17 +401,19 @@ static PyObject *submit_plan(PyObject *object, PyObject *const *args, Py_ssize_t
     return native_op_after_submit(op, code, error);
 }
 
-PyObject *native_connection_entity(PyObject *object, PyObject *const *args, Py_ssize_t count)
+PyObject *native_connection_entity(PyObject *object, PyObject *const *args, Py_ssize_t count,
+                                   PyObject *keywords)
 {
-    PyObject *op = submit_plan(object, args, count);
+    PyObject *op = submit_plan(object, args, count, keywords);
     return native_op_or_error(((native_connection *)object)->state, op);
 }
 
-PyObject *native_sync_entity(PyObject *object, PyObject *const *args, Py_ssize_t count)
+PyObject *native_sync_entity(PyObject *object, PyObject *const *args, Py_ssize_t count,
+                             PyObject *keywords)
 {
     native_connection *self = (native_connection *)object;
     pond_error *error = NULL;
-    native_plan *plan = native_plan_new(self->state, self->schema, NULL, args, count);
+    native_plan *plan = native_plan_new(self->state, self->schema, NULL, args, count, keywords);
     if (!plan)
         return NULL;
     PyObject *answer = NULL;

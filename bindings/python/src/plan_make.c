@@ -3,8 +3,7 @@
 
 /* ---- Arguments --------------------------------------------------------------------------- */
 
-/* plan(verb, entity, subject, flags, user_id, comment, expected_version, where, params, order_by,
- * limit, offset, first, second), all positional; what is left out has its default. */
+/* plan(verb, entity_name, subject, flags, **options): the options by the names below. */
 enum {
     AT_VERB,
     AT_ENTITY,
@@ -39,15 +38,54 @@ typedef struct arguments {
     PyObject *held;
 } arguments;
 
-static const char *const names[] = {
-    "verb",         "entity_name", "entity",   "flags", "user_id", "comment", "expected_version",
-    "where_clause", "params",      "order_by", "limit", "offset",  "since",   "until"};
+/* Some arguments have a name of their own with one verb. */
+static const struct {
+    const char *name;
+    int at;
+} names[] = {
+    {"verb", AT_VERB},          {"entity_name", AT_ENTITY}, {"entity", AT_SUBJECT},
+    {"flags", AT_FLAGS},        {"user_id", AT_USER},       {"comment", AT_COMMENT},
+    {"limit", AT_LIMIT},        {"offset", AT_OFFSET},      {"params", AT_PARAMS},
+    {"order_by", AT_ORDER},     {"where_clause", AT_WHERE}, {"expected_version", AT_EXPECTED},
+    {"since", AT_FIRST},        {"until", AT_SECOND},       {"version", AT_FIRST},
+    {"first_record", AT_FIRST},
+};
+
+enum { NAME_COUNT = sizeof(names) / sizeof(names[0]), POSITIONAL = AT_FLAGS + 1 };
 
 static const char *name_of(const arguments *args, int at)
 {
+    if (at == AT_FIRST && args->verb == NATIVE_VERSION)
+        return "version";
     if (at == AT_FIRST && args->verb == NATIVE_SAVE_MANY)
         return "first_record";
-    return at == AT_FIRST && args->verb == NATIVE_VERSION ? "version" : names[at];
+    int found = 0;
+    while (names[found].at != at)
+        found++;
+    return names[found].name;
+}
+
+/* Put the arguments of a call where they belong; `keywords` are the names of the last ones. */
+static int place(arguments *args, PyObject *const *given, Py_ssize_t count, PyObject *keywords)
+{
+    if (count > POSITIONAL) {
+        PyErr_SetString(PyExc_TypeError, "options of a plan must have names");
+        return -1;
+    }
+    for (Py_ssize_t i = 0; i < count; i++)
+        args->given[i] = given[i];
+    for (Py_ssize_t i = 0; keywords && i < PyTuple_GET_SIZE(keywords); i++) {
+        PyObject *name = PyTuple_GET_ITEM(keywords, i);
+        int found = 0;
+        while (found < NAME_COUNT && PyUnicode_CompareWithASCIIString(name, names[found].name))
+            found++;
+        if (found == NAME_COUNT) {
+            PyErr_Format(PyExc_TypeError, "a plan has no option %R", name);
+            return -1;
+        }
+        args->given[names[found].at] = given[count + i];
+    }
+    return 0;
 }
 
 static int is_given(const arguments *args, int at)
@@ -81,7 +119,7 @@ static int read_text(arguments *args, int at, const char **out)
     *out = NULL;
     if (!is_given(args, at))
         return 0;
-    *out = native_text_of(args->state, args->given[at], names[at]);
+    *out = native_text_of(args->state, args->given[at], name_of(args, at));
     return *out ? 0 : -1;
 }
 
@@ -109,7 +147,7 @@ static int read_natural(arguments *args, int at, int64_t fallback, int64_t *out)
         return -1;
     if (!is_given(args, at) || *out >= 0)
         return 0;
-    native_raise_text(args->state, POND_EINVAL, "%s must not be negative", names[at]);
+    native_raise_text(args->state, POND_EINVAL, "%s must not be negative", name_of(args, at));
     return -1;
 }
 
@@ -328,15 +366,15 @@ static int make(arguments *args, native_verb verb, pond_plan **out)
 }
 
 native_plan *native_plan_new(native_state *state, pond_schema *schema, const unsigned *limits,
-                             PyObject *const *given, Py_ssize_t count)
+                             PyObject *const *given, Py_ssize_t count, PyObject *keywords)
 {
     arguments args = {.state = state, .schema = schema, .limits = limits};
     pond_plan *plan = NULL;
     int64_t verb;
     args.params = args.few;
-    for (Py_ssize_t i = 0; i < count && i < AT_COUNT; i++)
-        args.given[i] = given[i];
-    if (count > AT_COUNT || count < 1 || read_integer(&args, AT_VERB, 0, &verb) || verb < 0 ||
+    if (place(&args, given, count, keywords))
+        return NULL;
+    if (count < 1 || read_integer(&args, AT_VERB, 0, &verb) || verb < 0 ||
         verb > NATIVE_FIND_ARROW) {
         if (!PyErr_Occurred())
             PyErr_SetString(PyExc_TypeError, "no such plan");

@@ -139,9 +139,11 @@ class _NativeAsyncConnection(_native.Connection, AsyncConnection):
             return executemany_in_pieces(self, sql, param_list, timeout, tags, progress)
 
 
-def _entity_async(self: Any, *args: Any) -> Awaitable[Any]:
+def _entity_async(self: Any, *args: Any, **options: Any) -> Awaitable[Any]:
     """An entity call whose statements go through the class's own generator."""
-    return run_async_made(lambda: run_plan(self, schema_of(self).plan(*args), pause_async))
+    return run_async_made(
+        lambda: run_plan(self, schema_of(self).plan(*args, **options), pause_async)
+    )
 
 
 class PostgresAsyncConnection(_NativeAsyncConnection):

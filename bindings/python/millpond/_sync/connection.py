@@ -137,9 +137,9 @@ class _NativeSyncConnection(_native.SyncConnection, SyncConnection):
             return executemany_in_pieces(self, sql, param_list, timeout, tags, progress)
 
 
-def _entity_sync(self: Any, *args: Any) -> Any:
+def _entity_sync(self: Any, *args: Any, **options: Any) -> Any:
     """An entity call whose statements go through the class's own generator."""
-    return run_sync_made(lambda: run_plan(self, schema_of(self).plan(*args), pause_sync))
+    return run_sync_made(lambda: run_plan(self, schema_of(self).plan(*args, **options), pause_sync))
 
 
 class PostgresSyncConnection(_NativeSyncConnection):

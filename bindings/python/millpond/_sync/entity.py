@@ -41,17 +41,16 @@ def _save_in_pieces(
     connection: Any,
     name: str,
     entities: Iterable[Entity | object],
-    how: tuple[str | None, str | None],
+    how: dict[str, str | None],
     progress: Progress,
 ) -> list[str]:
     """``save_entities``, all or nothing, with ``progress`` called after each piece."""
     rows = list(entities)
-    connection._entity(SAVE_MANY, name, rows, PREPARE, *how)
+    connection._entity(SAVE_MANY, name, rows, PREPARE, **how)
     ids: list[str] = []
     with connection.transaction():
         for piece in pieces(rows):
-            first = (*(None,) * 6, len(ids))
-            ids += connection._entity(SAVE_MANY, name, piece, 0, *how, *first)
+            ids += connection._entity(SAVE_MANY, name, piece, 0, **how, first_record=len(ids))
             progress(len(piece))
     return ids
 
@@ -141,7 +140,15 @@ class SyncEntityMethods:
             InvalidDataError: a value does not fit its field; nothing was written.
         """
         flags = read_flags(False, deserialize, "plain")
-        return self._entity(SAVE, entity_name, entity, flags, user_id, comment, expected_version)
+        return self._entity(
+            SAVE,
+            entity_name,
+            entity,
+            flags,
+            user_id=user_id,
+            comment=comment,
+            expected_version=expected_version,
+        )
 
     def save_entities(
         self,
@@ -161,9 +168,9 @@ class SyncEntityMethods:
                 gets a savepoint then.
         """
         if progress is not None:
-            how = (user_id, comment)
+            how = {"user_id": user_id, "comment": comment}
             return _save_in_pieces(self, entity_name, entities, how, progress)
-        return self._entity(SAVE_MANY, entity_name, entities, 0, user_id, comment)
+        return self._entity(SAVE_MANY, entity_name, entities, 0, user_id=user_id, comment=comment)
 
     def delete_entity(
         self,
@@ -180,11 +187,18 @@ class SyncEntityMethods:
             expected_version: int; as for save_entity().
         """
         flags = PERMANENT if permanent else 0
-        return self._entity(DELETE, entity_name, entity_id, flags, user_id, None, expected_version)
+        return self._entity(
+            DELETE,
+            entity_name,
+            entity_id,
+            flags,
+            user_id=user_id,
+            expected_version=expected_version,
+        )
 
     def restore_entity(self, entity_name: str, entity_id: str, user_id: str | None = None) -> bool:
         """Take the mark of delete_entity() away; True if there was one."""
-        return self._entity(RESTORE, entity_name, entity_id, 0, user_id)
+        return self._entity(RESTORE, entity_name, entity_id, user_id=user_id)
 
     def find_entities(
         self,
@@ -221,14 +235,11 @@ class SyncEntityMethods:
             entity_name,
             None,
             flags,
-            None,
-            None,
-            None,
-            where_clause,
-            params,
-            order_by,
-            limit,
-            offset,
+            where_clause=where_clause,
+            params=params,
+            order_by=order_by,
+            limit=limit,
+            offset=offset,
         )
 
     def find_entities_arrow(
@@ -252,14 +263,11 @@ class SyncEntityMethods:
             entity_name,
             None,
             read_flags(include_deleted, True),
-            None,
-            None,
-            None,
-            where_clause,
-            params,
-            order_by,
-            limit,
-            offset,
+            where_clause=where_clause,
+            params=params,
+            order_by=order_by,
+            limit=limit,
+            offset=offset,
         )
 
     def count_entities(
@@ -271,7 +279,9 @@ class SyncEntityMethods:
     ) -> int:
         """How many meet a condition; arguments as in find_entities()."""
         flags = DELETED if include_deleted else 0
-        return self._entity(COUNT, entity_name, None, flags, None, None, None, where_clause, params)
+        return self._entity(
+            COUNT, entity_name, None, flags, where_clause=where_clause, params=params
+        )
 
     def get_entity_history(
         self,
@@ -290,14 +300,8 @@ class SyncEntityMethods:
             entity_name,
             entity_id,
             read_flags(True, deserialize, on_error),
-            None,
-            None,
-            None,
-            None,
-            None,
-            None,
-            limit,
-            offset,
+            limit=limit,
+            offset=offset,
         )
 
     def get_entity_history_between(
@@ -323,16 +327,10 @@ class SyncEntityMethods:
             entity_name,
             entity_id,
             read_flags(True, deserialize, on_error),
-            None,
-            None,
-            None,
-            None,
-            None,
-            None,
-            limit,
-            offset,
-            microseconds(since, "since"),
-            microseconds(until, "until"),
+            limit=limit,
+            offset=offset,
+            since=microseconds(since, "since"),
+            until=microseconds(until, "until"),
         )
         return found
 
@@ -351,15 +349,7 @@ class SyncEntityMethods:
             entity_name,
             entity_id,
             read_flags(True, deserialize, on_error),
-            None,
-            None,
-            None,
-            None,
-            None,
-            None,
-            None,
-            None,
-            version,
+            version=version,
         )
 
     def list_entities(self) -> list[str]:
