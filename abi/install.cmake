@@ -13,7 +13,7 @@ foreach(folder LIBDIR INCLUDEDIR)
 endforeach()
 # What a program needs beside the static library, by plain names: their .pc files may be missing.
 set(pc_private "")
-foreach(name LIBPQ MYSQL SQLITE LIBCRYPTO LIBUV LIBMD)
+foreach(name ${POND_DRIVER_PACKAGES} LIBUV LIBMD)
   foreach(library ${${name}_LIBRARIES})
     list(APPEND pc_private -l${library})
   endforeach()

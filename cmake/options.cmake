@@ -1,16 +1,4 @@
 # What can be chosen, and the compiler flags that follow from it.
-option(POND_DRIVER_POSTGRES "PostgreSQL, through libpq" ON)
-option(POND_DRIVER_MYSQL "MySQL and MariaDB" ON)
-set(POND_MYSQL_LIBRARY libmariadb CACHE STRING
-    "MySQL's client library by its pkg-config name: libmariadb or mysqlclient")
-option(POND_MYSQL_THREADS "MySQL calls block on a thread per connection; always so with mysqlclient"
-       OFF)
-if(NOT POND_MYSQL_LIBRARY STREQUAL libmariadb)
-  set(POND_MYSQL_THREADS ON)
-endif()
-option(POND_MYSQL_BUNDLE_PLUGINS
-       "Copy libmariadb's authentication plugins into the Python package, and use those" OFF)
-option(POND_DRIVER_SQLITE "SQLite" ON)
 option(POND_BUILD_SHARED "Build libmillpond.so" ON)
 option(POND_BUILD_PYTHON "Build the Python module" OFF)
 option(POND_BUILD_LUA "Build the Lua module" OFF)

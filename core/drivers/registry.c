@@ -7,29 +7,19 @@
 #include "base/given.h"
 #include "driver/registry.h"
 
-#ifdef POND_DRIVER_POSTGRES
-extern const pondi_driver pondi_postgres_driver;
+/* CMake lists those whose folders it found. */
+#ifndef POND_DRIVERS
+#define POND_DRIVERS
 #endif
-#ifdef POND_DRIVER_MYSQL
-extern const pondi_driver pondi_mysql_driver;
-#endif
-#ifdef POND_DRIVER_SQLITE
-extern const pondi_driver pondi_sqlite_driver;
-#endif
-extern const pondi_driver pondi_fake_driver;
 
-static const pondi_driver *const drivers[] = {
-#ifdef POND_DRIVER_POSTGRES
-    &pondi_postgres_driver,
-#endif
-#ifdef POND_DRIVER_MYSQL
-    &pondi_mysql_driver,
-#endif
-#ifdef POND_DRIVER_SQLITE
-    &pondi_sqlite_driver,
-#endif
-    &pondi_fake_driver,
-};
+#define POND_X(name) extern const pondi_driver pondi_##name##_driver;
+POND_DRIVERS
+POND_X(fake)
+#undef POND_X
+
+#define POND_X(name) &pondi_##name##_driver,
+static const pondi_driver *const drivers[] = {POND_DRIVERS POND_X(fake)};
+#undef POND_X
 
 enum { DRIVER_COUNT = sizeof(drivers) / sizeof(drivers[0]) };
 

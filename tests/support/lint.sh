@@ -4,7 +4,7 @@ check_c() {
     logged cppcheck cppcheck -j2 -q --error-exitcode=1 --cppcheck-build-dir=build/cppcheck \
         --enable=warning,performance,portability,style --std=c11 --library=posix \
         --suppressions-list=tests/support/cppcheck.supp --inline-suppr -Icore -Iabi/include \
-        -Ibindings/lua -D_GNU_SOURCE -DPOND_DRIVER_SQLITE -DPOND_DRIVER_POSTGRES -DPOND_DRIVER_MYSQL \
+        -Ibindings/lua -D_GNU_SOURCE \
         '-DPy_BEGIN_ALLOW_THREADS={' '-DPy_END_ALLOW_THREADS=}' \
         core abi bindings examples/c examples/ffi/c
 }

@@ -1,0 +1,1 @@
+pond_driver(sqlite "SQLite" SQLITE sqlite3>=3.38)
