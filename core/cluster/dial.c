@@ -35,7 +35,7 @@ static int begin(pondi_cluster *cluster, pondi_attempt *attempt, int64_t timeout
     pthread_mutex_lock(&cluster->lock);
     int code = pondi_cluster_find_servers(cluster, error);
     pthread_mutex_unlock(&cluster->lock);
-    if (code)
+    if (code || !cluster->count)
         return 0;
     attempt->tries = cluster->count << (cluster->prefers ? 1 : 0);
     attempt->deadline_ns = pondi_deadline_from_ns(attempt->began_ns, timeout_ms);
