@@ -51,7 +51,7 @@ PATTERNS = (
     (r"\b(\w+)_async(_\w+)?\b", r"\1_sync\2"),
     (r"\basync_(\w+)\b", r"sync_\1"),
     (r"\b_native\.Connection\b", "_native.SyncConnection"),
-    (r"\b_pool\(\)\.acquire\(", "_pool().acquire_sync("),
+    (r"\b(_?pool(?:\(\))?)\.acquire\(", r"\1.acquire_sync("),
     (r"\basyncio\.sleep\b", "time.sleep"),
     (r"``(?:async|await) ", "``"),
     (r"\ban (synchronous|Sync)", r"a \1"),
@@ -80,14 +80,14 @@ class Source:
         assert it.end_lineno is not None and it.end_col_offset is not None
         return self.at(it.lineno, it.col_offset), self.at(it.end_lineno, it.end_col_offset)
 
-    def whole(self, node: ast.stmt) -> tuple[int, int]:
+    def whole(self, node: ast.stmt | ast.excepthandler) -> tuple[int, int]:
         """A statement's lines, its decorators' and those of comments on them included."""
         decorators = getattr(node, "decorator_list", [])
         first = min([node.lineno, *(it.lineno for it in decorators)])
         assert node.end_lineno is not None
         return self.starts[first - 1], self.starts[node.end_lineno]
 
-    def marked(self, node: ast.stmt) -> Iterator[Edit]:
+    def marked(self, node: ast.stmt | ast.excepthandler) -> Iterator[Edit]:
         """What a mark at the end of the statement's first line asks for."""
         mark = re.search(r"  # (?:(async only)|sync: (.*))$", self.lines[node.lineno - 1].rstrip())
         if mark:
@@ -117,7 +117,8 @@ class Source:
 
     def edits(self) -> list[Edit]:
         nodes = list(ast.walk(ast.parse(self.text)))
-        marked = [e for node in nodes if isinstance(node, ast.stmt) for e in self.marked(node)]
+        may_be = [it for it in nodes if isinstance(it, (ast.stmt, ast.excepthandler))]
+        marked = [edit for node in may_be for edit in self.marked(node)]
         inside = [e for node in nodes for e in self.changed(node)]
         return marked + [
             (a, b, new) for a, b, new in inside if not any(x <= a < y for x, y, _ in marked)

@@ -6,8 +6,6 @@ import contextlib
 from collections.abc import Awaitable, Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
-from . import _native
-from ._steps import Steps
 from .exceptions import ArgumentError, ParameterError
 
 if TYPE_CHECKING:
@@ -29,17 +27,6 @@ def _is_row(value: object) -> bool:
 def _prepared(statement: Any, native: str) -> Any:
     """What a driver that prepares nothing runs is the SQL itself."""
     return native if statement is None else statement
-
-
-def _called(lease: Lease | None, plan: _native.Plan, steps: Steps[Any]) -> Steps[Any]:
-    """The steps of an entity call, whose statements count under its name."""
-    if lease is None:
-        return (yield from steps)
-    lease.call = plan.call
-    try:
-        return (yield from steps)
-    finally:
-        lease.call = ""
 
 
 @contextlib.contextmanager

@@ -1,26 +1,19 @@
-"""Entity calls over connections that are written in Python: the library says what to execute."""
+"""Entity calls whose steps Python carries out: what both kinds of connections share."""
 
 from __future__ import annotations
 
-import asyncio
 import json
-import time
-from collections.abc import Callable
 from typing import Any
 
 from . import _native
 from ._answers import check_names
-from ._steps import Steps
-from ._undo import give_up, is_native, undo_quietly
-from .exceptions import Error, UnsupportedError
+from .exceptions import Error
 from .sql import DIALECTS, SqlGenerator
 
-_EXECUTE, _EXECUTE_MANY, _BEGIN, _COMMIT, _ROLLBACK, _APART, _PAUSE = range(1, 8)
+EXECUTE, EXECUTE_MANY, BEGIN, COMMIT, ROLLBACK, APART, PAUSE = range(1, 8)
 
-#: Seconds that a change of tables may wait for the caller's own transaction.
-APART = 5.0
-
-Pause = Callable[[float], Any]
+#: A step of a plan: what to do, SQL, parameters, seconds.
+Step = tuple[int, str, Any, float]
 
 
 def entity_schema(generator: SqlGenerator) -> _native.Schema:
@@ -43,7 +36,7 @@ def schema_of(connection: Any) -> _native.Schema:
     return schema
 
 
-def _answer(plan: _native.Plan, result: Any) -> None:
+def feed(plan: _native.Plan, result: Any) -> None:
     if isinstance(result, _native.Result):
         check_names(result, result.columns)
         plan.feed_rows(result.columns, result, result.rowcount)
@@ -51,15 +44,16 @@ def _answer(plan: _native.Plan, result: Any) -> None:
         plan.feed_rows((), ())
 
 
-def _execute_of(connection: Any) -> Any:
+def execute_of(connection: Any) -> Any:
     """Its execute(), with JSON as text where it can be had so."""
     return getattr(connection, "_execute_raw", connection._execute_plain)
 
 
-def _bindable(connection: Any, params: Any) -> Any:
+def bindable(connection: Any, params: Any) -> Any:
     """Lists as JSON, which the library's statements of this dialect take apart, for a driver that
     can bind no list. Only PostgreSQL's has arrays."""
-    if is_native(connection) or connection.parameter_converter.entity_dialect == "postgres":
+    native = isinstance(connection, (_native.Connection, _native.SyncConnection))
+    if native or connection.parameter_converter.entity_dialect == "postgres":
         return params
     return [_as_json(param) if isinstance(param, list) else param for param in params]
 
@@ -68,43 +62,11 @@ def _as_json(values: list[Any]) -> str:
     return json.dumps(values, ensure_ascii=False, default=str)
 
 
-def _carry_out(connection: Any, step: tuple[int, str, Any, float], pause: Pause) -> Any:
-    """Begin a step; what it returns is awaited on an asynchronous connection."""
-    kind, sql, params, seconds = step
-    if kind == _EXECUTE:
-        return _execute_of(connection)(sql, _bindable(connection, params))
-    if kind == _EXECUTE_MANY:
-        return connection.executemany(sql, [_bindable(connection, row) for row in params])
-    if kind == _BEGIN:
-        return connection.begin_transaction()
-    if kind == _COMMIT:
-        return connection.commit_transaction()
-    if kind == _ROLLBACK:
-        return connection.rollback_transaction()
-    return pause(seconds)
-
-
-def _apart(connection: Any, step: tuple[int, str, Any, float]) -> Steps[Any]:
-    """A step for another connection of the pool, while this one has a transaction open."""
-    pool = getattr(connection, "_pool", None)
-    if pool is None or pool.max_size == 1:
-        raise UnsupportedError(
-            "the pool has no other connection than the one of the open transaction: have it have "
-            "2 or more (pool_max_size)"
-        )
-    acquire = pool.acquire_sync if isinstance(connection, _native.SyncConnection) else pool.acquire
-    other = yield acquire(APART)
-    try:
-        return (yield _execute_of(other)(step[1], step[2], APART))
-    finally:
-        yield other._release()
-
-
 #: Of an entity call inside the caller's transaction.
 _SAVEPOINT = "millpond_entity"
 
 
-class _Halfway:
+class Halfway:
     """What is to be undone if an entity call is left now."""
 
     __slots__ = ("_joined", "_saved", "_sql")
@@ -114,7 +76,7 @@ class _Halfway:
         self._saved = False
         self._sql = ""
 
-    def begins(self, step: tuple[int, str, Any, float]) -> None:
+    def begins(self, step: Step) -> None:
         self._sql = step[1]
 
     def did(self) -> None:
@@ -132,50 +94,14 @@ class _Halfway:
         return _SAVEPOINT if self._joined else None
 
 
-def run_plan(connection: Any, plan: _native.Plan, pause: Pause) -> Steps[Any]:
-    """Do what the plan says, and tell it what came of it, until it has its answer. Whatever else is
-    raised meanwhile, a cancel or a signal, nothing of it is left behind."""
-    joined = yield connection.in_transaction()
-    plan.start(joined)
-    halfway = _Halfway(joined)
-    try:
-        return (yield from _run(connection, plan, pause, halfway))
-    except GeneratorExit:
-        if halfway.anything:
-            give_up(connection, halfway.savepoint)
-        raise
-    except BaseException as error:
-        if halfway.anything:
-            yield from undo_quietly(connection, halfway.savepoint, error)
-        raise
-
-
-def _run(connection: Any, plan: _native.Plan, pause: Pause, halfway: _Halfway) -> Steps[Any]:
-    failure: Exception | None = None
-    while (step := plan.next()) is not None:
-        halfway.begins(step)
-        try:
-            if step[0] == _APART:
-                result = yield from _apart(connection, step)
-            else:
-                result = yield _carry_out(connection, step, pause)
-            _answer(plan, result)
-            halfway.did()
-        except Exception as error:
-            failure = error
-            still_open = yield connection.in_transaction()
-            plan.feed_error(*_told(error), still_open)
-    return _outcome(plan, failure)
-
-
-def _told(error: Exception) -> tuple[str, str, str]:
+def told(error: Exception) -> tuple[str, str, str]:
     """An error as a plan takes it; a driver's own tells it only that the step failed."""
     if isinstance(error, Error):
         return error.code, error.sqlstate, str(error)
     return "EOPERATIONAL", "", str(error)
 
 
-def _outcome(plan: _native.Plan, failure: Exception | None) -> Any:
+def outcome(plan: _native.Plan, failure: Exception | None) -> Any:
     """A driver's own error is raised as ``execute`` raises it."""
     try:
         return plan.answer()
@@ -183,11 +109,3 @@ def _outcome(plan: _native.Plan, failure: Exception | None) -> Any:
         if failure is None or isinstance(failure, Error) or str(failure) not in str(error):
             raise
     raise failure
-
-
-def pause_async(seconds: float) -> Any:
-    return asyncio.sleep(seconds)
-
-
-def pause_sync(seconds: float) -> None:
-    time.sleep(seconds)

@@ -32,18 +32,17 @@ async def run_async(steps: Steps[_Value]) -> _Value:
             value, error = None, caught
 
 
-def run_async_made(make: Callable[[], Steps[_Value]]) -> Coroutine[Any, Any, _Value]:
-    """Run the steps that ``make`` returns. It is called at once, so that what the caller changes
+def run_async_made(make: Callable[[], Coroutine[Any, Any, _Value]]) -> Coroutine[Any, Any, _Value]:
+    """The coroutine that ``make`` returns. It is called at once, so that what the caller changes
     later changes nothing; the library's error that it raises comes at the await."""
     try:
-        return run_async(make())
+        return make()
     except Error as error:
-        return run_async(_raising(error))
+        return _raise(error)
 
 
-def _raising(error: Error) -> Steps[Any]:
+async def _raise(error: Error) -> Any:
     raise error
-    yield
 
 
 def run_sync(steps: Steps[_Value]) -> _Value:
@@ -56,9 +55,9 @@ def run_sync(steps: Steps[_Value]) -> _Value:
             return stop.value  # type: ignore[no-any-return]
 
 
-def run_sync_made(make: Callable[[], Steps[_Value]]) -> _Value:
+def run_sync_made(make: Callable[[], _Value]) -> _Value:
     """As run_async_made(), on a synchronous connection."""
-    return run_sync(make())
+    return make()
 
 
 async def to_its_end(work: Coroutine[Any, Any, _Value], grace: float | None = None) -> _Value:

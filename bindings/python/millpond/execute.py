@@ -23,7 +23,8 @@ from typing import Any
 
 from ._answers import read_answer
 from ._async import pieces as _async_pieces
-from ._calls import Nothing, _called, _check_batch, _check_rows
+from ._async import plans as _async_plans
+from ._calls import Nothing, _check_batch, _check_rows
 from ._execute_shared import (
     INTERRUPT_EVERY,
     TRANSACTION,
@@ -36,9 +37,9 @@ from ._execute_shared import (
 )
 from ._native import Result
 from ._open_stream import OpenStream
-from ._plans import pause_async, pause_sync, run_plan
-from ._steps import Steps, run_async, run_async_made, run_sync, to_its_end
+from ._steps import run_async, run_async_made, run_sync, to_its_end
 from ._sync import pieces as _sync_pieces
+from ._sync import plans as _sync_plans
 from ._undo import GRACE
 from .exceptions import (
     ConnectionLostError,
@@ -254,11 +255,9 @@ class AsyncExecute(_Backend):
         return task
 
     def _entity(self, *args: Any, **options: Any) -> Awaitable[Any]:
-        def make() -> Steps[Any]:
-            plan = self._plan(*args, **options)
-            return _called(self._lease_of(), plan, run_plan(self, plan, pause_async))
-
-        return run_async_made(make)
+        return run_async_made(
+            lambda: _async_plans.run_counted(self, self._lease_of(), self._plan(*args, **options))
+        )
 
     async def executemany(
         self,
@@ -560,8 +559,7 @@ class SyncExecute(_Backend):
             stream.close_sync()
 
     def _entity(self, *args: Any, **options: Any) -> Any:
-        plan = self._plan(*args, **options)
-        return run_sync(_called(self._lease_of(), plan, run_plan(self, plan, pause_sync)))
+        return _sync_plans.run_counted(self, self._lease_of(), self._plan(*args, **options))
 
     def executemany(
         self,

@@ -7,7 +7,7 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import _native
-from .._plans import pause_async, run_plan, schema_of
+from .._plans import schema_of
 from .._steps import run_async_made
 from ..progress import AsyncRows, Progress
 from ..sql import (
@@ -19,10 +19,8 @@ from ..sql import (
 )
 from .entity import AsyncEntityMethods
 from .fetch import AsyncFetch, Tags
-from .pieces import (
-    executemany_as_they_come,  # async only
-    executemany_in_pieces,
-)
+from .pieces import executemany_as_they_come, executemany_in_pieces
+from .plans import run_plan
 
 
 class AsyncConnection(AsyncFetch, AsyncEntityMethods, abc.ABC):
@@ -141,9 +139,7 @@ class _NativeAsyncConnection(_native.Connection, AsyncConnection):
 
 def _entity_async(self: Any, *args: Any, **options: Any) -> Awaitable[Any]:
     """An entity call whose statements go through the class's own generator."""
-    return run_async_made(
-        lambda: run_plan(self, schema_of(self).plan(*args, **options), pause_async)
-    )
+    return run_async_made(lambda: run_plan(self, schema_of(self).plan(*args, **options)))
 
 
 class PostgresAsyncConnection(_NativeAsyncConnection):

@@ -6,8 +6,8 @@ from typing import Any
 
 from ..execute import AsyncExecute, Params, Tags
 from ..rows import RowFactory, shape
-from ..transaction import AsyncTransaction
 from .stream import AsyncStream
+from .transaction import AsyncTransaction
 
 
 class AsyncFetch(AsyncExecute):

@@ -8,7 +8,7 @@ import abc
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import _native
-from .._plans import pause_sync, run_plan, schema_of
+from .._plans import schema_of
 from .._steps import run_sync_made
 from ..progress import Progress, SyncRows
 from ..sql import (
@@ -20,9 +20,8 @@ from ..sql import (
 )
 from .entity import SyncEntityMethods
 from .fetch import SyncFetch, Tags
-from .pieces import (
-    executemany_in_pieces,
-)
+from .pieces import executemany_in_pieces
+from .plans import run_plan
 
 
 class SyncConnection(SyncFetch, SyncEntityMethods, abc.ABC):
@@ -139,7 +138,7 @@ class _NativeSyncConnection(_native.SyncConnection, SyncConnection):
 
 def _entity_sync(self: Any, *args: Any, **options: Any) -> Any:
     """An entity call whose statements go through the class's own generator."""
-    return run_sync_made(lambda: run_plan(self, schema_of(self).plan(*args, **options), pause_sync))
+    return run_sync_made(lambda: run_plan(self, schema_of(self).plan(*args, **options)))
 
 
 class PostgresSyncConnection(_NativeSyncConnection):

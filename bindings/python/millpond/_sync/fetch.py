@@ -8,8 +8,8 @@ from typing import Any
 
 from ..execute import Params, SyncExecute, Tags
 from ..rows import RowFactory, shape
-from ..transaction import SyncTransaction
 from .stream import SyncStream
+from .transaction import SyncTransaction
 
 
 class SyncFetch(SyncExecute):
