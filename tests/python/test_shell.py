@@ -182,7 +182,7 @@ def test_a_lost_connection_is_replaced(
     terminal.until(r"\*>")
     terminal.enter(f"SELECT count(*) AS many FROM {table};")
     terminal.until("error: ")
-    terminal.until("connected anew")
+    terminal.until("connected again")
     terminal.until(r"\w>")
     terminal.enter(f"SELECT count(*) AS many FROM {table};")
     terminal.until(r"many *\r\n-+ *\r\n1 *\r\n")
@@ -401,7 +401,7 @@ def test_the_end_of_input_answers_no_password(start: Start, bare: tuple[str, str
     terminal = start(bare[0])
     terminal.until("Password for millpond@127.0.0.1: ")
     terminal.type(CTRL_D)
-    terminal.until("error: nobody answers the question for the password")
+    terminal.until("error: no terminal to ask for the password")
     assert terminal.wait() == 2
     assert "Traceback" not in terminal.raw
 

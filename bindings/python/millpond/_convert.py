@@ -15,7 +15,8 @@ def convert_call(
     connection: Any, sql: Any, params: Any, tags: Any, many: bool
 ) -> tuple[Any, Any, bool]:
     """The statement and parameters of a call in the database's own words, and whether the statement
-    has the tags in it. What is no statement, row or dict stays as it is: it is refused later."""
+    has the tags in it. Anything that is not a statement, row or dict passes unchanged; the library
+    refuses it later."""
     generator = connection.parameter_converter
     if not isinstance(sql, str) or not sql.strip():
         return sql, params, False
@@ -34,7 +35,7 @@ def convert_call(
 
 
 def _is_text(sql: str) -> bool:
-    """False for lone surrogates, which are no characters."""
+    """False for text with lone surrogates, which has no encoding."""
     try:
         sql.encode()
     except UnicodeEncodeError:

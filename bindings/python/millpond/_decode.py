@@ -173,7 +173,7 @@ def reason_of(error: BaseException) -> str:
     if isinstance(error, RecursionError):
         return "it is nested too deep"
     if isinstance(error, json.JSONDecodeError):
-        return "it is no JSON"
+        return "it is not JSON"
     text = str(error)
     return f"{type(error).__name__}: {text[:200]}" if text else type(error).__name__
 

@@ -17,7 +17,7 @@ CARRIED = Path(__file__).parent.parent / "millpond.libs"
 
 
 def _of_python() -> str | None:
-    """Where the library that Python's module loaded is; None if there is none such."""
+    """The path of the library that Python's module loaded; None if it loaded none."""
     try:
         import _sqlite3  # noqa: F401
     except ImportError:

@@ -79,5 +79,5 @@ async def to_its_end(work: Coroutine[Any, Any, _Value], grace: float | None = No
     if cancelled is None:
         return task.result()
     if not task.cancelled():
-        task.exception()  # of no interest any more
+        task.exception()  # marks it as retrieved
     raise cancelled

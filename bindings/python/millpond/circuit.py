@@ -31,7 +31,7 @@ _STATES = (CircuitState.CLOSED, CircuitState.OPEN, CircuitState.HALF_OPEN)
 
 def _outcome_of(error: BaseException) -> int:
     """What a breaker is told of an exception: errors that show that the database is there, such as
-    a violated constraint, are no failures; cancellations say nothing."""
+    a violated constraint, are not failures; cancellations do not count."""
     if isinstance(error, Error) and error.code:
         return _native.breaker_outcome(error.code)
     return _FAILURE if isinstance(error, Exception) else _CANCELLED

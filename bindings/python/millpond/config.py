@@ -32,7 +32,7 @@ _SERVERS: dict[str, tuple[str | None, int | None]] = {
 
 
 class Problems(list[ArgumentError]):
-    """All that is wrong, so that the user mends it in one go."""
+    """All that is wrong, so that the user can correct it at once."""
 
     def check(self, check: Callable[..., Any], *args: object) -> Any:
         """What ``check(*args)`` returns; None, and its complaint kept, if it raises."""
@@ -61,7 +61,7 @@ def _check_database(database: object) -> str:
 def _check_characters(name: str, value: str) -> str:
     """No message may show the value: it may be a password."""
     if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
-        raise ArgumentError(f"{name} contains a lone surrogate, which is no character")
+        raise ArgumentError(f"{name} contains a lone surrogate, which is not a character")
     return value
 
 
@@ -114,7 +114,7 @@ def _check_count(name: str, value: object) -> int:
 
 
 def _number(name: str, text: str) -> float | str:
-    """A number in a URL; what is none is left for the checks to name."""
+    """A number in a URL; other text as it is, for the checks to refuse."""
     try:
         return float(text) if name in _SECONDS else int(text)
     except ValueError:
@@ -374,7 +374,7 @@ class DatabaseConfig:
         }
         if self._given.left_out:
             raise ArgumentError(
-                "the config was pickled without its password: give it anew with with_password(), "
+                "the config was pickled without its password: set it again with with_password(), "
                 "or set pickle_password = True before pickling"
             )
         return {name: _as_text(value) for name, value in settings.items() if value is not None}
@@ -383,7 +383,7 @@ class DatabaseConfig:
         """A copy with another password, such as of a config that was pickled without.
 
         Raises:
-            ArgumentError: (a ValueError) it is no str.
+            ArgumentError: (a ValueError) it is neither a str nor None.
         """
         made = copy.copy(self)
         checked = _check_text("password", password)

@@ -149,7 +149,7 @@ class ConnectionManager(AsyncLending, SyncLending, DatabaseConfig, PoolManager):
         return self.hash()
 
     def _pool(self) -> Any:
-        """The pool, made anew if it was closed."""
+        """The open pool; a new one if it was closed."""
         pool = self._native_pool
         if pool is not None and not pool.closed:
             return pool
@@ -204,9 +204,9 @@ class ConnectionManager(AsyncLending, SyncLending, DatabaseConfig, PoolManager):
     async def _test_connection(self, connection: AsyncConnection) -> None:
         """Find out whether a connection works: raise if it does not.
 
-        Override it to have it called by health checks, and before a connection is lent that nobody
-        has used for ``pool_validate_after`` seconds; one that fails is closed. Otherwise the
-        library looks in its own way, which costs less.
+        Health checks call an override. So does the pool before it lends a connection that was idle
+        for ``pool_validate_after`` seconds; it closes one that fails. Without an override the
+        library uses its own check, which costs less.
         """
         await connection.execute("SELECT 1")
 
@@ -287,7 +287,7 @@ class ConnectionManager(AsyncLending, SyncLending, DatabaseConfig, PoolManager):
         self._close_pools_sync(self.hash(), timeout)
 
     def _return_cached(self) -> None:
-        """The pool would wait in vain for the connection of the thread that closes it."""
+        """Give back the calling thread's own connection, for which the pool would wait."""
         connection = getattr(self._cached, "connection", None)
         if connection is not None and connection.id and not connection.in_transaction():
             self.release_sync_connection()
@@ -318,7 +318,7 @@ class ConnectionManager(AsyncLending, SyncLending, DatabaseConfig, PoolManager):
             StaleConnectionError: it was given back before.
         """
         if not isinstance(async_conn, AsyncConnection):
-            raise ArgumentError(f"{type(async_conn).__name__} is no connection of this pool")
+            raise ArgumentError(f"{type(async_conn).__name__} is not an asynchronous connection")
         await self._release_async(async_conn)
 
     def async_connection(
@@ -338,8 +338,8 @@ class ConnectionManager(AsyncLending, SyncLending, DatabaseConfig, PoolManager):
     def get_sync_connection(self) -> SyncConnection:
         """The calling thread's connection, acquired from the pool at the first call and kept.
 
-        At later calls it is looked at: one that was lost is replaced by a new one. After a long
-        pause (``pool_validate_after``) that takes a round trip.
+        Later calls check the connection and replace it if it was lost. After a long pause
+        (``pool_validate_after``) the check takes a round trip.
 
         Raises:
             What :meth:`ConnectionManager.get_async_connection` raises.
@@ -405,7 +405,7 @@ class ConnectionManager(AsyncLending, SyncLending, DatabaseConfig, PoolManager):
         what they set stays with the session. A session that was reset because its user changed it
         counts as new. If the hook fails the connection is closed, and the acquire raises. Can be
         used as a decorator. Hooks belong to the pool, whichever object they were given to, and to
-        the one that is made anew after a close.
+        the pool that is opened after a close.
 
         Raises:
             TypeError: the hook cannot be called.
@@ -419,7 +419,7 @@ class ConnectionManager(AsyncLending, SyncLending, DatabaseConfig, PoolManager):
     def on_release(self, hook: Hook) -> Hook:
         """Have ``hook(connection)`` called before a connection is released by its user.
 
-        As on_connect(); if the hook fails the connection goes back all the same.
+        As on_connect(), but if the hook fails the connection still goes back to the pool.
         """
         return self._hooks.add(self._hooks.release, hook)
 
@@ -507,12 +507,12 @@ class DatabaseFactory:
             database: a subclass of ConnectionManager. An earlier class of that name is replaced.
 
         Raises:
-            ArgumentError: (a ValueError) the name or the class is none.
+            ArgumentError: (a ValueError) the name is not allowed, or the class is not a subclass.
         """
         if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*", name):
             raise ArgumentError(f"{name!r} cannot be the name of a database type")
         if not isinstance(database, type) or not issubclass(database, ConnectionManager):
-            raise ArgumentError(f"{database!r} is no subclass of ConnectionManager")
+            raise ArgumentError(f"{database!r} is not a subclass of ConnectionManager")
         DatabaseFactory._classes[name.lower()] = database
 
     @staticmethod

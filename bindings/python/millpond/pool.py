@@ -46,7 +46,7 @@ class ConnectionPool(abc.ABC):
 
     async def health_check(self) -> bool:
         """True if a connection works. A pool whose connections are all in use is taken for
-        healthy: nobody's connection is used for the check."""
+        healthy: the check takes no connection from its user."""
         if self.idle == 0 and self.size >= self.max_size:
             return True
         try:

@@ -69,14 +69,14 @@ class PoolManager:
 
     @classmethod
     def _hooks_of(cls, config_hash: PoolHash) -> Hooks:
-        """The hooks of a pool: they outlive it, and serve the one that is made anew."""
+        """The hooks of a pool, also of the next one after it was closed."""
         key = str(config_hash), config_hash.identity
         with PoolManager._lock:
             return PoolManager._hooks_by_pool.setdefault(key, Hooks())
 
     @classmethod
     def _forget_parent(cls) -> None:
-        """In a forked child the parent's pools are of no use."""
+        """Forget the parent's pools in a forked child, which cannot use them."""
         if PoolManager._process != os.getpid():
             PoolManager._process = os.getpid()
             PoolManager._entries = []
@@ -92,7 +92,7 @@ class PoolManager:
             return [entry for entry in PoolManager._entries if entry.hash.is_meant_by(config_hash)]
 
     def _note_made(self) -> None:
-        """Checks of all pools include the databases that nobody has used yet."""
+        """Let checks of all pools include this database, even before its first use."""
         self._forget_parent()
         with PoolManager._lock:
             PoolManager._made[id(self)] = self
@@ -160,11 +160,11 @@ class PoolManager:
     def health_check_all_pools(cls, timeout: float | None = 5) -> PoolHealth:
         """Find out whether the pools of this process can serve, all at the same time.
 
-        An idle connection is pinged, or one is opened if there is room; that all are in use is no
-        illness. No connection is taken from its user.
+        The check pings an idle connection, or opens one if there is room. It takes no connection
+        from its user: a fully leased pool is healthy.
 
-        In coroutines ``await PoolManager.health_check_all_pools()`` asks without blocking the event
-        loop, and ``await db.health_check()`` asks one pool. Elsewhere it blocks for at most about
+        In coroutines ``await PoolManager.health_check_all_pools()`` does not block the event loop,
+        and ``await db.health_check()`` checks one pool. Elsewhere the call blocks for at most about
         ``timeout`` seconds. So does a coroutine that reads the answer without awaiting it.
 
         Args:
@@ -227,7 +227,7 @@ class PoolManager:
         raise NotImplementedError(f"{type(self).__name__} has no pool: use a ConnectionManager")
 
     def _seen_pool(self) -> Any:
-        """The pool, which is not listed because of that."""
+        """The pool; asking for it does not list it."""
         return self._pool()
 
     def _pool_hash(self) -> PoolHash:
@@ -250,7 +250,7 @@ class PoolManager:
     ) -> list[tuple[AsyncConnection, float, str]]:
         """The connections of the pool that have been in use for longer than a threshold.
 
-        They stay with whoever has them.
+        The holders keep their connections.
 
         Args:
             threshold_seconds: seconds, from 0 on.

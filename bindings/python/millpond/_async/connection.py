@@ -82,7 +82,7 @@ class _NativeAsyncConnection(_native.Connection, AsyncConnection):
 
     __slots__ = ("_savepoints",)
     _generator: ClassVar[SqlGenerator]
-    _converts: ClassVar[bool] = False  # looked at when a pool is made of the class
+    _converts: ClassVar[bool] = False  # read when a pool is made of the class
 
     def __init_subclass__(cls, **arguments: Any) -> None:
         super().__init_subclass__(**arguments)

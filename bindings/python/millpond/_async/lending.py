@@ -17,7 +17,7 @@ _log = logging.getLogger("millpond.pool")
 
 
 async def _close(connection: AsyncConnection) -> None:
-    """Close it, so that nobody gets it again."""
+    """Close a connection and give it back, so that the pool drops it."""
     await connection.close()
     await connection._release()
 
@@ -93,7 +93,7 @@ async def check_health(manager: Any, timeout: float | None) -> bool:  # async on
 
 
 async def _check(manager: Any) -> bool:  # async only
-    """A dead connection makes no dead server: try each idle one, and a new one last."""
+    """One dead connection does not mean a dead server: try each idle one, then a new one."""
     status = manager._pool().status()
     if not status["idle"] and status["size"] >= status["max_size"]:
         return True

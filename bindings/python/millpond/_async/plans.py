@@ -62,8 +62,8 @@ async def _apart(connection: Any, step: Step) -> Any:
 
 
 async def run_plan(connection: Any, plan: _native.Plan) -> Any:
-    """Do what the plan says, and tell it what came of it, until it has its answer. Whatever else is
-    raised meanwhile, a cancel or a signal, nothing of it is left behind."""
+    """Carry out the plan's steps and give it their results, until it has its answer. If a cancel or
+    a signal interrupts that, roll back what was done."""
     joined = await connection.in_transaction()
     plan.start(joined)
     halfway = Halfway(joined)
@@ -94,7 +94,7 @@ async def _run(connection: Any, plan: _native.Plan, halfway: Halfway) -> Any:
 
 
 async def run_counted(connection: Any, lease: Any, plan: _native.Plan) -> Any:
-    """The same on the connection of a backend, whose statements count under the call's name."""
+    """Run a plan on a backend's connection, and count its statements under the call's name."""
     if lease is None:
         return await run_plan(connection, plan)
     lease.call = plan.call

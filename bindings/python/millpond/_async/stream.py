@@ -53,7 +53,7 @@ class AsyncStream(Batches, AsyncIterator[Row]):
         except BaseException as error:
             self._open = False  # a batch that fails ends the stream
             if not isinstance(error, _native.Error) or is_open_after(error):
-                self._end()  # the batch may have come all the same
+                self._end()  # the database may have sent the batch
             raise
 
     def _end(self) -> None:

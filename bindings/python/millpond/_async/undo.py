@@ -1,4 +1,4 @@
-"""What undoes a transaction that was left halfway: by an error of any kind, or by a cancel."""
+"""Roll back a transaction that an error or a cancel interrupted."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _log = logging.getLogger("millpond.transaction")
 
 
 async def undo(connection: Any, savepoint: str | None) -> None:
-    """Roll back to the savepoint, or the whole if it is None. To its end, whatever cancels come:
-    the core's operations end by themselves, a backend's coroutines would end with the cancel."""
+    """Roll back to the savepoint, or all if it is None. Cancels do not stop it: the core finishes
+    its operations by itself, and a backend's coroutines run to their end here."""
     if not isinstance(connection, _native.Connection):  # async only
         await to_its_end(_undo(connection, savepoint), GRACE)
         return
@@ -22,9 +22,9 @@ async def undo(connection: Any, savepoint: str | None) -> None:
 
 
 async def abandon(connection: Any, savepoint: str | None) -> None:
-    """The same after the wait for a call was cancelled, and so would be the next: nobody knows how
-    far it got. It is done before whatever comes next, and nobody waits for it; a connection where
-    that takes longer than the grace is closed."""
+    """Roll back after a call was cancelled, so that its effect is unknown. Do not wait: the next
+    wait would be cancelled, too. The rollback runs before the connection's next statement. If it
+    takes longer than the grace, the connection is closed."""
     if isinstance(connection, _native.Connection):  # async only
         _leave_to_the_core(connection, savepoint)
         return
@@ -34,8 +34,8 @@ async def abandon(connection: Any, savepoint: str | None) -> None:
 
 
 async def undo_quietly(connection: Any, savepoint: str | None, error: BaseException) -> None:
-    """The same after an error, which is what the caller must see whatever else fails. Where that
-    fails nobody knows the connection's state, and nobody gets it again."""
+    """Roll back after an error, which the caller must see even if rolling back fails. In that case
+    the connection's state is unknown, and its pool closes it."""
     try:
         if isinstance(error, Exception):
             await undo(connection, savepoint)
@@ -47,7 +47,7 @@ async def undo_quietly(connection: Any, savepoint: str | None, error: BaseExcept
 
 
 def give_up(connection: Any, savepoint: str | None) -> None:  # async only
-    """A coroutine was closed in the middle of a transaction, and may wait for nothing any more."""
+    """Roll back for a coroutine that was closed in a transaction: it cannot wait any more."""
     connection._mark_broken()
     if isinstance(connection, _native.Connection):
         _leave_to_the_core(connection, savepoint)
@@ -59,7 +59,7 @@ def _leave_to_the_core(connection: Any, savepoint: str | None) -> None:  # async
             connection.execute(f"ROLLBACK TO SAVEPOINT {savepoint}").cancel()
         else:
             connection.rollback_transaction().cancel()
-    except Exception:  # the event loop has ended: nobody gets the connection in this state
+    except Exception:  # the event loop has ended: the pool closes the connection
         connection._mark_broken()
 
 

@@ -83,7 +83,7 @@ class _NativeSyncConnection(_native.SyncConnection, SyncConnection):
 
     __slots__ = ("_savepoints",)
     _generator: ClassVar[SqlGenerator]
-    _converts: ClassVar[bool] = False  # looked at when a pool is made of the class
+    _converts: ClassVar[bool] = False  # read when a pool is made of the class
 
     def __init_subclass__(cls, **arguments: Any) -> None:
         super().__init_subclass__(**arguments)

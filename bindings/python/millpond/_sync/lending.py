@@ -18,7 +18,7 @@ _log = logging.getLogger("millpond.pool")
 
 
 def _close(connection: SyncConnection) -> None:
-    """Close it, so that nobody gets it again."""
+    """Close a connection and give it back, so that the pool drops it."""
     connection.close()
     connection._release()
 

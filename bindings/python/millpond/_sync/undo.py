@@ -1,6 +1,6 @@
 # Made of ../_async/undo.py by bindings/python/async_to_sync.py: change that file instead.
 # mypy: disable-error-code="no-any-return, unused-ignore"
-"""What undoes a transaction that was left halfway: by an error of any kind, or by a cancel."""
+"""Roll back a transaction that an error or a cancel interrupted."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ _log = logging.getLogger("millpond.transaction")
 
 
 def undo(connection: Any, savepoint: str | None) -> None:
-    """Roll back to the savepoint, or the whole if it is None. To its end, whatever cancels come:
-    the core's operations end by themselves, a backend's coroutines would end with the cancel."""
+    """Roll back to the savepoint, or all if it is None. Cancels do not stop it: the core finishes
+    its operations by itself, and a backend's coroutines run to their end here."""
     _undo(connection, savepoint)
 
 
 def abandon(connection: Any, savepoint: str | None) -> None:
-    """The same after the wait for a call was cancelled, and so would be the next: nobody knows how
-    far it got. It is done before whatever comes next, and nobody waits for it; a connection where
-    that takes longer than the grace is closed."""
+    """Roll back after a call was cancelled, so that its effect is unknown. Do not wait: the next
+    wait would be cancelled, too. The rollback runs before the connection's next statement. If it
+    takes longer than the grace, the connection is closed."""
     undo(connection, savepoint)
 
 
 def undo_quietly(connection: Any, savepoint: str | None, error: BaseException) -> None:
-    """The same after an error, which is what the caller must see whatever else fails. Where that
-    fails nobody knows the connection's state, and nobody gets it again."""
+    """Roll back after an error, which the caller must see even if rolling back fails. In that case
+    the connection's state is unknown, and its pool closes it."""
     try:
         if isinstance(error, Exception):
             undo(connection, savepoint)

@@ -23,7 +23,7 @@ from .messages import say, show_log
 from .output import Output
 
 OK, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
-_NO_ANSWER = "nobody answers the question for the password"
+_NO_ANSWER = "no terminal to ask for the password"
 
 
 def _add_json(parser: argparse.ArgumentParser, default: Any) -> None:

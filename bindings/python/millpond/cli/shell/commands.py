@@ -95,7 +95,7 @@ class Commands:
         name, _, argument = command[1:].rstrip("; ").partition(" ")
         known = self._known.get(name)
         if known is None:
-            say(f"error: there is no command \\{name}: \\? lists those that there are")
+            say(f"error: there is no command \\{name}: \\? lists all")
             return False
         try:
             return known(argument.strip())
@@ -136,7 +136,7 @@ class Commands:
         if is_pattern:
             return self._list("tvs", argument)
         if sections is None:
-            say(f"error: there is no table or view {argument}: \\d lists those that there are")
+            say(f"error: there is no table or view {argument}: \\d lists all")
             return False
         if session.out.as_json:
             session.out.json({part.title: _as_json(part) for part in sections})

@@ -90,7 +90,7 @@ class Session:
         except Error as error:
             say(f"error: the open transaction is lost: {error}")
         else:
-            say("the open transaction is rolled back: nobody committed it")
+            say("the open transaction is rolled back: it was not committed")
 
     # ---- Statements ----------------------------------------------------------------------
 
@@ -153,7 +153,7 @@ class Session:
             say(f"error: no new connection: {error}")
             return
         self.is_stale = True
-        say("connected anew: settings and temporary tables of the lost session are gone")
+        say("connected again: settings and temporary tables of the lost session are gone")
 
     def _show(self, sql: str, expanded: bool) -> None:
         started = time.perf_counter()
