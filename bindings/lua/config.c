@@ -159,7 +159,7 @@ static int config_pool(lua_State *L)
     native_pool *pool = lua_newuserdatauv(L, sizeof(*pool), 0);
     *pool = (native_pool){.state = state};
     luaL_setmetatable(L, NATIVE_POOL);
-    pool->runs_inline = strcmp(pond_config_driver(config), "sqlite") == 0;
+    pool->runs_inline = pond_driver_fact(pond_config_driver(config), "inline") != NULL;
     pond_error *error = NULL;
     int code = pond_pool_open(config, &pool->pool, &error);
     return code ? native_fail(L, state, code, error) : 1;

@@ -527,7 +527,7 @@ int pond_config_check(const pond_config *config, pond_error **err)
     const char *database = pondi_config_get(config, "database");
     if (!database || !*database)
         pondi_config_problem(&problems, "database", "is missing: name the database%s",
-                             config->driver->dialect == POND_DIALECT_SQLITE ? " file" : "");
+                             config->driver->is_file ? " file" : "");
     for (const setting *at = config->settings; at; at = at->next) {
         const pondi_driver_option *option = option_of(config, at->key);
         if (option && option->check)

@@ -36,6 +36,7 @@ struct pondi_driver {
     const char *system;         /* what metrics call it; NULL: the name */
     const char *port;           /* where its servers listen; NULL: it has none */
     pond_dialect dialect;
+    int is_file;     /* the database is a file: its URL has no host */
     int any_setting; /* settings beside the common ones and `options` are right, too */
     int takes_runs; /* EXECUTE_MANY goes on with another statement, see pondi_request_enter_run() */
     int needs_timer; /* run_inline() looks at no deadline: only where the keeper runs timers */

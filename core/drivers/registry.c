@@ -1,6 +1,7 @@
 /* The drivers of this build, and a configuration for one by its name. */
 #include <pthread.h>
 #include <stdatomic.h>
+#include <string.h>
 #include <strings.h>
 
 #include "base/error.h"
@@ -49,6 +50,19 @@ const pondi_driver *pondi_driver_named(const char *name)
             return driver;
     }
     return NULL;
+}
+
+const char *pond_driver_fact(const char *name, const char *fact)
+{
+    const pondi_driver *driver = name && fact ? pondi_driver_named(name) : NULL;
+    if (!driver)
+        return NULL;
+    if (strcmp(fact, "name") == 0)
+        return driver->name;
+    if (strcmp(fact, "port") == 0)
+        return driver->port;
+    int is_inline = driver->run_inline && !driver->needs_timer;
+    return strcmp(fact, "inline") == 0 && is_inline ? "1" : NULL;
 }
 
 static int refuse_taken(const pondi_driver *driver, pond_error **err)

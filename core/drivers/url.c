@@ -254,7 +254,7 @@ static int read_parts(const url_reader *reader, const char *scheme, span rest)
     span place = cut(rest, '?', &query);
     span authority = cut(place, '/', &path);
     int code;
-    if (strcmp(scheme, "sqlite") == 0) {
+    if (driver && driver->is_file) {
         code = read_file(reader, authority, path);
     } else {
         code = check_query(reader, authority, query);

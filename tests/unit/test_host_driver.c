@@ -698,6 +698,23 @@ static void a_child_opens_its_own(void **state)
     end(at);
 }
 
+static void facts_of_a_driver_are_found_by_its_names(void **state)
+{
+    (void)state;
+    assert_string_equal(pond_driver_fact("FAKE", "name"), "fake");
+    assert_null(pond_driver_fact("fake", "port"));
+    assert_null(pond_driver_fact("fake", "inline"));
+    assert_null(pond_driver_fact("fake", "colour"));
+    assert_null(pond_driver_fact("none", "name"));
+    assert_null(pond_driver_fact("fake", NULL));
+    if (pond_driver_fact("sqlite", "name"))
+        assert_string_equal(pond_driver_fact("sqlite", "inline"), "1");
+    if (pond_driver_fact("mysql", "name")) {
+        assert_string_equal(pond_driver_fact("MariaDB", "name"), "mysql");
+        assert_string_equal(pond_driver_fact("mariadb", "port"), "3306");
+    }
+}
+
 RUN_TESTS(cmocka_unit_test(a_driver_that_cannot_be_is_refused),
           cmocka_unit_test(its_names_are_those_of_urls),
           cmocka_unit_test(statements_come_with_parameters_and_rows_go_back),
@@ -719,4 +736,5 @@ RUN_TESTS(cmocka_unit_test(a_driver_that_cannot_be_is_refused),
           cmocka_unit_test(threads_share_what_is_not_pinned),
           cmocka_unit_test(a_config_carries_data_for_it),
           cmocka_unit_test(a_result_can_be_an_object_of_the_host),
-          cmocka_unit_test(a_child_opens_its_own))
+          cmocka_unit_test(a_child_opens_its_own),
+          cmocka_unit_test(facts_of_a_driver_are_found_by_its_names))

@@ -191,6 +191,13 @@ POND_API const char *pond_config_get(const pond_config *config, const char *key)
 /* The driver's canonical name ("postgres"). Static memory. Thread: any. */
 POND_API const char *pond_config_driver(const pond_config *config);
 
+/* What is known of a driver, which is found by its name or an alias, in any case of letters:
+ *   "name"    its canonical name
+ *   "port"    where its servers listen, unless a config says otherwise; NULL: it has no servers
+ *   "inline"  "1" if blocking calls do the work in the caller's thread, else NULL
+ * NULL for a driver or a fact that does not exist. Static memory. Thread: any. */
+POND_API const char *pond_driver_fact(const char *driver, const char *fact);
+
 /* Check the config as a whole: every problem is named in one message. Errors: POND_EINVAL. Thread:
  * any, not beside pond_config_set(). */
 POND_API int pond_config_check(const pond_config *config, pond_error **err);

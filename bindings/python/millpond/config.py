@@ -25,11 +25,6 @@ _COUNTS = (
     *("entity_max_new_fields", "entity_max_fields"),
 )
 
-_SERVERS: dict[str, tuple[str | None, int | None]] = {
-    "postgres": ("localhost", 5432),
-    "mysql": ("localhost", 3306),
-}
-
 
 class Problems(list[ArgumentError]):
     """All that is wrong, so that the user can correct it at once."""
@@ -300,7 +295,7 @@ class DatabaseConfig:
         """
         if self._given.host is not None:
             return self._given.host
-        return _SERVERS.get(self._server_kind(), (None, None))[0]
+        return None if self._default_port() is None else "localhost"
 
     def port(self) -> int | str | None:
         """The server's port, or the list of ports where hosts differ in it.
@@ -309,11 +304,13 @@ class DatabaseConfig:
         """
         if self._given.port is not None:
             return self._given.port
-        return _SERVERS.get(self._server_kind(), (None, None))[1]
+        return self._default_port()
 
-    def _server_kind(self) -> str:
-        """The driver, "" if it is not known."""
-        return getattr(self, "_driver", "") or self._given.url_driver or ""
+    def _default_port(self) -> int | None:
+        """Where servers of this kind listen; None for files, and if the kind is not known."""
+        kind = getattr(self, "_driver", "") or self._given.url_driver or ""
+        port = _native.driver_fact(kind, "port")
+        return int(port) if port else None
 
     def env(self) -> str:
         """The environment, such as ``"prod"``."""

@@ -320,6 +320,7 @@ PyObject *native_sync_entity(PyObject *object, PyObject *const *args, Py_ssize_t
 
 /* ---- url.c ---- */
 PyObject *native_parse_url(PyObject *module, PyObject *args);
+PyObject *native_driver_fact(PyObject *module, PyObject *args);
 
 /* ---- metrics.c ---- */
 int native_add_metrics(PyObject *module);

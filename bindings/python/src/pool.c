@@ -161,7 +161,7 @@ static PyObject *pool_new(PyTypeObject *type, PyObject *args, PyObject *keywords
     pond_error *error = NULL;
     int code = pond_config_new(driver, &config, &error);
     if (!code && set_all(state, config, settings) == 0) {
-        self->runs_inline = strcmp(pond_config_driver(config), "sqlite") == 0;
+        self->runs_inline = pond_driver_fact(driver, "inline") != NULL;
         code = pond_pool_open(config, &self->pool, &error);
         if (!code)
             code = pond_pool_schema(self->pool, &self->schema, &error);

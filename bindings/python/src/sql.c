@@ -192,6 +192,7 @@ PyMethodDef native_functions[] = {
      "check_pools(pools, timeout) -> list of bool: all checked at once."},
     {"adopt", (PyCFunction)(void (*)(void))native_adopt, METH_VARARGS | METH_KEYWORDS,
      "adopt(**objects): take what the package gives this module."},
+    {"driver_fact", native_driver_fact, METH_VARARGS, "driver_fact(driver, fact) -> str or None"},
     {"parse_url", native_parse_url, METH_VARARGS, "parse_url(url) -> settings by name"},
     {NULL, NULL, 0, NULL},
 };

@@ -41,3 +41,17 @@ PyObject *native_parse_url(PyObject *module, PyObject *args)
         Py_CLEAR(settings);
     return settings;
 }
+
+/* driver_fact(driver, fact) -> str or None: see pond_driver_fact(). */
+PyObject *native_driver_fact(PyObject *module, PyObject *args)
+{
+    const char *driver;
+    const char *fact;
+    (void)module;
+    if (!PyArg_ParseTuple(args, "ss", &driver, &fact))
+        return NULL;
+    const char *found = pond_driver_fact(driver, fact);
+    if (!found)
+        Py_RETURN_NONE;
+    return PyUnicode_FromString(found);
+}

@@ -193,6 +193,7 @@ static void destroy(pondi_conn *base)
 const pondi_driver pondi_sqlite_driver = {
     .name = "sqlite",
     .aliases = aliases,
+    .is_file = 1,
     .dialect = POND_DIALECT_SQLITE,
     .takes_runs = 1,
     .options = options,

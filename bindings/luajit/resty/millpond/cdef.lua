@@ -317,6 +317,7 @@ int pond_url_parse(const char *url, pond_url_setting each, void *data, pond_erro
 int pond_config_set(pond_config *config, const char *key, const char *value, pond_error **err);
 const char *pond_config_get(const pond_config *config, const char *key);
 const char *pond_config_driver(const pond_config *config);
+const char *pond_driver_fact(const char *driver, const char *fact);
 int pond_config_check(const pond_config *config, pond_error **err);
 int pond_config_hash(const pond_config *config, char out[33], pond_error **err);
 int pond_loop_new(pond_loop **out, pond_error **err);
