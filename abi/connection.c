@@ -2,122 +2,12 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/given.h"
-#include "base/versioned.h"
-#include "driver/request_lists.h"
+#include "driver/driver.h"
 #include "drivers/host/host.h"
 #include "millpond/millpond.h"
 #include "pool/pool.h"
-#include "sql/comment.h"
-#include "sql/convert.h"
 
-/* What one call asks for, before it becomes a request. */
-typedef struct call {
-    pondi_request_spec spec;
-    pond_execute_options options;
-} call;
-
-static int read_options(const pond_execute_options *given, pond_execute_options *options,
-                        pond_error **err)
-{
-    const uint32_t all_flags = POND_EXECUTE_AT_ONCE | POND_EXECUTE_NATIVE | POND_EXECUTE_UNTAGGED;
-    *options = (pond_execute_options)POND_EXECUTE_OPTIONS_INIT;
-    if (pondi_check_struct_size(given, "pond_execute_options", err))
-        return POND_EINVAL;
-    pondi_take_struct(given, options, sizeof(*options));
-    if (options->flags & ~all_flags)
-        return pondi_error_set(err, POND_EINVAL, "flags is %#x: %#x is no flag",
-                               (unsigned)options->flags, (unsigned)(options->flags & ~all_flags));
-    return options->tag_count ? pondi_check_tags(options->tags, options->tag_count, err) : POND_OK;
-}
-
-static int resolve_timeout(const pond_pool *pool, int64_t timeout_ms, int64_t *out,
-                           pond_error **err)
-{
-    *out = -1;
-    if (timeout_ms == POND_TIMEOUT_DEFAULT)
-        *out = pool->settings.query_timeout_ms;
-    else if (timeout_ms > 0)
-        *out = timeout_ms;
-    else if (timeout_ms != POND_TIMEOUT_NONE)
-        return pondi_error_set(err, POND_EINVAL, "a timeout of %lld ms is not positive",
-                               (long long)timeout_ms);
-    return POND_OK;
-}
-
-/* No database takes more for one statement. */
-enum { MOST_PARAMS = 250000 };
-
-/* A statement has no more placeholders than characters: a count beyond that, which perhaps was
- * never set, is refused before anything is read. */
-static int check_params(const pondi_driver *driver, const pondi_request_spec *spec,
-                        pond_error **err)
-{
-    size_t count = spec->column_count;
-    size_t most = spec->is_native ? MOST_PARAMS : spec->sql_size;
-    if (count && spec->row_count > PONDI_MOST_ITEMS / count)
-        return pondi_error_set(err, POND_ERANGE, "there are too many parameters");
-    if (count <= most)
-        return pondi_given_array(err, "params", spec->params, spec->row_count * count);
-    pondi_places places = {0};
-    int code = pondi_places_find(driver->dialect, spec->sql, spec->sql_size, &places, err);
-    if (!code)
-        code = pondi_sql_refuse_count(driver->dialect, spec->sql, spec->sql_size, places.count,
-                                      count, err);
-    pondi_places_free(&places);
-    return code;
-}
-
-static int new_request(pond_connection *lease, const pondi_request_spec *spec, void *user_data,
-                       pondi_request **out, pond_error **err)
-{
-    const pondi_driver *driver = lease->pool->driver;
-    int has_list;
-    int code = check_params(driver, spec, err);
-    if (!code)
-        code =
-            pondi_given_values(err, spec->params, spec->row_count * spec->column_count, &has_list);
-    if (code)
-        return code;
-    if (has_list && !spec->is_native)
-        return pondi_request_new_lists(driver, spec, lease->loop, user_data, out, err);
-    if (has_list) {
-        code = pondi_check_native_lists(driver, spec, err);
-        if (code)
-            return code;
-    }
-    return pondi_request_new(spec, lease->loop, user_data, out, err);
-}
-
-static int build_request(pond_connection *lease, call *wanted, void *user_data, pondi_request **out,
-                         pond_error **err)
-{
-    pondi_request_spec *spec = &wanted->spec;
-    const pond_execute_options *options = &wanted->options;
-    int code = resolve_timeout(lease->pool, options->timeout_ms, &spec->timeout_ms, err);
-    if (code)
-        return code;
-    spec->is_native = (options->flags & POND_EXECUTE_NATIVE) != 0;
-    spec->first_row = options->first_row;
-    if (!(options->flags & POND_EXECUTE_UNTAGGED)) {
-        spec->tags = options->tags;
-        spec->tag_count = (size_t)options->tag_count;
-    }
-    return new_request(lease, spec, user_data, out, err);
-}
-
-/* The same, if its circuit breaker lets it through. */
-static int make_request(pond_connection *lease, call *wanted, void *user_data, pondi_request **out,
-                        pond_error **err)
-{
-    int code = build_request(lease, wanted, user_data, out, err);
-    if (code)
-        return code;
-    code = pondi_lease_admit(lease, *out, wanted->options.tags, (size_t)wanted->options.tag_count,
-                             err);
-    if (code)
-        pond_op_release(&(*out)->op);
-    return code;
-}
+/* ---- A call on a lease ------------------------------------------------------------------- */
 
 static void submit_at_once(pondi_conn *conn, pondi_request *request)
 {
@@ -132,21 +22,23 @@ static void submit_at_once(pondi_conn *conn, pondi_request *request)
     pond_op_release(op);
 }
 
-static int submit(pond_connection *lease, call *wanted, void *user_data, pond_op **op,
-                  pond_error **err)
+static int submit(pond_connection *lease, const pondi_call_spec *spec, void *user_data,
+                  pond_op **op, pond_error **err)
 {
     pondi_conn *conn;
     pondi_request *request;
-    if (op)
-        *op = NULL;
-    int code = pondi_lease_enter(lease, &conn, err);
+    int code = pondi_request_new_given(spec, &request, err);
     if (code)
         return code;
-    code = make_request(lease, wanted, user_data, &request, err);
+    code = pondi_lease_enter(lease, &conn, err);
+    if (code) {
+        pondi_request_free(request);
+        return code;
+    }
+    code = pondi_lease_bind(lease, request, user_data, err);
     if (!code) {
         pondi_op_hand_out(&request->op, op);
-        if (op && wanted->options.flags & POND_EXECUTE_AT_ONCE &&
-            !pondi_loop_has_thread(lease->loop))
+        if (op && spec->flags & PONDI_CALL_AT_ONCE && !pondi_loop_has_thread(lease->loop))
             submit_at_once(conn, request);
         else
             pondi_conn_submit(conn, request);
@@ -166,31 +58,45 @@ static int finish(pond_op *op, pond_result **out, pond_error **err)
     return code;
 }
 
-static int submit_and_wait(pond_connection *lease, call *wanted, pond_result **out,
+/* Entered; leaves. The request is bound, or freed. */
+static int begin_to_wait(pond_connection *lease, pondi_conn *conn, pondi_request *request,
+                         pond_error **err)
+{
+    int code = POND_OK;
+    if (pondi_conn_runs_inline(conn)) {
+        pondi_request_free(request);
+        code = pondi_error_set(err, POND_EMISUSE,
+                               "a statement of this connection is interrupted for this call: use "
+                               "another connection");
+    } else {
+        code = pondi_lease_bind(lease, request, NULL, err);
+    }
+    if (!code) {
+        request->op.intercept = pondi_op_keep;
+        if (!pondi_conn_run_inline(conn, request))
+            pondi_conn_submit(conn, request);
+    }
+    pondi_lease_leave(lease);
+    return code;
+}
+
+static int submit_and_wait(pond_connection *lease, const pondi_call_spec *spec, pond_result **out,
                            pond_error **err)
 {
     pondi_conn *conn;
     pondi_request *request;
-    if (out)
-        *out = NULL;
-    int code = pondi_lease_enter(lease, &conn, err);
+    int code = pondi_request_new_given(spec, &request, err);
     if (code)
         return code;
-    if (pondi_conn_runs_inline(conn))
-        code = pondi_error_set(err, POND_EMISUSE,
-                               "a statement of this connection is interrupted for this call: use "
-                               "another connection");
-    if (!code)
-        code = make_request(lease, wanted, NULL, &request, err);
+    code = pondi_lease_enter(lease, &conn, err);
     if (code) {
-        pondi_lease_leave(lease);
+        pondi_request_free(request);
         return code;
     }
+    code = begin_to_wait(lease, conn, request, err);
+    if (code)
+        return code;
     pond_op *op = &request->op;
-    op->intercept = pondi_op_keep;
-    if (!pondi_conn_run_inline(conn, request))
-        pondi_conn_submit(conn, request);
-    pondi_lease_leave(lease);
     code = pondi_op_wait_for_end(op, err);
     if (op->status != POND_PENDING)
         return finish(op, out, err);
@@ -200,18 +106,16 @@ static int submit_and_wait(pond_connection *lease, call *wanted, pond_result **o
 
 /* ---- Execute ----------------------------------------------------------------------------- */
 
-static int execute_call(const char *sql, size_t sql_size, const pond_value *params,
-                        size_t param_count, const pond_execute_options *options, call *out,
-                        pond_error **err)
+/* The rows and the kind are in `spec`. */
+static int statement(const pond_connection *lease, const char *sql, size_t sql_size,
+                     const pond_execute_options *options, pondi_call_spec *spec, pond_error **err)
 {
-    out->spec = (pondi_request_spec){.kind = PONDI_REQUEST_EXECUTE,
-                                     .sql = sql,
-                                     .sql_size = sql_size,
-                                     .params = params,
-                                     .row_count = 1,
-                                     .column_count = param_count};
-    int code = pondi_given_text(err, "sql", sql, sql_size);
-    return code ? code : read_options(options, &out->options, err);
+    spec->sql = sql;
+    spec->sql_size = sql_size;
+    int code = pondi_given_as(err, "connection", lease);
+    if (!code)
+        code = pondi_given_text(err, "sql", sql, sql_size);
+    return code ? code : pondi_call_read_options(&lease->pool->target, options, spec, err);
 }
 
 int pond_connection_execute(pond_connection *lease, const char *sql, size_t sql_size,
@@ -219,11 +123,14 @@ int pond_connection_execute(pond_connection *lease, const char *sql, size_t sql_
                             const pond_execute_options *options, void *user_data, pond_op **op,
                             pond_error **err)
 {
-    call wanted;
+    pondi_call_spec spec = {.kind = PONDI_REQUEST_EXECUTE,
+                            .params = params,
+                            .row_count = 1,
+                            .column_count = param_count};
     if (op)
         *op = NULL;
-    int code = execute_call(sql, sql_size, params, param_count, options, &wanted, err);
-    return code ? code : submit(lease, &wanted, user_data, op, err);
+    int code = statement(lease, sql, sql_size, options, &spec, err);
+    return code ? code : submit(lease, &spec, user_data, op, err);
 }
 
 int pond_connection_execute_wait(pond_connection *lease, const char *sql, size_t sql_size,
@@ -231,25 +138,14 @@ int pond_connection_execute_wait(pond_connection *lease, const char *sql, size_t
                                  const pond_execute_options *options, pond_result **out,
                                  pond_error **err)
 {
-    call wanted;
+    pondi_call_spec spec = {.kind = PONDI_REQUEST_EXECUTE,
+                            .params = params,
+                            .row_count = 1,
+                            .column_count = param_count};
     if (out)
         *out = NULL;
-    int code = execute_call(sql, sql_size, params, param_count, options, &wanted, err);
-    return code ? code : submit_and_wait(lease, &wanted, out, err);
-}
-
-static int many_call(const char *sql, size_t sql_size, const pond_value *params, size_t row_count,
-                     size_t column_count, const pond_execute_options *options, call *out,
-                     pond_error **err)
-{
-    out->spec = (pondi_request_spec){.kind = PONDI_REQUEST_EXECUTE_MANY,
-                                     .sql = sql,
-                                     .sql_size = sql_size,
-                                     .params = params,
-                                     .row_count = row_count,
-                                     .column_count = column_count};
-    int code = pondi_given_text(err, "sql", sql, sql_size);
-    return code ? code : read_options(options, &out->options, err);
+    int code = statement(lease, sql, sql_size, options, &spec, err);
+    return code ? code : submit_and_wait(lease, &spec, out, err);
 }
 
 int pond_connection_execute_many(pond_connection *lease, const char *sql, size_t sql_size,
@@ -257,11 +153,14 @@ int pond_connection_execute_many(pond_connection *lease, const char *sql, size_t
                                  const pond_execute_options *options, void *user_data, pond_op **op,
                                  pond_error **err)
 {
-    call wanted;
+    pondi_call_spec spec = {.kind = PONDI_REQUEST_EXECUTE_MANY,
+                            .params = params,
+                            .row_count = row_count,
+                            .column_count = column_count};
     if (op)
         *op = NULL;
-    int code = many_call(sql, sql_size, params, row_count, column_count, options, &wanted, err);
-    return code ? code : submit(lease, &wanted, user_data, op, err);
+    int code = statement(lease, sql, sql_size, options, &spec, err);
+    return code ? code : submit(lease, &spec, user_data, op, err);
 }
 
 int pond_connection_execute_many_wait(pond_connection *lease, const char *sql, size_t sql_size,
@@ -269,11 +168,14 @@ int pond_connection_execute_many_wait(pond_connection *lease, const char *sql, s
                                       size_t column_count, const pond_execute_options *options,
                                       pond_result **out, pond_error **err)
 {
-    call wanted;
+    pondi_call_spec spec = {.kind = PONDI_REQUEST_EXECUTE_MANY,
+                            .params = params,
+                            .row_count = row_count,
+                            .column_count = column_count};
     if (out)
         *out = NULL;
-    int code = many_call(sql, sql_size, params, row_count, column_count, options, &wanted, err);
-    return code ? code : submit_and_wait(lease, &wanted, out, err);
+    int code = statement(lease, sql, sql_size, options, &spec, err);
+    return code ? code : submit_and_wait(lease, &spec, out, err);
 }
 
 /* ---- Statements that the program runs ---------------------------------------------------- */
@@ -297,34 +199,37 @@ static int take_held(pondi_conn *conn, pondi_request *request, pond_request **ou
 int pond_connection_hold(pond_connection *lease, const char *sql, size_t sql_size,
                          const pond_execute_options *options, pond_request **out, pond_error **err)
 {
-    call wanted;
     pondi_conn *conn;
-    pondi_request *request;
+    pondi_request *request = NULL;
+    pondi_call_spec spec = {.kind = PONDI_REQUEST_EXECUTE,
+                            .flags = PONDI_CALL_NATIVE | PONDI_CALL_HELD,
+                            .row_count = 1};
     if (out)
         *out = NULL;
-    int code = pondi_given_as(err, "connection", lease);
+    int code = statement(lease, sql, sql_size, options, &spec, err);
     if (!code)
         code = PONDI_GIVEN(err, out);
     if (!code)
-        code = execute_call(sql, sql_size, NULL, 0, options, &wanted, err);
+        code = pondi_request_new(&spec, &request, err);
     if (!code)
         code = pondi_lease_enter(lease, &conn, err);
     if (!code && !pondi_conn_is_idle(conn)) { /* the end of the one before may be on its way */
         pondi_lease_leave(lease);
         code = pondi_lease_enter(lease, &conn, err);
     }
-    if (code)
+    if (code) {
+        pondi_request_free(request);
         return code;
-    if (!pondi_host_has(conn))
+    }
+    if (pondi_host_has(conn)) {
+        code = pondi_lease_bind(lease, request, NULL, err);
+    } else {
+        pondi_request_free(request);
         code = pondi_error_set(err, POND_ENOTSUPPORTED,
                                "only a connection of a registered driver is run by the program");
-    wanted.options.flags |= POND_EXECUTE_NATIVE;
-    if (!code)
-        code = make_request(lease, &wanted, NULL, &request, err);
-    if (!code) {
-        request->held = 1;
-        code = take_held(conn, request, out, err);
     }
+    if (!code)
+        code = take_held(conn, request, out, err);
     pondi_lease_leave(lease);
     return code;
 }
@@ -355,26 +260,20 @@ int pond_connection_set_in_transaction(pond_connection *lease, int open, pond_er
 
 enum { DEFAULT_BATCH = 1000 };
 
-static int stream_call(const char *sql, size_t sql_size, const pond_value *params,
-                       size_t param_count, size_t batch_rows, const pond_execute_options *options,
-                       call *out, pond_error **err)
-{
-    int code = execute_call(sql, sql_size, params, param_count, options, out, err);
-    out->spec.kind = PONDI_REQUEST_STREAM;
-    out->spec.batch_rows = batch_rows ? batch_rows : DEFAULT_BATCH;
-    return code;
-}
-
 int pond_connection_stream(pond_connection *lease, const char *sql, size_t sql_size,
                            const pond_value *params, size_t param_count, size_t batch_rows,
                            const pond_execute_options *options, void *user_data, pond_op **op,
                            pond_error **err)
 {
-    call wanted;
+    pondi_call_spec spec = {.kind = PONDI_REQUEST_STREAM,
+                            .params = params,
+                            .row_count = 1,
+                            .column_count = param_count,
+                            .batch_rows = batch_rows ? batch_rows : DEFAULT_BATCH};
     if (op)
         *op = NULL;
-    int code = stream_call(sql, sql_size, params, param_count, batch_rows, options, &wanted, err);
-    return code ? code : submit(lease, &wanted, user_data, op, err);
+    int code = statement(lease, sql, sql_size, options, &spec, err);
+    return code ? code : submit(lease, &spec, user_data, op, err);
 }
 
 int pond_connection_stream_wait(pond_connection *lease, const char *sql, size_t sql_size,
@@ -382,52 +281,76 @@ int pond_connection_stream_wait(pond_connection *lease, const char *sql, size_t 
                                 const pond_execute_options *options, pond_result **out,
                                 pond_error **err)
 {
-    call wanted;
+    pondi_call_spec spec = {.kind = PONDI_REQUEST_STREAM,
+                            .params = params,
+                            .row_count = 1,
+                            .column_count = param_count,
+                            .batch_rows = batch_rows ? batch_rows : DEFAULT_BATCH};
     if (out)
         *out = NULL;
-    int code = stream_call(sql, sql_size, params, param_count, batch_rows, options, &wanted, err);
-    return code ? code : submit_and_wait(lease, &wanted, out, err);
+    int code = statement(lease, sql, sql_size, options, &spec, err);
+    return code ? code : submit_and_wait(lease, &spec, out, err);
 }
 
-static call plain_call(pondi_request_kind kind, int64_t timeout_ms)
+static int timed(const pond_connection *lease, pondi_call_spec *spec, int64_t timeout_ms,
+                 pond_error **err)
 {
-    return (call){.spec = {.kind = kind}, .options = {.timeout_ms = timeout_ms}};
+    if (pondi_given_as(err, "connection", lease))
+        return POND_EINVAL;
+    spec->target = &lease->pool->target;
+    return pondi_call_timeout(spec->target, timeout_ms, &spec->timeout_ms, err);
+}
+
+/* What has no statement; the kind is in `spec`. */
+static int command(pond_connection *lease, pondi_call_spec *spec, int64_t timeout_ms,
+                   void *user_data, pond_op **op, pond_error **err)
+{
+    if (op)
+        *op = NULL;
+    int code = timed(lease, spec, timeout_ms, err);
+    return code ? code : submit(lease, spec, user_data, op, err);
+}
+
+static int command_wait(pond_connection *lease, pondi_call_spec *spec, int64_t timeout_ms,
+                        pond_result **out, pond_error **err)
+{
+    if (out)
+        *out = NULL;
+    int code = timed(lease, spec, timeout_ms, err);
+    return code ? code : submit_and_wait(lease, spec, out, err);
 }
 
 int pond_connection_fetch(pond_connection *lease, int64_t timeout_ms, void *user_data, pond_op **op,
                           pond_error **err)
 {
-    call wanted = plain_call(PONDI_REQUEST_FETCH, timeout_ms);
-    return submit(lease, &wanted, user_data, op, err);
+    pondi_call_spec spec = {.kind = PONDI_REQUEST_FETCH};
+    return command(lease, &spec, timeout_ms, user_data, op, err);
 }
 
 int pond_connection_fetch_wait(pond_connection *lease, int64_t timeout_ms, pond_result **out,
                                pond_error **err)
 {
-    call wanted = plain_call(PONDI_REQUEST_FETCH, timeout_ms);
-    return submit_and_wait(lease, &wanted, out, err);
+    pondi_call_spec spec = {.kind = PONDI_REQUEST_FETCH};
+    return command_wait(lease, &spec, timeout_ms, out, err);
 }
 
 int pond_connection_end_stream(pond_connection *lease, int64_t timeout_ms, void *user_data,
                                pond_op **op, pond_error **err)
 {
-    call wanted = plain_call(PONDI_REQUEST_END_STREAM, timeout_ms);
-    return submit(lease, &wanted, user_data, op, err);
+    pondi_call_spec spec = {.kind = PONDI_REQUEST_END_STREAM};
+    return command(lease, &spec, timeout_ms, user_data, op, err);
 }
 
 int pond_connection_end_stream_wait(pond_connection *lease, int64_t timeout_ms, pond_error **err)
 {
-    call wanted = plain_call(PONDI_REQUEST_END_STREAM, timeout_ms);
-    return submit_and_wait(lease, &wanted, NULL, err);
+    pondi_call_spec spec = {.kind = PONDI_REQUEST_END_STREAM};
+    return command_wait(lease, &spec, timeout_ms, NULL, err);
 }
 
 /* ---- Transactions ------------------------------------------------------------------------ */
 
-static int transaction_call(pond_transaction_verb verb, int64_t timeout_ms, call *out,
-                            pond_error **err)
+static int check_verb(pond_transaction_verb verb, pond_error **err)
 {
-    *out = plain_call(PONDI_REQUEST_TRANSACTION, timeout_ms);
-    out->spec.verb = verb;
     if (verb == POND_BEGIN || verb == POND_COMMIT || verb == POND_ROLLBACK)
         return POND_OK;
     return pondi_error_set(err, POND_EINVAL, "%d is no pond_transaction_verb", (int)verb);
@@ -436,19 +359,19 @@ static int transaction_call(pond_transaction_verb verb, int64_t timeout_ms, call
 int pond_connection_transaction(pond_connection *lease, pond_transaction_verb verb,
                                 int64_t timeout_ms, void *user_data, pond_op **op, pond_error **err)
 {
-    call wanted;
+    pondi_call_spec spec = {.kind = PONDI_REQUEST_TRANSACTION, .verb = verb};
     if (op)
         *op = NULL;
-    int code = transaction_call(verb, timeout_ms, &wanted, err);
-    return code ? code : submit(lease, &wanted, user_data, op, err);
+    int code = check_verb(verb, err);
+    return code ? code : command(lease, &spec, timeout_ms, user_data, op, err);
 }
 
 int pond_connection_transaction_wait(pond_connection *lease, pond_transaction_verb verb,
                                      int64_t timeout_ms, pond_error **err)
 {
-    call wanted;
-    int code = transaction_call(verb, timeout_ms, &wanted, err);
-    return code ? code : submit_and_wait(lease, &wanted, NULL, err);
+    pondi_call_spec spec = {.kind = PONDI_REQUEST_TRANSACTION, .verb = verb};
+    int code = check_verb(verb, err);
+    return code ? code : command_wait(lease, &spec, timeout_ms, NULL, err);
 }
 
 int pond_connection_in_transaction(pond_connection *lease, int *out, pond_error **err)
@@ -494,8 +417,8 @@ int pond_connection_check_wait(pond_connection *lease, pond_error **err)
     int code = look(lease, &ping, err);
     if (code || !ping)
         return code;
-    call wanted = plain_call(PONDI_REQUEST_PING, PING_MS);
-    return submit_and_wait(lease, &wanted, NULL, err);
+    pondi_call_spec spec = {.kind = PONDI_REQUEST_PING};
+    return command_wait(lease, &spec, PING_MS, NULL, err);
 }
 
 /* ---- Versions ---------------------------------------------------------------------------- */

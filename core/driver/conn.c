@@ -5,8 +5,9 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "call/account.h"
 #include "driver/conn_parts.h"
-#include "driver/meter.h"
+#include "driver/result.h"
 
 static void on_message(pondi_message *message);
 
@@ -110,9 +111,34 @@ void pondi_conn_send_message(pondi_conn *conn)
     pondi_loop_defer(conn->loop, &conn->message);
 }
 
+static uint64_t bytes_of(const pond_result *result)
+{
+    if (!result || !result->row_count || !result->class->text_bytes)
+        return 0;
+    uint64_t values = (uint64_t)result->row_count * result->column_count;
+    return values * PONDI_BYTES_A_VALUE + result->class->text_bytes(result);
+}
+
+static void account(const pondi_request *request, int code)
+{
+    const pondi_call *call = request->call;
+    if (!call->target)
+        return;
+    int counts = request->started && call->operation;
+    const pondi_call_end end = {
+        .code = code,
+        .started = request->started,
+        .timed_out = request->stop_code == POND_ETIMEDOUT,
+        .answers = request->conn->state == PONDI_CONN_READY,
+        .took_ns = counts ? pondi_now_ns() - request->submitted_ns : 0,
+        .received = call->target->metrics->on ? bytes_of(request->op.result) : 0,
+    };
+    pondi_call_ended(call, &end);
+}
+
 void pondi_conn_complete(pondi_request *request, int code, pond_error *error)
 {
-    pondi_meter_end(request, code);
+    account(request, code);
     pondi_list_remove(&request->op.link);
     pondi_op_complete(&request->op, code, error);
 }
@@ -201,7 +227,7 @@ void pondi_conn_broken(pondi_conn *conn)
 
 static int is_rollback(const pondi_request *request)
 {
-    return request->kind == PONDI_REQUEST_TRANSACTION && request->verb == POND_ROLLBACK;
+    return request->call->kind == PONDI_REQUEST_TRANSACTION && request->call->verb == POND_ROLLBACK;
 }
 
 int pondi_conn_rolls_back(const pondi_conn *conn)

@@ -1,9 +1,8 @@
 /* The queue of requests: one after the other goes to the driver. */
 #include "base/clock.h"
 #include "base/error.h"
+#include "call/account.h"
 #include "driver/conn_parts.h"
-#include "driver/meter.h"
-#include "driver/request_lists.h"
 #include "driver/row_set.h"
 #include "loop/keeper.h"
 
@@ -27,15 +26,16 @@ static int begin(pondi_conn *conn, pondi_request *request)
         pondi_conn_finish(conn, NULL, error);
         return 0;
     }
-    int nothing = (request->kind == PONDI_REQUEST_EXECUTE_MANY && request->row_count == 0) ||
-                  (request->kind == PONDI_REQUEST_END_STREAM && !conn->streamed);
+    int nothing =
+        (request->call->kind == PONDI_REQUEST_EXECUTE_MANY && request->call->row_count == 0) ||
+        (request->call->kind == PONDI_REQUEST_END_STREAM && !conn->streamed);
     if (nothing) {
         pondi_conn_finish(conn, NULL, NULL);
         return 0;
     }
     request->started = 1;
-    pondi_meter_begin(request);
-    if (request->operation)
+    pondi_call_sent(request->call);
+    if (request->call->operation)
         pondi_conn_set_running(conn, request->submitted_ns);
     return 1;
 }
@@ -44,7 +44,7 @@ static void accept(pondi_conn *conn, pondi_request *request)
 {
     request->conn = conn;
     request->submitted_ns = pondi_now_ns();
-    request->deadline_ns = pondi_deadline_from_ns(request->submitted_ns, request->timeout_ms);
+    request->deadline_ns = pondi_deadline_from_ns(request->submitted_ns, request->call->timeout_ms);
 }
 
 /* Nobody ends the stream, and nobody waits for its end. Without memory the connection is lost. */
@@ -53,11 +53,12 @@ static void end_left_stream(pondi_conn *conn)
     enum { END_MS = 10000 };
     pondi_request *request = NULL;
     conn->stream_left = 0;
-    const pondi_request_spec spec = {.kind = PONDI_REQUEST_END_STREAM, .timeout_ms = END_MS};
-    if (pondi_request_new(&spec, conn->loop, NULL, &request, NULL)) {
+    const pondi_call_spec spec = {.kind = PONDI_REQUEST_END_STREAM, .timeout_ms = END_MS};
+    if (pondi_request_new(&spec, &request, NULL)) {
         pondi_conn_broken(conn);
         return;
     }
+    pondi_request_bind(request, conn->loop, NULL);
     request->op.intercept = pond_op_release;
     accept(conn, request);
     pondi_list_push_front(&conn->queue, &request->op.link);
@@ -101,7 +102,8 @@ void pondi_conn_submit_first(pondi_conn *conn, pondi_request *request)
 
 static void set_result(pondi_request *request, pond_result *result)
 {
-    int wanted = request->kind >= PONDI_REQUEST_EXECUTE && request->kind <= PONDI_REQUEST_FETCH;
+    pondi_call_kind kind = request->call->kind;
+    int wanted = kind >= PONDI_REQUEST_EXECUTE && kind <= PONDI_REQUEST_FETCH;
     if (result || !wanted) {
         request->op.result = result;
         return;

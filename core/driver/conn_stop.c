@@ -21,21 +21,20 @@ void pondi_conn_aim_timer(pondi_conn *conn, int64_t deadline_ns)
 
 /* A statement that undoes is never called off, or what comes next on the connection would run
  * inside of what was to be undone. It comes back within the grace, or the connection is closed. */
-static int is_undo(const pondi_conn *conn, const pondi_request *request)
+static int is_undo(const pondi_request *request)
 {
-    if (request->kind == PONDI_REQUEST_TRANSACTION)
-        return request->verb == POND_ROLLBACK;
-    if (request->undoes || request->kind != PONDI_REQUEST_EXECUTE)
-        return request->undoes;
-    unsigned means = request->statement
-                         ? request->statement->info.means
-                         : pondi_sql_means(conn->driver->dialect, request->sql, request->sql_size);
+    if (request->call->kind == PONDI_REQUEST_TRANSACTION)
+        return request->call->verb == POND_ROLLBACK;
+    if ((request->call->flags & PONDI_CALL_UNDOES) || request->call->kind != PONDI_REQUEST_EXECUTE)
+        return (request->call->flags & PONDI_CALL_UNDOES) != 0;
+    unsigned means =
+        request->statement ? request->statement->info.means : pondi_call_means(request->call);
     return (means & PONDI_VERB_UNDOES) != 0;
 }
 
 static void tell_driver(pondi_conn *conn, pondi_request *request)
 {
-    if (!is_undo(conn, request))
+    if (!is_undo(request))
         conn->driver->cancel(conn, request);
 }
 
@@ -61,7 +60,8 @@ void pondi_conn_hasten(pondi_conn *conn)
  * last word of whoever read it: the batch that may still come is nobody's. */
 static void end_unsent(pondi_conn *conn, pondi_request *request, pond_error *error)
 {
-    if (request->kind == PONDI_REQUEST_FETCH || request->kind == PONDI_REQUEST_END_STREAM)
+    if (request->call->kind == PONDI_REQUEST_FETCH ||
+        request->call->kind == PONDI_REQUEST_END_STREAM)
         conn->stream_left = 1;
     pondi_conn_complete(request, error->code, error);
 }
@@ -70,7 +70,7 @@ void pondi_conn_cancel(pondi_conn *conn, pondi_request *request)
 {
     if (request == conn->current)
         stop(conn, POND_ECANCELLED);
-    else if (is_undo(conn, request))
+    else if (is_undo(request))
         request->hastened = 1; /* it keeps its place */
     else
         end_unsent(conn, request, pondi_error_new(POND_ECANCELLED, "cancelled before it was sent"));
@@ -86,7 +86,7 @@ void pondi_conn_cancel_all(pondi_conn *conn)
 static pond_error *timeout_error(const pondi_request *request, const char *what)
 {
     return pondi_error_new(POND_ETIMEDOUT, "timed out after %.3g s: %s",
-                           (double)request->timeout_ms / 1000, what);
+                           (double)request->call->timeout_ms / 1000, what);
 }
 
 static pond_error *connect_timeout_error(const pondi_request *request)
@@ -98,7 +98,7 @@ static pond_error *connect_timeout_error(const pondi_request *request)
         POND_ECONNECT,
         "cannot connect to database \"%s\": timed out after %.3g s, still connecting to %s; see "
         "that the server can be reached, or raise connection_creation_timeout",
-        pondi_config_get(config, "database"), (double)request->timeout_ms / 1000, address);
+        pondi_config_get(config, "database"), (double)request->call->timeout_ms / 1000, address);
     if (!pondi_error_is_shared(error))
         error->timed_out = 1;
     return error;
@@ -106,7 +106,7 @@ static pond_error *connect_timeout_error(const pondi_request *request)
 
 static pond_error *stop_error(const pondi_request *request, const char *what)
 {
-    if (request->stop_code == POND_ETIMEDOUT && request->kind == PONDI_REQUEST_CONNECT)
+    if (request->stop_code == POND_ETIMEDOUT && request->call->kind == PONDI_REQUEST_CONNECT)
         return connect_timeout_error(request);
     if (request->stop_code == POND_ETIMEDOUT)
         return timeout_error(request, what);

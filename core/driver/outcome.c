@@ -9,9 +9,10 @@ int pondi_request_only_reads(const pondi_request *request)
 
 int pondi_request_outcome_unknown(const pondi_conn *conn, const pondi_request *request)
 {
-    if (request->kind == PONDI_REQUEST_TRANSACTION)
-        return request->verb == POND_COMMIT;
-    if (request->kind != PONDI_REQUEST_EXECUTE && request->kind != PONDI_REQUEST_EXECUTE_MANY)
+    if (request->call->kind == PONDI_REQUEST_TRANSACTION)
+        return request->call->verb == POND_COMMIT;
+    if (request->call->kind != PONDI_REQUEST_EXECUTE &&
+        request->call->kind != PONDI_REQUEST_EXECUTE_MANY)
         return 0;
     if (request->statement && request->statement->info.means & PONDI_VERB_COMMITS)
         return 1;

@@ -6,11 +6,11 @@
 #include "base/error.h"
 #include "base/given.h"
 #include "base/interrupt.h"
+#include "call/account.h"
 #include "entity/plan.h"
 #include "loop/timer.h"
 #include "millpond/millpond.h"
 #include "pool/pool.h"
-#include "resilience/breaker.h"
 
 enum {
     UNDO_MS = 5000, /* what a rollback may take after the time is over */
@@ -117,27 +117,36 @@ static int64_t time_left_ms(const run *self, const pond_step *step)
     return left_ms > 0 ? left_ms : 1;
 }
 
-static int make_request(run *self, const pond_step *step, pondi_request **out, pond_error **err)
+/* The request for a step, bound to the lease if its circuit breaker lets it through. What undoes is
+ * part of a transaction, and always may. */
+static int bind_request(run *self, pond_connection *lease, const pond_step *step,
+                        pondi_request **out, pond_error **err)
 {
-    static const pond_transaction_verb verbs[] = {[POND_STEP_BEGIN] = POND_BEGIN,
-                                                  [POND_STEP_COMMIT] = POND_COMMIT,
-                                                  [POND_STEP_ROLLBACK] = POND_ROLLBACK};
-    int verb = step->kind >= POND_STEP_BEGIN && step->kind <= POND_STEP_ROLLBACK;
-    pondi_request_kind kind = verb                                   ? PONDI_REQUEST_TRANSACTION
-                              : step->kind == POND_STEP_EXECUTE_MANY ? PONDI_REQUEST_EXECUTE_MANY
-                                                                     : PONDI_REQUEST_EXECUTE;
-    const pondi_request_spec spec = {.kind = kind,
-                                     .verb = verb ? verbs[step->kind] : 0,
-                                     .sql = step->sql,
-                                     .sql_size = (size_t)step->sql_size,
-                                     .undoes = (step->flags & POND_STEP_UNDOES) != 0,
-                                     .block = self->plan->block,
-                                     .batch = self->plan->batch,
-                                     .params = step->params,
-                                     .row_count = (size_t)step->row_count,
-                                     .column_count = (size_t)step->column_count,
-                                     .timeout_ms = time_left_ms(self, step)};
-    return pondi_request_new(&spec, self->op.loop, self, out, err);
+    static const struct {
+        pondi_call_kind kind;
+        pond_transaction_verb verb;
+    } kinds[] = {[POND_STEP_EXECUTE] = {PONDI_REQUEST_EXECUTE, 0},
+                 [POND_STEP_EXECUTE_MANY] = {PONDI_REQUEST_EXECUTE_MANY, 0},
+                 [POND_STEP_BEGIN] = {PONDI_REQUEST_TRANSACTION, POND_BEGIN},
+                 [POND_STEP_COMMIT] = {PONDI_REQUEST_TRANSACTION, POND_COMMIT},
+                 [POND_STEP_ROLLBACK] = {PONDI_REQUEST_TRANSACTION, POND_ROLLBACK},
+                 [POND_STEP_APART] = {PONDI_REQUEST_EXECUTE, 0}};
+    const pond_plan *plan = self->plan;
+    const pondi_call_spec spec = {
+        .target = &lease->pool->target,
+        .kind = kinds[step->kind].kind,
+        .verb = kinds[step->kind].verb,
+        .flags = (step->flags & POND_STEP_UNDOES ? PONDI_CALL_UNDOES : 0u) |
+                 (plan->block ? PONDI_CALL_BLOCK : 0u) | (plan->batch ? PONDI_CALL_BATCH : 0u),
+        .sql = step->sql,
+        .sql_size = (size_t)step->sql_size,
+        .params = step->params,
+        .row_count = (size_t)step->row_count,
+        .column_count = (size_t)step->column_count,
+        .timeout_ms = time_left_ms(self, step),
+        .operation = plan->call};
+    int code = pondi_request_new(&spec, out, err);
+    return code ? code : pondi_lease_bind(lease, *out, self, err);
 }
 
 static int is_open(const pond_connection *lease)
@@ -165,25 +174,11 @@ static void answered(pond_op *op)
         go_on(self);
 }
 
-/* The same, if its circuit breaker lets it through. What undoes always may. */
-static int admit_request(run *self, pond_connection *lease, const pond_step *step,
-                         pondi_request **out, pond_error **err)
-{
-    const pond_tag tag = {"operation", self->plan->call};
-    int code = make_request(self, step, out, err);
-    if (code)
-        return code;
-    code = pondi_lease_admit(lease, *out, &tag, 1, err);
-    if (code)
-        pond_op_release(&(*out)->op);
-    return code;
-}
-
 static void submit(run *self, pond_connection *lease, const pond_step *step)
 {
     pondi_request *request;
     pond_error *error = NULL;
-    if (admit_request(self, lease, step, &request, &error)) {
+    if (bind_request(self, lease, step, &request, &error)) {
         pondi_plan_feed_failure(self->plan, error, is_open(self->lease));
         return;
     }
@@ -360,7 +355,7 @@ static void step_inline(run *self, const pond_step *step)
 {
     pondi_request *request;
     pond_error *error = NULL;
-    if (admit_request(self, self->lease, step, &request, &error)) {
+    if (bind_request(self, self->lease, step, &request, &error)) {
         pondi_plan_feed_failure(self->plan, error, is_open(self->lease));
         return;
     }
@@ -369,9 +364,7 @@ static void step_inline(run *self, const pond_step *step)
         self->cancelled |= request->op.status == POND_ECANCELLED; /* by the host: for all of it */
         feed(self, request);
     } else {
-        if (request->ticket)
-            pondi_breaker_record(request->operation->breaker, request->ticket,
-                                 POND_BREAKER_CANCELLED);
+        pondi_call_withdraw(request->call);
         pondi_op_complete(&request->op, POND_EMISUSE,
                           pondi_error_new(POND_EMISUSE, "another thread uses this connection"));
         feed(self, request);
@@ -428,25 +421,14 @@ static int begin(run *self, pondi_conn *conn, pond_error **err)
         return POND_OK;
     }
     pondi_request *request;
-    const pondi_request_spec nothing = {.kind = PONDI_REQUEST_END_STREAM, .timeout_ms = -1};
-    int code = pondi_request_new(&nothing, self->op.loop, self, &request, err);
+    const pondi_call_spec nothing = {.kind = PONDI_REQUEST_END_STREAM, .timeout_ms = -1};
+    int code = pondi_request_new(&nothing, &request, err);
     if (code)
         return code;
+    pondi_request_bind(request, self->op.loop, self);
     request->op.intercept = turn_came;
     self->current = request;
     pondi_conn_submit(conn, request);
-    return POND_OK;
-}
-
-static int resolve_timeout(const pond_pool *pool, int64_t timeout_ms, int64_t *out,
-                           pond_error **err)
-{
-    *out = timeout_ms == POND_TIMEOUT_DEFAULT ? pool->settings.query_timeout_ms : timeout_ms;
-    if (timeout_ms == POND_TIMEOUT_NONE)
-        *out = -1;
-    else if (timeout_ms != POND_TIMEOUT_DEFAULT && timeout_ms <= 0)
-        return pondi_error_set(err, POND_EINVAL, "a timeout of %lld ms is not positive",
-                               (long long)timeout_ms);
     return POND_OK;
 }
 
@@ -463,7 +445,7 @@ static int submit_run(pond_connection *lease, pond_plan *plan, int64_t timeout_m
     if (!code)
         code = PONDI_GIVEN(err, plan);
     if (!code)
-        code = resolve_timeout(lease->pool, timeout_ms, &timeout_ms, err);
+        code = pondi_call_timeout(&lease->pool->target, timeout_ms, &timeout_ms, err);
     if (!code)
         code = pondi_lease_enter(lease, &conn, err);
     if (code)

@@ -6,6 +6,7 @@
 #include "base/given.h"
 #include "base/log.h"
 #include "base/process.h"
+#include "call/account.h"
 #include "loop/keeper.h"
 #include "pool/metrics.h"
 #include "pool/pool.h"
@@ -57,13 +58,15 @@ void pondi_lease_leave(pond_connection *lease)
     pondi_loop_leave(lease->loop);
 }
 
-int pondi_lease_admit(pond_connection *lease, pondi_request *request, const pond_tag *tags,
-                      size_t tag_count, pond_error **err)
+int pondi_lease_bind(pond_connection *lease, pondi_request *request, void *user_data,
+                     pond_error **err)
 {
-    int code = pondi_pool_admit(lease->pool, lease->slot->conn, request->kind, request->verb, tags,
-                                tag_count, &request->operation, &request->ticket, err);
-    if (code)
+    int code = pondi_call_admit(request->call, lease->slot->conn->in_transaction, err);
+    if (code) {
+        pondi_request_free(request);
         return code;
+    }
+    pondi_request_bind(request, lease->loop, user_data);
     request->may_move = pondi_slot_may_replace(lease->slot);
     lease->used = 1;
     return POND_OK;

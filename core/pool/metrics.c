@@ -67,46 +67,6 @@ void pondi_pool_end_metrics(pond_pool *pool)
     pondi_operations_free(&pool->metrics.operations, pond_breaker_release);
 }
 
-/* ---- Statements -------------------------------------------------------------------------- */
-
-static const char *operation_tag(const pond_tag *tags, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (tags[i].key && strcmp(tags[i].key, "operation") == 0)
-            return tags[i].value;
-    }
-    return NULL;
-}
-
-static const char *verb_name(pond_transaction_verb verb)
-{
-    return verb == POND_COMMIT ? "commit" : verb == POND_ROLLBACK ? "rollback" : "begin";
-}
-
-int pondi_pool_admit(pond_pool *pool, const pondi_conn *conn, pondi_request_kind kind,
-                     pond_transaction_verb verb, const pond_tag *tags, size_t tag_count,
-                     pondi_operation **operation, uint64_t *ticket, pond_error **err)
-{
-    pondi_operations *operations = &pool->metrics.operations;
-    int in_transaction = conn->in_transaction || kind == PONDI_REQUEST_TRANSACTION;
-    int is_rest = kind == PONDI_REQUEST_FETCH || kind == PONDI_REQUEST_END_STREAM;
-    *operation = NULL;
-    *ticket = 0;
-    if (is_rest || (!pool->metrics.on && !operations->make_breaker))
-        return POND_OK;
-    const char *name =
-        kind == PONDI_REQUEST_TRANSACTION ? verb_name(verb) : operation_tag(tags, tag_count);
-    *operation = pondi_operations_get(operations, name);
-    if (!*operation || !(*operation)->breaker || in_transaction)
-        return POND_OK;
-    if (pondi_breaker_allow((*operation)->breaker, ticket))
-        return POND_OK;
-    *ticket = 0;
-    pondi_metrics_error(&pool->metrics, POND_ECIRCUITOPEN);
-    return err ? pondi_error_move(err, pondi_breaker_error((*operation)->breaker))
-               : POND_ECIRCUITOPEN;
-}
-
 /* ---- The signal -------------------------------------------------------------------------- */
 
 /* Statements under way count for the time they have run, though no longer than the window. */

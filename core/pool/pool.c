@@ -40,6 +40,12 @@ int pondi_pool_new(pond_config *config, pondi_dialer *dialer, pond_pool **out, p
     pondi_list_init(&pool->closers);
     pondi_pool_read_settings(pool->config, &pool->settings);
     pondi_pool_begin_metrics(pool);
+    pool->target = (pondi_call_target){
+        .dialect = pool->driver->dialect,
+        .takes_runs = pool->driver->takes_runs,
+        .timeout_ms = pondi_config_ms(pool->config, "query_execution_timeout", 60000),
+        .metrics = &pool->metrics,
+    };
     pool->outage.open_most = pool->settings.max_size + pool->settings.sync_max_size;
     pool->left_close_ns = PONDI_NEVER;
     *out = pool;

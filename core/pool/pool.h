@@ -41,7 +41,6 @@ typedef struct pondi_pool_settings {
     uint32_t min_size;
     uint32_t max_size;
     uint32_t sync_max_size;
-    int64_t query_timeout_ms;
     int64_t acquire_timeout_ms;
     int64_t connect_timeout_ms;
     int64_t idle_timeout_ns;
@@ -88,6 +87,7 @@ struct pond_pool {
     char hash[33];
     unsigned twin; /* 0 for the first of those with this hash, which differ in the password */
     pondi_pool_settings settings;
+    pondi_call_target target; /* what calls need to know of it */
     pondi_message upkeep_message;
     pond_loop *keeper;            /* its loop, once asked; holds it */
     _Atomic(int64_t) distrust_ns; /* connections opened before are not lent any more */
@@ -299,7 +299,7 @@ void pondi_slot_offer_soon(pondi_slot *slot);
 void pondi_slot_destroy(pondi_slot *slot, const char *why);
 /* Run a request of the core's own on its connection, before all that waits; `done` gets the slot as
  * the user data. */
-int pondi_slot_submit(pondi_slot *slot, pondi_request_kind kind, pond_transaction_verb verb,
+int pondi_slot_submit(pondi_slot *slot, pondi_call_kind kind, pond_transaction_verb verb,
                       int64_t timeout_ms, void (*done)(pond_op *op), pond_error **err);
 /* Part from the waiter that it is prepared for; pool locked. */
 pondi_acquire *pondi_slot_part(pondi_slot *slot);
@@ -462,9 +462,9 @@ int pondi_lease_new(pondi_slot *slot, pond_connection **out, pond_error **err);
 /* Enter the lease's loop and find the connection; the loop is locked on success. */
 int pondi_lease_enter(pond_connection *lease, pondi_conn **out, pond_error **err);
 void pondi_lease_leave(pond_connection *lease);
-/* Let a request that is about to be sent on it through its circuit breaker, or refuse it with
- * POND_ECIRCUITOPEN, and note what it counts as. Entered. */
-int pondi_lease_admit(pond_connection *lease, pondi_request *request, const pond_tag *tags,
-                      size_t tag_count, pond_error **err);
+/* Bind a request to the lease, right before it is sent on it: it becomes an operation of its loop.
+ * Refused by its circuit breaker (POND_ECIRCUITOPEN) it is freed. Entered. */
+int pondi_lease_bind(pond_connection *lease, pondi_request *request, void *user_data,
+                     pond_error **err);
 
 #endif

@@ -79,7 +79,6 @@ static int64_t duration_ns(const pond_config *config, const char *key, int64_t f
 
 static void read_times(const pond_config *config, pondi_pool_settings *out)
 {
-    out->query_timeout_ms = pondi_config_ms(config, "query_execution_timeout", 60000);
     out->acquire_timeout_ms = pondi_config_ms(config, "connection_acquisition_timeout", 10000);
     out->connect_timeout_ms = pondi_config_ms(config, "connection_creation_timeout", 15000);
     out->idle_timeout_ns = duration_ns(config, "pool_idle_timeout", 600000);

@@ -270,14 +270,15 @@ void pondi_slot_offer_soon(pondi_slot *slot)
     slot->conn->settled = on_ready;
 }
 
-int pondi_slot_submit(pondi_slot *slot, pondi_request_kind kind, pond_transaction_verb verb,
+int pondi_slot_submit(pondi_slot *slot, pondi_call_kind kind, pond_transaction_verb verb,
                       int64_t timeout_ms, void (*done)(pond_op *op), pond_error **err)
 {
     pondi_request *request = NULL;
-    const pondi_request_spec spec = {.kind = kind, .verb = verb, .timeout_ms = timeout_ms};
-    int code = pondi_request_new(&spec, slot->branch->loop, slot, &request, err);
+    const pondi_call_spec spec = {.kind = kind, .verb = verb, .timeout_ms = timeout_ms};
+    int code = pondi_request_new(&spec, &request, err);
     if (code)
         return code;
+    pondi_request_bind(request, slot->branch->loop, slot);
     request->op.intercept = done;
     pondi_conn_submit_first(slot->conn, request);
     return POND_OK;

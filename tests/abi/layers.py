@@ -7,12 +7,13 @@ ALLOWED = {
     "metrics": set(),
     "resilience": set(),
     "loop": set(),
-    "driver": {"loop", "sql", "metrics", "resilience"},
-    "drivers": {"loop", "sql", "driver"},
+    "call": {"sql", "metrics", "resilience"},
+    "driver": {"loop", "call", "sql", "metrics", "resilience"},
+    "drivers": {"loop", "call", "sql", "driver"},
     "arrow": {"driver"},
-    "pool": {"loop", "sql", "driver", "metrics", "resilience"},
+    "pool": {"loop", "call", "sql", "driver", "metrics", "resilience"},
     "cluster": {"driver", "pool"},
-    "entity": {"loop", "sql", "driver", "pool", "resilience"},
+    "entity": {"loop", "call", "sql", "driver", "pool", "resilience"},
 }
 
 

@@ -337,7 +337,7 @@ static void after_delay(void *data)
     pondi_request *request = conn->base.current;
     if (!request)
         return;
-    if (request->kind == PONDI_REQUEST_CONNECT)
+    if (request->call->kind == PONDI_REQUEST_CONNECT)
         connected(&conn->base);
     else
         pondi_conn_finish(&conn->base, NULL, NULL);
@@ -362,7 +362,7 @@ static void ping(pondi_conn *base)
 
 static void start(pondi_conn *base, pondi_request *request)
 {
-    switch (request->kind) {
+    switch (request->call->kind) {
     case PONDI_REQUEST_CONNECT: {
         int64_t delay_ms = pondi_config_ms(base->config, "connect_delay", 0);
         if (!is_host(base, "silent"))
@@ -379,7 +379,7 @@ static void start(pondi_conn *base, pondi_request *request)
         finish_with(base, POND_ENOTSUPPORTED, "the fake driver has no streams");
         break;
     case PONDI_REQUEST_TRANSACTION:
-        transact(base, request->verb);
+        transact(base, request->call->verb);
         break;
     case PONDI_REQUEST_PING:
         ping(base);

@@ -46,7 +46,7 @@ static void settle(pondi_host_conn *conn)
 
 static void start(pondi_conn *base, pondi_request *request)
 {
-    if (request->kind == PONDI_REQUEST_CONNECT)
+    if (request->call->kind == PONDI_REQUEST_CONNECT)
         settle(pondi_host_conn_of(base));
     pondi_host_start(base, request);
 }

@@ -81,7 +81,7 @@ static void call_or(pond_request *request,
 static void call(pond_request *request)
 {
     const pond_driver *host = request->conn->host;
-    switch (request->request->kind) {
+    switch (request->request->call->kind) {
     case PONDI_REQUEST_CONNECT:
         host->open(request);
         break;
@@ -134,7 +134,7 @@ static void run_job(pondi_job *job)
 static void hand_over(pond_request *request, pond_error **err)
 {
     pondi_host_conn *conn = request->conn;
-    if (request->request->held) {
+    if (request->request->call->flags & PONDI_CALL_HELD) {
         request_unref(request); /* nobody is called */
         return;
     }
@@ -223,7 +223,7 @@ static void apply(pond_request *request)
     pondi_conn *base = &conn->base;
     pondi_request *asked = request->request;
     conn->running = NULL;
-    if (asked->kind == PONDI_REQUEST_CONNECT) {
+    if (asked->call->kind == PONDI_REQUEST_CONNECT) {
         conn->connection = request->connection;
         snprintf(base->server_version, sizeof(base->server_version), "%s",
                  request->versions[0] ? request->versions[0] : "");
@@ -232,8 +232,8 @@ static void apply(pond_request *request)
     }
     if (request->is_open >= 0)
         base->in_transaction = request->is_open;
-    else if (asked->kind == PONDI_REQUEST_TRANSACTION && !request->error)
-        base->in_transaction = asked->verb == POND_BEGIN;
+    else if (asked->call->kind == PONDI_REQUEST_TRANSACTION && !request->error)
+        base->in_transaction = asked->call->verb == POND_BEGIN;
     if (asked->statement) /* valid as long as the connection's struct is */
         asked->statement->prepared = request->prepared;
     if (request->broken && !conn->abandoned)
@@ -292,7 +292,7 @@ void pond_request_finish(pond_request *request, pond_result *result, pond_error 
         pond_error_free(error);
         return;
     }
-    if (request->request->kind == PONDI_REQUEST_CONNECT && !error && !request->connection)
+    if (request->request->call->kind == PONDI_REQUEST_CONNECT && !error && !request->connection)
         error = pondi_error_new(POND_EINTERNAL, "the driver \"%s\" opened no connection",
                                 pond_config_driver(request->conn->base.config));
     request->result = result;
@@ -353,7 +353,7 @@ void pondi_host_run_inline(pondi_conn *base, pondi_request *asked, pond_result *
 
 pond_request_verb pond_request_verb_of(const pond_request *request)
 {
-    return request ? (pond_request_verb)request->request->kind : POND_REQUEST_OPEN;
+    return request ? (pond_request_verb)request->request->call->kind : POND_REQUEST_OPEN;
 }
 
 void *pond_request_driver_data(const pond_request *request)
@@ -393,7 +393,7 @@ const pond_value *pond_request_params(const pond_request *request, size_t *rows,
 {
     const pondi_request *asked = request ? request->request : NULL;
     if (rows)
-        *rows = asked ? asked->row_count : 0;
+        *rows = asked ? asked->call->row_count : 0;
     if (columns)
         *columns = asked ? asked->column_count : 0;
     return asked ? asked->params : NULL;
@@ -406,7 +406,7 @@ size_t pond_request_batch_rows(const pond_request *request)
 
 pond_transaction_verb pond_request_transaction(const pond_request *request)
 {
-    return request ? request->request->verb : (pond_transaction_verb)0;
+    return request ? request->request->call->verb : (pond_transaction_verb)0;
 }
 
 void *pond_request_prepared(const pond_request *request)

@@ -4,7 +4,6 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "driver/param.h"
-#include "driver/request_lists.h"
 #include "drivers/mysql/mysql.h"
 
 enum { MOST_ROWS = 16384, MOST_BYTES = 8 << 20 };
@@ -49,7 +48,7 @@ static int server_has_bulk(MYSQL *mysql)
 int pondi_mysql_can_bulk(const my_conn *conn)
 {
     const pondi_request *request = conn->request;
-    if (!server_has_bulk(conn->mysql) || request->row_count < 2 || !request->column_count ||
+    if (!server_has_bulk(conn->mysql) || request->call->row_count < 2 || !request->column_count ||
         mysql_stmt_field_count(conn->stmt))
         return 0;
     return (request->statement->info.means & PONDI_VERB_WRITES_ROWS) != 0;
@@ -171,7 +170,7 @@ static int choose_type(const my_conn *conn, size_t index, column *to, pond_error
         int code = pondi_mysql_check_param(value, index + 1, err);
         if (code) {
             if (err)
-                pondi_request_blame_row(request, *err, row);
+                pondi_call_blame_row(request->call, *err, row);
             return code;
         }
         if (value->type == POND_TYPE_NULL)
@@ -381,7 +380,7 @@ int pondi_mysql_bulk_bind(my_conn *conn, pond_error **err)
         }
         if (alone) {
             if (err)
-                pondi_request_blame_row(conn->request, *err, many->row);
+                pondi_call_blame_row(conn->request->call, *err, many->row);
             return code;
         }
         many->ends = many->row + (many->ends - many->row) / 2;

@@ -63,7 +63,7 @@ static void cancel_done(pondi_task *base)
 
 void pondi_mysql_cancel(my_conn *conn)
 {
-    if (conn->request->kind == PONDI_REQUEST_CONNECT) {
+    if (conn->request->call->kind == PONDI_REQUEST_CONNECT) {
         pondi_mysql_fail(conn, pondi_error_new(POND_ECANCELLED, "stopped while connecting"));
         conn->task->base.owner = NULL;
         conn->task = NULL;

@@ -377,7 +377,7 @@ void pondi_mysql_connect(my_conn *conn)
     my_task *task = pondi_mysql_task_new(conn);
     int code = task ? POND_OK : pondi_error_nomem(&error);
     if (task) {
-        task->timeout_ms = conn->request->timeout_ms;
+        task->timeout_ms = conn->request->call->timeout_ms;
         task->base.work = work;
         task->base.done = done;
         code = pondi_task_run(&task->base, &error);

@@ -145,7 +145,7 @@ static void note_transaction(my_conn *conn)
     int before = base->in_transaction;
     base->in_transaction = pondi_mysql_in_transaction(conn);
     if (before && !base->in_transaction && !conn->error && request && request->statement &&
-        request->kind == PONDI_REQUEST_EXECUTE &&
+        request->call->kind == PONDI_REQUEST_EXECUTE &&
         !is_transaction_verb(request->statement->info.verb))
         pondi_log(POND_LOG_WARNING, "mysql",
                   "%s committed the open transaction, as MySQL does with statements that define "
@@ -208,8 +208,8 @@ static int must_ask(const my_conn *conn, my_phase phase)
 {
     int sent = phase == MY_RUNNING || phase == MY_RERUNNING || phase == MY_STOPPING;
     return sent && conn->error && conn->mysql &&
-           (conn->base.in_transaction || conn->request->block ||
-            conn->request->kind == PONDI_REQUEST_EXECUTE_MANY);
+           (conn->base.in_transaction || conn->request->call->flags & PONDI_CALL_BLOCK ||
+            conn->request->call->kind == PONDI_REQUEST_EXECUTE_MANY);
 }
 
 static void end_lost(my_conn *conn)
@@ -271,14 +271,15 @@ static void start(pondi_conn *base, pondi_request *request)
     my_conn *conn = my_of(base);
     pond_op_retain(&request->op);
     conn->request = request;
-    pondi_mysql_move(conn, request->kind == PONDI_REQUEST_CONNECT ? MY_ON_CONNECT : MY_ON_START);
-    switch (request->kind) {
+    pondi_mysql_move(conn,
+                     request->call->kind == PONDI_REQUEST_CONNECT ? MY_ON_CONNECT : MY_ON_START);
+    switch (request->call->kind) {
     case PONDI_REQUEST_CONNECT:
         pondi_mysql_connect(conn);
         return;
     case PONDI_REQUEST_EXECUTE:
     case PONDI_REQUEST_STREAM:
-        if (request->batch)
+        if (request->call->flags & PONDI_CALL_BATCH)
             pondi_mysql_batch(conn);
         else
             pondi_mysql_execute(conn);
@@ -293,7 +294,7 @@ static void start(pondi_conn *base, pondi_request *request)
         pondi_mysql_many(conn);
         break;
     case PONDI_REQUEST_TRANSACTION:
-        start_transaction_verb(conn, request->verb);
+        start_transaction_verb(conn, request->call->verb);
         break;
     case PONDI_REQUEST_PING:
         pondi_mysql_query(conn, "DO 0", 4, transaction_done);

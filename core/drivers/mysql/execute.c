@@ -160,14 +160,14 @@ static void prepare_done(my_conn *conn)
                                                "parameters were given",
                                                mysql_stmt_param_count(statement->stmt), expected));
     } else if (mysql_stmt_errno(statement->stmt) == ER_CANNOT_PREPARE &&
-               !conn->request->column_count && conn->request->kind == PONDI_REQUEST_EXECUTE) {
+               !conn->request->column_count && conn->request->call->kind == PONDI_REQUEST_EXECUTE) {
         run_text(conn);
     } else {
         pondi_mysql_call_failed(conn, statement->stmt);
     }
     conn->request->statement->prepared = NULL;
     pondi_mysql_statement_close(conn, statement);
-    if (conn->request->kind == PONDI_REQUEST_EXECUTE_MANY && conn->many.row)
+    if (conn->request->call->kind == PONDI_REQUEST_EXECUTE_MANY && conn->many.row)
         pondi_mysql_many_undo(conn);
 }
 
@@ -332,9 +332,10 @@ static void take_result(my_conn *conn)
 {
     pond_error *error = NULL;
     unsigned int count = mysql_stmt_field_count(conn->stmt);
-    int unwanted = conn->set && conn->set->base.column_count &&
-                   conn->request->kind != PONDI_REQUEST_EXECUTE_MANY; /* of a procedure's many */
-    unwanted |= conn->request->kind >= PONDI_REQUEST_FETCH;
+    int unwanted =
+        conn->set && conn->set->base.column_count &&
+        conn->request->call->kind != PONDI_REQUEST_EXECUTE_MANY; /* of a procedure's many */
+    unwanted |= conn->request->call->kind >= PONDI_REQUEST_FETCH;
     if (count && !unwanted && !conn->error) {
         if (!ready_set(conn, count, &error) &&
             !pondi_mysql_bind_columns(pondi_mysql_prepared(conn), &error)) {

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "driver/request_lists.h"
 #include "drivers/mysql/mysql.h"
 
 static const char savepoint[] = "SAVEPOINT millpond_many";
@@ -52,7 +51,7 @@ void pondi_mysql_many_undo(my_conn *conn)
 static void fail_row(my_conn *conn, pond_error *error, size_t row)
 {
     if (!conn->error)
-        pondi_request_blame_row(conn->request, error, row);
+        pondi_call_blame_row(conn->request->call, error, row);
     pondi_mysql_fail(conn, error);
 }
 
@@ -109,7 +108,7 @@ static void executed(my_conn *conn)
         conn->error = NULL;
         many->searching = 1;
     } else if (!many->bulk) {
-        pondi_request_blame_row(conn->request, conn->error, many->row);
+        pondi_call_blame_row(conn->request->call, conn->error, many->row);
     }
     roll_back(conn);
 }
@@ -141,7 +140,7 @@ static void next(my_conn *conn)
     my_many *many = &conn->many;
     pond_error *error = NULL;
     int code = POND_OK;
-    if (many->row == request->row_count) {
+    if (many->row == request->call->row_count) {
         query(conn, many->owns ? "COMMIT" : release, committed);
         return;
     }

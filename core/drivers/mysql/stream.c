@@ -11,7 +11,7 @@ static void finished(my_conn *conn)
 int pondi_mysql_stream_pause(my_conn *conn)
 {
     pond_result *result = &conn->set->base;
-    if (conn->request->kind == PONDI_REQUEST_EXECUTE_MANY ||
+    if (conn->request->call->kind == PONDI_REQUEST_EXECUTE_MANY ||
         result->row_count < conn->request->batch_rows)
         return 0;
     result->affected = (int64_t)result->row_count;

@@ -5,7 +5,7 @@
 
 void pondi_postgres_transaction(pg_conn *conn)
 {
-    pond_transaction_verb verb = conn->base.current->verb;
+    pond_transaction_verb verb = conn->base.current->call->verb;
     if (verb == POND_BEGIN || conn->begin_pending) {
         conn->begin_pending = verb == POND_BEGIN;
         pondi_postgres_finish(conn);

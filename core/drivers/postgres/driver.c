@@ -104,8 +104,8 @@ static int rolls_back(const pondi_request *request)
 {
     if (!request)
         return 0;
-    if (request->kind == PONDI_REQUEST_TRANSACTION)
-        return request->verb == POND_ROLLBACK;
+    if (request->call->kind == PONDI_REQUEST_TRANSACTION)
+        return request->call->verb == POND_ROLLBACK;
     return request->statement && request->statement->info.means & PONDI_VERB_UNDOES;
 }
 
@@ -130,7 +130,8 @@ void pondi_postgres_finish(pg_conn *conn)
     pondi_postgres_forget_former(conn);
     pondi_postgres_forget_described(conn);
     conn->phase = PG_IDLE;
-    if (conn->task && conn->base.current && conn->base.current->kind != PONDI_REQUEST_CONNECT) {
+    if (conn->task && conn->base.current &&
+        conn->base.current->call->kind != PONDI_REQUEST_CONNECT) {
         conn->held = 1; /* the cancel must not hit the next statement */
         return;
     }
@@ -216,8 +217,8 @@ static void take_command(pg_conn *conn, PGresult *res)
     ExecStatusType status = PQresultStatus(res);
     if (status == PGRES_FATAL_ERROR)
         pondi_postgres_fail(conn, pondi_postgres_error(conn, res));
-    else if (request->kind == PONDI_REQUEST_TRANSACTION && request->verb == POND_COMMIT &&
-             strcmp(PQcmdStatus(res), "ROLLBACK") == 0)
+    else if (request->call->kind == PONDI_REQUEST_TRANSACTION &&
+             request->call->verb == POND_COMMIT && strcmp(PQcmdStatus(res), "ROLLBACK") == 0)
         pondi_postgres_fail(conn,
                             pondi_error_new(POND_ETRANSACTION,
                                             "the transaction had failed before, so the server "
@@ -380,7 +381,7 @@ static void start(pondi_conn *base, pondi_request *request)
     conn->stale = PG_SOUND;
     conn->began_with = 0;
     request->preparing = 0;
-    switch (request->kind) {
+    switch (request->call->kind) {
     case PONDI_REQUEST_CONNECT:
         pondi_postgres_connect(conn);
         break;

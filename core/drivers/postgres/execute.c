@@ -30,7 +30,7 @@ static int runs_unnamed(const pg_conn *conn, const pondi_request *request)
 static int check_count(const pg_conn *conn, const pg_statement *statement, pond_error **err)
 {
     const pondi_request *request = conn->base.current;
-    if ((size_t)statement->param_count == request->column_count || request->row_count == 0)
+    if ((size_t)statement->param_count == request->column_count || request->call->row_count == 0)
         return POND_OK;
     return pondi_error_set(err, POND_EPARAMS,
                            "the server counts %d parameters, but %zu are written as ?: write ? "
@@ -40,7 +40,7 @@ static int check_count(const pg_conn *conn, const pg_statement *statement, pond_
 
 static void sent(pg_conn *conn, int ok)
 {
-    int stream = conn->base.current->kind == PONDI_REQUEST_STREAM;
+    int stream = conn->base.current->call->kind == PONDI_REQUEST_STREAM;
     conn->phase = PG_EXECUTING;
     if (!ok || (stream && !PQsetSingleRowMode(conn->pg)))
         pondi_postgres_lost(conn);
@@ -79,7 +79,7 @@ static int send_anew(pg_conn *conn)
 static int goes_with_begin(const pg_conn *conn)
 {
     const pondi_request *request = conn->base.current;
-    return request->kind == PONDI_REQUEST_EXECUTE &&
+    return request->call->kind == PONDI_REQUEST_EXECUTE &&
            is_prepared_verb(request->statement->info.verb) &&
            (conn->unnamed || request->statement->prepared);
 }
@@ -103,7 +103,7 @@ static int all_fit(const pg_statement *statement, const pond_value *params)
 
 static int all_rows_fit(const pg_statement *statement, const pondi_request *request)
 {
-    for (size_t i = 0; i < request->row_count; i++) {
+    for (size_t i = 0; i < request->call->row_count; i++) {
         if (!all_fit(statement, request->params + i * request->column_count))
             return 0;
     }
@@ -136,7 +136,7 @@ void pondi_postgres_run_prepared(pg_conn *conn)
         return;
     }
     int code = check_count(conn, statement, &error);
-    if (!code && request->kind == PONDI_REQUEST_EXECUTE_MANY) {
+    if (!code && request->call->kind == PONDI_REQUEST_EXECUTE_MANY) {
         run_many(conn, statement);
         return;
     }
@@ -165,7 +165,7 @@ void pondi_postgres_run_unnamed(pg_conn *conn)
     const pg_statement *described = conn->described;
     pond_error *error = NULL;
     int code = described ? check_count(conn, described, &error) : POND_OK;
-    if (!code && request->kind == PONDI_REQUEST_EXECUTE_MANY) {
+    if (!code && request->call->kind == PONDI_REQUEST_EXECUTE_MANY) {
         pondi_postgres_many_start(conn);
         return;
     }
@@ -181,7 +181,7 @@ void pondi_postgres_run_unnamed(pg_conn *conn)
 /* The server makes text of bytes without a word where it is not told what the parameter is. */
 static int has_bytes(const pondi_request *request)
 {
-    for (size_t i = 0; i < request->row_count * request->column_count; i++) {
+    for (size_t i = 0; i < request->call->row_count * request->column_count; i++) {
         if (pondi_postgres_has_bytes(&request->params[i]))
             return 1;
     }

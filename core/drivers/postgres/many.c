@@ -60,7 +60,7 @@ void pondi_postgres_many_send(pg_conn *conn)
             fail_row(conn, pondi_error_new(POND_ECANCELLED, "cancelled"), many->sent);
             many->undo = 1;
         }
-        if (many->failed || many->sent == request->row_count) {
+        if (many->failed || many->sent == request->call->row_count) {
             if (!send_end(conn)) {
                 pondi_postgres_lost(conn);
                 return;
@@ -80,7 +80,7 @@ void pondi_postgres_many_send(pg_conn *conn)
 
 void pondi_postgres_many_start(pg_conn *conn)
 {
-    conn->many = (pg_many){.first_row = conn->base.current->first_row};
+    conn->many = (pg_many){.first_row = conn->base.current->call->first_row};
     conn->phase = PG_MANY;
     conn->sent = 0;
     if (!PQenterPipelineMode(conn->pg))

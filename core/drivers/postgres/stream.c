@@ -8,7 +8,7 @@ int pondi_postgres_stream_pause(pg_conn *conn)
 {
     pond_result *result = conn->result ? pondi_postgres_result_base(conn->result) : NULL;
     pondi_request *request = conn->base.current;
-    if (!result || conn->error || !request || request->kind == PONDI_REQUEST_EXECUTE ||
+    if (!result || conn->error || !request || request->call->kind == PONDI_REQUEST_EXECUTE ||
         result->row_count < request->batch_rows)
         return 0;
     if (request->stop_code) { /* the rest is dropped, until the server has stopped */

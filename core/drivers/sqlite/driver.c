@@ -142,7 +142,7 @@ static void cancel(pondi_conn *base, pondi_request *request)
     atomic_store(&conn->stop, pondi_sqlite_token(request));
     /* and the few single steps that take long, such as count(*), at SQLite's own flag, which is
      * cleared as the next statement starts; while connecting `db` is still the other thread's */
-    if (request->kind != PONDI_REQUEST_CONNECT)
+    if (request->call->kind != PONDI_REQUEST_CONNECT)
         sqlite3_interrupt(conn->db);
     pondi_sqlite_writers_wake(conn);
 }

@@ -133,7 +133,7 @@ static pond_error *stopped_error(const pondi_sqlite_conn *conn, int code)
                                 waiting ? "other writers had the database" : "it was stopped");
     else if (conn->deadline_ns != PONDI_NEVER && pondi_now_ns() >= conn->deadline_ns)
         error = pondi_error_new(POND_ETIMEDOUT, "timed out after %.3g s: %s",
-                                (double)conn->running->timeout_ms / 1000,
+                                (double)conn->running->call->timeout_ms / 1000,
                                 waiting ? "other connections had the database all the time"
                                         : "the statement was stopped");
     if (error)

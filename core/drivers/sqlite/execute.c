@@ -3,7 +3,6 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
-#include "driver/request_lists.h"
 #include "drivers/sqlite/sqlite.h"
 
 /* ---- One execution ----------------------------------------------------------------------- */
@@ -13,7 +12,7 @@ static int bind_all(const pondi_sqlite_statement *statement, const pondi_request
                     const pond_value *params, size_t count, pond_error **err)
 {
     int code = POND_OK;
-    int copy = request->kind == PONDI_REQUEST_STREAM;
+    int copy = request->call->kind == PONDI_REQUEST_STREAM;
     for (size_t i = 0; i < count && !code; i++)
         code = pondi_sqlite_bind(statement->stmt, (int)i + 1, &params[i], copy, err);
     return code;
@@ -170,7 +169,7 @@ static int execute(pondi_sqlite_conn *conn, pondi_request *request, pond_result 
     int code = pondi_sqlite_prepare(conn, request, err);
     if (code)
         return code;
-    if (request->batch)
+    if (request->call->flags & PONDI_CALL_BATCH)
         return pondi_sqlite_execute_batch(conn, request, result, err);
     set = pondi_sqlite_new_rows(request->statement->prepared);
     if (!set)
@@ -200,7 +199,7 @@ int pondi_sqlite_perform_quickly(pondi_sqlite_conn *conn, pondi_request *request
                                  pond_result **result, pond_error **error)
 {
     pondi_sqlite_statement *statement =
-        request->kind == PONDI_REQUEST_EXECUTE ? request->statement->prepared : NULL;
+        request->call->kind == PONDI_REQUEST_EXECUTE ? request->statement->prepared : NULL;
     if (!statement || !statement->quick)
         return 0;
     *result = NULL;
@@ -228,7 +227,7 @@ static int enter_run(pondi_sqlite_conn *conn, pondi_request *request, size_t row
 static int execute_rows(pondi_sqlite_conn *conn, pondi_request *request, pondi_row_set **set,
                         pond_error **err)
 {
-    for (size_t row = 0; row < request->row_count; row++) {
+    for (size_t row = 0; row < request->call->row_count; row++) {
         int code = POND_OK;
         if (row == pondi_request_run_end(request))
             code = enter_run(conn, request, row, err);
@@ -236,7 +235,7 @@ static int execute_rows(pondi_sqlite_conn *conn, pondi_request *request, pondi_r
             code = execute_row(conn, request, pondi_request_row(request, row), set, err);
         if (code) {
             if (err)
-                pondi_request_blame_row(request, *err, row);
+                pondi_call_blame_row(request->call, *err, row);
             return code;
         }
     }
@@ -300,10 +299,10 @@ static int fetch(pondi_sqlite_conn *conn, pondi_request *request, pond_result **
 static int transact(pondi_sqlite_conn *conn, pondi_request *request, pond_error **err)
 {
     int sqlite;
-    if (request->verb == POND_BEGIN)
+    if (request->call->verb == POND_BEGIN)
         sqlite = pondi_sqlite_begin(conn);
     else
-        sqlite = run(conn, request->verb == POND_COMMIT ? "COMMIT" : "ROLLBACK");
+        sqlite = run(conn, request->call->verb == POND_COMMIT ? "COMMIT" : "ROLLBACK");
     return sqlite ? pondi_error_move(err, pondi_sqlite_error(conn, NULL, sqlite)) : POND_OK;
 }
 
@@ -315,7 +314,7 @@ void pondi_sqlite_perform(pondi_sqlite_conn *conn, pondi_request *request, pond_
     *error = NULL;
     conn->running = request;
     conn->token = pondi_sqlite_token(request);
-    switch (request->kind) {
+    switch (request->call->kind) {
     case PONDI_REQUEST_CONNECT:
         code = pondi_sqlite_connect(conn, error);
         break;

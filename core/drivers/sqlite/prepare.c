@@ -127,13 +127,13 @@ static int prepare(pondi_sqlite_conn *conn, const pondi_request *request, pond_e
     pondi_statement *at = request->statement;
     pondi_sqlite_statement *first = NULL;
     const char *rest = NULL;
-    int code = request->batch ? POND_OK : check_pragma(at, err);
+    int code = (request->call->flags & PONDI_CALL_BATCH) ? POND_OK : check_pragma(at, err);
     if (code)
         return code;
-    int sqlite = prepare_list(conn, at, request->batch, &first, &rest);
+    int sqlite = prepare_list(conn, at, (request->call->flags & PONDI_CALL_BATCH), &first, &rest);
     if (sqlite)
         code = pondi_error_move(err, pondi_sqlite_error(conn, request, sqlite));
-    else if (!request->batch)
+    else if (!(request->call->flags & PONDI_CALL_BATCH))
         code = refuse_another(at, rest, err);
     if (code)
         pondi_sqlite_statement_free(first);
@@ -151,7 +151,7 @@ static int check_parameters(const pondi_sqlite_statement *statement, const pondi
         found += (size_t)sqlite3_bind_parameter_count(statement->stmt);
     if (found == request->column_count)
         return POND_OK;
-    if (request->is_native)
+    if (request->call->flags & PONDI_CALL_NATIVE)
         return pondi_error_set(err, POND_EPARAMS, "the statement has %zu parameters and got %zu",
                                found, request->column_count);
     return pondi_error_set(err, POND_EPARAMS,
@@ -163,7 +163,7 @@ static int check_count(const pondi_sqlite_conn *conn, const pondi_request *reque
                        pond_error **err)
 {
     int most = sqlite3_limit(conn->db, SQLITE_LIMIT_VARIABLE_NUMBER, -1);
-    if (request->column_count <= (size_t)most || request->batch)
+    if (request->column_count <= (size_t)most || (request->call->flags & PONDI_CALL_BATCH))
         return POND_OK;
     return pondi_error_set(err, POND_EPARAMS,
                            "%zu parameters are too many: this SQLite takes at most %d in a "

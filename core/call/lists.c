@@ -1,13 +1,12 @@
-#include "driver/request_lists.h"
+#include "call/lists.h"
 
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
-#include "driver/driver.h"
-#include "sql/tokenizer.h"
+#include "sql/dialect.h"
 
-void pondi_list_runs_free(pondi_list_runs *lists)
+void pondi_call_lists_free(pondi_call_lists *lists)
 {
     if (!lists)
         return;
@@ -23,11 +22,10 @@ void pondi_list_runs_free(pondi_list_runs *lists)
 
 /* The rows of one call while their statements are written. */
 typedef struct maker {
-    const pondi_driver *driver;
-    const pondi_request_spec *spec;
+    const pondi_call_spec *spec;
     pondi_places places;
     pondi_spread spread;
-    pondi_list_runs *lists;
+    pondi_call_lists *lists;
     pond_value *values; /* of all rows */
     size_t count;
     size_t room;
@@ -74,7 +72,7 @@ static int is_same(const pondi_run *run, const pondi_spread *spread)
 
 static int keep_row(maker *at, size_t row)
 {
-    pondi_list_runs *lists = at->lists;
+    pondi_call_lists *lists = at->lists;
     pondi_run *run = lists->run_count ? &lists->runs[lists->run_count - 1] : NULL;
     int code = row ? POND_OK : keep_segments(at);
     if (!code && !(run && is_same(run, &at->spread))) {
@@ -95,13 +93,13 @@ static int keep_row(maker *at, size_t row)
 
 static int spread_row(maker *at, size_t row, pond_error **err)
 {
-    const pondi_request_spec *spec = at->spec;
-    int code = pondi_lists_spread(at->driver->dialect, PONDI_ARRAY_OPERATOR, &at->places, spec->sql,
-                                  spec->sql_size, spec->params + row * spec->column_count,
-                                  &at->spread, err);
+    const pondi_call_spec *spec = at->spec;
+    int code = pondi_lists_spread(at->spec->target->dialect, PONDI_ARRAY_OPERATOR, &at->places,
+                                  spec->sql, spec->sql_size,
+                                  spec->params + row * spec->column_count, &at->spread, err);
     if (!code && keep_row(at, row))
         code = pondi_error_nomem(err);
-    if (!code && at->lists->run_count > 1 && !at->driver->takes_runs)
+    if (!code && at->lists->run_count > 1 && !at->spec->target->takes_runs)
         code = pondi_error_set(err, POND_ENOTSUPPORTED,
                                "its lists of rows or arrays have other lengths than those of row "
                                "%llu: execute the rows one by one",
@@ -111,7 +109,7 @@ static int spread_row(maker *at, size_t row, pond_error **err)
 
 static int spread_rows(maker *at, pond_error **err)
 {
-    const pondi_request_spec *spec = at->spec;
+    const pondi_call_spec *spec = at->spec;
     for (size_t row = 0; row < spec->row_count; row++) {
         int code = spread_row(at, row, err);
         if (code && spec->row_count > 1 && err && *err)
@@ -123,28 +121,28 @@ static int spread_rows(maker *at, pond_error **err)
 }
 
 /* Every run's statement ends with the tags of the first one's. */
-static int finish_runs(pondi_request *request, pondi_list_runs *lists)
+static int finish_runs(const pondi_call *call, pondi_call_lists *lists)
 {
-    const char *comment = request->sql + request->sql_size - request->comment_size;
-    const pond_value *params = request->params;
+    const char *comment = call->sql + call->sql_size - call->comment_size;
+    const pond_value *params = call->params;
     size_t row = 0;
     for (size_t i = 0; i < lists->run_count; i++) {
         pondi_run *run = &lists->runs[i];
         run->params = params;
         params += (run->end - row) * run->column_count;
         row = run->end;
-        char *sql = pondi_realloc(run->sql, run->sql_size + request->comment_size + 1);
+        char *sql = pondi_realloc(run->sql, run->sql_size + call->comment_size + 1);
         if (!sql)
             return POND_ENOMEM;
-        memcpy(sql + run->sql_size, comment, request->comment_size);
+        memcpy(sql + run->sql_size, comment, call->comment_size);
         run->sql = sql;
-        run->sql_size += request->comment_size;
+        run->sql_size += call->comment_size;
         sql[run->sql_size] = '\0';
     }
     return POND_OK;
 }
 
-static int make(maker *at, pond_loop *loop, void *user_data, pondi_request **out, pond_error **err)
+static int make(maker *at, size_t room, void **memory, pondi_call **out, pond_error **err)
 {
     at->lists = pondi_calloc(1, sizeof(*at->lists));
     if (!at->lists)
@@ -153,20 +151,19 @@ static int make(maker *at, pond_loop *loop, void *user_data, pondi_request **out
     if (code)
         return code;
     const pondi_run *first = &at->lists->runs[0];
-    pondi_request_spec spread = *at->spec;
+    pondi_call_spec spread = *at->spec;
     spread.sql = first->sql;
     spread.sql_size = first->sql_size;
     spread.params = at->values;
     spread.row_count = 1;
     spread.column_count = at->count;
-    code = pondi_request_new(&spread, loop, user_data, out, err);
+    code = pondi_call_new(&spread, room, memory, out, err);
     if (code)
         return code;
     (*out)->row_count = at->spec->row_count;
     (*out)->column_count = first->column_count;
     if (finish_runs(*out, at->lists)) {
-        pond_op_release(&(*out)->op);
-        *out = NULL;
+        pondi_free(*memory);
         return pondi_error_nomem(err);
     }
     at->lists->value_count = at->count;
@@ -175,34 +172,32 @@ static int make(maker *at, pond_loop *loop, void *user_data, pondi_request **out
     return POND_OK;
 }
 
-int pondi_request_new_lists(const pondi_driver *driver, const pondi_request_spec *spec,
-                            pond_loop *loop, void *user_data, pondi_request **out, pond_error **err)
+int pondi_call_new_lists(const pondi_call_spec *spec, size_t room, void **memory, pondi_call **out,
+                         pond_error **err)
 {
-    maker at = {.driver = driver, .spec = spec};
-    *out = NULL;
+    maker at = {.spec = spec};
     pondi_spread_init(&at.spread);
-    int code = pondi_places_find(driver->dialect, spec->sql, spec->sql_size, &at.places, err);
+    int code = pondi_places_find(spec->target->dialect, spec->sql, spec->sql_size, &at.places, err);
     if (code)
         ;
     else if (at.places.count != spec->column_count) /* is refused like any other */
-        code = pondi_request_new(spec, loop, user_data, out, err);
+        code = pondi_call_new(spec, room, memory, out, err);
     else
-        code = make(&at, loop, user_data, out, err);
+        code = make(&at, room, memory, out, err);
     pondi_places_free(&at.places);
     pondi_spread_free(&at.spread);
-    pondi_list_runs_free(at.lists);
+    pondi_call_lists_free(at.lists);
     pondi_free(at.values);
     return code;
 }
 
-int pondi_check_native_lists(const pondi_driver *driver, const pondi_request_spec *spec,
-                             pond_error **err)
+int pondi_call_check_native_lists(const pondi_call_spec *spec, pond_error **err)
 {
     pondi_places places = {0};
     size_t count = spec->column_count;
-    if (pondi_dialect_of(driver->dialect)->array_params)
+    if (pondi_dialect_of(spec->target->dialect)->array_params)
         return POND_OK; /* which knows by its types */
-    int code = pondi_places_find(driver->dialect, spec->sql, spec->sql_size, &places, err);
+    int code = pondi_places_find(spec->target->dialect, spec->sql, spec->sql_size, &places, err);
     for (size_t i = 0; i < count && places.count == count && !code; i++) {
         if (spec->params[i].type == POND_TYPE_ARRAY &&
             places.placeholders[i].place != PONDI_PLACE_VALUE)
@@ -214,63 +209,4 @@ int pondi_check_native_lists(const pondi_driver *driver, const pondi_request_spe
     }
     pondi_places_free(&places);
     return code;
-}
-
-/* ---- Run --------------------------------------------------------------------------------- */
-
-size_t pondi_request_run_end(const pondi_request *request)
-{
-    return request->lists ? request->lists->runs[request->lists->run].end : request->row_count;
-}
-
-size_t pondi_request_value_count(const pondi_request *request)
-{
-    return request->lists ? request->lists->value_count
-                          : request->row_count * request->column_count;
-}
-
-const pond_value *pondi_request_row(const pondi_request *request, size_t row)
-{
-    const pondi_list_runs *lists = request->lists;
-    size_t first = lists && lists->run ? lists->runs[lists->run - 1].end : 0;
-    return request->params + (row - first) * request->column_count;
-}
-
-int pondi_request_enter_run(pondi_conn *conn, pondi_request *request, size_t row, pond_error **err)
-{
-    pondi_list_runs *lists = request->lists;
-    if (!lists || lists->run_count == 1)
-        return POND_OK;
-    lists->run = row ? lists->run + 1 : 0;
-    const pondi_run *run = &lists->runs[lists->run];
-    request->sql = run->sql;
-    request->sql_size = run->sql_size;
-    request->params = run->params;
-    request->column_count = run->column_count;
-    return pondi_statement_cache_get(&conn->statements, run->sql, run->sql_size, 0,
-                                     &request->statement, err);
-}
-
-/* The byte where a character begins, counted from 1. */
-static size_t byte_of(const char *text, size_t size, size_t character)
-{
-    size_t at = 0;
-    while (at < size && --character) {
-        at++;
-        while (at < size && ((unsigned char)text[at] & 0xC0) == 0x80)
-            at++;
-    }
-    return at;
-}
-
-void pondi_request_fix_position(const pondi_request *request, pond_error *error)
-{
-    const pondi_list_runs *lists = request->lists;
-    if (!lists || !error || !error->position || pondi_error_is_shared(error))
-        return;
-    size_t byte = byte_of(request->sql, request->sql_size, error->position);
-    size_t from = pondi_segments_from(lists->segments, lists->segment_count, byte);
-    if (from > lists->original_size)
-        from = lists->original_size;
-    error->position = lists->run ? 0 : (uint32_t)pondi_count_characters(lists->original, from) + 1;
 }

@@ -1,14 +1,10 @@
-#include "driver/meter.h"
+#include "call/account.h"
 
 #include <string.h>
 
 #include "base/buffer.h"
-#include "base/clock.h"
 #include "base/log.h"
-#include "driver/driver.h"
-#include "driver/param.h"
-#include "driver/request_lists.h"
-#include "driver/result.h"
+#include "base/value.h"
 #include "resilience/breaker.h"
 #include "sql/mask.h"
 
@@ -63,50 +59,49 @@ static void append_parameter(pondi_buffer *out, const pond_value *value)
     }
 }
 
-static void append_parameters(pondi_buffer *out, const pondi_request *request)
+static void append_parameters(pondi_buffer *out, const pondi_call *call)
 {
-    size_t count = request->column_count;
+    size_t count = call->column_count;
     pondi_buffer_append_text(out, "; parameters: ");
     for (size_t i = 0; i < count && i < MOST_PARAMETERS; i++) {
         if (i)
             pondi_buffer_append_text(out, ", ");
-        append_parameter(out, &request->params[i]);
+        append_parameter(out, &call->params[i]);
     }
     if (count > MOST_PARAMETERS)
         pondi_buffer_append_text(out, ", ...");
-    if (request->row_count > 1)
-        pondi_buffer_appendf(out, " (the first of %zu rows)", request->row_count);
+    if (call->row_count > 1)
+        pondi_buffer_appendf(out, " (the first of %zu rows)", call->row_count);
 }
 
 /* Without the literals of a statement that may set a password. */
-static void append_sql(pondi_buffer *out, const pondi_request *request, size_t size, int secret)
+static void append_sql(pondi_buffer *out, const pondi_call *call, size_t size, int secret)
 {
     pondi_buffer_append_text(out, ": ");
     if (secret) {
-        pondi_sql_mask(request->conn->driver->dialect, request->sql, size, MOST_SQL, out);
+        pondi_sql_mask(call->target->dialect, call->sql, size, MOST_SQL, out);
         return;
     }
-    int shown = shown_size(request->sql, size, MOST_SQL);
-    pondi_buffer_appendf(out, "%.*s%s", shown, request->sql, (size_t)shown < size ? "..." : "");
+    int shown = shown_size(call->sql, size, MOST_SQL);
+    pondi_buffer_appendf(out, "%.*s%s", shown, call->sql, (size_t)shown < size ? "..." : "");
 }
 
 /* The tags are shown as they were sent: URL-encoded, so that none can forge anything. */
-static void log_slow(const pondi_request *request, int64_t took_ns, int code)
+static void log_slow(const pondi_call *call, int64_t took_ns, int code)
 {
     pondi_buffer text;
     pondi_buffer_init(&text);
-    size_t size = request->sql_size - request->comment_size;
-    int secret = pondi_sql_has_secrets(request->sql, size);
+    size_t size = call->sql_size - call->comment_size;
+    int secret = pondi_sql_has_secrets(call->sql, size);
     pondi_buffer_appendf(&text, "slow query: %.3f s", (double)took_ns / 1e9);
     if (code)
         pondi_buffer_appendf(&text, ", ended with %s", pond_error_name(code));
-    if (request->comment_size > 5) /* newline, and the comment's ends */
-        pondi_buffer_appendf(&text, ", tags %.*s", (int)(request->comment_size - 5),
-                             request->sql + size + 3);
-    append_sql(&text, request, size, secret);
-    if (!secret && request->conn->metrics->log_parameters && request->row_count &&
-        request->column_count)
-        append_parameters(&text, request);
+    if (call->comment_size > 5) /* newline, and the comment's ends */
+        pondi_buffer_appendf(&text, ", tags %.*s", (int)(call->comment_size - 5),
+                             call->sql + size + 3);
+    append_sql(&text, call, size, secret);
+    if (!secret && call->target->metrics->log_parameters && call->row_count && call->column_count)
+        append_parameters(&text, call);
     if (!text.failed)
         pondi_log(POND_LOG_WARNING, "slow_query", "%s", text.data);
     pondi_buffer_free(&text);
@@ -114,11 +109,9 @@ static void log_slow(const pondi_request *request, int64_t took_ns, int code)
 
 /* ---- Bytes ------------------------------------------------------------------------------- */
 
-enum { BYTES_A_VALUE = 8 }; /* and the length of texts, whatever the protocol makes of them */
-
 static uint64_t bytes_of(const pond_value *values, size_t count)
 {
-    uint64_t bytes = (uint64_t)count * BYTES_A_VALUE;
+    uint64_t bytes = (uint64_t)count * PONDI_BYTES_A_VALUE;
     for (size_t i = 0; i < count; i++) {
         if (pondi_value_has_text(&values[i]))
             bytes += values[i].as.text.size;
@@ -128,19 +121,37 @@ static uint64_t bytes_of(const pond_value *values, size_t count)
     return bytes;
 }
 
-void pondi_meter_begin(const pondi_request *request)
+static pondi_metrics *metrics_of(const pondi_call *call)
 {
-    pondi_metrics *metrics = request->conn->metrics;
-    if (metrics && request->params)
-        pondi_metrics_sent(metrics, bytes_of(request->params, pondi_request_value_count(request)));
+    return call->target && call->target->metrics->on ? call->target->metrics : NULL;
 }
 
-static void count_received(pondi_metrics *metrics, const pond_result *result)
+void pondi_call_sent(const pondi_call *call)
 {
-    if (!result || !result->row_count || !result->class->text_bytes)
-        return;
-    uint64_t values = (uint64_t)result->row_count * result->column_count;
-    pondi_metrics_received(metrics, values * BYTES_A_VALUE + result->class->text_bytes(result));
+    pondi_metrics *metrics = metrics_of(call);
+    if (metrics)
+        pondi_metrics_sent(metrics, bytes_of(call->params, pondi_call_value_count(call)));
+}
+
+/* ---- The beginning ----------------------------------------------------------------------- */
+
+int pondi_call_admit(pondi_call *call, int in_transaction, pond_error **err)
+{
+    pond_breaker *breaker = call->operation ? call->operation->breaker : NULL;
+    if (!breaker || in_transaction || call->kind == PONDI_REQUEST_TRANSACTION)
+        return POND_OK;
+    if (pondi_breaker_allow(breaker, &call->ticket))
+        return POND_OK;
+    call->ticket = 0;
+    pondi_metrics_error(call->target->metrics, POND_ECIRCUITOPEN);
+    return err ? pondi_error_move(err, pondi_breaker_error(breaker)) : POND_ECIRCUITOPEN;
+}
+
+void pondi_call_withdraw(pondi_call *call)
+{
+    if (call->ticket)
+        pondi_breaker_record(call->operation->breaker, call->ticket, POND_BREAKER_CANCELLED);
+    call->ticket = 0;
 }
 
 /* ---- The end ----------------------------------------------------------------------------- */
@@ -148,35 +159,31 @@ static void count_received(pondi_metrics *metrics, const pond_result *result)
 /* Statements that cannot be sent are the pool's to notice, which reconnects. What is left is a
  * database that does not answer in time: for statements of one name any timeout says so; for those
  * without a name, of all kinds, only one after which the server did not even stop the work. */
-static pond_breaker_outcome outcome_of(const pondi_request *request, int code)
+static pond_breaker_outcome outcome_of(const pondi_call *call, const pondi_call_end *end)
 {
-    pond_breaker_outcome outcome = pond_breaker_outcome_of(code);
-    if (!request->started)
+    pond_breaker_outcome outcome = pond_breaker_outcome_of(end->code);
+    if (!end->started)
         return POND_BREAKER_CANCELLED;
     if (outcome != POND_BREAKER_FAILURE)
         return outcome;
-    if (request->stop_code != POND_ETIMEDOUT && code != POND_ETIMEDOUT)
+    if (!end->timed_out && end->code != POND_ETIMEDOUT)
         return POND_BREAKER_CANCELLED;
-    int answers = request->conn->state == PONDI_CONN_READY;
-    return answers && !request->operation->name[0] ? POND_BREAKER_SUCCESS : POND_BREAKER_FAILURE;
+    return end->answers && !call->operation->name[0] ? POND_BREAKER_SUCCESS : POND_BREAKER_FAILURE;
 }
 
-void pondi_meter_end(const pondi_request *request, int code)
+void pondi_call_ended(const pondi_call *call, const pondi_call_end *end)
 {
-    pondi_operation *operation = request->operation;
-    if (request->conn->metrics)
-        count_received(request->conn->metrics, request->op.result);
+    pondi_operation *operation = call->operation;
+    pondi_metrics *metrics = metrics_of(call);
+    if (metrics && end->received)
+        pondi_metrics_received(metrics, end->received);
     if (!operation)
         return;
-    if (request->ticket)
-        pondi_breaker_record(operation->breaker, request->ticket, outcome_of(request, code));
-    pondi_metrics *metrics = request->conn->metrics;
+    if (call->ticket)
+        pondi_breaker_record(operation->breaker, call->ticket, outcome_of(call, end));
     if (!metrics)
         return;
-    pondi_metrics_error(metrics, code);
-    if (!request->started)
-        return;
-    int64_t took_ns = pondi_now_ns() - request->submitted_ns;
-    if (pondi_metrics_query(metrics, operation, took_ns))
-        log_slow(request, took_ns, code);
+    pondi_metrics_error(metrics, end->code);
+    if (end->started && pondi_metrics_query(metrics, operation, end->took_ns))
+        log_slow(call, end->took_ns, end->code);
 }
