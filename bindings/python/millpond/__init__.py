@@ -4,7 +4,7 @@ from . import _sqlite_library
 
 _sqlite_library.share()  # before anything loads the native module
 
-from . import _adopted, exceptions  # noqa: F401  (the native module needs the first)
+from . import _adopted, exceptions, metrics  # noqa: F401  (the native module needs the first)
 from ._async.connection import (
     AsyncConnection,
     MysqlAsyncConnection,
