@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/error.h"
 #include "cluster/cluster.h"
 
 static size_t count_items(const char *list)
@@ -44,6 +45,17 @@ static int make_server(const pond_config *config, const pondi_servers *lists, si
     pondi_free(address);
     pondi_free(port);
     return code;
+}
+
+static int check_lists(const pondi_servers *lists, pond_error **err)
+{
+    size_t hosts = lists->hosts ? count_items(lists->hosts) : 0;
+    size_t addresses = lists->addresses ? count_items(lists->addresses) : 0;
+    if (!hosts || !addresses || hosts == addresses)
+        return POND_OK;
+    return pondi_error_set(err, POND_EINVAL,
+                           "hostaddr must have as many addresses as host has hosts: %zu, not %zu",
+                           hosts, addresses);
 }
 
 static int make_servers(pondi_cluster *cluster, const pondi_servers *lists, pond_error **err)
@@ -93,6 +105,8 @@ int pondi_cluster_find_servers(pondi_cluster *cluster, pond_error **err)
     int code = pool->driver->find_servers(pool->config, &lists, err);
     if (!code)
         code = read_role(cluster, lists.role, err);
+    if (!code)
+        code = check_lists(&lists, err);
     if (!code)
         code = make_servers(cluster, &lists, err);
     cluster->shuffled = lists.shuffled;

@@ -58,6 +58,12 @@ async def test_an_address_is_where_postgres_is_reached_whatever_the_host_is_call
     assert not await is_standby(db)
 
 
+async def test_each_host_has_its_address(postgres_pair: dict[str, Any], databases: Any) -> None:
+    db = databases.open("postgres", **postgres_pair, hostaddr=HERE)
+    with pytest.raises(ValueError, match="as many addresses as host has hosts: 2, not 1"):
+        await db.get_async_connection()
+
+
 async def test_balanced_connections_go_to_all_hosts(
     postgres_pair: dict[str, Any], databases: Any
 ) -> None:
