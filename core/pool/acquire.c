@@ -365,7 +365,8 @@ static pond_error *timeout_error(const pondi_acquire *acquire)
     double seconds = (double)acquire->timeout_ms / 1000;
     uint32_t most = pondi_queue_most(pool, acquire->side);
     uint32_t leased = pool->leased[acquire->side];
-    uint32_t busy = pool->held[acquire->side] + pool->held[PONDI_NEITHER] - leased - pool->idle;
+    uint32_t busy = pool->held[acquire->side] + pool->held[pondi_pool_rest(pool, acquire->side)] -
+                    leased - pool->idle;
     char address[200];
     if (pool->outage.on)
         return pondi_error_new(POND_EACQUIRE,

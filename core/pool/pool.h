@@ -27,7 +27,10 @@ typedef enum pondi_side {
     PONDI_NEITHER,
     PONDI_ASYNC, /* loops of hosts */
     PONDI_SYNC,  /* the private loops of threads that block */
-    PONDI_SIDES
+    PONDI_SIDES,
+    /* PONDI_NEITHER for what only serves threads, where the driver's connections do not fit each
+     * loop: it takes no place of the other side. */
+    PONDI_SYNC_RESTED = PONDI_SIDES
 } pondi_side;
 
 typedef enum pondi_reset_mode {
@@ -111,10 +114,10 @@ struct pond_pool {
     pondi_outage outage;
     uint32_t size;
     uint32_t idle;
-    uint32_t opening;             /* of `size` */
-    uint32_t leaving;             /* out of `size`, but not closed yet */
-    uint32_t held[PONDI_SIDES];   /* `size` and `leaving`, by the side that they are on */
-    uint32_t leased[PONDI_SIDES]; /* of these, lent at this moment */
+    uint32_t opening;               /* of `size` */
+    uint32_t leaving;               /* out of `size`, but not closed yet */
+    uint32_t held[PONDI_SIDES + 1]; /* `size` and `leaving`, by the side that they are on */
+    uint32_t leased[PONDI_SIDES];   /* of these, lent at this moment */
     uint64_t acquired;
     uint64_t released;
     uint64_t timeouts;
@@ -196,6 +199,7 @@ typedef struct pondi_slot {
     pondi_conn *conn;     /* NULL if it broke between loops */
     pondi_slot_state state;
     pondi_side side; /* whose place it takes */
+    pondi_side born; /* whom it was opened for */
     pond_connection *lease;
     pondi_acquire *opener;  /* whose wait made it open, while it waits; pool's lock */
     pondi_acquire *target;  /* where it is moving to; holds a reference */
@@ -276,6 +280,12 @@ static inline void pondi_slot_unlock(pondi_slot *slot)
 
 /* Pool locked. A slot that becomes idle is on a branch, or goes to the detached ones. */
 void pondi_slot_set_state(pondi_slot *slot, pondi_slot_state state);
+/* The side of what is on neither, for who is on a side. */
+static inline pondi_side pondi_pool_rest(const pond_pool *pool, pondi_side side)
+{
+    return pool->driver->fits && side == PONDI_SYNC ? PONDI_SYNC_RESTED : PONDI_NEITHER;
+}
+
 /* Put it on a side; pool locked. Idle ones are on neither by themselves. */
 void pondi_slot_set_side(pondi_slot *slot, pondi_side side);
 /* Reserve a place on a side; pool locked, and it has room. NULL when memory is out. */

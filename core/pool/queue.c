@@ -33,7 +33,8 @@ int pondi_queue_has_room(const pond_pool *pool, pondi_side side)
 
 int pondi_queue_may_open(const pond_pool *pool, pondi_side side)
 {
-    return pool->held[side] + pool->held[PONDI_NEITHER] < pondi_queue_most(pool, side);
+    return pool->held[side] + pool->held[pondi_pool_rest(pool, side)] <
+           pondi_queue_most(pool, side);
 }
 
 int pondi_queue_is_waited_in(const pond_pool *pool)

@@ -33,6 +33,8 @@ void pondi_slot_set_state(pondi_slot *slot, pondi_slot_state state)
 
 void pondi_slot_set_side(pondi_slot *slot, pondi_side side)
 {
+    if (side == PONDI_NEITHER)
+        side = pondi_pool_rest(slot->pool, slot->born);
     slot->pool->held[slot->side]--;
     slot->side = side;
     slot->pool->held[side]++;
@@ -49,6 +51,7 @@ pondi_slot *pondi_slot_new(pond_pool *pool, pondi_branch *branch, pondi_side sid
     slot->branch = branch;
     slot->state = PONDI_SLOT_OPENING;
     slot->side = side;
+    slot->born = side;
     slot->message.run = pondi_slot_on_moving;
     slot->expires_ns = PONDI_NEVER;
     pondi_list_init(&slot->idle_link);

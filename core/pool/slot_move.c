@@ -12,14 +12,14 @@ static int fits(const pondi_slot *slot, const pondi_branch *branch)
     return !ask || !branch || (slot->conn && ask(slot->conn, branch->loop));
 }
 
-/* `branch` is NULL if it need not fit. */
+/* `here` is NULL for one that need not fit, of an event loop. */
 static pondi_slot *idle_elsewhere(pond_pool *pool, const pondi_branch *here)
 {
     for (pondi_list *node = pool->branches.next; node != &pool->branches; node = node->next) {
         pondi_branch *branch = PONDI_CONTAINER(node, pondi_branch, link);
         for (pondi_list *at = branch->idle.next; at != &branch->idle; at = at->next) {
             pondi_slot *slot = PONDI_CONTAINER(at, pondi_slot, idle_link);
-            if (fits(slot, here))
+            if (here ? fits(slot, here) : slot->side == PONDI_NEITHER)
                 return slot;
         }
     }
@@ -42,10 +42,9 @@ static pondi_slot *idle_detached(pond_pool *pool, const pondi_branch *here)
  * arrival, which makes room. */
 static pondi_slot *idle_unfit(pond_pool *pool, pondi_side side)
 {
-    if (!pool->driver->fits || pondi_queue_may_open(pool, side))
-        return NULL;
-    pondi_slot *slot = idle_detached(pool, NULL);
-    return slot ? slot : idle_elsewhere(pool, NULL);
+    if (!pool->driver->fits || side == PONDI_SYNC || pondi_queue_may_open(pool, side))
+        return NULL; /* those of threads fit all of them */
+    return idle_elsewhere(pool, NULL);
 }
 
 pondi_slot *pondi_slot_take_idle(pond_pool *pool, pondi_branch *branch, pondi_side side, int any)

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import json
 import logging
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from typing import Any
 
 import millpond
 import pytest
-from millpond import _exposition, metrics
+from millpond import metrics
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
@@ -398,15 +397,6 @@ async def test_every_kind_of_pool_is_exported_under_the_same_names(db: Any, kind
     assert found["millpond_connections_creation_seconds_count"] == {(): 1}
     assert found["millpond_connections_acquire_seconds_count"] == {(): 1}
     assert (("le", "+Inf"),) in found["millpond_connections_acquire_seconds_bucket"]
-
-
-def test_the_families_of_backends_are_those_of_the_library() -> None:
-    exported = set(re.findall(r"(?m)^# HELP (\S+)", metrics.prometheus()))
-    ours = {*_exposition._STATUS, *_exposition._SCALING}
-    ours |= {family for family, _ in _exposition._SAMPLES.values()}
-    ours |= {family for family, _ in _exposition._HISTOGRAMS.values()}
-    assert ours <= exported
-    assert exported - ours == {"millpond_sent_bytes_total", "millpond_received_bytes_total"}
 
 
 async def test_histograms_of_the_export_are_cumulative_and_complete(db: Any) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Awaitable, Generator, Iterator
+from collections.abc import Awaitable, Coroutine, Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
-from .exceptions import ArgumentError, ParameterError
+from .exceptions import ArgumentError, Error, ParameterError
 
 if TYPE_CHECKING:
     from .backend import Lease
@@ -31,13 +31,50 @@ def _prepared(statement: Any, native: str) -> Any:
 
 @contextlib.contextmanager
 def _measured(lease: Lease, sql: str, tags: Any) -> Iterator[None]:
-    """A statement runs inside, if the circuit breaker of its name lets it."""
-    timings = lease.owner.timings
+    """A statement runs inside: the core admits, times and counts it."""
+    if lease.held is not None:  # a step of another one
+        yield
+        return
     if lease.call:
         tags = {"operation": lease.call}
-    name = timings.operation_of(tags)
-    with lease.owner.breakers.guard(lease, name), timings.query(sql, tags):
+    request = lease.held = lease.native._hold(sql, tags)
+    code = ""
+    try:
         yield
+    except BaseException as error:
+        code = _code_of(lease, error)
+        raise
+    finally:
+        lease.held = None
+        request.finish(code, "", broken=lease.broken)
+
+
+def _code_of(lease: Lease, error: BaseException) -> str:
+    if lease.late:
+        return "ETIMEDOUT"
+    if isinstance(error, Error):
+        return error.code or "EOPERATIONAL"
+    return "EOPERATIONAL" if isinstance(error, Exception) else "ECANCELLED"
+
+
+class Measured(Awaitable[Any]):
+    """The work of a statement, measured once it begins."""
+
+    __slots__ = ("_call", "_work")
+
+    def __init__(self, lease: Lease, sql: str, tags: Any, work: Coroutine[Any, Any, Any]) -> None:
+        self._call = lease, sql, tags
+        self._work = work
+
+    def close(self) -> None:
+        self._work.close()
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        try:
+            with _measured(*self._call):
+                return (yield from self._work.__await__())
+        finally:
+            self._work.close()
 
 
 def _check_batch(batch: int) -> None:

@@ -9,6 +9,7 @@ import itertools
 import logging
 import math
 from collections.abc import (
+    Coroutine,
     Iterator,
     Sequence,
 )
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import _native
 from ._answers import read_answer
-from ._calls import _is_row, _measured, _prepared
+from ._calls import Measured, _is_row, _measured, _prepared
 from ._foreign import backend_parameter
 from ._native import Result
 from ._open_stream import OpenStream
@@ -162,25 +163,24 @@ class _Backend:
     def id(self) -> int:
         """A number that no two open connections share; 0 once released."""
         lease = self._lease_of()
-        return id(self) if lease is None else 0 if lease.released else id(lease.raw)
+        return id(self) if lease is None else 0 if lease.ended else lease.native.id
 
     @property
     def _fresh(self) -> bool:
         """True for a session whose hooks are still to run."""
         lease = self._lease_of()
-        return lease is not None and lease.fresh
+        return lease is not None and lease.native._fresh
 
     def _set_up(self) -> None:
         """The hooks have run."""
         lease = self._lease_of()
         if lease is not None:
-            lease.fresh = False
-            lease.owner._set_up.add(id(lease.raw))
+            lease.native._set_up()
 
     def _note_transaction(self, verb: str) -> None:
         lease = self._lease_of()
         if lease is not None:
-            lease.in_transaction = verb == TRANSACTION[0]
+            lease.note_transaction(verb == TRANSACTION[0])
 
     def _check_lease(self) -> Lease | None:
         lease = self._lease_of()
@@ -219,6 +219,18 @@ class _Backend:
             if lease is not None:
                 lease.stopping = False
 
+    @contextlib.contextmanager
+    def _being_late(self) -> Iterator[None]:
+        """What ends inside was stopped because its time is over."""
+        lease = self._lease_of()
+        if lease is not None:
+            lease.late = True
+        try:
+            yield
+        finally:
+            if lease is not None:
+                lease.late = False
+
     def _check_stopping(self) -> None:
         lease = self._lease_of()
         if lease is not None and lease.stopping:
@@ -228,6 +240,11 @@ class _Backend:
         """A statement runs inside: it is counted and timed."""
         lease = self._lease_of()
         return _measured(lease, sql, tags) if lease else contextlib.nullcontext()
+
+    def _timed_async(self, sql: str, tags: Tags, work: Coroutine[Any, Any, _Value]) -> Any:
+        """The same for the work of a statement, once it has its turn."""
+        lease = self._lease_of()
+        return Measured(lease, sql, tags, work) if lease else work
 
     @contextlib.contextmanager
     def _at_work(self) -> Iterator[None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import datetime
 import decimal
@@ -10,6 +11,7 @@ import logging
 import sys
 import traceback
 import uuid
+import weakref
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -64,10 +66,16 @@ def dump_json(value: dict[Any, Any]) -> str:
     return json.dumps(value, default=_to_json, ensure_ascii=False, allow_nan=False)
 
 
+#: Event loops that run for the last time: no task that begins there gets to its end.
+ENDING: weakref.WeakSet[asyncio.AbstractEventLoop] = weakref.WeakSet()
+
+
 async def _until_shutdown(loop: Any) -> AsyncIterator[None]:
     try:
         yield
     finally:
+        with contextlib.suppress(RuntimeError):  # the collector of garbage came by here
+            ENDING.add(asyncio.get_running_loop())
         loop.close()
 
 

@@ -91,6 +91,24 @@ def _guarded_sync(method: Any) -> Any:
     return guarded
 
 
+def _marked_async(close: Any) -> Any:
+    @functools.wraps(close)
+    async def closed(self: AsyncExecute) -> None:
+        self._mark_broken()  # its pool must not lend it any more
+        await close(self)
+
+    return closed
+
+
+def _marked_sync(close: Any) -> Any:
+    @functools.wraps(close)
+    def closed(self: SyncExecute) -> None:
+        self._mark_broken()
+        close(self)
+
+    return closed
+
+
 # ---- Asynchronous ----------------------------------------------------------------------------
 
 
@@ -104,6 +122,8 @@ class AsyncExecute(_Backend):
         for name in TRANSACTION:
             if isinstance(vars(cls).get(name), types.FunctionType):
                 setattr(cls, name, _guarded_async(vars(cls)[name]))
+        if isinstance(vars(cls).get("close"), types.FunctionType):
+            cls.close = _marked_async(vars(cls)["close"])  # type: ignore[attr-defined]
         if isinstance(vars(cls).get("in_transaction"), types.FunctionType):
             setattr(cls, "in_transaction", _after_undoing(vars(cls)["in_transaction"]))  # noqa: B010
 
@@ -171,8 +191,7 @@ class AsyncExecute(_Backend):
         limit = self.parameter_converter.get_timeout_sql(seconds)  # type: ignore[attr-defined]
         run = self._execute_statement_async
         steps = self._one(self._prepare_statement_async, run, run, sql, params, limit, tags)
-        with self._timed(sql, tags):
-            return await self._within(seconds, run_async(steps))
+        return await self._within(seconds, self._timed_async(sql, tags, run_async(steps)))
 
     async def fetch_arrow(
         self, sql: str, params: Params = None, timeout: float | None = None, tags: Tags = None
@@ -216,10 +235,8 @@ class AsyncExecute(_Backend):
 
         execute = self._execute_statement_async
         ways = (self._prepare_statement_async, run, execute)
-        with self._timed(sql, tags):
-            return await self._within(
-                seconds, run_async(self._one(*ways, sql, params, limit, tags))
-            )
+        work = run_async(self._one(*ways, sql, params, limit, tags))
+        return await self._within(seconds, self._timed_async(sql, tags, work))
 
     async def _fetch(self, timeout: float | None, /) -> Result:
         """The next batch of the open stream."""
@@ -303,13 +320,13 @@ class AsyncExecute(_Backend):
             tags,
             first_row,
         )
-        with self._timed(sql, tags):
-            if await self.in_transaction():  # type: ignore[attr-defined]
-                return await self._within(seconds, run_async(steps))
-            async with self.transaction():  # type: ignore[attr-defined]
-                return await self._within(seconds, run_async(steps))
+        work = self._timed_async(sql, tags, run_async(steps))
+        if await self.in_transaction():  # type: ignore[attr-defined]
+            return await self._within(seconds, work)
+        async with self.transaction():  # type: ignore[attr-defined]
+            return await self._within(seconds, work)
 
-    async def _within(self, seconds: float | None, work: Coroutine[Any, Any, _Value]) -> _Value:
+    async def _within(self, seconds: float | None, work: Any) -> Any:
         """The work's outcome, if it ends in time; else it is stopped first."""
         task = asyncio.ensure_future(self._in_turn(work))
         with self._at_work():
@@ -320,13 +337,14 @@ class AsyncExecute(_Backend):
                 raise
             unsent = not done and self._waits(task)
             if not done:
-                await self._stop(task)
+                with self._being_late():
+                    await self._stop(task)
         if not done:
             why = ": it was not sent, since another statement was running" if unsent else ""
             raise QueryTimeoutError(f"timed out after {seconds:g} s{why}")
         return task.result()
 
-    async def _in_turn(self, work: Coroutine[Any, Any, _Value]) -> _Value:
+    async def _in_turn(self, work: Any) -> Any:
         """Statements on one connection run one after another."""
         lease = self._lease_of()
         if lease is None:
@@ -444,6 +462,8 @@ class SyncExecute(_Backend):
         for name in TRANSACTION:
             if isinstance(vars(cls).get(name), types.FunctionType):
                 setattr(cls, name, _guarded_sync(vars(cls)[name]))
+        if isinstance(vars(cls).get("close"), types.FunctionType):
+            cls.close = _marked_sync(vars(cls)["close"])  # type: ignore[attr-defined]
 
     def _prepare_statement_sync(self, native_sql: str) -> Any:
         """As :meth:`AsyncConnection._prepare_statement_async`."""

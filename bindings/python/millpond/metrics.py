@@ -5,11 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from . import _native
-from ._exposition import with_backends
 from ._samples import Saturation, ScalingAction, ScalingLevel, describe
-from .backend import BackendPool
 from .otel import disable_opentelemetry, enable_opentelemetry
-from .pool_manager import PoolManager
 
 
 def process_metrics() -> dict[str, Any]:
@@ -39,9 +36,7 @@ def process_metrics() -> dict[str, Any]:
 def prometheus() -> str:
     """All pools and circuit breakers in Prometheus' text format, to be served as
     ``text/plain; version=0.0.4``. No server and no package is needed for it."""
-    backends = [e.pool for e in PoolManager._find(None) if isinstance(e.pool, BackendPool)]
-    text = _native.prometheus()
-    return with_backends(text, backends) if backends else text
+    return _native.prometheus()
 
 
 __all__ = [

@@ -403,12 +403,17 @@ static PyMethodDef connection_methods[] = {
     {"close", connection_close, METH_NOARGS,
      "close($self)\n--\n\nClose the connection instead of giving it back."},
     {"_release", native_lease_release, METH_NOARGS, "Give it back to its pool."},
+    {"_hold", (PyCFunction)(void (*)(void))native_connection_hold, METH_FASTCALL,
+     "_hold(sql, tags) -> Request: begin a statement that Python runs."},
+    {"_note_transaction", native_connection_note_transaction, METH_O,
+     "Python has begun, or ended, a transaction."},
     {"_set_up", native_connection_set_up, METH_NOARGS, "Its session is as the host wants it."},
     {NULL, NULL, 0, NULL},
 };
 
 PyGetSetDef native_lease_attributes[] = {
     {"_fresh", native_connection_fresh, NULL, "True for a session that nobody has set up.", NULL},
+    {"_host", native_connection_host, NULL, "The backend's own connection; or None.", NULL},
     {"id", connection_id, NULL, "A number that no two open connections share; 0 once released.",
      NULL},
     {NULL, NULL, NULL, NULL, NULL},

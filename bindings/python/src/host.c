@@ -57,7 +57,7 @@ static PyObject *request_finish(PyObject *object, PyObject *args, PyObject *keyw
     Py_RETURN_NONE;
 }
 
-/* The library keeps the object until its close() has been called. */
+/* The module keeps the object until its close() has been called. */
 static PyObject *request_opened(PyObject *object, PyObject *args)
 {
     native_request *self = (native_request *)object;
@@ -66,11 +66,13 @@ static PyObject *request_opened(PyObject *object, PyObject *args)
     const char *driver;
     if (!PyArg_ParseTuple(args, "Oss", &connection, &server, &driver))
         return NULL;
-    if (self->request) {
-        pond_request_opened(self->request, Py_NewRef(connection), server, driver);
-        finish(self, NULL);
-    }
-    return PyBool_FromLong(1);
+    if (!self->request)
+        Py_RETURN_NONE;
+    if (!self->state->backend_hosts || PySet_Add(self->state->backend_hosts, connection))
+        return NULL;
+    pond_request_opened(self->request, connection, server, driver);
+    finish(self, NULL);
+    Py_RETURN_NONE;
 }
 
 static PyObject *request_verb(PyObject *object, void *unused)
@@ -143,10 +145,15 @@ PyType_Spec native_request_spec = {
 
 /* ---- Callbacks --------------------------------------------------------------------------- */
 
-static native_state *the_state; /* of the one interpreter that the module allows */
-static PyObject *the_opener;    /* open(key, request) */
+static native_state *the_state; /* of the one interpreter that the module allows; under the GIL */
 
-static int is_over(void)
+void native_forget_backends(const native_state *state)
+{
+    if (the_state == state)
+        the_state = NULL;
+}
+
+static int is_ending(void)
 {
 #if PY_VERSION_HEX >= 0x030D0000
     return !Py_IsInitialized() || Py_IsFinalizing();
@@ -168,62 +175,75 @@ static void refuse(pond_request *request)
                         pond_error_make(POND_ECLOSED, NULL, "the interpreter is ending"));
 }
 
-static void host_open(pond_request *request)
+/* With the GIL: false once the module was cleared, which the connections went with. */
+static int is_there(void)
 {
-    if (is_over()) {
-        refuse(request);
-        return;
-    }
-    PyGILState_STATE gil = PyGILState_Ensure();
+    return the_state && the_state->backend_hosts && the_state->backend_opener;
+}
+
+/* With the GIL. */
+static void hand_over(PyObject *to, const char *method, pond_request *request)
+{
     PyObject *key = PyLong_FromVoidPtr(pond_config_data(pond_request_config(request)));
     PyObject *handed = key ? request_new(the_state, request) : NULL;
     if (handed)
-        drop_result(PyObject_CallFunctionObjArgs(the_opener, key, handed, NULL), the_opener);
+        drop_result(PyObject_CallMethod(to, method, "OO", key, handed), to);
     else
         pond_request_finish(request, NULL, pond_error_make(POND_ENOMEM, NULL, "out of memory"));
     PyErr_Clear();
     Py_XDECREF(key);
     Py_XDECREF(handed);
-    PyGILState_Release(gil);
 }
 
-static void host_request(void *connection, pond_request *request)
+/* `connection` is NULL for what opens one. */
+static void ask(PyObject *connection, pond_request *request)
 {
-    if (is_over()) {
+    if (is_ending()) {
         refuse(request);
         return;
     }
     PyGILState_STATE gil = PyGILState_Ensure();
-    PyObject *handed = request_new(the_state, request);
-    if (handed)
-        drop_result(PyObject_CallMethod(connection, "request", "O", handed), connection);
+    if (is_there())
+        hand_over(connection ? connection : the_state->backend_opener, "request", request);
     else
-        pond_request_finish(request, NULL, pond_error_make(POND_ENOMEM, NULL, "out of memory"));
-    PyErr_Clear();
-    Py_XDECREF(handed);
+        refuse(request);
     PyGILState_Release(gil);
+}
+
+static void host_open(pond_request *request)
+{
+    ask(NULL, request);
+}
+
+static void host_request(void *connection, pond_request *request)
+{
+    ask(connection, request);
 }
 
 static void host_interrupt(void *connection, pond_request *request)
 {
-    if (is_over())
+    if (is_ending())
         return;
     PyGILState_STATE gil = PyGILState_Ensure();
     PyObject *opening = connection ? NULL : pond_request_prepared(request);
-    if (connection)
+    if (is_there() && connection)
         drop_result(PyObject_CallMethod(connection, "interrupt", NULL), connection);
-    else if (opening)
-        drop_result(PyObject_CallMethod(the_opener, "interrupt", "O", opening), the_opener);
+    else if (is_there() && opening)
+        drop_result(PyObject_CallMethod(the_state->backend_opener, "interrupt", "O", opening),
+                    opening);
     PyGILState_Release(gil);
 }
 
 static void host_close(void *connection)
 {
-    if (is_over())
+    if (is_ending())
         return;
     PyGILState_STATE gil = PyGILState_Ensure();
-    drop_result(PyObject_CallMethod(connection, "close", NULL), connection);
-    Py_DECREF((PyObject *)connection);
+    if (is_there()) {
+        drop_result(PyObject_CallMethod(connection, "close", NULL), connection);
+        PySet_Discard(the_state->backend_hosts, connection);
+        PyErr_Clear();
+    }
     PyGILState_Release(gil);
 }
 
@@ -250,8 +270,7 @@ PyObject *native_register_backend(PyObject *module, PyObject *args)
     if (code)
         return native_raise(state, code, error);
     the_state = state;
-    if (!the_opener)
-        the_opener = Py_NewRef(opener);
+    Py_XSETREF(state->backend_opener, Py_NewRef(opener));
     Py_RETURN_NONE;
 }
 
@@ -260,8 +279,9 @@ PyObject *native_register_backend(PyObject *module, PyObject *args)
 PyObject *native_connection_host(PyObject *object, void *unused)
 {
     (void)unused;
-    PyObject *host = pond_connection_host(((native_connection *)object)->lease);
-    return Py_NewRef(host ? host : Py_None);
+    native_connection *self = (native_connection *)object;
+    PyObject *host = pond_connection_host(self->lease);
+    return Py_NewRef(host && self->state->backend_hosts ? host : Py_None);
 }
 
 /* _hold(sql, tags): begin a statement that Python runs. */

@@ -80,6 +80,7 @@ PyObject *native_adopt(PyObject *module, PyObject *args, PyObject *given)
 static int make_constants(native_state *state)
 {
     state->loops = PyDict_New();
+    state->backend_hosts = PySet_New(NULL);
     state->empty_tuple = PyTuple_New(0);
     state->str_int = PyUnicode_InternFromString("int");
     state->str_params = PyUnicode_InternFromString("params");
@@ -135,6 +136,7 @@ static int add_types(PyObject *module, native_state *state)
                    add_arrow_type(module, state) ||
                    add_type(module, &native_plan_spec, NULL, &state->plan_type) ||
                    add_type(module, &native_schema_spec, NULL, &state->schema_type) ||
+                   add_type(module, &native_request_spec, NULL, &state->request_type) ||
                    register_coroutine(state)
                ? -1
                : 0;
@@ -157,7 +159,7 @@ static int module_exec(PyObject *module)
     return state->ready_none ? 0 : -1;
 }
 
-enum { OBJECT_COUNT = 44 };
+enum { OBJECT_COUNT = 47 };
 
 /* Every Python object of the state, for the garbage collector. */
 static void objects_of(native_state *state, PyObject ***out)
@@ -174,6 +176,9 @@ static void objects_of(native_state *state, PyObject ***out)
         (PyObject **)&state->arrow_type,
         (PyObject **)&state->plan_type,
         (PyObject **)&state->schema_type,
+        (PyObject **)&state->request_type,
+        &state->backend_opener,
+        &state->backend_hosts,
         &state->encode_field,
         &state->fields_of,
         &state->field_decoder,
@@ -232,6 +237,7 @@ static int module_clear(PyObject *module)
 
 static void module_free(void *module)
 {
+    native_forget_backends(PyModule_GetState(module));
     module_clear(module);
 }
 

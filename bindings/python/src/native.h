@@ -23,6 +23,9 @@ typedef struct native_state {
     PyTypeObject *arrow_type;
     PyTypeObject *plan_type;
     PyTypeObject *schema_type;
+    PyTypeObject *request_type;
+    PyObject *backend_opener;  /* opens connections of backends written in Python */
+    PyObject *backend_hosts;   /* those that are open: the core only points to them */
     PyObject *fields_of;       /* millpond._models', of entities that are no dicts */
     PyObject *encode_field;    /* millpond._fields', of values that are not plain */
     PyObject *field_decoder;   /* the other way: by the name of a type */
@@ -234,6 +237,15 @@ PyObject *native_lease_in_transaction(native_connection *self);
 PyObject *native_lease_version_details(native_connection *self);
 /* -1 with an exception set. */
 int native_lease_close(native_connection *self);
+
+/* ---- host.c: backends written in Python ---- */
+extern PyType_Spec native_request_spec;
+PyObject *native_register_backend(PyObject *module, PyObject *args);
+/* The module goes: no callback looks at it any more. */
+void native_forget_backends(const native_state *state);
+PyObject *native_connection_host(PyObject *object, void *unused);
+PyObject *native_connection_hold(PyObject *object, PyObject *const *args, Py_ssize_t count);
+PyObject *native_connection_note_transaction(PyObject *object, PyObject *open);
 
 /* ---- wait.c ---- */
 /* Wait for an operation of a private loop; a signal's handler may raise, which calls it off: -1. */

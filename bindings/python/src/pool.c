@@ -2,6 +2,8 @@
 
 #include "native.h"
 
+#include "millpond/driver.h"
+
 /* ---- Arguments --------------------------------------------------------------------------- */
 
 int native_timeout(native_state *state, PyObject *seconds, int64_t *out)
@@ -134,15 +136,16 @@ static int converts(PyTypeObject *type, int *out)
 
 static PyObject *pool_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
 {
-    static char *names[] = {"driver", "settings", "connection", "sync_connection", NULL};
+    static char *names[] = {"driver", "settings", "connection", "sync_connection", "backend", NULL};
+    unsigned long long backend = 0;
     native_state *state = native_state_of(type);
     const char *driver;
     PyObject *settings;
     PyTypeObject *connection;
     PyTypeObject *sync_connection;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "sO!O!O!", names, &driver, &PyDict_Type,
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "sO!O!O!|K", names, &driver, &PyDict_Type,
                                      &settings, &PyType_Type, &connection, &PyType_Type,
-                                     &sync_connection))
+                                     &sync_connection, &backend))
         return NULL;
     if (!PyType_IsSubtype(connection, state->connection_type) ||
         !PyType_IsSubtype(sync_connection, state->sync_connection_type))
@@ -162,7 +165,10 @@ static PyObject *pool_new(PyTypeObject *type, PyObject *args, PyObject *keywords
     int code = pond_config_new(driver, &config, &error);
     if (!code && set_all(state, config, settings) == 0) {
         self->runs_inline = pond_driver_fact(driver, "inline") != NULL;
-        code = pond_pool_open(config, &self->pool, &error);
+        if (backend)
+            code = pond_config_set_data(config, (void *)(uintptr_t)backend, NULL, &error);
+        if (!code)
+            code = pond_pool_open(config, &self->pool, &error);
         if (!code)
             code = pond_pool_schema(self->pool, &self->schema, &error);
     }

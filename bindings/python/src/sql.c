@@ -180,6 +180,8 @@ PyMethodDef native_functions[] = {
     {"convert", convert, METH_VARARGS, "convert(dialect, sql) -> (native sql, placeholders)"},
     {"convert_lists", convert_lists, METH_VARARGS,
      "convert_lists(dialect, sql, params) -> (native sql, list of parameters)"},
+    {"register_backend", native_register_backend, METH_VARARGS,
+     "register_backend(name, system, dialect, opener): a driver whose work Python does."},
     {"timeout_sql", timeout_sql, METH_VARARGS, "timeout_sql(dialect, milliseconds) -> str | None"},
     {"comment_sql", comment_sql, METH_O, "comment_sql(pairs) -> str | None"},
     {"capture_full_stacks", native_capture_full_stacks, METH_O,
