@@ -134,7 +134,7 @@ class Lease:
     def note_transaction(self, is_open: bool) -> None:
         """The connection has begun, or ended, a transaction."""
         self.in_transaction = is_open
-        self.native._note_transaction(is_open)
+        self.native._tell_transaction(is_open)
 
     def schema(self) -> _native.Schema:
         """What is known of the database's entities, by all its connections."""
@@ -245,7 +245,7 @@ class Host:
     def interrupt(self) -> None:
         """Have the statement that runs end."""
         lease = self.lease()
-        connection = lease and lease.connection()
+        connection: Any = lease and lease.connection()
         if lease is not None and connection is not None and lease.running:
             lease.broken = True
             connection._interrupt_statement()

@@ -326,7 +326,7 @@ class AsyncExecute(_Backend):
         async with self.transaction():  # type: ignore[attr-defined]
             return await self._within(seconds, work)
 
-    async def _within(self, seconds: float | None, work: Any) -> Any:
+    async def _within(self, seconds: float | None, work: Coroutine[Any, Any, _Value]) -> _Value:
         """The work's outcome, if it ends in time; else it is stopped first."""
         task = asyncio.ensure_future(self._in_turn(work))
         with self._at_work():
@@ -344,7 +344,7 @@ class AsyncExecute(_Backend):
             raise QueryTimeoutError(f"timed out after {seconds:g} s{why}")
         return task.result()
 
-    async def _in_turn(self, work: Any) -> Any:
+    async def _in_turn(self, work: Coroutine[Any, Any, _Value]) -> _Value:
         """Statements on one connection run one after another."""
         lease = self._lease_of()
         if lease is None:

@@ -10,8 +10,7 @@ from .otel import disable_opentelemetry, enable_opentelemetry
 
 
 def process_metrics() -> dict[str, Any]:
-    """The counts of all pools of this process together, closed ones included; but not those of
-    backends written in Python.
+    """The counts of all pools of this process together, closed ones included.
 
     Keys: total_acquired, total_released, current_active, timeouts, errors, created, destroyed, and
     what :meth:`PoolManager.get_pool_metrics` has from statement_hit_ratio to circuit_breakers.

@@ -405,7 +405,7 @@ static PyMethodDef connection_methods[] = {
     {"_release", native_lease_release, METH_NOARGS, "Give it back to its pool."},
     {"_hold", (PyCFunction)(void (*)(void))native_connection_hold, METH_FASTCALL,
      "_hold(sql, tags) -> Request: begin a statement that Python runs."},
-    {"_note_transaction", native_connection_note_transaction, METH_O,
+    {"_tell_transaction", native_connection_note_transaction, METH_O,
      "Python has begun, or ended, a transaction."},
     {"_set_up", native_connection_set_up, METH_NOARGS, "Its session is as the host wants it."},
     {NULL, NULL, 0, NULL},
