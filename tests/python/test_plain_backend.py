@@ -9,6 +9,7 @@ from typing import Any
 
 import millpond
 import pytest
+from millpond import metrics
 from plain_backend import SHAPES, TUPLES, PlainConnectionPool, PlainDatabase, plain_database
 
 pytestmark = pytest.mark.once
@@ -352,3 +353,38 @@ async def test_who_gives_up_while_it_connects_is_told_so(make: Make) -> None:
     metrics = db.get_pool_status()["metrics"]
     assert metrics["timeouts"] == 1
     assert metrics["scaling_signal"]["timeouts"] == 0  # no sign of load
+
+
+# ---- Under the core's pools --------------------------------------------------------------
+
+
+async def test_its_pool_counts_and_leaks_as_those_of_the_library_do(make: Make) -> None:
+    db = make(SHAPES["dicts"])
+    before = metrics.process_metrics()["total_acquired"]
+    async with db.async_connection() as conn:
+        await conn.execute("SELECT 1", tags={"operation": "a look"})
+        leaks = await db.check_for_leaked_connections(0)
+        assert [leak[0] for leak in leaks] == [conn]
+        assert "test_plain_backend.py" in leaks[0][2]
+        told = db.get_pool_status()["metrics"]
+    assert told["query_durations"]["a look"]["count"] == 1
+    assert told["circuit_breakers"]["a look"]["state"] == "closed"
+    assert metrics.process_metrics()["total_acquired"] == before + 1
+    mine = f'pool="{db.alias()}",db_system_name="other_sql"'
+    lines = metrics.prometheus().splitlines()
+    assert any(mine in line and 'db_operation_name="a look"' in line for line in lines)
+
+
+async def test_the_core_breaks_the_circuit_of_statements_that_are_late(make: Make) -> None:
+    db = make(SHAPES["dicts"])
+    db.async_class.before = wait = Wait()
+    threshold = 5
+    async with db.async_connection() as conn:
+        for _ in range(threshold):
+            wait.arm(1)
+            with pytest.raises(millpond.QueryTimeoutError):
+                await conn.execute("SELECT 1", timeout=0.01, tags={"operation": "late"})
+        with pytest.raises(millpond.CircuitOpenError):
+            await conn.execute("SELECT 1", tags={"operation": "late"})
+        assert await conn.fetch_value("SELECT 2") == 2
+    assert db.get_pool_status()["metrics"]["errors_by_class"]["ETIMEDOUT"] == threshold

@@ -296,6 +296,7 @@ class Request:
 
 def register_backend(name: str, system: str, dialect: int, opener: Any, /) -> None: ...
 
+@final
 class Pool:
     def __new__(
         cls,
