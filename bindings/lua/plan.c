@@ -308,12 +308,16 @@ static int make_list(lua_State *L, plan_call *made, pond_plan **out, pond_error 
 /* plan(kind, schema, entity, subject, options) -> a plan; subject: a record, records, id or ids */
 static int plan_new(lua_State *L)
 {
-    static const char *const names[] = {"save",    "save_many", "get",   "get_many", "delete",
-                                        "restore", "find",      "count", "history",  "between",
-                                        "version", "list",      NULL};
-    static const make_plan makers[] = {make_save,    make_save_many, make_get,     make_get_many,
-                                       make_delete,  make_restore,   make_find,    make_count,
-                                       make_history, make_between,   make_version, make_list};
+    static const char *const names[] = {
+#define POND_X(verb, VERB, call) #verb,
+        POND_ENTITY_CALL_MAP(POND_X)
+#undef POND_X
+            NULL};
+    static const make_plan makers[] = {
+#define POND_X(verb, VERB, call) make_##verb,
+        POND_ENTITY_CALL_MAP(POND_X)
+#undef POND_X
+    };
     plan_call made = {.state = native_state_of(L)};
     int kind = luaL_checkoption(L, KIND, NULL, names);
     made.schema = *(pond_schema **)luaL_checkudata(L, SCHEMA, NATIVE_SCHEMA);
@@ -389,4 +393,9 @@ void native_add_plan(lua_State *L, native_state *state)
     lua_setfield(L, -2, "__index");
     lua_pop(L, 1);
     native_add_functions(L, state, functions);
+    lua_newtable(L); /* what each kind of plan is counted as */
+#define POND_X(verb, VERB, call) native_set_string(L, #verb, call);
+    POND_ENTITY_CALL_MAP(POND_X)
+#undef POND_X
+    lua_setfield(L, -2, "entity_calls");
 }

@@ -262,7 +262,7 @@ int pond_plan_save_many(pond_schema *schema, const char *entity, const pond_reco
     int code = pondi_plan_new(&bulk_class, schema, entity, options, out, err);
     if (code)
         return code;
-    (*out)->call = "save_entities";
+    pondi_plan_name(*out, PONDI_ENTITY_SAVE_MANY);
     code = pondi_copy_records(*out, records, (size_t)record_count, err);
     if (code) {
         pond_plan_release(*out);

@@ -219,6 +219,16 @@ void pondi_plan_param_integer(pond_plan *plan, int64_t integer)
     pondi_plan_param(plan, &value);
 }
 
+void pondi_plan_name(pond_plan *plan, pondi_entity_call call)
+{
+    static const char *const calls[] = {
+#define POND_X(verb, VERB, call) call,
+        POND_ENTITY_CALL_MAP(POND_X)
+#undef POND_X
+    };
+    plan->call = calls[call];
+}
+
 static void step(pond_plan *plan, pond_step_kind kind, size_t rows, pondi_state then)
 {
     pond_result_release(plan->got);

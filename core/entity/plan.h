@@ -14,6 +14,12 @@
 
 typedef void (*pondi_state)(pond_plan *plan);
 
+typedef enum pondi_entity_call {
+#define POND_X(verb, VERB, call) PONDI_ENTITY_##VERB,
+    POND_ENTITY_CALL_MAP(POND_X)
+#undef POND_X
+} pondi_entity_call;
+
 typedef struct pondi_plan_class {
     int writes;
     /* Check the arguments against plan->entity, and fit values to columns; notes in plan->news what
@@ -139,6 +145,8 @@ struct pond_plan {
 #define PONDI_BACK_TO_PATIENCE "SET SESSION lock_wait_timeout = @millpond_lock_wait"
 
 /* ---- plan.c ---- */
+/* Name what the call is counted as. */
+void pondi_plan_name(pond_plan *plan, pondi_entity_call call);
 int pondi_plan_new(const pondi_plan_class *class, pond_schema *schema, const char *entity,
                    const pond_entity_options *options, pond_plan **out, pond_error **err);
 

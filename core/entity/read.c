@@ -6,8 +6,6 @@
 #include "entity/plan.h"
 #include "millpond/millpond.h"
 
-enum verb { GET, GET_MANY, FIND, COUNT, HISTORY, BETWEEN, VERSION, LIST };
-
 static void put(pond_plan *plan, const char *text)
 {
     pondi_buffer_append_text(&plan->sql, text);
@@ -15,7 +13,7 @@ static void put(pond_plan *plan, const char *text)
 
 static int reads_history(const pond_plan *plan)
 {
-    return plan->verb >= HISTORY;
+    return plan->verb >= PONDI_ENTITY_HISTORY;
 }
 
 static int has_column(const pond_plan *plan, pondi_role role)
@@ -82,7 +80,7 @@ static int put_find(pond_plan *plan, pond_error **err)
         code = pondi_put_where(plan, err);
     }
     put_alive(plan, plan->where ? " AND " : " WHERE ");
-    if (code || plan->verb == COUNT)
+    if (code || plan->verb == PONDI_ENTITY_COUNT)
         return code;
     code = pondi_put_order(plan, err);
     pondi_put_limit(plan);
@@ -108,27 +106,27 @@ static void put_between(pond_plan *plan)
 static int put_conditions(pond_plan *plan, pond_error **err)
 {
     switch (plan->verb) {
-    case GET:
+    case PONDI_ENTITY_GET:
         put(plan, " WHERE ");
         pondi_put_id_is(plan, &plan->ids[0]);
         put_alive(plan, " AND ");
         return POND_OK;
-    case GET_MANY: {
+    case PONDI_ENTITY_GET_MANY: {
         put(plan, " WHERE ");
         int code = put_ids(plan, err);
         put_alive(plan, " AND ");
         return code;
     }
-    case HISTORY:
+    case PONDI_ENTITY_HISTORY:
         put(plan, " WHERE ");
         pondi_put_id_is(plan, &plan->ids[0]);
         put(plan, " ORDER BY version");
         pondi_put_limit(plan);
         return POND_OK;
-    case BETWEEN:
+    case PONDI_ENTITY_BETWEEN:
         put_between(plan);
         return POND_OK;
-    case VERSION:
+    case PONDI_ENTITY_VERSION:
         put(plan, " WHERE ");
         pondi_put_id_is(plan, &plan->ids[0]);
         put(plan, " AND version = ?");
@@ -166,9 +164,9 @@ static void got_count(pond_plan *plan)
 
 static void answer_nothing(pond_plan *plan)
 {
-    pondi_row_set *none = plan->verb == COUNT ? NULL : pondi_row_set_new(0);
+    pondi_row_set *none = plan->verb == PONDI_ENTITY_COUNT ? NULL : pondi_row_set_new(0);
     plan->number = 0;
-    if (!none && plan->verb != COUNT) {
+    if (!none && plan->verb != PONDI_ENTITY_COUNT) {
         pondi_plan_nomem(plan);
         return;
     }
@@ -190,12 +188,12 @@ static void body(pond_plan *plan)
         return;
     }
     pondi_plan_sql(plan);
-    put(plan, plan->verb == COUNT ? "SELECT count(*) FROM " : "SELECT * FROM ");
+    put(plan, plan->verb == PONDI_ENTITY_COUNT ? "SELECT count(*) FROM " : "SELECT * FROM ");
     pondi_put_table(plan, reads_history(plan) ? "_history" : "");
     if (put_conditions(plan, &error))
         pondi_plan_fail(plan, error);
     else
-        pondi_plan_execute(plan, plan->verb == COUNT ? got_count : got_rows);
+        pondi_plan_execute(plan, plan->verb == PONDI_ENTITY_COUNT ? got_count : got_rows);
 }
 
 static const pondi_plan_class read_class = {0, NULL, NULL, body};
@@ -218,17 +216,7 @@ static const pondi_plan_class list_class = {0, NULL, NULL, list_body};
 
 /* ---- Plans ------------------------------------------------------------------------------- */
 
-static const char *const calls[] = {
-    [GET] = "get_entity",
-    [GET_MANY] = "get_entities",
-    [FIND] = "find_entities",
-    [COUNT] = "count_entities",
-    [HISTORY] = "get_entity_history",
-    [BETWEEN] = "get_entity_history_between",
-    [VERSION] = "get_entity_by_version",
-};
-
-static int read_plan(pond_schema *schema, const char *entity, enum verb verb,
+static int read_plan(pond_schema *schema, const char *entity, pondi_entity_call verb,
                      const char *const *ids, size_t id_count, const pond_entity_options *options,
                      pond_plan **out, pond_error **err)
 {
@@ -236,12 +224,12 @@ static int read_plan(pond_schema *schema, const char *entity, enum verb verb,
     if (code)
         return code;
     (*out)->verb = verb;
-    (*out)->call = calls[verb];
-    if (verb != FIND && verb != COUNT) { /* only these have conditions */
+    pondi_plan_name(*out, verb);
+    if (verb != PONDI_ENTITY_FIND && verb != PONDI_ENTITY_COUNT) { /* only these have conditions */
         (*out)->where = NULL;
         (*out)->where_count = 0;
     }
-    if (id_count || verb == GET_MANY)
+    if (id_count || verb == PONDI_ENTITY_GET_MANY)
         code = pondi_copy_ids(*out, ids, id_count, err);
     if (code) {
         pond_plan_release(*out);
@@ -253,39 +241,40 @@ static int read_plan(pond_schema *schema, const char *entity, enum verb verb,
 int pond_plan_get(pond_schema *schema, const char *entity, const char *id,
                   const pond_entity_options *options, pond_plan **out, pond_error **err)
 {
-    return read_plan(schema, entity, GET, &id, 1, options, out, err);
+    return read_plan(schema, entity, PONDI_ENTITY_GET, &id, 1, options, out, err);
 }
 
 int pond_plan_get_many(pond_schema *schema, const char *entity, const char *const *ids,
                        uint64_t id_count, const pond_entity_options *options, pond_plan **out,
                        pond_error **err)
 {
-    return read_plan(schema, entity, GET_MANY, ids, (size_t)id_count, options, out, err);
+    return read_plan(schema, entity, PONDI_ENTITY_GET_MANY, ids, (size_t)id_count, options, out,
+                     err);
 }
 
 int pond_plan_find(pond_schema *schema, const char *entity, const pond_entity_options *options,
                    pond_plan **out, pond_error **err)
 {
-    return read_plan(schema, entity, FIND, NULL, 0, options, out, err);
+    return read_plan(schema, entity, PONDI_ENTITY_FIND, NULL, 0, options, out, err);
 }
 
 int pond_plan_count(pond_schema *schema, const char *entity, const pond_entity_options *options,
                     pond_plan **out, pond_error **err)
 {
-    return read_plan(schema, entity, COUNT, NULL, 0, options, out, err);
+    return read_plan(schema, entity, PONDI_ENTITY_COUNT, NULL, 0, options, out, err);
 }
 
 int pond_plan_history(pond_schema *schema, const char *entity, const char *id,
                       const pond_entity_options *options, pond_plan **out, pond_error **err)
 {
-    return read_plan(schema, entity, HISTORY, &id, 1, options, out, err);
+    return read_plan(schema, entity, PONDI_ENTITY_HISTORY, &id, 1, options, out, err);
 }
 
 int pond_plan_history_between(pond_schema *schema, const char *entity, const char *id,
                               int64_t from_us, int64_t to_us, const pond_entity_options *options,
                               pond_plan **out, pond_error **err)
 {
-    int code = read_plan(schema, entity, BETWEEN, &id, id ? 1 : 0, options, out, err);
+    int code = read_plan(schema, entity, PONDI_ENTITY_BETWEEN, &id, id ? 1 : 0, options, out, err);
     if (code)
         return code;
     (*out)->numbers[0] = from_us;
@@ -296,7 +285,7 @@ int pond_plan_history_between(pond_schema *schema, const char *entity, const cha
 int pond_plan_version(pond_schema *schema, const char *entity, const char *id, int64_t version,
                       const pond_entity_options *options, pond_plan **out, pond_error **err)
 {
-    int code = read_plan(schema, entity, VERSION, &id, 1, options, out, err);
+    int code = read_plan(schema, entity, PONDI_ENTITY_VERSION, &id, 1, options, out, err);
     if (!code)
         (*out)->numbers[0] = version;
     return code;
@@ -306,6 +295,6 @@ int pond_plan_list(pond_schema *schema, pond_plan **out, pond_error **err)
 {
     int code = pondi_plan_new_for_all(&list_class, schema, out, err);
     if (!code)
-        (*out)->call = "list_entities";
+        pondi_plan_name(*out, PONDI_ENTITY_LIST);
     return code;
 }

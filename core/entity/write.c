@@ -309,7 +309,7 @@ int pond_plan_save(pond_schema *schema, const char *entity, const pond_record *r
     if (code)
         return code;
     (*out)->verb = PONDI_SAVE;
-    (*out)->call = "save_entity";
+    pondi_plan_name(*out, PONDI_ENTITY_SAVE);
     code = PONDI_GIVEN(err, record);
     if (!code)
         code = pondi_copy_records(*out, record, 1, err);
@@ -327,7 +327,7 @@ static int mark(pond_schema *schema, const char *entity, const char *id, pondi_v
     if (code)
         return code;
     (*out)->verb = verb;
-    (*out)->call = verb == PONDI_DELETE ? "delete_entity" : "restore_entity";
+    pondi_plan_name(*out, verb == PONDI_DELETE ? PONDI_ENTITY_DELETE : PONDI_ENTITY_RESTORE);
     code = pondi_copy_ids(*out, &id, 1, err);
     if (code) {
         pond_plan_release(*out);

@@ -144,6 +144,22 @@ typedef struct pond_entity_options {
 
 /* ---- Plans ------------------------------------------------------------------------------- */
 
+/* The one table of entity calls, from which bindings make their lists. X(verb, VERB, call): `call`
+ * is what a plan of this verb is counted as, and the method's name in the bindings. Append-only. */
+#define POND_ENTITY_CALL_MAP(X)                       \
+    X(save, SAVE, "save_entity")                      \
+    X(save_many, SAVE_MANY, "save_entities")          \
+    X(get, GET, "get_entity")                         \
+    X(get_many, GET_MANY, "get_entities")             \
+    X(delete, DELETE, "delete_entity")                \
+    X(restore, RESTORE, "restore_entity")             \
+    X(find, FIND, "find_entities")                    \
+    X(count, COUNT, "count_entities")                 \
+    X(history, HISTORY, "get_entity_history")         \
+    X(between, BETWEEN, "get_entity_history_between") \
+    X(version, VERSION, "get_entity_by_version")      \
+    X(list, LIST, "list_entities")
+
 /* One call on its way, and then its answer. */
 typedef struct pond_plan pond_plan;
 

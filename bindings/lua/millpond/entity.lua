@@ -160,12 +160,7 @@ end
 
 ---- Calls ------------------------------------------------------------------------------------
 
-local METHODS = {
-  save = "save_entity", save_many = "save_entities", get = "get_entity", get_many = "get_entities",
-  delete = "delete_entity", restore = "restore_entity", find = "find_entities",
-  count = "count_entities", history = "get_entity_history", version = "get_entity_by_version",
-  between = "get_entity_changes", list = "list_entities",
-}
+local METHODS = setmetatable({ between = "get_entity_changes" }, { __index = core.entity_calls })
 
 -- Parameters as a program writes them; what may be private is left out.
 local function written(params)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from typing import Any, Literal
 
+from ._native import entity_verbs
 from .exceptions import ArgumentError
 
 Entity = dict[str, Any]
@@ -14,21 +15,19 @@ PERMANENT = 2
 PLAIN = 4
 PREPARE = 8
 
-(
-    SAVE,
-    SAVE_MANY,
-    GET,
-    GET_MANY,
-    DELETE,
-    RESTORE,
-    FIND,
-    COUNT,
-    HISTORY,
-    BETWEEN,
-    VERSION,
-    LIST,
-    FIND_ARROW,
-) = range(13)
+SAVE = entity_verbs["SAVE"]
+SAVE_MANY = entity_verbs["SAVE_MANY"]
+GET = entity_verbs["GET"]
+GET_MANY = entity_verbs["GET_MANY"]
+DELETE = entity_verbs["DELETE"]
+RESTORE = entity_verbs["RESTORE"]
+FIND = entity_verbs["FIND"]
+COUNT = entity_verbs["COUNT"]
+HISTORY = entity_verbs["HISTORY"]
+BETWEEN = entity_verbs["BETWEEN"]
+VERSION = entity_verbs["VERSION"]
+LIST = entity_verbs["LIST"]
+FIND_ARROW = entity_verbs["FIND_ARROW"]
 
 
 #: What to do with a stored value that cannot be read: raise InvalidDataError, put it as it is

@@ -4,6 +4,7 @@ from typing import Any, Self, final
 from millpond.rows import RowFactory
 
 version: str
+entity_verbs: dict[str, int]
 POND_DIALECT_POSTGRES: int
 POND_DIALECT_MYSQL: int
 POND_DIALECT_SQLITE: int

@@ -151,7 +151,7 @@ static int module_exec(PyObject *module)
         PyModule_AddFunctions(module, native_functions) || native_add_resilience(module) ||
         native_add_metrics(module) ||
         PyModule_AddStringConstant(module, "version", pond_version()) ||
-        PyModule_AddIntMacro(module, POND_DIALECT_POSTGRES) ||
+        native_add_entity_verbs(module) || PyModule_AddIntMacro(module, POND_DIALECT_POSTGRES) ||
         PyModule_AddIntMacro(module, POND_DIALECT_MYSQL) ||
         PyModule_AddIntMacro(module, POND_DIALECT_SQLITE))
         return -1;

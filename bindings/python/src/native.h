@@ -72,6 +72,8 @@ native_state *native_state_of(PyTypeObject *type);
 int native_traverse_type(PyObject *object, visitproc visit, void *arg);
 
 /* ---- errors.c ---- */
+/* The dict `entity_verbs`: each verb's number by its name. */
+int native_add_entity_verbs(PyObject *module);
 int native_add_errors(PyObject *module, native_state *state);
 /* The number of a code by its name ("EUNIQUE"); POND_EOPERATIONAL for any other text. */
 int native_error_number(const char *name);

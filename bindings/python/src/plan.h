@@ -45,19 +45,10 @@ const char *native_text_of(native_state *state, PyObject *object, const char *wh
 
 /* ---- plan.c ---- */
 typedef enum native_verb {
-    NATIVE_SAVE,
-    NATIVE_SAVE_MANY,
-    NATIVE_GET,
-    NATIVE_GET_MANY,
-    NATIVE_DELETE,
-    NATIVE_RESTORE,
-    NATIVE_FIND,
-    NATIVE_COUNT,
-    NATIVE_HISTORY,
-    NATIVE_BETWEEN,
-    NATIVE_VERSION,
-    NATIVE_LIST,
-    NATIVE_FIND_ARROW
+#define POND_X(verb, VERB, call) NATIVE_##VERB,
+    POND_ENTITY_CALL_MAP(POND_X)
+#undef POND_X
+        NATIVE_FIND_ARROW /* as FIND; another kind of answer */
 } native_verb;
 
 typedef struct native_plan {

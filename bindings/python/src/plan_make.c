@@ -400,3 +400,22 @@ native_plan *native_plan_new(native_state *state, pond_schema *schema, const uns
         self->subject = Py_NewRef(args.given[AT_SUBJECT]);
     return self;
 }
+
+int native_add_entity_verbs(PyObject *module)
+{
+    static const char *const verbs[] = {
+#define POND_X(verb, VERB, call) #VERB,
+        POND_ENTITY_CALL_MAP(POND_X)
+#undef POND_X
+            "FIND_ARROW"};
+    PyObject *dict = PyDict_New();
+    int failed = !dict;
+    for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]) && !failed; i++) {
+        PyObject *number = PyLong_FromSize_t(i);
+        failed = !number || PyDict_SetItemString(dict, verbs[i], number);
+        Py_XDECREF(number);
+    }
+    failed = failed || PyModule_AddObjectRef(module, "entity_verbs", dict);
+    Py_XDECREF(dict);
+    return failed ? -1 : 0;
+}
