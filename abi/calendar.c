@@ -56,9 +56,9 @@ int pond_value_format(const pond_value *value, char out[POND_VALUE_TEXT], pond_e
         return POND_OK;
     *out = '\0';
     if ((value->type >= POND_TYPE_DATE && value->type <= POND_TYPE_TIMESTAMPTZ))
-        return pondi_error_set(err, POND_ERANGE, "%lld is no moment of the years 1 to 9999",
+        return pondi_error_set(err, POND_ERANGE, "%lld is outside the years 1 to 9999",
                                (long long)value->as.integer);
-    return pondi_error_set(err, POND_EINVAL, "a value of type %u is no date, time or UUID",
+    return pondi_error_set(err, POND_EINVAL, "a value of type %u is not a date, time or UUID",
                            (unsigned)value->type);
 }
 
@@ -90,11 +90,13 @@ int pond_value_parse(pond_type type, const char *text, size_t size, pond_value *
         ok = pondi_parse_uuid(text, size, value.as.uuid);
         break;
     default:
-        return pondi_error_set(err, POND_EINVAL, "values of type %d are not read from text",
+        return pondi_error_set(err, POND_EINVAL,
+                               "type %d cannot be read from text: pass a date, time or UUID type",
                                (int)type);
     }
     if (!ok)
-        return pondi_error_set(err, POND_EDATA, "the text is no such date, time or UUID");
+        return pondi_error_set(err, POND_EDATA,
+                               "the text is not a valid date, time or UUID of this type");
     *out = value;
     return POND_OK;
 }

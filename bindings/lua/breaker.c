@@ -54,7 +54,7 @@ static uint32_t count_field(lua_State *L, int table, const char *name, uint32_t 
     if (lua_getfield(L, table, name) != LUA_TNIL) {
         lua_Integer given = luaL_checkinteger(L, -1);
         if (given < 0 || given > UINT32_MAX)
-            native_error(L, "%s must be an integer from 0 on", name);
+            native_error(L, "%s must be a non-negative integer", name);
         count = (uint32_t)given;
     }
     lua_pop(L, 1);

@@ -93,7 +93,7 @@ static void read_options(lua_State *L, native_call *call)
     native_check_table(L, OPTIONS, "options", "{timeout = 5}");
     for (lua_pushnil(L); lua_next(L, OPTIONS); lua_pop(L, 1)) {
         if (lua_type(L, -2) != LUA_TSTRING)
-            native_error(L, "options are a table such as {timeout = 5}");
+            native_error(L, "options must be a table such as {timeout = 5}");
         read_option(L, call, lua_tostring(L, -2));
     }
 }

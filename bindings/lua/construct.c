@@ -6,7 +6,7 @@
 static int no_such(lua_State *L, const char *what, const char *example)
 {
     const char *given = luaL_tolstring(L, 1, NULL);
-    return native_error(L, "%s is no %s: write it like %s", given, what, example);
+    return native_error(L, "%s is not a valid %s: write it like %s", given, what, example);
 }
 
 static int push_integer_value(lua_State *L, pond_type type, int64_t integer, int32_t aux)
@@ -25,7 +25,7 @@ static int field(lua_State *L, const char *name, int otherwise)
     if (lua_getfield(L, 1, name) != LUA_TNIL)
         number = lua_tointegerx(L, -1, &exact);
     if (!exact || number < -100000000 || number > 100000000)
-        native_error(L, "the field %s must be an integer that is possible there", name);
+        native_error(L, "the field %s must be an integer in its valid range", name);
     lua_pop(L, 1);
     return (int)number;
 }

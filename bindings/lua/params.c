@@ -45,7 +45,8 @@ static int read_userdata(lua_State *L, native_state *state, native_call *call, p
 {
     const native_value *boxed = luaL_testudata(L, -1, NATIVE_VALUE);
     if (!boxed)
-        return refuse(L, state, POND_EPARAMS, where, "is a userdata that no database takes");
+        return refuse(L, state, POND_EPARAMS, where,
+                      "is a userdata, which cannot be sent to a database");
     *out = boxed->value;
     native_hold(L, call);
     return 0;
@@ -123,14 +124,16 @@ static int read_any(lua_State *L, native_state *state, native_call *call, pond_v
         break;
     case LUA_TLIGHTUSERDATA:
         if (lua_touserdata(L, -1))
-            return refuse(L, state, POND_EPARAMS, where, "is a pointer, which no database takes");
+            return refuse(L, state, POND_EPARAMS, where,
+                          "is a pointer, which cannot be sent to a database");
         break;
     case LUA_TUSERDATA:
         return read_userdata(L, state, call, out, where);
     case LUA_TTABLE:
         return read_table(L, state, call, out, where, depth);
     default:
-        return native_raise(L, state, POND_EPARAMS, "%s is a %s, which no database takes", where,
+        return native_raise(L, state, POND_EPARAMS,
+                            "%s is a %s, which cannot be sent to a database", where,
                             luaL_typename(L, -1));
     }
     lua_pop(L, 1);

@@ -92,7 +92,7 @@ static int add_time(pondi_arrow_column *column, int64_t us, const char **problem
 {
     static const int64_t us_per_day = INT64_C(86400000000);
     if (us < 0 || us >= us_per_day) {
-        *problem = "has a time of 24:00, which is none of Arrow's: cast it to interval or text";
+        *problem = "has a time of 24:00, which Arrow cannot represent: cast it to interval or text";
         return POND_EDATA;
     }
     append_number(column, us);

@@ -10,16 +10,17 @@ int pondi_refuse_null(pond_error **err, const char *names, size_t index)
 {
     for (; index; index--)
         names = strchr(names, ',') + 2;
-    return pondi_error_set(err, POND_EINVAL, "%.*s is NULL, which this function does not take",
+    return pondi_error_set(err, POND_EINVAL, "%.*s is NULL, which this function does not accept",
                            (int)strcspn(names, ","), names);
 }
 
 int pondi_given_array(pond_error **err, const char *name, const void *items, uint64_t count)
 {
     if (count > PONDI_MOST_ITEMS)
-        return pondi_error_set(err, POND_ERANGE,
-                               "the count of %s is %llu, more than memory holds: was it set?", name,
-                               (unsigned long long)count);
+        return pondi_error_set(
+            err, POND_ERANGE,
+            "the count of %s is %llu, more than memory holds: check that it was initialized", name,
+            (unsigned long long)count);
     if (count && !items)
         return pondi_error_set(err, POND_EINVAL, "%s is NULL, but its count is %llu", name,
                                (unsigned long long)count);
@@ -79,6 +80,6 @@ int pondi_given_text(pond_error **err, const char *name, const char *text, size_
         return pondi_refuse_null(err, name, 0);
     if (size <= LONGEST_TEXT)
         return POND_OK;
-    return pondi_error_set(err, POND_ERANGE, "%s has %zu bytes: at most %d are possible", name,
-                           size, LONGEST_TEXT);
+    return pondi_error_set(err, POND_ERANGE, "%s has %zu bytes: the maximum is %d", name, size,
+                           LONGEST_TEXT);
 }

@@ -101,7 +101,7 @@ static int spread_row(maker *at, size_t row, pond_error **err)
         code = pondi_error_nomem(err);
     if (!code && at->lists->run_count > 1 && !at->spec->target->takes_runs)
         code = pondi_error_set(err, POND_ENOTSUPPORTED,
-                               "its lists of rows or arrays have other lengths than those of row "
+                               "its lists of rows or arrays differ in length from those of row "
                                "%llu: execute the rows one by one",
                                (unsigned long long)spec->first_row);
     return code;
@@ -201,11 +201,11 @@ int pondi_call_check_native_lists(const pondi_call_spec *spec, pond_error **err)
     for (size_t i = 0; i < count && places.count == count && !code; i++) {
         if (spec->params[i].type == POND_TYPE_ARRAY &&
             places.placeholders[i].place != PONDI_PLACE_VALUE)
-            code = pondi_error_set(err, POND_EPARAMS,
-                                   "parameter %zu is a list, but one value is wanted where it "
-                                   "stands: a statement in the database's own words needs a "
-                                   "placeholder for each item",
-                                   i + 1);
+            code = pondi_error_set(
+                err, POND_EPARAMS,
+                "parameter %zu is a list, but its placeholder takes one value: a statement in the "
+                "database's native syntax needs a placeholder for each item",
+                i + 1);
     }
     pondi_places_free(&places);
     return code;

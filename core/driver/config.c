@@ -541,7 +541,7 @@ int pond_config_check(const pond_config *config, pond_error **err)
         code = pondi_error_nomem(err);
     else if (problems.text.size)
         code = blame_setting(err,
-                             pondi_error_new(POND_EINVAL, "the config for %s is not right: %s",
+                             pondi_error_new(POND_EINVAL, "the configuration for %s is invalid: %s",
                                              config->driver->name, problems.text.data),
                              problems.setting);
     pondi_buffer_free(&problems.text);

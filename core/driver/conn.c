@@ -221,7 +221,8 @@ void pondi_conn_broken(pondi_conn *conn)
     conn->stream_left = 0;
     if (conn->current)
         return; /* its end sees to the rest */
-    pondi_conn_fail_queue(conn, POND_ECONNLOST, "the connection was lost before this was sent");
+    pondi_conn_fail_queue(conn, POND_ECONNLOST,
+                          "the connection was lost before the request was sent");
     pondi_conn_send_message(conn);
 }
 

@@ -176,7 +176,8 @@ void pondi_conn_finish(pondi_conn *conn, pond_result *result, pond_error *error)
         pond_result_release(result);
     pondi_conn_complete(request, error ? error->code : POND_OK, error);
     if (conn->state == PONDI_CONN_BROKEN)
-        pondi_conn_fail_queue(conn, POND_ECONNLOST, "the connection was lost before this was sent");
+        pondi_conn_fail_queue(conn, POND_ECONNLOST,
+                              "the connection was lost before the request was sent");
     if (!conn->advancing)
         advance(conn);
     if (!conn->current && (conn->settled || (conn->state == PONDI_CONN_BROKEN && conn->lost)))

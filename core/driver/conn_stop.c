@@ -79,7 +79,7 @@ void pondi_conn_cancel(pondi_conn *conn, pondi_request *request)
 void pondi_conn_cancel_all(pondi_conn *conn)
 {
     pondi_conn_fail_queue(conn, POND_ECANCELLED,
-                          "the connection was given back before this was sent");
+                          "the connection was released before the request was sent");
     stop(conn, POND_ECANCELLED);
 }
 
@@ -96,7 +96,7 @@ static pond_error *connect_timeout_error(const pondi_request *request)
     pondi_config_address(config, address, sizeof(address));
     pond_error *error = pondi_error_new(
         POND_ECONNECT,
-        "cannot connect to database \"%s\": timed out after %.3g s, still connecting to %s; see "
+        "cannot connect to database \"%s\": timed out after %.3g s, still connecting to %s; check "
         "that the server can be reached, or raise connection_creation_timeout",
         pondi_config_get(config, "database"), (double)request->call->timeout_ms / 1000, address);
     if (!pondi_error_is_shared(error))
@@ -135,8 +135,8 @@ static void give_up(pondi_conn *conn)
         return; /* its thread comes back by itself */
     pond_error *error = silence_error(conn, request);
     pondi_conn_farewell(conn, pondi_error_new(POND_ECONNLOST,
-                                              "the server did not stop a statement in time that "
-                                              "was cancelled or timed out, so millpond closed the "
+                                              "the server did not stop a cancelled or timed-out "
+                                              "statement in time, so millpond closed the "
                                               "connection"));
     conn->current = NULL;
     pondi_conn_set_running(conn, 0);
@@ -151,9 +151,11 @@ static void expire_waiting(pondi_conn *conn, int64_t now_ns)
         pondi_list *next = node->next;
         pondi_request *request = pondi_conn_request_at(node);
         if (request->deadline_ns <= now_ns)
-            end_unsent(conn, request,
-                       timeout_error(request, "the statements before it on this connection took "
-                                              "too long; it was not sent"));
+            end_unsent(
+                conn, request,
+                timeout_error(
+                    request,
+                    "earlier statements on this connection took too long; this one was not sent"));
         node = next;
     }
 }

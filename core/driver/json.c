@@ -54,7 +54,8 @@ static int write_formatted(const pond_value *value, pondi_buffer *out, pond_erro
     char text[128];
     size_t size = pondi_format_value(value, text, sizeof(text));
     if (!size)
-        return pondi_error_set(err, POND_ERANGE, "an element of the array cannot be put in JSON");
+        return pondi_error_set(err, POND_ERANGE,
+                               "an element of the array cannot be written as JSON");
     write_string(text, size, out);
     return POND_OK;
 }

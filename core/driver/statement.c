@@ -201,8 +201,7 @@ int pondi_statement_refuse_several(const pondi_statement *statement, pond_dialec
                                    uint32_t native_position, pond_error **err)
 {
     pond_error *error = pondi_error_new(
-        POND_ESYNTAX, "one call executes one statement, this text has more: execute them one by "
-                      "one");
+        POND_ESYNTAX, "the text has more than one statement: execute them one by one");
     pondi_error_set_sqlstate(error, "42601");
     if (!pondi_error_is_shared(error))
         error->position = pondi_statement_position(statement, dialect, native_position);

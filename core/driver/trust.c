@@ -41,7 +41,7 @@ int pondi_hosts_are_sockets(const char *hosts)
 void pondi_warn_unverified(const char *driver, const char *hosts)
 {
     pondi_log(POND_LOG_WARNING, driver,
-              "nobody checks who answers at %.200s: whoever is in between can read and change all "
-              "that is sent; set sslmode=verify-full and sslrootcert",
+              "the identity of the server at %.200s is not verified: an attacker on the network "
+              "can read and change all data; set sslmode=verify-full and sslrootcert",
               hosts);
 }

@@ -68,7 +68,7 @@ static char *decode(const url_reader *reader, span text, const char *what)
             pondi_free(out);
             pondi_error_set(reader->err, POND_EINVAL,
                             "the URL's %s has a %% without two hexadecimal digits (not 00) after "
-                            "it: write %%25 for the sign itself",
+                            "it: write %%25 for a literal %%",
                             what);
             return NULL;
         }
@@ -110,20 +110,20 @@ static int cut_host(const url_reader *reader, span text, span *name, span *port)
     } else {
         if (!memchr(text.at, ']', text.size))
             return pondi_error_set(reader->err, POND_EINVAL,
-                                   "the URL's host has a [ without a ]: an address of IPv6 stands "
-                                   "between them, as in [::1]");
+                                   "the URL's host has a [ without a ]: write an IPv6 address in "
+                                   "brackets, as in [::1]");
         *name = cut(span_of(text.at + 1, text.at + text.size), ']', &rest);
         cut(rest, ':', port);
         if (rest.size && rest.at[0] != ':')
             return pondi_error_set(reader->err, POND_EINVAL,
-                                   "the URL's host has something after its ]: only :port may be");
+                                   "the URL's host has text after its ]: only :port may follow");
         rest = *port;
     }
     for (size_t i = 0; i < rest.size; i++) {
         if (!isdigit((unsigned char)rest.at[i]))
             return pondi_error_set(reader->err, POND_EINVAL,
-                                   "the URL's port must be a number: an address of IPv6 stands in "
-                                   "brackets, and @, : and / in a password are written as %%40, "
+                                   "the URL's port must be a number: write an IPv6 address in "
+                                   "brackets, and write @, : and / in a password as %%40, "
                                    "%%3A and %%2F");
     }
     return POND_OK;
@@ -279,7 +279,7 @@ int pond_url_parse(const char *url, pond_url_setting each, void *data, pond_erro
     const char *end = strstr(url, "://");
     if (!end || end == url || end - url > 32)
         return pondi_error_set(err, POND_EINVAL,
-                               "the URL must begin with its kind of database, such as "
+                               "the URL must begin with the scheme of a database, such as "
                                "postgres://, mysql:// or sqlite:///");
     const char *plus = memchr(url, '+', (size_t)(end - url));
     if (plus)

@@ -73,12 +73,13 @@ static void not_made(pond_plan *plan)
     if (error->code == POND_ETIMEDOUT && plan->joined)
         pondi_error_prefix(error,
                            "a new field of \"%s\" cannot be added while a transaction that used it "
-                           "is open, since MySQL commits with it: save it before: ",
+                           "is open, because MySQL would commit that transaction: save the entity "
+                           "before the transaction begins: ",
                            plan->name);
     else if (plan->joined && (error->code == POND_ENOTSUPPORTED || error->code == POND_EACQUIRE))
         pondi_error_prefix(error,
-                           "new fields of \"%s\" need a connection beside that of the open "
-                           "transaction, since MySQL commits with them: ",
+                           "new fields of \"%s\" need a second connection beside that of the open "
+                           "transaction, because MySQL would commit it: ",
                            plan->name);
     pondi_plan_fail(plan, error);
 }

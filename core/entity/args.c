@@ -71,8 +71,8 @@ static int check_id(const char *id, size_t size, pond_error **err)
     if (!size)
         return pondi_error_set(err, POND_EINVAL, "an id must not be empty");
     if (size > LONGEST_ID)
-        return pondi_error_set(err, POND_EINVAL, "an id has %zu bytes: at most %d are possible",
-                               size, LONGEST_ID);
+        return pondi_error_set(err, POND_EINVAL, "an id has %zu bytes: the maximum is %d", size,
+                               LONGEST_ID);
     if (memchr(id, '\0', size))
         return pondi_error_set(err, POND_EINVAL, "an id contains a NUL character");
     return POND_OK;
@@ -120,7 +120,8 @@ static int check_int(const pond_plan *plan, const pond_value *id, int made, pond
 {
     if (is_int(id->as.text.data, id->as.text.size))
         return POND_OK;
-    return pondi_error_set(err, POND_EDATA, "the id \"%.*s\" is no int, as ids of \"%s\" are%s",
+    return pondi_error_set(err, POND_EDATA,
+                           "the id \"%.*s\" is not an int, but the ids of \"%s\" are%s",
                            (int)id->as.text.size, id->as.text.data, plan->name,
                            made ? ": give each entity an id" : "");
 }
@@ -147,7 +148,7 @@ static int check_padded(const pond_plan *plan, const pond_value *id, int made, p
         return POND_OK;
     return pondi_error_set(err, POND_EDATA,
                            "the id \"%.*s\" ends in spaces, which %s, the type of \"%s\".id, does "
-                           "not keep: leave them out, or declare the column as text",
+                           "not keep: remove the spaces, or declare the column as text",
                            (int)size, text, declared, plan->name);
 }
 
@@ -185,7 +186,8 @@ static int make_id(pond_plan *plan, pond_value *out, pond_error **err)
     uint8_t bytes[16];
     char text[PONDI_UUID_TEXT];
     if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
-        return pondi_error_set(err, POND_ERESOURCES, "the system has no random numbers for an id");
+        return pondi_error_set(err, POND_ERESOURCES,
+                               "the system could not supply random numbers for an id");
     bytes[6] = (uint8_t)((bytes[6] & 0x0f) | 0x40);
     bytes[8] = (uint8_t)((bytes[8] & 0x3f) | 0x80);
     pondi_format_uuid(bytes, text);
@@ -274,9 +276,9 @@ static int check_version_field(const pond_field *given, pond_error **err)
     if (pondi_role_of(given->name) != PONDI_ROLE_VERSION || given->value.type == POND_TYPE_INT64 ||
         given->value.type == POND_TYPE_NULL)
         return POND_OK;
-    return pondi_error_set(err, POND_EINVAL,
-                           "the field \"version\" counts the changes of an entity: give yours "
-                           "another name");
+    return pondi_error_set(
+        err, POND_EINVAL,
+        "the field \"version\" is reserved for the version number of an entity: use another name");
 }
 
 /* Each is given once. `seen` has the names of the record when they are more than a few. */

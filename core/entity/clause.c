@@ -142,7 +142,7 @@ static int next_word(pondi_tokenizer *tokenizer, pondi_token *token, pond_error 
 static int bad_order(const pondi_token *token, pond_error **err)
 {
     return pondi_error_set(err, POND_ESYNTAX,
-                           "order_by has \"%.*s\" where it cannot be: write columns, each with ASC "
+                           "order_by has an unexpected \"%.*s\": write columns, each with ASC "
                            "or DESC and NULLS FIRST or NULLS LAST, separated by commas",
                            (int)(token->size > 40 ? 40 : token->size), token->text);
 }
@@ -165,8 +165,8 @@ static int find_column(const pond_plan *plan, const pondi_token *token, item *ou
     out->column = pondi_entity_find_like(plan->entity, name);
     if (out->column)
         return POND_OK;
-    return pondi_error_set(err, POND_EUNDEFINED, "order_by names \"%s\", which is no field of %s",
-                           name, plan->name);
+    return pondi_error_set(err, POND_EUNDEFINED,
+                           "order_by names \"%s\", which is not a field of %s", name, plan->name);
 }
 
 /* After the column: at the end, *token is what follows the item. */

@@ -77,10 +77,10 @@ static int check_system_column(const pond_plan *plan, const char *name, pond_err
     const char *const *names = pondi_plan_facts(plan)->system_columns;
     for (; *names; names++) {
         if (strcmp(*names, name) == 0)
-            return pondi_error_set(err, POND_EINVAL,
-                                   "the field \"%s\" is called like a column of PostgreSQL's own: "
-                                   "give it another name",
-                                   name);
+            return pondi_error_set(
+                err, POND_EINVAL,
+                "the field \"%s\" has the name of a system column of PostgreSQL: use another name",
+                name);
     }
     return POND_OK;
 }
@@ -93,7 +93,7 @@ static int note_new(pond_plan *plan, const pondi_field *field, pond_error **err)
                                 : pondi_storage_of_value(&field->value);
     if (storage == PONDI_STORE_ANY)
         return pondi_error_set(err, POND_EDATA,
-                               "the value of \"%s\" is an interval, which entities do not store: "
+                               "the value of \"%s\" is an interval, which entities cannot store: "
                                "save its seconds",
                                field->name);
     pond_error *error = NULL;

@@ -50,7 +50,7 @@ static int read_row(pond_plan *plan, size_t at, row *out, pond_error **err)
 {
     pond_value values[COLUMNS];
     if (pond_result_column_count(plan->got) != COLUMNS)
-        return pondi_error_set(err, POND_EINTERNAL, "the catalog answered with other columns");
+        return pondi_error_set(err, POND_EINTERNAL, "the catalog returned unexpected columns");
     int code = pond_result_row(plan->got, at, values, err);
     if (code)
         return code;
@@ -301,8 +301,8 @@ static void took_apart(pond_plan *plan, void (*put)(pond_plan *plan), pondi_stat
         plan->failure = NULL;
         if (error->code == POND_EACQUIRE)
             pondi_error_prefix(error,
-                               "the columns of \"%s\" are read on a connection beside that of the "
-                               "open transaction: ",
+                               "the columns of \"%s\" must be read on a second connection beside "
+                               "that of the open transaction: ",
                                plan->name);
         pondi_plan_undo(plan, error, plan->open);
     }

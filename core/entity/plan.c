@@ -31,7 +31,7 @@ static int read_options(const pond_entity_options *given, pond_entity_options *o
     size_t size = given->struct_size;
     memcpy(options, given, size < sizeof(*options) ? size : sizeof(*options));
     if (options->flags & ~flags)
-        return pondi_error_set(err, POND_EINVAL, "flags is %#x: %#x is no flag",
+        return pondi_error_set(err, POND_EINVAL, "flags is %#x: unknown flag %#x",
                                (unsigned)options->flags, (unsigned)(options->flags & ~flags));
     if (options->expected_version < POND_VERSION_NONE)
         return pondi_error_set(err, POND_EINVAL, "expected_version is %lld: versions begin at 1",
@@ -66,7 +66,7 @@ static int keep_options(pond_plan *plan, const pond_entity_options *options, pon
     plan->where_count = (size_t)options->param_count;
     size_t user_size = options->user_id ? strlen(options->user_id) : 0;
     if (user_size > LONGEST_USER)
-        return pondi_error_set(err, POND_EINVAL, "user_id has %zu bytes: at most %d are possible",
+        return pondi_error_set(err, POND_EINVAL, "user_id has %zu bytes: the maximum is %d",
                                user_size, LONGEST_USER);
     if (!copy_text(plan, options->user_id, &plan->user_id) ||
         !copy_text(plan, options->comment, &plan->comment) ||
@@ -95,7 +95,7 @@ static int check_entity(const char *entity, pond_error **err)
         if (size > tail && strcmp(entity + size - tail, suffixes[i]) == 0)
             code = pondi_error_set(err, POND_EINVAL,
                                    "an entity cannot be called \"%s\": names that end in %s are "
-                                   "those of the library's own tables",
+                                   "reserved for the library's own tables",
                                    entity, suffixes[i]);
     }
     return code;

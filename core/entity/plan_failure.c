@@ -77,7 +77,7 @@ void pondi_plan_stale(pond_plan *plan)
 {
     pondi_plan_undo(plan,
                     pondi_error_new(POND_EUNDEFINED,
-                                    "the tables of \"%s\" are changed again and again: try later",
+                                    "the tables of \"%s\" keep changing: try again later",
                                     plan->name),
                     1);
 }
@@ -127,24 +127,26 @@ static pond_error *another(const pond_plan *plan)
     if (collation)
         return pondi_error_new(
             POND_EUNIQUE,
-            "another entity \"%s\" has this id but for case, accents or trailing spaces, and the "
-            "type or collation of its column takes the two for one: use another id, or declare "
+            "another entity \"%s\" has an id that differs only in case, accents or trailing "
+            "spaces, and the "
+            "type or collation of its column treats the two as equal: use another id, or declare "
             "\"%s\".id and \"%s_history\".id as text with %s",
             plan->name, plan->name, plan->name, collation);
     if (strcmp(plan->entity->collation, "utf8mb4_bin") == 0)
-        return pondi_error_new(
-            POND_EUNIQUE,
-            "another entity \"%s\" has this id but for case, accents or trailing spaces, and the "
-            "server takes the two for one: use another id, or MySQL 8.0.17, which has a collation "
-            "that tells them apart",
-            plan->name);
-    return pondi_error_new(
-        POND_EUNIQUE,
-        "another entity \"%s\" has this id but for case, accents or trailing spaces, and the "
-        "collation of its tables takes the two for one: give `%s`.id and `%s_history`.id one that "
-        "does not, with ALTER TABLE ... MODIFY id varchar(255) CHARACTER SET utf8mb4 COLLATE %s "
-        "NOT NULL",
-        plan->name, plan->name, plan->name, plan->entity->collation);
+        return pondi_error_new(POND_EUNIQUE,
+                               "another entity \"%s\" has an id that differs only in case, accents "
+                               "or trailing spaces, and the "
+                               "server treats the two as equal: use another id, or MySQL 8.0.17, "
+                               "which has a collation that distinguishes them",
+                               plan->name);
+    return pondi_error_new(POND_EUNIQUE,
+                           "another entity \"%s\" has an id that differs only in case, accents or "
+                           "trailing spaces, and the "
+                           "collation of its tables treats the two as equal: give `%s`.id and "
+                           "`%s_history`.id a collation that distinguishes them, with ALTER TABLE "
+                           "... MODIFY id varchar(255) CHARACTER SET utf8mb4 COLLATE %s "
+                           "NOT NULL",
+                           plan->name, plan->name, plan->name, plan->entity->collation);
 }
 
 void pondi_plan_met_another(pond_plan *plan)

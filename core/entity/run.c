@@ -217,8 +217,8 @@ static void submit_apart(run *self, const pond_step *step)
     }
     if (pondi_queue_most(self->lease->pool, self->lease->slot->side) == 1) {
         stop(self, POND_ENOTSUPPORTED,
-             "the pool has no other connection than the one of the open transaction: have it "
-             "have 2 or more (pool_max_size; sync_max_size for blocking calls)");
+             "the pool has no connection besides the one of the open transaction: set "
+             "pool_max_size (for blocking calls, sync_max_size) to 2 or more");
         return;
     }
     pond_op *acquiring;
@@ -314,8 +314,8 @@ static int check(const pond_connection *lease, const pondi_conn *conn, const pon
                                "connection's pool");
     if (pondi_conn_runs_inline(conn))
         return pondi_error_set(err, POND_EMISUSE,
-                               "a statement of this connection is interrupted for this call: use "
-                               "another connection");
+                               "this call comes from a callback of a statement that runs on the "
+                               "same connection: use another connection");
     if (conn->streamed)
         return pondi_error_set(err, POND_EMISUSE,
                                "a stream is open on this connection: read it to its end or close "
@@ -344,7 +344,7 @@ static void turn_came(pond_op *op)
     self->plan->started = 1;
     self->plan->status = POND_ECANCELLED;
     self->plan->error =
-        pondi_error_new(POND_ECANCELLED, "the connection was given back before this was begun");
+        pondi_error_new(POND_ECANCELLED, "the connection was given back before the call began");
     complete(self);
 }
 
@@ -400,7 +400,7 @@ static int run_inline(run *self)
         if (step.kind == POND_STEP_PAUSE)
             pause_inline(self, step.wait_ms);
         else if (step.kind == POND_STEP_APART)
-            stop(self, POND_ENOTSUPPORTED, "no connection for this apart from the caller's");
+            stop(self, POND_ENOTSUPPORTED, "no connection is available besides the caller's");
         else
             step_inline(self, &step);
     }

@@ -23,13 +23,13 @@ int pondi_check_name(const char *name, size_t longest, const char *what, pond_er
         return pondi_error_set(err, POND_EINVAL, "the name of %s is empty", what);
     if (size > longest)
         return pondi_error_set(err, POND_EINVAL,
-                               "the name of %s has %zu characters: at most %zu are possible", what,
-                               size, longest);
+                               "the name of %s has %zu characters: the maximum is %zu", what, size,
+                               longest);
     for (size_t i = 0; i < size; i++) {
         if (!is_letter(name[i]) && (i == 0 || !is_digit(name[i])))
             return pondi_error_set(err, POND_EINVAL,
                                    "\"%s\" cannot be the name of %s: use letters from A to Z, "
-                                   "digits and underscores, and no digit first",
+                                   "digits and underscores, and do not begin with a digit",
                                    name, what);
     }
     return POND_OK;

@@ -182,7 +182,7 @@ static int fit_decimal(pond_dialect dialect, const char *field, const char *text
     pondi_buffer_init(&plain);
     int code = POND_OK;
     if (!pondi_plain_decimal(text, size, &plain, &whole, &fraction))
-        code = unstorable(field, "is no decimal number that a column can hold", err);
+        code = unstorable(field, "is not a decimal number that a column can hold", err);
     else if (most && (whole > most || fraction > facts->decimal_fraction))
         code = unstorable(field,
                           "has more digits than MySQL's decimals hold: 35 before the point, 30 "
@@ -278,7 +278,7 @@ static int fit_to_json(const char *field, pond_value *value, pondi_arena *arena,
     if (value->type != POND_TYPE_JSON && !stored)
         return misfit(PONDI_STORE_JSON, field, value, err);
     if (!stored && !pondi_is_json(value->as.text.data, value->as.text.size))
-        return unstorable(field, "is no JSON text, which the field holds", err);
+        return unstorable(field, "is not valid JSON text, which the field requires", err);
     value->type = POND_TYPE_JSON;
     value->aux = 0;
     return check_text(field, value, err);
@@ -341,8 +341,8 @@ static int fit_to_time(pondi_storage storage, const char *field, pond_value *val
         return misfit(storage, field, value, err);
     }
     if (storage == PONDI_STORE_TIME && value->aux)
-        return unstorable(field, "is a time of day with a zone: save a datetime, or leave it out",
-                          err);
+        return unstorable(field,
+                          "is a time of day with a zone: save a datetime, or remove the zone", err);
     if (storage == PONDI_STORE_UUID || storage == PONDI_STORE_TIME || in_calendar(value))
         return POND_OK;
     return unstorable(field, "is outside the years 1 to 9999", err);

@@ -363,7 +363,7 @@ int pondi_loop_enter(pond_loop *loop, pond_error **err)
     if (!pondi_loop_lock(loop))
         return pondi_error_set(
             err, POND_EMISUSE,
-            "this was made before the process forked: make it anew in the child");
+            "this object was made before the process forked: make a new one in the child");
     return pondi_loop_admit(loop, err);
 }
 
@@ -491,7 +491,7 @@ int pondi_loop_sleep(pond_loop *loop, int64_t deadline_ns, pond_error **err)
     pondi_loop_unlock(loop);
     pondi_loop_close_here(loop);
     pthread_mutex_lock(&loop->lock);
-    return pondi_error_set(err, POND_ECLOSED, "the event loop was closed meanwhile");
+    return pondi_error_set(err, POND_ECLOSED, "the event loop was closed during the call");
 }
 
 /* As pondi_loop_enter(), for the calls of hosts that drive the loop themselves. */
@@ -503,7 +503,7 @@ static int enter_to_drive(pond_loop *loop, pond_error **err)
     if (code || !loop->thread || pondi_loop_thread_is_here(loop))
         return code;
     pondi_loop_leave(loop);
-    return pondi_error_set(err, POND_EMISUSE, "this event loop has a thread that drives it");
+    return pondi_error_set(err, POND_EMISUSE, "this event loop is already driven by a thread");
 }
 
 int pond_loop_fd(const pond_loop *loop)

@@ -159,7 +159,8 @@ static int wait_for_thread(pond_op *op, int64_t timeout_ms, pond_error **err)
         pond_op_release(op); /* the reference of the queue */
     if (status != POND_PENDING)
         return status;
-    return code ? code : pondi_error_set(err, POND_ECLOSED, "the event loop was closed meanwhile");
+    return code ? code
+                : pondi_error_set(err, POND_ECLOSED, "the event loop was closed during the call");
 }
 
 /* The host has seen it already, even if the loop is closed by now; or it ended as it was submitted,

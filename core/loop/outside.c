@@ -52,6 +52,6 @@ void pondi_call_elsewhere(pondi_outside *call)
         pondi_free(made);
     }
     pondi_log(POND_LOG_WARNING, "driver",
-              "no thread is left for a driver's callback, so it is called in this one");
+              "cannot start a thread for a driver's callback, so it is called in this thread");
     call->run(call);
 }

@@ -38,7 +38,7 @@ int pondi_loop_private(pond_loop **out, pond_error **err)
     pthread_once(&once, make_key);
     if (key_error)
         return pondi_error_set(err, POND_ERESOURCES,
-                               "no thread-specific data is left in this process");
+                               "the process has no free slot for thread-specific data");
     pond_loop *loop = pthread_getspecific(key);
     if (!usable(loop)) {
         pond_loop_release(loop);

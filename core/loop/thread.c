@@ -93,10 +93,11 @@ static int start(pond_loop *loop, pondi_loop_thread *thread, pond_error **err)
 {
     pondi_worker *worker;
     if (loop->thread || loop->waker)
-        return pondi_error_set(err, POND_EMISUSE,
-                               loop->thread ? "this event loop has a thread already"
-                                            : "this event loop wakes its host: end that first, "
-                                              "with pond_loop_set_wake()");
+        return pondi_error_set(
+            err, POND_EMISUSE,
+            loop->thread
+                ? "this event loop has a thread already"
+                : "this event loop wakes its host: stop that first with pond_loop_set_wake()");
     int code = pondi_worker_new(&worker, err);
     if (code)
         return code;

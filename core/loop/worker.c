@@ -195,7 +195,7 @@ static int reserve(atomic_int *running, int limit)
 
 static int too_many(int limit, pond_error **err)
 {
-    return pondi_error_set(err, POND_ERESOURCES, "%d helper threads are busy already", limit);
+    return pondi_error_set(err, POND_ERESOURCES, "all %d helper threads are busy", limit);
 }
 
 /* At the end of the process, and at a fork, these threads must not be inside a library: one that is

@@ -107,7 +107,7 @@ static int drop_if_useless(pondi_slot *slot)
 {
     if (pondi_slot_is_of_use(slot, pondi_coarse_now_ns()))
         return 0;
-    pondi_slot_destroy(slot, "it was of no use any more");
+    pondi_slot_destroy(slot, "it was no longer usable");
     return 1;
 }
 
@@ -377,7 +377,7 @@ static pond_error *timeout_error(const pondi_acquire *acquire)
         pondi_config_address(pool->config, address, sizeof(address));
         return pondi_error_new(POND_EACQUIRE,
                                "no connection within %.3g s: still connecting to %s, and %u of at "
-                               "most %u are in use; see that the server can be reached",
+                               "most %u are in use; check that the server can be reached",
                                seconds, address, leased, most);
     }
     if (leased < most)

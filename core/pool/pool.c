@@ -67,17 +67,17 @@ pond_error *pondi_pool_closed_error(const pond_pool *pool)
     return pondi_error_new(POND_ECLOSED,
                            atomic_load(&pool->closed)
                                ? "the pool was closed: open it again for new connections"
-                               : "the pool is being closed: no connection is lent until that is "
-                                 "over, then open it again");
+                               : "the pool is closing and lends no connections: wait until it is "
+                                 "closed, then open it again");
 }
 
 int pondi_pool_check_process(const pond_pool *pool, pond_error **err)
 {
     if (pool->process == pondi_process_generation())
         return POND_OK;
-    return pondi_error_set(err, POND_EMISUSE,
-                           "this pool was opened before the process forked: open it anew in the "
-                           "child");
+    return pondi_error_set(
+        err, POND_EMISUSE,
+        "this pool was opened before the process forked: open a new one in the child");
 }
 
 int pondi_pool_enter(const pond_pool *pool, pond_loop *loop, pond_error **err)

@@ -66,7 +66,7 @@ static void on_pinged(pond_op *op)
         pondi_slot_offer_soon(slot);
     } else {
         note_failure(slot, status);
-        pondi_slot_destroy(slot, "it did not answer any more");
+        pondi_slot_destroy(slot, "it stopped responding");
     }
     tell(checker, status);
 }

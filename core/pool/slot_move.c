@@ -147,7 +147,7 @@ static void hand_over(pondi_slot *slot, pondi_acquire *target)
     int needs_ping = pondi_slot_needs_ping(slot, now_ns);
     pondi_slot_unlock(slot);
     if (!pondi_slot_is_of_use(slot, now_ns)) {
-        pondi_slot_destroy(slot, "it was of no use any more");
+        pondi_slot_destroy(slot, "it was no longer usable");
         if (is_waited_for(target))
             pondi_acquire_again(target);
     } else if (!is_waited_for(target)) {

@@ -183,7 +183,7 @@ void pondi_slot_force(pondi_slot *slot)
     pondi_slot_set_state(slot, PONDI_SLOT_CLEANING);
     pondi_slot_unlock(slot);
     pondi_log(POND_LOG_WARNING, "pool",
-              "a connection was still leased when its pool closed and was taken by force");
+              "a connection was still leased when its pool closed, so the pool took it back");
     if (!pondi_conn_is_idle(conn)) {
         conn->settled = on_forced;
         pondi_conn_cancel_all(conn);

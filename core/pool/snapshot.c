@@ -342,7 +342,8 @@ int pond_metrics_read(const pond_metrics *metrics, size_t index, pond_metric *ou
     if (PONDI_GIVEN(err, metrics, out) || pondi_check_struct_size(out, "pond_metric", err))
         return POND_EINVAL;
     if (index >= metrics->count)
-        return pondi_error_set(err, POND_EINVAL, "there are %zu metrics, from 0: no number %zu",
+        return pondi_error_set(err, POND_EINVAL,
+                               "there are %zu metrics, numbered from 0: number %zu does not exist",
                                metrics->count, index);
     const pondi_metric_entry *entry = &metrics->entries[index];
     pond_metric metric = {.kind = (uint32_t)entry->kind,

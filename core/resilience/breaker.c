@@ -161,12 +161,12 @@ pond_error *pondi_breaker_error(pond_breaker *breaker)
     unlock(breaker);
     if (left_ns > 0)
         return pondi_error_new(POND_ECIRCUITOPEN,
-                               "the circuit breaker \"%s\" is open after repeated failures: not "
-                               "tried; it lets calls through again in %.3g s",
+                               "the circuit breaker \"%s\" is open after repeated failures: the "
+                               "call was not made; the breaker allows calls again in %.3g s",
                                breaker->name, (double)left_ns / 1e9);
     return pondi_error_new(POND_ECIRCUITOPEN,
-                           "the circuit breaker \"%s\" is half-open and its test calls are under "
-                           "way: not tried; try again when they are done",
+                           "the circuit breaker \"%s\" is half-open and its test calls are still "
+                           "running: the call was not made; try again when they are done",
                            breaker->name);
 }
 

@@ -42,7 +42,7 @@ static int check(const pond_breaker_options *options, pond_error **err)
     if (options->window_size_us <= 0)
         return pondi_error_set(err, POND_EINVAL, "window_size must be positive");
     if (options->flags & ~POND_BREAKER_IN_A_ROW)
-        return pondi_error_set(err, POND_EINVAL, "flags is %#x: %#x is no flag",
+        return pondi_error_set(err, POND_EINVAL, "flags is %#x: unknown flag %#x",
                                (unsigned)options->flags,
                                (unsigned)(options->flags & ~POND_BREAKER_IN_A_ROW));
     return POND_OK;

@@ -33,7 +33,7 @@ int pondi_check_tags(const pond_tag *tags, uint64_t count, pond_error **err)
 {
     enum { MOST_TAGS = 4096 };
     if (count > MOST_TAGS)
-        return pondi_error_set(err, POND_ERANGE, "there are %llu tags: at most %d are possible",
+        return pondi_error_set(err, POND_ERANGE, "there are %llu tags: the maximum is %d",
                                (unsigned long long)count, MOST_TAGS);
     int code = pondi_given_array(err, "tags", tags, count);
     for (size_t i = 0; i < count && !code; i++) {

@@ -133,8 +133,8 @@ int pondi_sql_refuse_numbered(pond_dialect dialect, const char *sql, size_t size
     char found[PONDI_HINT_TEXT] = "$1";
     pondi_sql_hint(dialect, sql, size, found);
     return pondi_error_set(err, POND_EPARAMS,
-                           "the statement has %s in it: write ? for each value, and pass one that "
-                           "is used twice twice",
+                           "the statement has %s in it: write ? for each value, and pass a value "
+                           "again for each further use",
                            found);
 }
 

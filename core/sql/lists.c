@@ -99,7 +99,7 @@ size_t pondi_segments_from(const pondi_segment *segments, size_t count, size_t t
 static int refuse_compared(writer *at, size_t index)
 {
     return pondi_error_set(at->err, POND_EPARAMS,
-                           "parameter %zu is a list, but one value is wanted where it stands: "
+                           "parameter %zu is a list, but its placeholder takes one value: "
                            "write IN (?) to compare with each of its items",
                            index + 1);
 }
@@ -256,8 +256,8 @@ static int put_nothing(writer *at, const pondi_in *in)
             size_t place = at->places->placeholders[i].at;
             if (place >= in->left_start && place < in->left_end)
                 return pondi_error_set(at->err, POND_EPARAMS,
-                                       "parameter %zu is in a row that is looked for in an empty "
-                                       "list, whose types PostgreSQL cannot tell",
+                                       "parameter %zu belongs to a row that is compared with an "
+                                       "empty list, whose types PostgreSQL cannot infer",
                                        i + 1);
         }
         pondi_buffer_append_text(sql, "SELECT ");

@@ -66,7 +66,9 @@ class DuckdbConnection:
         if not statements:
             raise millpond.SqlSyntaxError("the statement is empty")
         if len(statements) > 1:
-            raise millpond.SqlSyntaxError("one call executes one statement, this text has more")
+            raise millpond.SqlSyntaxError(
+                "the text has more than one statement: execute them one by one"
+            )
         return statements[0]
 
     def _batches(self, statement: Any, params: Any, batch: int) -> Iterator[millpond.Result]:

@@ -198,7 +198,7 @@ def test_one_statement_as_json(file_url: str) -> None:
     ("arguments", "code", "message"),
     [
         (["ping", "postgres://127.0.0.1:1/x"], 1, "millpond: error: .*refused"),
-        (["ping", "nothing"], 2, "millpond: error: .*must begin with its kind"),
+        (["ping", "nothing"], 2, "millpond: error: .*must begin with the scheme"),
         (["ping", "sqlite:///x?nonsense=1"], 2, 'millpond: error: .*no setting "nonsense"'),
         (["frob", "sqlite:///x"], 2, "invalid choice"),
         ([], 2, "required: COMMAND"),

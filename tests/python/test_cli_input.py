@@ -57,7 +57,7 @@ def test_the_url_may_come_from_the_environment(url: str) -> None:
     assert done.stdout == '[{"a": 1}]\n'
     done = run("ping")
     assert (done.returncode, done.stdout) == (2, "")
-    assert "which database? Give its URL, or set MILLPOND_URL" in done.stderr
+    assert "no database was given: pass its URL, or set MILLPOND_URL" in done.stderr
 
 
 def test_the_password_may_come_from_the_environment(kind: str, databases: Any) -> None:
@@ -278,7 +278,7 @@ def test_an_interrupt_ends_a_script_and_rolls_back(file_url: str) -> None:
         shell.send_signal(signal.SIGINT)
         _, errors = shell.communicate(timeout=180)
     assert shell.returncode == 130
-    assert "the open transaction is rolled back" in errors
+    assert "the open transaction was not committed and is rolled back" in errors
     assert run("shell", file_url, "--json", "-c", "SELECT * FROM a").stdout == "[]\n"
 
 

@@ -233,9 +233,9 @@ async def test_an_id_that_is_no_int_is_not_made_one(
         lambda: conn.get_entity_history(name, bad),
         lambda: conn.get_entity_by_version(name, bad, 1),
     ):
-        with pytest.raises(millpond.InvalidDataError, match="is no int, as ids of"):
+        with pytest.raises(millpond.InvalidDataError, match="is not an int, but the ids of"):
             await call()
-    with pytest.raises(millpond.InvalidDataError, match="no int.* give each entity an id"):
+    with pytest.raises(millpond.InvalidDataError, match="not an int.* give each entity an id"):
         await conn.save_entity(name, {"n": 2})
     assert [row["n"] for row in await conn.find_entities(name)] == [1, 1]
 

@@ -179,7 +179,7 @@ async def test_rows_that_become_different_statements_are_refused(kind: str, data
         sql_generator = Fickle()
 
     async with FickleDatabase(databases.config(kind)).async_connection() as conn:
-        with pytest.raises(millpond.ParameterError, match="another statement of row 1"):
+        with pytest.raises(millpond.ParameterError, match="a different statement for row 1"):
             await conn.executemany("SELECT ?", [(1,), (2,)])
 
 

@@ -208,7 +208,7 @@ def test_a_block_that_was_a_savepoint_can_be_the_outermost(sqlite: Any) -> None:
 async def test_a_block_is_not_entered_inside_itself(items: str, conn: Any) -> None:
     block = conn.transaction()
     async with block:
-        with pytest.raises(millpond.MisuseError, match="call it again"):
+        with pytest.raises(millpond.MisuseError, match=r"call transaction\(\) again"):
             async with block:
                 raise AssertionError
         await conn.execute("INSERT INTO items (id, name) VALUES (1, 'x')")

@@ -414,7 +414,7 @@ def test_exceptions_are_given_as_any_collection(exceptions: Any) -> None:
 
 @pytest.mark.parametrize("exceptions", [[KeyError, "OSError"], [1], int])
 def test_what_is_no_exception_is_refused(exceptions: Any) -> None:
-    with pytest.raises(millpond.ArgumentError, match="exceptions must be classes"):
+    with pytest.raises(millpond.ArgumentError, match="exceptions must be exception classes"):
         retry_with_backoff(exceptions=exceptions)
 
 

@@ -6,7 +6,7 @@ import millpond
 import pytest
 
 FAR = "192.0.2.1"  # reserved: nobody answers there
-WARNING = "nobody checks who answers at"
+WARNING = "the identity of the server at"
 
 
 async def warnings(databases: Any, caplog: Any, kind: str, **settings: Any) -> list[str]:

@@ -64,8 +64,8 @@ def test_a_file_is_what_follows_the_third_slash(url: str, path: str) -> None:
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("shop", "must begin with its kind"),
-        ("://x", "must begin with its kind"),
+        ("shop", "must begin with the scheme"),
+        ("://x", "must begin with the scheme"),
         ("postgresql+asyncpg://me:s3cret@h/shop", "write postgresql://$"),
         ("mysql+aiomysql://h/shop", "write mysql://$"),
         ("sqlite+aiosqlite:///app.db", "write sqlite://$"),

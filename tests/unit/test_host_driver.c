@@ -248,7 +248,7 @@ static void a_driver_that_cannot_be_is_refused(void **state)
     wrong(driver, "unknown flag 0x400");
     driver.flags = 0;
     driver.close = NULL;
-    wrong(driver, "open, execute and close must be given");
+    wrong(driver, "open, execute and close must not be NULL");
     driver.close = blocking.close;
     driver.name = "new one";
     wrong(driver, "name must have no spaces");

@@ -307,7 +307,7 @@ static void nobody_else_drives_a_loop_with_a_thread(void **state)
     pond_loop *loop = ((host *)*state)->loop;
     pond_error *error = NULL;
     assert_int_equal(pond_loop_run(loop, 0, &error), POND_EMISUSE);
-    assert_non_null(strstr(pond_error_message(error), "thread that drives it"));
+    assert_non_null(strstr(pond_error_message(error), "already driven by a thread"));
     pond_error_free(error);
     assert_int_equal(pond_loop_run_nowait(loop, NULL), POND_EMISUSE);
     assert_null(pond_loop_next(loop));

@@ -60,7 +60,7 @@ local function check_type_name(name)
       .. "and at most 120 bytes", 3)
   end
   if taken[name] then
-    error(("the name %s is that of a type of the library's"):format(name), 3)
+    error(("the name %s is reserved for a type of the library"):format(name), 3)
   end
 end
 

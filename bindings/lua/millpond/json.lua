@@ -74,7 +74,7 @@ local function write_userdata(out, value)
   elseif core.is_value(value) then
     out[#out + 1] = value.type == "json" and tostring(value) or quote(tostring(value))
   else
-    core.complain("a userdata has no JSON form")
+    core.complain("a userdata cannot be written as JSON")
   end
 end
 
@@ -89,7 +89,7 @@ function write(out, value, depth)
   elseif kind == "userdata" then
     write_userdata(out, value)
   elseif kind ~= "table" then
-    core.complain("a " .. kind .. " has no JSON form")
+    core.complain("a " .. kind .. " cannot be written as JSON")
   elseif depth > 100 then
     core.complain("the table is nested too deeply for JSON, or contains itself")
   elseif getmetatable(value) == array_meta or rawlen(value) > 0 then

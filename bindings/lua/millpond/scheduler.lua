@@ -22,7 +22,8 @@ scheduler.notify = nil
 --- Called with the error, and the traceback as text, of a coroutine whose error nobody gets. Writes
 --- them to standard error; replace it to do otherwise.
 function scheduler.on_error(err, traceback)
-  io.stderr:write("millpond: a task failed, and nobody asked: ", tostring(err), "\n", traceback, "\n")
+  io.stderr:write("millpond: a task failed, and its error was never read: ", tostring(err), "\n",
+    traceback, "\n")
 end
 
 ---- Ready ------------------------------------------------------------------------------------
@@ -199,7 +200,7 @@ function scheduler.run_until(is_over, what)
     elseif core.pending() > 0 then
       core.run()
     else
-      error("all tasks wait for each other: none can go on", 3)
+      error("all tasks wait for each other, so none can continue", 3)
     end
     turn()
   end

@@ -219,7 +219,7 @@ end
 ---@param seconds number
 function task.sleep(seconds)
   if type(seconds) ~= "number" or seconds ~= seconds or seconds < 0 then
-    error("sleep() needs a number of seconds from 0 on", 2)
+    error("sleep() needs a non-negative number of seconds", 2)
   end
   local wait = {}
   add_timer(seconds, wait)

@@ -59,7 +59,7 @@ def _convert_rows(generator: SqlGenerator, sql: str, rows: Any) -> tuple[Any, An
     for number, (native, _) in enumerate(made):
         if native != made[0][0]:
             raise ParameterError(
-                f"convert_query_to_native() made another statement of row {number} than of row 0: "
-                "executemany() executes one"
+                f"convert_query_to_native() made a different statement for row {number} "
+                "than for row 0: executemany() executes one statement"
             )
     return made[0][0], [params for _, params in made]

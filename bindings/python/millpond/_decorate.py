@@ -32,7 +32,9 @@ def decorate(
     if not callable(function):
         raise ArgumentError(f"this decorates functions, not a {type(function).__name__}")
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        raise ArgumentError(f"{name_of(function)} is a generator: decorate what consumes it")
+        raise ArgumentError(
+            f"{name_of(function)} is a generator: decorate the function that consumes it"
+        )
     if inspect.iscoroutinefunction(function):
 
         @functools.wraps(function)

@@ -117,7 +117,7 @@ def _misfit(why: str) -> Exception:
 
 def _refuse(cls: type) -> Exception:
     return ParameterError(
-        f"parameter 0 has the type {cls.__name__}, which entities do not store: convert it, or "
+        f"parameter 0 has the type {cls.__name__}, which entities cannot store: convert it, or "
         "register_serializer() for it"
     )
 

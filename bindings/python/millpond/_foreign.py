@@ -27,7 +27,7 @@ def _out_of_range(number: int, what: str) -> Exception:
 
 def _too_fine(number: int, remedy: str) -> Exception:
     return _out_of_range(
-        number, f"has a fraction of a microsecond, which no database keeps: {remedy}"
+        number, f"has a fraction of a microsecond, which no database can store: {remedy}"
     )
 
 

@@ -23,7 +23,7 @@ def comment_sql(pairs: tuple[tuple[str, str], ...], /) -> str | None: ...
 
 @final
 class Result(list[tuple[Any, ...]]):
-    """Rows as tuples: a list, and what else the database told."""
+    """Rows as tuples: a list, and what the database reported about the statement."""
 
     def __init__(
         self,
@@ -263,7 +263,7 @@ class Plan:
 
 @final
 class Schema:
-    """What is known of the entity tables of a database that Python code reaches."""
+    """The known entity tables of a database that Python code reaches."""
 
     def __new__(
         cls, dialect: int, capabilities: int = 0, max_new_fields: int = 0, max_fields: int = 0

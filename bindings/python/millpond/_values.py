@@ -58,7 +58,7 @@ def _to_json(value: object) -> object:
     made = plain(value)
     if made is not value:
         return made
-    raise TypeError(f"{type(value).__name__} has no JSON form")
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
 
 
 def dump_json(value: dict[Any, Any]) -> str:

@@ -680,7 +680,9 @@ class AsyncLoan:
 
     async def __aenter__(self) -> Any:
         if self._connection is not None:
-            raise MisuseError("this async_connection() was entered before: call it again")
+            raise MisuseError(
+                "this async_connection() was entered before: call async_connection() again"
+            )
         self._connection = await self._pool.acquire(self._timeout)
         return self._connection
 

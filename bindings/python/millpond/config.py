@@ -98,13 +98,13 @@ def _check_seconds(name: str, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ArgumentError(f"{name} must be a number of seconds, not {_short(value)}")
     if not math.isfinite(value) or value < 0:
-        raise ArgumentError(f"{name} must be a number of seconds from 0 on, not {_short(value)}")
+        raise ArgumentError(f"{name} must be a non-negative number of seconds, not {_short(value)}")
     return float(value)
 
 
 def _check_count(name: str, value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise ArgumentError(f"{name} must be a number from 0 on, an int, not {_short(value)}")
+        raise ArgumentError(f"{name} must be a non-negative int, not {_short(value)}")
     return value
 
 

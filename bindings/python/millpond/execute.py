@@ -250,7 +250,7 @@ class AsyncExecute(_Backend):
             raise self._translated(error, None) from error.__cause__
 
     def _release(self) -> Awaitable[None]:
-        """Give it back to its pool."""
+        """Return the connection to its pool."""
         lease = self._lease_of()
         if lease is None:
             raise MisuseError("this connection was not acquired from a database: close it")
@@ -385,7 +385,7 @@ class AsyncExecute(_Backend):
                 task.cancel()
                 self._mark_broken()
             if error is not None:
-                _log.warning("rolling back what was cancelled failed: %s", error)
+                _log.warning("rolling back the cancelled work failed: %s", error)
 
     async def _undone(self) -> None:
         """What was cancelled before is undone first."""
@@ -396,8 +396,8 @@ class AsyncExecute(_Backend):
             await asyncio.wait({lease.undoing})
         if lease.broken and not lease.cleaning:
             raise ConnectionLostError(
-                "this connection was lost, so release it and acquire another: what was cancelled "
-                "could not be rolled back"
+                "this connection was lost, so release it and acquire another: the "
+                "cancelled work could not be rolled back"
             )
 
     async def _stop(self, task: asyncio.Task[Any]) -> None:
@@ -565,7 +565,7 @@ class SyncExecute(_Backend):
         return lease is None or not (lease.released or lease.broken)
 
     def _release(self) -> None:
-        """Give it back to its pool."""
+        """Return the connection to its pool."""
         lease = self._lease_of()
         if lease is None:
             raise MisuseError("this connection was not acquired from a database: close it")

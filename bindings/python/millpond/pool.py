@@ -81,7 +81,7 @@ class ConnectionPool(abc.ABC):
     @property
     @abc.abstractmethod
     def in_use(self) -> int:
-        """Connections that are lent."""
+        """Leased connections."""
 
     @property
     @abc.abstractmethod

@@ -108,7 +108,7 @@ class _Retry:
                 raise
             raise TimeoutError(
                 f"{name_of(function)} was stopped: its total_timeout of {total:.3g} s is over, "
-                f"and {failures} attempts failed before"
+                f"and {failures} attempts failed"
             ) from last
 
 
@@ -121,7 +121,7 @@ def _classes(
     given = (exceptions,) if isinstance(exceptions, type) else tuple(exceptions)
     for each in given:
         if not isinstance(each, type) or not issubclass(each, BaseException):
-            raise ArgumentError(f"exceptions must be classes of exceptions, which {each!r} is not")
+            raise ArgumentError(f"exceptions must be exception classes, not {each!r}")
     return given
 
 
@@ -173,9 +173,9 @@ def retry_with_backoff(
     if is_function(max_retries):
         return retry_with_backoff()(max_retries)
     if isinstance(max_retries, bool) or not isinstance(max_retries, int) or max_retries < 0:
-        raise ArgumentError(f"max_retries must be an int from 0 on, not {max_retries!r}")
+        raise ArgumentError(f"max_retries must be a non-negative int, not {max_retries!r}")
     if total_timeout is not None and total_timeout < 0:
-        raise ArgumentError(f"total_timeout must not be negative, as {total_timeout!r} is")
+        raise ArgumentError(f"total_timeout must not be negative: it is {total_timeout!r}")
     total = -1.0 if total_timeout is None else float(total_timeout)
     policy = (min(max_retries, 2**32 - 1), float(base_delay), float(max_delay), total)
     _native.retry_delay(1, 0.0, *policy)  # names what is out of range

@@ -56,7 +56,9 @@ def track_slow_method(threshold: Any = 2.0) -> Callable[..., Any]:
     if is_function(threshold):
         return track_slow_method()(threshold)
     if isinstance(threshold, bool) or not threshold >= 0:
-        raise ArgumentError(f"threshold must be a number of seconds from 0 on, not {threshold!r}")
+        raise ArgumentError(
+            f"threshold must be a non-negative number of seconds, not {threshold!r}"
+        )
 
     async def finish(watch: _Stopwatch, result: Awaitable[Any]) -> Any:
         try:

@@ -108,7 +108,9 @@ class _NativeSqlGenerator(SqlGenerator):
         if timeout is None:
             return None
         if timeout != timeout or timeout < 0:
-            raise ArgumentError(f"timeout must be a number of seconds from 0 on, not {timeout!r}")
+            raise ArgumentError(
+                f"timeout must be a non-negative number of seconds, not {timeout!r}"
+            )
         ms = min(int(timeout * 1000), 2**31 - 1)
         return _native.timeout_sql(self._dialect, max(ms, 1) if timeout else 0)
 

@@ -27,7 +27,9 @@ class DatabaseTransaction:
 
     def _check(self) -> None:
         if self._stack is not None:
-            raise MisuseError("this transaction() is open already: call it again for another")
+            raise MisuseError(
+                "this transaction() is open already: call transaction() again for another one"
+            )
 
     async def __aenter__(self) -> Any:
         self._check()

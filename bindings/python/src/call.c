@@ -70,7 +70,7 @@ static int read_sql(native_state *state, native_call *call, PyObject *sql)
     if (PyErr_ExceptionMatches(PyExc_UnicodeError)) {
         PyErr_Clear();
         native_raise_text(state, POND_ESYNTAX,
-                          "sql contains a lone surrogate, which is no character");
+                          "sql contains a lone surrogate, which is not a character");
     }
     return -1;
 }

@@ -20,13 +20,12 @@ static const standard_error standard_errors[] = {
      "key of the configuration that is wrong, else empty), row (int, which of many rows or\n"
      "entities failed, counted from 0, else None); entity_name, entity_id and field (str) of a\n"
      "stored value that cannot be read."},
-    {"InterfaceError", "Error", "The library was used wrongly."},
-    {"DatabaseError", "Error", "The database, or the way to it, reports a problem."},
-    {"DataError", "DatabaseError", "A value does not fit."},
+    {"InterfaceError", "Error", "The library was used incorrectly."},
+    {"DatabaseError", "Error", "The database, or the connection to it, reports a problem."},
+    {"DataError", "DatabaseError", "A value does not fit its type."},
     {"OperationalError", "DatabaseError", "Something outside the program's control failed."},
     {"IntegrityError", "DatabaseError", "A constraint of the schema was violated."},
-    {"InternalError", "DatabaseError",
-     "The database or the library is in a state it should not be."},
+    {"InternalError", "DatabaseError", "The database or the library is in an unexpected state."},
     {"ProgrammingError", "DatabaseError", "The statement or its use is wrong."},
     {"NotSupportedError", "DatabaseError", "The database or the build cannot do this."},
 };

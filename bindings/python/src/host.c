@@ -110,7 +110,8 @@ static void request_dealloc(PyObject *object)
     native_request *self = (native_request *)object;
     PyTypeObject *type = Py_TYPE(object);
     if (self->request)
-        finish(self, pond_error_make(POND_ECANCELLED, NULL, "the backend gave it up"));
+        finish(self, pond_error_make(POND_ECANCELLED, NULL,
+                                     "the backend dropped the request without finishing it"));
     type->tp_free(object);
     Py_DECREF(type);
 }

@@ -117,9 +117,9 @@ PyObject *native_pool_leases(PyObject *object, PyObject *threshold)
     if (seconds == -1.0 && PyErr_Occurred())
         return NULL;
     if (!(seconds >= 0 && seconds < 1e12))
-        return native_raise_text(self->state, POND_EINVAL,
-                                 "threshold_seconds must be a number of seconds from 0 on, not %R",
-                                 threshold);
+        return native_raise_text(
+            self->state, POND_EINVAL,
+            "threshold_seconds must be a non-negative number of seconds, not %R", threshold);
     int64_t least_ms = (int64_t)(seconds * 1000);
     size_t room = pond_pool_leases(self->pool, least_ms, NULL, sizeof(pond_lease_info), 0) + 8;
     pond_lease_info *info = PyMem_Calloc(room, sizeof(*info));

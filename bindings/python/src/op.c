@@ -634,13 +634,13 @@ static PyMethodDef op_methods[] = {
     {"remove_done_callback", op_remove_done_callback, METH_O,
      "remove_done_callback(callback) -> int: how many were removed."},
     {"cancel", (PyCFunction)(void (*)(void))op_cancel, METH_VARARGS | METH_KEYWORDS,
-     "cancel(msg=None) -> bool: stop the work; False if it is done already. A rollback goes on, "
-     "before whatever comes next on its connection, but nobody waits for it."},
+     "cancel(msg=None) -> bool: stop the operation; False if it is done already. A rollback still "
+     "runs to its end, before the next statement on its connection, but no caller waits for it."},
     {"done", op_done, METH_NOARGS, "True when it has completed or was cancelled."},
     {"cancelled", op_cancelled, METH_NOARGS, "True when it was cancelled."},
-    {"result", op_result, METH_NOARGS, "The outcome, or its exception raised."},
+    {"result", op_result, METH_NOARGS, "Return the result, or raise the exception."},
     {"exception", op_exception, METH_NOARGS, "The exception, or None."},
-    {"get_loop", op_get_loop, METH_NOARGS, "The event loop that it belongs to."},
+    {"get_loop", op_get_loop, METH_NOARGS, "The event loop that the operation belongs to."},
     {"send", op_send, METH_O, "Resume, as a coroutine."},
     {"throw", op_throw, METH_VARARGS, "Raise in the coroutine's place, which cancels it."},
     {"close", op_close, METH_NOARGS, "Cancel."},

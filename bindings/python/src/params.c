@@ -61,7 +61,7 @@ static int from_str(native_state *state, PyObject *object, Py_ssize_t number, po
         return -1;
     PyErr_Clear();
     return fail(state, POND_EDATA, number,
-                "contains a lone surrogate, which is no character: remove it, or pass bytes");
+                "contains a lone surrogate, which is not a character: remove it, or pass bytes");
 }
 
 static int from_int(native_state *state, PyObject *object, Py_ssize_t number, pond_value *out)
@@ -164,8 +164,8 @@ static int from_time(native_state *state, PyObject *object, Py_ssize_t number, p
                         PyDateTime_TIME_GET_MICROSECOND(object)));
     if (offset % 1000000) {
         native_raise_text(state, POND_ERANGE,
-                          "parameter %zd is a time whose zone is a fraction of a second from UTC, "
-                          "which no database keeps: give it another",
+                          "parameter %zd is a time whose UTC offset has a fraction of a second, "
+                          "which no database can store: use an offset of whole seconds",
                           number);
         return -1;
     }
@@ -302,10 +302,11 @@ static int from_plain_time(native_state *state, PyObject *object, Py_ssize_t num
 
 static int refuse_type(native_state *state, PyObject *object, Py_ssize_t number)
 {
-    native_raise_text(state, POND_EPARAMS,
-                      "parameter %zd has the type %.100s, which no database takes: convert it to "
-                      "str, int, float, Decimal, bytes, a date or time, UUID, dict or list",
-                      number, Py_TYPE(object)->tp_name);
+    native_raise_text(
+        state, POND_EPARAMS,
+        "parameter %zd has the type %.100s, which cannot be sent to a database: convert it to "
+        "str, int, float, Decimal, bytes, a date or time, UUID, dict or list",
+        number, Py_TYPE(object)->tp_name);
     return -1;
 }
 

@@ -191,7 +191,8 @@ static int read_rows(native_state *state, PyObject *rows, Py_ssize_t columns, po
         PyObject *row = PyList_GET_ITEM(rows, i);
         if ((!PyTuple_Check(row) && !PyList_Check(row)) ||
             PySequence_Fast_GET_SIZE(row) != columns) {
-            native_raise_text(state, POND_EPARAMS, "row %zd is no tuple of %zd values", i, columns);
+            native_raise_text(state, POND_EPARAMS, "row %zd must be a tuple of %zd values", i,
+                              columns);
             return -1;
         }
         for (Py_ssize_t k = 0; k < columns; k++) {
@@ -265,7 +266,7 @@ static PyMethodDef plan_methods[] = {
      "feed_rows(columns, rows, affected=-1): the step went well."},
     {"feed_error", plan_feed_error, METH_VARARGS,
      "feed_error(code, sqlstate, message, still_open): the step failed."},
-    {"answer", plan_answer, METH_NOARGS, "What the call returns, or raises."},
+    {"answer", plan_answer, METH_NOARGS, "Return the result of the call, or raise its error."},
     {NULL, NULL, 0, NULL},
 };
 
@@ -276,7 +277,7 @@ static PyObject *plan_call(PyObject *object, void *unused)
 }
 
 static PyGetSetDef plan_attributes[] = {
-    {"call", plan_call, NULL, "What it is counted as, such as save_entity.", NULL},
+    {"call", plan_call, NULL, "The operation that metrics count it as, such as save_entity.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -363,7 +364,7 @@ static PyMethodDef schema_methods[] = {
 };
 
 static PyType_Slot schema_slots[] = {
-    {Py_tp_doc, "What is known of the entity tables of a database that Python code reaches."},
+    {Py_tp_doc, "The known entity tables of a database that Python code reaches."},
     {Py_tp_new, schema_new},
     {Py_tp_methods, schema_methods},
     {Py_tp_traverse, native_traverse_type},

@@ -104,8 +104,8 @@ const char *native_text_of(native_state *state, PyObject *object, const char *wh
     const char *text = PyUnicode_AsUTF8AndSize(object, &size);
     if (!text) {
         PyErr_Clear();
-        native_raise_text(state, POND_EDATA, "%s contains a lone surrogate, which is no character",
-                          what);
+        native_raise_text(state, POND_EDATA,
+                          "%s contains a lone surrogate, which is not a character", what);
         return NULL;
     }
     if (strlen(text) == (size_t)size)

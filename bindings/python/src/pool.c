@@ -419,8 +419,9 @@ static PyObject *acquire_enter(PyObject *object, PyObject *unused)
     (void)unused;
     native_acquire *self = (native_acquire *)object;
     if (self->op)
-        return native_raise_text(self->pool->state, POND_EMISUSE,
-                                 "this async_connection() was entered before: call it again");
+        return native_raise_text(
+            self->pool->state, POND_EMISUSE,
+            "this async_connection() was entered before: call async_connection() again");
     self->op = (native_op *)acquire(self->pool, self->timeout_ms);
     return Py_XNewRef((PyObject *)self->op);
 }
@@ -520,14 +521,14 @@ static PyMemberDef pool_members[] = {
 
 static PyGetSetDef pool_attributes[] = {
     {"closed", pool_closed, NULL,
-     "True once closing is over, or in a forked child: a new one is needed.", NULL},
+     "True once the pool is closed, or in a forked child: open a new pool.", NULL},
     {"hash", pool_hash, NULL, "The key of the pool in the library.", NULL},
-    {"min_size", pool_count, NULL, "Connections that are kept open once the pool is used.",
+    {"min_size", pool_count, NULL, "Minimum number of open connections once the pool is in use.",
      COUNT_AT(min_size)},
-    {"max_size", pool_count, NULL, "Connections that may be open at once.", COUNT_AT(max_size)},
+    {"max_size", pool_count, NULL, "Maximum number of open connections.", COUNT_AT(max_size)},
     {"size", pool_count, NULL, "Open connections.", COUNT_AT(size)},
-    {"in_use", pool_count, NULL, "Connections that are lent.", COUNT_AT(in_use)},
-    {"idle", pool_count, NULL, "Connections that are ready to be lent.", COUNT_AT(idle)},
+    {"in_use", pool_count, NULL, "Leased connections.", COUNT_AT(in_use)},
+    {"idle", pool_count, NULL, "Idle connections, ready to be leased.", COUNT_AT(idle)},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

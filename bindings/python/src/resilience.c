@@ -10,7 +10,7 @@ typedef struct native_breaker {
 static int64_t microseconds(native_state *state, const char *name, double seconds)
 {
     if (!(seconds >= 0) || seconds > 1e12) {
-        native_raise_text(state, POND_EINVAL, "%s must be a number of seconds from 0 on", name);
+        native_raise_text(state, POND_EINVAL, "%s must be a non-negative number of seconds", name);
         return -1;
     }
     return (int64_t)(seconds * 1e6 + 0.5);

@@ -78,7 +78,7 @@ static int result_init(PyObject *object, PyObject *args, PyObject *keywords)
 
 static PyType_Slot result_slots[] = {
     {Py_tp_doc, "Result(rows=(), columns=(), rowcount=-1, lastrowid=None)\n--\n\n"
-                "Rows as tuples: a list, and what else the database told."},
+                "Rows as tuples: a list, and what the database reported about the statement."},
     {Py_tp_init, result_init},
     {Py_tp_traverse, result_traverse},
     {Py_tp_clear, result_clear},

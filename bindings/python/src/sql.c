@@ -8,7 +8,7 @@ static PyObject *refuse_sql(native_state *state)
         return NULL;
     PyErr_Clear();
     return native_raise_text(state, POND_ESYNTAX,
-                             "sql contains a lone surrogate, which is no character");
+                             "sql contains a lone surrogate, which is not a character");
 }
 
 static PyObject *convert(PyObject *module, PyObject *args)
@@ -150,7 +150,7 @@ static PyObject *comment_sql(PyObject *module, PyObject *pairs)
 {
     native_state *state = PyModule_GetState(module);
     if (!PyTuple_Check(pairs))
-        return PyErr_Format(PyExc_TypeError, "a tuple of pairs is wanted");
+        return PyErr_Format(PyExc_TypeError, "expected a tuple of pairs");
     size_t count = (size_t)PyTuple_GET_SIZE(pairs);
     pond_tag *tags = PyMem_New(pond_tag, count + 1);
     if (!tags)

@@ -199,9 +199,9 @@ static PyGetSetDef cache_attributes[] = {
 static PyType_Slot cache_slots[] = {
     {Py_tp_doc, "StatementCache(size=256, max_size=None)\n--\n\n"
                 "A cache of prepared statements, for any thread.\n\n"
-                "The one that was not used for longest goes first. While statements that had to go "
-                "come back,\n"
-                "the size doubles, up to max_size.\n\n"
+                "A full cache evicts the statement that was unused for longest. When evicted "
+                "statements are\n"
+                "needed again, the size doubles, up to max_size.\n\n"
                 "Args:\n"
                 "    size: statements at first, an int from 1 on.\n"
                 "    max_size: statements at most; None: four times size.\n\n"

@@ -21,7 +21,7 @@ PyObject *native_parse_url(PyObject *module, PyObject *args)
         if (!PyErr_ExceptionMatches(PyExc_ValueError))
             return NULL;
         const char *what = PyErr_ExceptionMatches(PyExc_UnicodeEncodeError)
-                               ? "the URL contains a lone surrogate, which is no character"
+                               ? "the URL contains a lone surrogate, which is not a character"
                                : "the URL contains a NUL character";
         PyErr_Clear(); /* it may hold the URL, with the password */
         return native_raise_text(PyModule_GetState(module), POND_EINVAL, "%s", what);

@@ -242,7 +242,7 @@ static void write_something(pondi_conn *base)
         return;
     }
     pondi_conn_refused_write(base);
-    finish_with(base, POND_EREADONLY, "a standby takes no writes");
+    finish_with(base, POND_EREADONLY, "a standby refuses writes");
 }
 
 static void wait_for(pondi_conn *base, int64_t ms)
@@ -293,7 +293,7 @@ static void run_script(pondi_conn *base, pondi_request *request)
         finish_with(base, POND_EUNKNOWN, "the connection was dropped as told");
     } else {
         finish_with(base, POND_ESYNTAX,
-                    "the fake driver knows no such command, or it lacks a number");
+                    "unknown command of the fake driver, or its number is missing");
     }
 }
 
@@ -376,7 +376,7 @@ static void start(pondi_conn *base, pondi_request *request)
     case PONDI_REQUEST_STREAM:
     case PONDI_REQUEST_FETCH:
     case PONDI_REQUEST_END_STREAM:
-        finish_with(base, POND_ENOTSUPPORTED, "the fake driver has no streams");
+        finish_with(base, POND_ENOTSUPPORTED, "the fake driver does not support streams");
         break;
     case PONDI_REQUEST_TRANSACTION:
         transact(base, request->call->verb);

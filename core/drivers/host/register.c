@@ -19,8 +19,7 @@ static int check_name(const char *name, pond_error **err)
     if (!size || size > LONGEST)
         return pondi_error_set(err, POND_EINVAL, "name must have 1 to %d characters", LONGEST);
     if (strpbrk(name, " \t\r\n\"\\"))
-        return pondi_error_set(err, POND_EINVAL,
-                               "name must have no spaces, quotes and backslashes");
+        return pondi_error_set(err, POND_EINVAL, "name must have no spaces, quotes or backslashes");
     return POND_OK;
 }
 
@@ -39,9 +38,10 @@ static int check(const pond_driver *driver, pond_error **err)
         return pondi_error_set(err, POND_EINVAL, "port must be from 0 to 65535, not %u",
                                (unsigned)driver->port);
     if (!driver->open || !driver->close || !driver->execute)
-        return pondi_error_set(err, POND_EINVAL, "open, execute and close must be given");
+        return pondi_error_set(err, POND_EINVAL, "open, execute and close must not be NULL");
     if (driver->stream && (!driver->fetch || !driver->end_stream))
-        return pondi_error_set(err, POND_EINVAL, "fetch and end_stream must be given with stream");
+        return pondi_error_set(err, POND_EINVAL,
+                               "fetch and end_stream must not be NULL when stream is set");
     return POND_OK;
 }
 

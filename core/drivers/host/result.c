@@ -38,7 +38,8 @@ int pond_result_add_row(pond_result *result, const pond_value *values, pond_erro
     pondi_row_set *set = pondi_row_set_of(result);
     int has_list;
     if (!set)
-        return pondi_error_set(err, POND_EINVAL, "rows go only into what pond_result_make() made");
+        return pondi_error_set(err, POND_EINVAL,
+                               "rows can be added only to a result of pond_result_make()");
     int code = pondi_given_array(err, "values", values, result->column_count);
     if (!code)
         code = pondi_given_values(err, values, result->column_count, &has_list);

@@ -19,7 +19,7 @@ int pondi_mysql_can_bulk(const my_conn *conn)
 int pondi_mysql_bulk_bind(my_conn *conn, pond_error **err)
 {
     (void)conn;
-    return pondi_error_set(err, POND_ENOTSUPPORTED, "this library has no bulk execution");
+    return pondi_error_set(err, POND_ENOTSUPPORTED, "this client library has no bulk execution");
 }
 
 void pondi_mysql_bulk_reset(my_conn *conn)

@@ -148,8 +148,8 @@ static void note_transaction(my_conn *conn)
         request->call->kind == PONDI_REQUEST_EXECUTE &&
         !is_transaction_verb(request->statement->info.verb))
         pondi_log(POND_LOG_WARNING, "mysql",
-                  "%s committed the open transaction, as MySQL does with statements that define "
-                  "data: run them outside transactions",
+                  "%s committed the open transaction, as MySQL does for DDL statements: run them "
+                  "outside transactions",
                   request->statement->info.verb);
 }
 

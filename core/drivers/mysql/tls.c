@@ -32,9 +32,9 @@ void pondi_mysql_check_tls(const pond_config *config, pondi_problems *problems)
         pondi_config_problem(problems, "sslmode",
                              "must be disable, prefer, require or verify-full, not \"%s\"", mode);
     if (mode && strcmp(mode, "disable") == 0 && pondi_config_get(config, "sslrootcert"))
-        pondi_config_problem(problems, "sslrootcert",
-                             "asks for a server that proves who it is, but sslmode is disable: "
-                             "leave one of them out");
+        pondi_config_problem(
+            problems, "sslrootcert",
+            "requires a verified server, but sslmode is disable: remove one of the two settings");
 }
 
 my_tls pondi_mysql_tls(const pond_config *config, int local)
@@ -142,10 +142,11 @@ static pond_error *refused_method(const pond_config *config, MYSQL *mysql, const
 {
     static const char *const why[] = {
         "the server asks for the password in clear text, or by a method that is not supported",
-        "the server lets no authentication method be chosen, and the one it wants is not safe",
-        "the server wants the password, and the connection is not encrypted: use "
+        "the server does not let the client choose an authentication method, and the method that "
+        "it requires is not safe",
+        "the server asks for the password, and the connection is not encrypted: use "
         "sslmode=verify-full, or set server_public_key to the file of the server's RSA key; "
-        "get_server_public_key=true takes the key of whoever answers"};
+        "get_server_public_key=true accepts the key of any server without verifying it"};
     int encrypted = mysql_get_ssl_cipher(mysql) != NULL;
     int which = !tls->vetted ? 1 : encrypted || tls->local || tls->has_key ? 0 : 2;
     return pondi_error_new(tls->vetted ? POND_EAUTH : POND_ECONNECT,

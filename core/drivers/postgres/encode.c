@@ -34,11 +34,12 @@ static const char *type_name(uint32_t type)
 static int mismatch(const pg_encoder *at, const char *wanted, pond_error **err)
 {
     if (at->value->type == POND_TYPE_ARRAY)
-        return pondi_error_set(err, POND_EPARAMS,
-                               "parameter %zu is a list, but the statement wants %s: write IN (?) "
-                               "or = ANY (?) to compare with each of its items",
-                               at->number, wanted);
-    return pondi_error_set(err, POND_EPARAMS, "parameter %zu is %s, but the statement wants %s",
+        return pondi_error_set(
+            err, POND_EPARAMS,
+            "parameter %zu is a list, but the statement expects %s: write IN (?) "
+            "or = ANY (?) to compare with each of its items",
+            at->number, wanted);
+    return pondi_error_set(err, POND_EPARAMS, "parameter %zu is %s, but the statement expects %s",
                            at->number, type_name(at->value->type), wanted);
 }
 
@@ -235,11 +236,11 @@ static int check_items(const pg_encoder *at, const pond_value *list, Oid element
             code = check_items(at, item, element, err);
         else if (item->type != POND_TYPE_NULL &&
                  (item->type == POND_TYPE_BYTES) != (element == OID_BYTEA))
-            code = pondi_error_set(err, POND_EPARAMS,
-                                   "parameter %zu has an item that is %s, but the statement wants "
-                                   "%s",
-                                   at->number, type_name(item->type),
-                                   element == OID_BYTEA ? "bytes" : "another type");
+            code = pondi_error_set(
+                err, POND_EPARAMS,
+                "parameter %zu has an item that is %s, but the statement expects "
+                "%s",
+                at->number, type_name(item->type), element == OID_BYTEA ? "bytes" : "another type");
         if (code)
             return code;
     }
@@ -259,10 +260,11 @@ static int check_bytes(const pg_encoder *at, pond_error **err)
 {
     int is_array = at->type == OID_BYTEA_ARRAY || at->type == 0;
     if (pondi_postgres_has_bytes(at->value) && !(is_array && at->value->type == POND_TYPE_ARRAY))
-        return pondi_error_set(err, POND_EPARAMS,
-                               "parameter %zu is or has bytes, but the statement wants a value of "
-                               "another type (oid %u): decode the bytes first, or cast: ?::bytea",
-                               at->number, (unsigned)at->type);
+        return pondi_error_set(
+            err, POND_EPARAMS,
+            "parameter %zu is or contains bytes, but the statement expects a value of "
+            "another type (oid %u): decode the bytes first, or cast: ?::bytea",
+            at->number, (unsigned)at->type);
     return POND_OK;
 }
 

@@ -57,9 +57,9 @@ void pondi_postgres_check_config(const pond_config *config, pondi_problems *prob
 {
     if (pondi_config_flag(config, "cleartext_password", 0) && !verifies_name(config) &&
         !is_on_sockets(config))
-        pondi_config_problem(problems, "cleartext_password",
-                             "needs sslmode=verify-full, or whoever is in between learns the "
-                             "password");
+        pondi_config_problem(
+            problems, "cleartext_password",
+            "needs sslmode=verify-full, or an attacker on the network can read the password");
 }
 
 static void warn_old_library(void)
@@ -125,7 +125,7 @@ int pondi_postgres_refuses_login(pg_conn *conn, pond_error **error)
     if (asks_for_clear_text(conn))
         *error = pondi_error_new(POND_EAUTH,
                                  "the server at %s asks for the password in clear text, which was "
-                                 "refused: let it use SCRAM, or set cleartext_password",
+                                 "refused: configure it to use SCRAM, or set cleartext_password",
                                  where);
     else if (says_too_much(conn))
         *error = pondi_error_new(POND_ECONNECT,

@@ -360,9 +360,9 @@ static void prepared(pg_conn *conn)
         return;
     }
     if (!conn->error && !conn->closing_failed && !statement->described) {
-        pondi_log(
-            POND_LOG_WARNING, "postgres",
-            "the server prepared a statement and did not describe it: the connection is closed");
+        pondi_log(POND_LOG_WARNING, "postgres",
+                  "the server prepared a statement but did not describe it, so the connection was "
+                  "closed");
         pondi_postgres_lost(conn); /* what else it sends may be for something else */
         return;
     }

@@ -204,8 +204,8 @@ static int row(pond_result *base, size_t index, pond_value *values, pond_error *
             return pondi_error_nomem(err);
         if (code)
             return pondi_error_set(err, POND_EDATA,
-                                   "column \"%s\" of row %zu cannot be read: the server sent no "
-                                   "value of type %u that fits",
+                                   "column \"%s\" of row %zu cannot be read: the server sent a "
+                                   "value that is not valid for type %u",
                                    PQfname(res, column), index, (unsigned)PQftype(res, column));
     }
     return POND_OK;

@@ -20,7 +20,7 @@ void pondi_postgres_take_set_up(const pg_conn *conn, PGresult *res)
     if (PQresultStatus(res) == PGRES_FATAL_ERROR)
         pondi_log(POND_LOG_WARNING, "postgres",
                   "the server refuses the session's settings, so some dates, intervals and floats "
-                  "may come as other values: %s",
+                  "may arrive as different values: %s",
                   PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY));
     PQclear(res);
 }

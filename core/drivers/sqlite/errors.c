@@ -129,8 +129,9 @@ static pond_error *stopped_error(const pondi_sqlite_conn *conn, int code)
         return NULL;
     pond_error *error = NULL;
     if (pondi_sqlite_was_stopped(conn))
-        error = pondi_error_new(POND_ECANCELLED, "cancelled: %s",
-                                waiting ? "other writers had the database" : "it was stopped");
+        error =
+            pondi_error_new(POND_ECANCELLED, "cancelled: %s",
+                            waiting ? "other connections held the write lock" : "it was stopped");
     else if (conn->deadline_ns != PONDI_NEVER && pondi_now_ns() >= conn->deadline_ns)
         error = pondi_error_new(POND_ETIMEDOUT, "timed out after %.3g s: %s",
                                 (double)conn->running->call->timeout_ms / 1000,
@@ -147,7 +148,7 @@ static const char *advice_for(const char *message)
     if (strncmp(message, "unsafe use of ", 14) != 0)
         return "";
     return ": views and triggers may use it only if the setting trusted_schema is true, which "
-           "trusts all who can write to the file";
+           "trusts everyone who can write to the file";
 }
 
 static void set_hint(pond_error *error, int code, const char *message)

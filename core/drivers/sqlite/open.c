@@ -76,7 +76,7 @@ static int open_anchor(pondi_sqlite_shared *shared, pond_error **err)
     int code = sqlite3_open_v2(shared->path, &shared->anchor, shared->flags, NULL);
     if (code == SQLITE_OK)
         return POND_OK;
-    return pondi_error_set(err, POND_ECONNECT, "cannot make a database in memory: %s",
+    return pondi_error_set(err, POND_ECONNECT, "cannot create a database in memory: %s",
                            sqlite3_errstr(code));
 }
 
@@ -154,17 +154,17 @@ static int explain(const pondi_sqlite_shared *shared, int code, int reason, pond
         if (missing)
             pondi_error_set(err, POND_ECONNECT,
                             "cannot open the database \"%s\": the folder \"%s\" does not exist, "
-                            "make it first",
+                            "create it first",
                             path, folder);
         pondi_free(folder);
         if (missing)
             return POND_ECONNECT;
     }
     if (shared->flags & SQLITE_OPEN_READONLY && stat(path, &info) != 0 && errno == ENOENT)
-        return pondi_error_set(err, POND_ECONNECT,
-                               "cannot open the database \"%s\": it does not exist, and read_only "
-                               "does not make it",
-                               path);
+        return pondi_error_set(
+            err, POND_ECONNECT,
+            "cannot open the database \"%s\": it does not exist, and read_only does not create it",
+            path);
     return pondi_error_set(err, POND_ECONNECT, "cannot open the database \"%s\": %s (%s)", path,
                            sqlite3_errstr(code), reason ? strerror(reason) : "no reason given");
 }
@@ -252,8 +252,8 @@ int pondi_sqlite_connect(pondi_sqlite_conn *conn, pond_error **err)
     if (conn->read_only && !(shared->flags & (SQLITE_OPEN_READONLY | SQLITE_OPEN_URI))) {
         close_failed(conn);
         return pondi_error_set(err, POND_ECONNECT,
-                               "cannot open the database \"%s\": the file must not be written: "
-                               "change its permissions, or set read_only to true",
+                               "cannot open the database \"%s\": the file is not writable: change "
+                               "its permissions, or set read_only to true",
                                shared->path);
     }
     code = set_up(conn);

@@ -41,7 +41,9 @@ class AsyncTransaction:
 
     async def _enter(self) -> None:
         if self._open:
-            raise MisuseError("this transaction() is open already: call it again for one inside")
+            raise MisuseError(
+                "this transaction() is open already: call transaction() again for a nested one"
+            )
         self._savepoint = None
         await self._begin()
         self._open = True

@@ -43,7 +43,9 @@ class SyncTransaction:
 
     def _enter(self) -> None:
         if self._open:
-            raise MisuseError("this transaction() is open already: call it again for one inside")
+            raise MisuseError(
+                "this transaction() is open already: call transaction() again for a nested one"
+            )
         self._savepoint = None
         self._begin()
         self._open = True

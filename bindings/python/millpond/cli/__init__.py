@@ -33,7 +33,7 @@ def _add_json(parser: argparse.ArgumentParser, default: Any) -> None:
 def _parser() -> argparse.ArgumentParser:
     from . import bench, entities, look, shell
 
-    parser = argparse.ArgumentParser(prog="millpond", description="Look at a database.")
+    parser = argparse.ArgumentParser(prog="millpond", description="Inspect a database.")
     parser.add_argument("--version", action="version", version=f"millpond {__version__}")
     _add_json(parser, False)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")

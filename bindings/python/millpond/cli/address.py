@@ -50,7 +50,7 @@ def with_url(argv: Sequence[str]) -> list[str]:
 def _url(given: str | None) -> str:
     url = given or os.environ.get("MILLPOND_URL") or ""
     if not url:
-        raise ArgumentError("which database? Give its URL, or set MILLPOND_URL")
+        raise ArgumentError("no database was given: pass its URL, or set MILLPOND_URL")
     if given == "-":
         url = getpass.getpass("URL: ") if sys.stdin.isatty() else sys.stdin.readline()
     return url.strip()

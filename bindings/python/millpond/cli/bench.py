@@ -14,9 +14,13 @@ from .output import Output
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--seconds", type=float, default=3.0, help="how long (default 3)")
-    parser.add_argument("--tasks", type=int, default=10, help="how many at once (default 10)")
-    parser.add_argument("--sql", default="SELECT 1", help="the statement (default SELECT 1)")
+    parser.add_argument(
+        "--seconds", type=float, default=3.0, help="duration in seconds (default 3)"
+    )
+    parser.add_argument(
+        "--tasks", type=int, default=10, help="number of statements at once (default 10)"
+    )
+    parser.add_argument("--sql", default="SELECT 1", help="statement to execute (default SELECT 1)")
 
 
 async def _work(db: ConnectionManager, sql: str, until: float, times: list[float]) -> None:
@@ -71,4 +75,6 @@ async def _bench(arguments: argparse.Namespace, db: ConnectionManager, out: Outp
     )
 
 
-COMMANDS = (("bench", "Execute one statement as often as it goes.", _arguments, _bench),)
+COMMANDS = (
+    ("bench", "Execute one statement repeatedly and measure its speed.", _arguments, _bench),
+)

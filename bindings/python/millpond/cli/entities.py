@@ -17,13 +17,19 @@ _ALWAYS |= {"updated_at", "updated_by"}
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    each = actions.add_parser("list", help="the entities, and how many there are of each")
-    show = actions.add_parser("show", help="one entity, or the first ones of a name")
+    each = actions.add_parser("list", help="list the names of entities and the number of each")
+    show = actions.add_parser("show", help="show one entity, or the first entities of a name")
     show.add_argument("name")
     show.add_argument("id", nargs="?")
-    show.add_argument("--limit", type=int, default=20, help="at most so many (default 20)")
-    show.add_argument("--deleted", action="store_true", help="those marked as deleted, too")
-    history = actions.add_parser("history", help="all versions of one entity, as changes")
+    show.add_argument(
+        "--limit", type=int, default=20, help="maximum number of entities (default 20)"
+    )
+    show.add_argument(
+        "--deleted", action="store_true", help="include entities that are marked as deleted"
+    )
+    history = actions.add_parser(
+        "history", help="show the changes between all versions of one entity"
+    )
     history.add_argument("name")
     history.add_argument("id")
     for action in (each, show, history):  # it may stand at the end, too

@@ -11,7 +11,7 @@ from .output import Output
 
 
 def _ping_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--count", type=int, default=3, help="round trips (default 3)")
+    parser.add_argument("--count", type=int, default=3, help="number of round trips (default 3)")
 
 
 async def _ping(arguments: argparse.Namespace, db: ConnectionManager, out: Output) -> None:
@@ -80,5 +80,5 @@ def _nothing(parser: argparse.ArgumentParser) -> None:
 
 COMMANDS = (
     ("ping", "Connect, and time a few round trips.", _ping_arguments, _ping),
-    ("status", "Show the server, and a pool of it at a glance.", _nothing, _status),
+    ("status", "Show the server and the state of a pool.", _nothing, _status),
 )

@@ -33,11 +33,11 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         dest="texts",
         action="append",
         metavar="SQL",
-        help=r"execute this, which may be a command such as '\d fish', and leave; may be repeated",
+        help=r"execute this, which may be a command such as '\d fish', and exit; may be repeated",
     )
     parser.add_argument("-f", "--file", metavar="FILE", help="execute the statements of a file")
     parser.add_argument(
-        "--stop-on-error", action="store_true", help="leave a script at its first error"
+        "--stop-on-error", action="store_true", help="stop a script at its first error"
     )
 
 

@@ -45,7 +45,7 @@ class History:
             path.chmod(0o600)  # older versions left it to the umask
             self._is_kept = True
         except OSError as error:
-            print(f"millpond: the history is not kept: {error}", file=sys.stderr)
+            print(f"millpond: cannot save the history: {error}", file=sys.stderr)
 
     def load(self) -> list[str]:
         """The texts, the oldest first."""

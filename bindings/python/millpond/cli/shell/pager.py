@@ -63,7 +63,7 @@ class Pager(io.TextIOBase):
                 self._command, stdin=subprocess.PIPE, text=True, env=environment, errors="replace"
             )
         except OSError as error:
-            print(f"millpond: the pager does not start: {error}", file=sys.stderr)
+            print(f"millpond: cannot start the pager: {error}", file=sys.stderr)
         else:
             assert self._process.stdin
             self._out = self._process.stdin

@@ -51,7 +51,9 @@ def name_of(text: str) -> Name:
             break
         at += 1
     if at != len(text) or not 1 <= len(parts) <= 2:
-        raise ArgumentError(f'{text!r} is no name of a table: write fish, shop.fish or "a fish"')
+        raise ArgumentError(
+            f'{text!r} is not the name of a table: write fish, shop.fish or "a fish"'
+        )
     return Name(text, parts[0] if len(parts) == 2 else "", parts[-1], quoted)
 
 
