@@ -92,7 +92,7 @@ async def test_a_table_that_takes_two_ids_for_one_never_loses_the_first(
         await conn.save_entity(name, {"id": "ann", "number": 1, "other": "text"})
         if in_transaction:
             await conn.begin_transaction()
-        match = rf'another entity "{name}" has this id but for '
+        match = rf'another entity "{name}" has an id that differs only in '
         for save in (
             conn.save_entity(name, {"id": other, "number": 2}),
             conn.save_entity(name, {"id": other, "number": 2}, expected_version=0),

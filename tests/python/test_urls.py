@@ -79,7 +79,7 @@ def test_a_file_is_what_follows_the_third_slash(url: str, path: str) -> None:
         ("postgres://h:0/shop", "port must be from 1"),
         ("postgres://h:99999999999999999999/shop", "port must be from 1"),
         ("postgres://h/", "database is missing"),
-        ("postgres://h/shop?pool_max_size=many", "pool_max_size must be a number"),
+        ("postgres://h/shop?pool_max_size=many", "pool_max_size must be a non-negative int"),
         ("sqlite://host/app.db", "no host"),
     ],
 )
