@@ -114,7 +114,7 @@ static void release_stream(struct ArrowArrayStream *stream)
 }
 
 /* What the columns become, by what they hold. */
-static int look_at_values(arrow_stream *self, pond_error **err)
+static int inspect_values(arrow_stream *self, pond_error **err)
 {
     pond_result *result = self->result;
     const char *problem = "";
@@ -160,7 +160,7 @@ int pond_result_export_arrow(pond_result *result, struct ArrowArrayStream *out, 
     arrow_stream *self = new_stream(result);
     if (!self)
         return pondi_error_nomem(err);
-    int code = look_at_values(self, err);
+    int code = inspect_values(self, err);
     if (code) {
         free_stream(self);
         return code;

@@ -69,7 +69,7 @@ int pondi_conn_new(const pondi_driver *driver, pond_config *config, void *shared
 
 pondi_gone pondi_conn_dispose(pondi_conn *conn)
 {
-    pond_error_free(conn->farewell);
+    pond_error_free(conn->end_reason);
     pondi_statement_cache_free(&conn->statements);
     pond_config_release(conn->config);
     return conn->gone;
@@ -96,10 +96,10 @@ static void on_message(pondi_message *message)
         void (*lost)(void *) = conn->lost;
         conn->lost = NULL;
         lost(owner);
-    } else if (conn->settled && pondi_conn_is_idle(conn)) {
-        void (*settled)(void *) = conn->settled;
-        conn->settled = NULL;
-        settled(owner);
+    } else if (conn->on_idle && pondi_conn_is_idle(conn)) {
+        void (*on_idle)(void *) = conn->on_idle;
+        conn->on_idle = NULL;
+        on_idle(owner);
     }
 }
 
@@ -143,18 +143,18 @@ void pondi_conn_complete(pondi_request *request, int code, pond_error *error)
     pondi_op_complete(&request->op, code, error);
 }
 
-void pondi_conn_farewell(pondi_conn *conn, pond_error *said)
+void pondi_conn_keep_end_reason(pondi_conn *conn, pond_error *said)
 {
-    if (conn->farewell || pondi_error_is_shared(said))
+    if (conn->end_reason || pondi_error_is_shared(said))
         pond_error_free(said);
     else
-        conn->farewell = said;
+        conn->end_reason = said;
 }
 
 /* What an open transaction did before is gone with it, so that this statement alone is no use. */
 pond_error *pondi_conn_lost_before(const pondi_conn *conn, const char *what)
 {
-    const pond_error *said = conn->farewell;
+    const pond_error *said = conn->end_reason;
     pond_error *error = pondi_error_new(POND_ECONNLOST, "%s%s%s", what, said ? ": " : "",
                                         said ? pond_error_message(said) : "");
     if (pondi_error_is_shared(error))
@@ -179,7 +179,7 @@ void pondi_conn_fail_queue(pondi_conn *conn, int code, const char *why)
 
 void pondi_conn_destroy(pondi_conn *conn, int code, const char *why)
 {
-    conn->settled = NULL;
+    conn->on_idle = NULL;
     conn->lost = NULL;
     conn->refused_write = NULL;
     conn->dying = code;

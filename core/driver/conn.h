@@ -15,8 +15,9 @@
 typedef struct pondi_driver pondi_driver;
 
 /* Beside POND_CAN_*, and not for hosts. */
-#define PONDI_CAN_BATCH 0x10000u  /* the driver takes a batch, see pondi_request.batch */
-#define PONDI_CAN_HASTEN 0x20000u /* a session says how long it waits for a table, as MySQL's */
+#define PONDI_CAN_BATCH 0x10000u /* the driver takes a batch, see pondi_request.batch */
+#define PONDI_CAN_SET_LOCK_WAIT \
+    0x20000u /* the session has a setting for how long it waits for a table lock, as in MySQL */
 
 typedef enum pondi_conn_state {
     PONDI_CONN_NEW, /* not connected yet */
@@ -43,11 +44,11 @@ typedef struct pondi_conn {
     pond_loop *loop;  /* NULL while attached to none */
     pondi_list queue; /* requests that wait for the current one */
     pondi_request *current;
-    pondi_timer *timer; /* deadlines, and the grace period of a stopped request */
-    int64_t timer_ns;   /* when it fires, at the latest by the first deadline */
-    int64_t grace_ns;   /* what is left of the grace period */
-    int64_t looked_ns;  /* up to when it was counted */
-    int cancel_failed;  /* the log says so already, of the request that is stopped */
+    pondi_timer *timer;       /* deadlines, and the grace period of a stopped request */
+    int64_t timer_ns;         /* when it fires, at the latest by the first deadline */
+    int64_t grace_ns;         /* what is left of the grace period */
+    int64_t grace_counted_ns; /* up to when it was counted */
+    int cancel_failed;        /* the log says so already, of the request that is stopped */
     pondi_statement_cache statements;
     pondi_statement *streamed;  /* the statement that waits with further rows; else NULL */
     int stream_left;            /* who read it has gone: it ends before anything else begins */
@@ -56,7 +57,7 @@ typedef struct pondi_conn {
     pondi_metrics *metrics;     /* its pool's; NULL for none */
     _Atomic int64_t running_ns; /* when the statement that runs was submitted; else 0 */
     int touched;                /* pondi_sql_info.touches of what ran since the last reset */
-    void (*settled)(
+    void (*on_idle)(
         void *owner);          /* if set: called once, at a safe point, when no request is left */
     void (*lost)(void *owner); /* if set: called at a safe point when the connection broke */
     /* If set: take over a request that never left this broken connection, and send it on another;
@@ -68,7 +69,7 @@ typedef struct pondi_conn {
     pondi_message message; /* for those calls, and for being freed */
     int message_sent;
     int advancing;            /* the queue is being worked on further up the stack */
-    pond_error *farewell;     /* why it was lost, in the server's or library's words; or NULL */
+    pond_error *end_reason;   /* why it was lost, in the server's or library's words; or NULL */
     int lost_open;            /* it was lost with an open transaction */
     int dying;                /* code of pondi_conn_destroy() while a thread still runs inline */
     size_t server;            /* which of the config's servers it is made to */
@@ -144,9 +145,9 @@ void pondi_conn_finish(pondi_conn *conn, pond_result *result, pond_error *error)
 pondi_gone pondi_conn_dispose(pondi_conn *conn);
 void pondi_conn_gone(pondi_gone gone);
 
-/* Remember why the connection is about to be lost, for those who use it later; takes the error over
- * and keeps the first. */
-void pondi_conn_farewell(pondi_conn *conn, pond_error *said);
+/* Keep the error that the server, or the client library, gave when it ended the connection: later
+ * calls report it. Takes the error over. Only the first one is kept. */
+void pondi_conn_keep_end_reason(pondi_conn *conn, pond_error *said);
 
 /* The server refused a write because it is a standby, not for a reason of the session's own. */
 void pondi_conn_refused_write(pondi_conn *conn);

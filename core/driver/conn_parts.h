@@ -36,12 +36,12 @@ int pondi_conn_check(pondi_conn *conn, pondi_request *request, pond_error **err)
 
 /* ---- conn_stop.c ---- */
 
-/* Let the timer fire by then, too. Requests end without a look at it: when it fires, it is aimed
- * anew. */
+/* Make the timer fire by `deadline_ns` at the latest. A request that ends does not stop the timer:
+ * when it fires, it is set for the next deadline. */
 void pondi_conn_aim_timer(pondi_conn *conn, int64_t deadline_ns);
 void pondi_conn_on_deadline(void *data);
-/* Nobody waits for the current request any more. */
-void pondi_conn_hasten(pondi_conn *conn);
+/* Cancel the current request: its caller no longer waits for it. */
+void pondi_conn_cancel_current(pondi_conn *conn);
 /* What the error of a request becomes that was stopped. */
 pond_error *pondi_conn_after_stop(pondi_request *request, pond_error *error);
 

@@ -75,11 +75,11 @@ static void advance(pondi_conn *conn)
     pondi_list *node;
     while (!conn->current && (node = pondi_list_pop_front(&conn->queue))) {
         pondi_request *request = pondi_conn_request_at(node);
-        int hastened = request->hastened;
+        int cancel_on_start = request->cancel_on_start;
         if (begin(conn, request))
             conn->driver->start(conn, request);
-        if (hastened && conn->current == request)
-            pondi_conn_hasten(conn);
+        if (cancel_on_start && conn->current == request)
+            pondi_conn_cancel_current(conn);
     }
     conn->advancing = 0;
 }
@@ -180,7 +180,7 @@ void pondi_conn_finish(pondi_conn *conn, pond_result *result, pond_error *error)
                               "the connection was lost before the request was sent");
     if (!conn->advancing)
         advance(conn);
-    if (!conn->current && (conn->settled || (conn->state == PONDI_CONN_BROKEN && conn->lost)))
+    if (!conn->current && (conn->on_idle || (conn->state == PONDI_CONN_BROKEN && conn->lost)))
         pondi_conn_send_message(conn);
 }
 

@@ -45,13 +45,13 @@ static void stop(pondi_conn *conn, int code)
         return;
     request->stop_code = code;
     conn->cancel_failed = 0;
-    conn->looked_ns = pondi_now_ns();
+    conn->grace_counted_ns = pondi_now_ns();
     conn->grace_ns = (int64_t)GRACE_MS * PONDI_NS_PER_MS;
     pondi_conn_aim_timer(conn, pondi_deadline_ns(INSIST_MS));
     tell_driver(conn, request);
 }
 
-void pondi_conn_hasten(pondi_conn *conn)
+void pondi_conn_cancel_current(pondi_conn *conn)
 {
     stop(conn, POND_ECANCELLED);
 }
@@ -134,8 +134,8 @@ static void give_up(pondi_conn *conn)
     if (request->inline_run)
         return; /* its thread comes back by itself */
     pond_error *error = silence_error(conn, request);
-    pondi_conn_farewell(conn, pondi_error_new(POND_ECONNLOST,
-                                              "the server did not stop a cancelled or timed-out "
+    pondi_conn_keep_end_reason(
+        conn, pondi_error_new(POND_ECONNLOST, "the server did not stop a cancelled or timed-out "
                                               "statement in time, so millpond closed the "
                                               "connection"));
     conn->current = NULL;
@@ -166,9 +166,9 @@ static void expire_waiting(pondi_conn *conn, int64_t now_ns)
 static int is_grace_over(pondi_conn *conn, int64_t now_ns)
 {
     static const int64_t most_ns = (int64_t)INSIST_MS * PONDI_NS_PER_MS;
-    int64_t passed_ns = now_ns - conn->looked_ns;
+    int64_t passed_ns = now_ns - conn->grace_counted_ns;
     int over = conn->grace_ns <= 0;
-    conn->looked_ns = now_ns;
+    conn->grace_counted_ns = now_ns;
     conn->grace_ns -= passed_ns < most_ns ? passed_ns : most_ns;
     return over;
 }

@@ -25,23 +25,23 @@ static void ended(pond_plan *plan)
     pondi_plan_round(plan);
 }
 
-/* Make the session wait for tables as before, if it was hastened; then go on, whatever came of it.
+/* Restore the session's lock wait, if the plan has shortened it. Then go on, even if that failed.
  */
-static void be_patient(pond_plan *plan, pondi_state then)
+static void restore_lock_wait(pond_plan *plan, pondi_state then)
 {
-    if (!plan->hastened) {
+    if (!plan->lock_wait_shortened) {
         then(plan);
         return;
     }
-    plan->hastened = 0;
-    pondi_plan_run_undo(plan, PONDI_BACK_TO_PATIENCE, then);
+    plan->lock_wait_shortened = 0;
+    pondi_plan_run_undo(plan, PONDI_RESTORE_LOCK_WAIT, then);
     plan->catches = plan->kind != POND_STEP_DONE;
 }
 
 static void end(pond_plan *plan)
 {
-    if (plan->hastened)
-        be_patient(plan, ended);
+    if (plan->lock_wait_shortened)
+        restore_lock_wait(plan, ended);
     else if (plan->owns)
         pondi_plan_command(plan, POND_STEP_COMMIT, ended);
     else if (plan->saved)
@@ -66,7 +66,7 @@ static void not_made(pond_plan *plan)
     plan->error = NULL;
     plan->private = 0;
     if (error->code == POND_EBUSY &&
-        (pondi_alter_waits_briefly(plan) || pondi_alter_hastens(plan))) {
+        (pondi_alter_waits_briefly(plan) || pondi_alter_shortens_lock_wait(plan))) {
         pondi_plan_give_way(plan, error);
         return;
     }
@@ -91,7 +91,7 @@ static void made_one(pond_plan *plan)
         plan->failure = NULL;
         pond_error_free(plan->error);
         plan->error = error;
-        be_patient(plan, not_made);
+        restore_lock_wait(plan, not_made);
         return;
     }
     if (error && pondi_alter_is_several(plan))
@@ -117,12 +117,12 @@ static void next(pond_plan *plan)
 static void begin_changes(pond_plan *plan)
 {
     pondi_alter_begin(plan);
-    plan->hastened = pondi_alter_hastens(plan);
-    if (!plan->hastened) {
+    plan->lock_wait_shortened = pondi_alter_shortens_lock_wait(plan);
+    if (!plan->lock_wait_shortened) {
         next(plan);
         return;
     }
-    pondi_plan_run(plan, PONDI_HASTEN, next);
+    pondi_plan_run(plan, PONDI_SHORTEN_LOCK_WAIT, next);
     plan->catches = plan->kind != POND_STEP_DONE;
 }
 

@@ -7,9 +7,9 @@
 /* True where the changes are a part of the transaction of the save. */
 int pondi_alter_is_in_place(const pond_plan *plan);
 
-/* True if a statement, or the session, is told not to wait long for a table. */
+/* True if a statement, or the session, gets a short time limit for its wait for a table lock. */
 int pondi_alter_waits_briefly(const pond_plan *plan);
-int pondi_alter_hastens(const pond_plan *plan);
+int pondi_alter_shortens_lock_wait(const pond_plan *plan);
 
 /* Begin with the first statement. */
 void pondi_alter_begin(pond_plan *plan);

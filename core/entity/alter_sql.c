@@ -242,10 +242,10 @@ int pondi_alter_waits_briefly(const pond_plan *plan)
            pondi_plan_can(plan, POND_CAN_RUN_BLOCK);
 }
 
-int pondi_alter_hastens(const pond_plan *plan)
+int pondi_alter_shortens_lock_wait(const pond_plan *plan)
 {
     return pondi_plan_facts(plan)->ddl_deadlocks && !plan->joined &&
-           pondi_plan_can(plan, PONDI_CAN_HASTEN);
+           pondi_plan_can(plan, PONDI_CAN_SET_LOCK_WAIT);
 }
 
 /* PostgreSQL's, and MariaDB's, which the capability tells from MySQL's. */

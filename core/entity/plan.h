@@ -121,8 +121,8 @@ struct pond_plan {
     unsigned attempts;
     unsigned heals;
     unsigned alters;
-    int versions; /* new rows look for their version in the history */
-    int hastened; /* the session has to be made patient again */
+    int versions;            /* new rows look for their version in the history */
+    int lock_wait_shortened; /* the session needs PONDI_RESTORE_LOCK_WAIT */
     pond_value now;
     size_t at; /* where the body is in records, ids or statements */
     size_t ends;
@@ -138,11 +138,11 @@ struct pond_plan {
 #define PONDI_BACK_TO_SAVEPOINT "ROLLBACK TO SAVEPOINT millpond_entity"
 #define PONDI_RELEASE_SAVEPOINT "RELEASE SAVEPOINT millpond_entity"
 
-/* A session that does not wait long for a table, and one that waits as long as before. The server
- * evaluates all values before it sets the first. */
-#define PONDI_HASTEN \
+/* Make the session wait only briefly for a table lock, and restore the limit that it had. The
+ * server evaluates all values before it sets the first. */
+#define PONDI_SHORTEN_LOCK_WAIT \
     "SET @millpond_lock_wait = @@SESSION.lock_wait_timeout, SESSION lock_wait_timeout = 1"
-#define PONDI_BACK_TO_PATIENCE "SET SESSION lock_wait_timeout = @millpond_lock_wait"
+#define PONDI_RESTORE_LOCK_WAIT "SET SESSION lock_wait_timeout = @millpond_lock_wait"
 
 /* ---- plan.c ---- */
 /* Name what the call is counted as. */

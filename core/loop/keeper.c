@@ -176,13 +176,13 @@ static void on_end(pondi_message *message)
     free_attention(PONDI_CONTAINER(message, pondi_attention, end));
 }
 
-static void look_again(void *data)
+static void watch_again(void *data)
 {
     pondi_attention *attention = data;
     pondi_watcher_set(attention->watcher, PONDI_READABLE);
 }
 
-static void look_later(pondi_attention *attention)
+static void watch_later(pondi_attention *attention)
 {
     pondi_watcher_set(attention->watcher, 0);
     pondi_timer_start(attention->timer, pondi_deadline_ns(BUSY_MS));
@@ -215,7 +215,7 @@ static void turn(pondi_attention *attention)
     if (pondi_list_empty(&loop->completions))
         return;
     loop->fresh = 1;
-    look_later(attention);
+    watch_later(attention);
 }
 
 /* Drive it a little. Whoever is inside it now drives it himself, or leaves soon. */
@@ -225,7 +225,7 @@ static void on_ready(void *data, int events)
     pond_loop *loop = attention->loop;
     (void)events;
     if (pthread_mutex_trylock(&loop->lock)) {
-        look_later(attention);
+        watch_later(attention);
         return;
     }
     loop->nested = 1;
@@ -248,7 +248,7 @@ static void on_begin(pondi_message *message)
     if (pondi_loop_closed(keeper_loop))
         return;
     pondi_loop_add_client(keeper_loop, &attention->client);
-    if (pondi_timer_new(keeper_loop, look_again, attention, &attention->timer, NULL) ||
+    if (pondi_timer_new(keeper_loop, watch_again, attention, &attention->timer, NULL) ||
         pondi_watcher_new(keeper_loop, attention->fd, on_ready, attention, &attention->watcher,
                           NULL))
         return; /* out of memory: it goes on when its thread comes back */

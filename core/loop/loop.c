@@ -414,8 +414,8 @@ static int has_sleeper(const pond_loop *loop)
     return loop->sleeping && !pthread_equal(loop->owner, pthread_self());
 }
 
-/* After this, whatever happens next makes the descriptor readable. */
-static void settle(pond_loop *loop)
+/* Run what is pending, and make sure that the next event makes the descriptor readable. */
+static void arm_wakeups(pond_loop *loop)
 {
     if (run_messages(loop))
         pondi_loop_see_to(loop);
@@ -452,7 +452,7 @@ void pondi_loop_unlock(pond_loop *loop)
 {
     /* A message posted while we held the lock could not be run by its sender: run it here. */
     do {
-        settle(loop);
+        arm_wakeups(loop);
         if (loop->outside || loop->nested)
             unlock_and_call(loop);
         else

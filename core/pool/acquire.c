@@ -542,14 +542,14 @@ int pond_pool_check(pond_pool *pool, pond_loop *loop, int64_t timeout_ms, void *
     return enter_and_submit(pool, loop, CHECKS, timeout_ms, user_data, op, err);
 }
 
-enum { LOOKS = 32 };
+enum { RETRIES = 32 };
 
-/* The calling thread was woken, and others were faster. They may be so again: to go to sleep each
- * time costs more than to let them run and look. */
-static void look_again(pondi_acquire *acquire)
+/* The calling thread was woken, but another thread took the connection first. That may happen
+ * again: to yield and retry costs less than to sleep each time. */
+static void retry_take_idle(pondi_acquire *acquire)
 {
     pond_op *op = &acquire->op;
-    int left = LOOKS;
+    int left = RETRIES;
     while (left && !pondi_loop_enter(op->loop, NULL)) {
         int nudged = op->nudged;
         op->nudged = 0;
@@ -566,7 +566,7 @@ static int wait_for(pond_op *op, pond_connection **out, pond_error **err)
     while ((code = pond_op_wait(op, pondi_interrupt_wait_ms(), err)) == POND_EAGAIN) {
         if (pondi_interrupt_is_due() && pondi_interrupt_ask())
             pond_op_cancel(op);
-        look_again((pondi_acquire *)op);
+        retry_take_idle((pondi_acquire *)op);
     }
     if (op->status == POND_PENDING)
         return code; /* the loop was closed under us: whoever ends the operation frees it */

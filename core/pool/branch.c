@@ -309,7 +309,7 @@ static void detach_idle(pondi_branch *branch)
         else if (slot->pool->driver->fits && !slot->pool->driver->fits(slot->conn, NULL))
             pondi_slot_destroy(slot, "the event loop was closed");
         else
-            pondi_slot_park(slot);
+            pondi_slot_offer_unattached(slot);
     }
 }
 

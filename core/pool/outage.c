@@ -76,7 +76,7 @@ pond_error *pondi_outage_error(const pond_pool *pool)
     return error;
 }
 
-void pondi_outage_settle(pond_pool *pool)
+void pondi_outage_refuse_waiters(pond_pool *pool)
 {
     pthread_mutex_lock(&pool->lock);
     int refuses = pondi_outage_refuses(pool) && pondi_queue_is_waited_in(pool);

@@ -301,8 +301,8 @@ void pondi_slot_offer(pondi_slot *slot);
 /* Keep it idle, unless somebody is to be handed it; loop locked, and pool, to be unlocked with
  * pondi_queue_unlock(). False, and unchanged, if it must be offered. */
 int pondi_slot_keep(pondi_slot *slot);
-/* The same for one that is on no loop; pool not locked. */
-void pondi_slot_park(pondi_slot *slot);
+/* Send a connection that is on no loop to the next waiter, or keep it idle; pool not locked. */
+void pondi_slot_offer_unattached(pondi_slot *slot);
 /* Offer it as soon as no frame of its driver is on the stack. */
 void pondi_slot_offer_soon(pondi_slot *slot);
 /* Close the connection and free the slot; loop locked, or on no loop. */
@@ -387,8 +387,8 @@ int pondi_outage_may_open(const pond_pool *pool);
 int pondi_outage_refuses(const pond_pool *pool);
 /* A copy of the error to refuse them with. Pool locked. */
 pond_error *pondi_outage_error(const pond_pool *pool);
-/* Have the waiters told if they must be refused. Neither lock. */
-void pondi_outage_settle(pond_pool *pool);
+/* Refuse the waiters if the outage leaves no connection to wait for. Neither lock. */
+void pondi_outage_refuse_waiters(pond_pool *pool);
 
 /* ---- upkeep.c: what happens to idle connections, on the keeper's loop ---- */
 /* Have the keeper look after the pool from now on. A loop locked or none, pool not. */

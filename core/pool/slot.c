@@ -178,7 +178,7 @@ void pondi_slot_destroy(pondi_slot *slot, const char *why)
         pondi_slot_close_conn(pool, here, side, conn, why);
     pondi_buffer_free(&slot->attempt.said);
     pondi_free(slot);
-    pondi_outage_settle(pool);
+    pondi_outage_refuse_waiters(pool);
     pondi_acquire_pump(pool, here);
     pondi_close_check(pool);
     if (short_of_idle)
@@ -270,7 +270,7 @@ static void on_ready(void *owner)
 /* Not from inside the request's own end: the next owner may be on another loop, at once. */
 void pondi_slot_offer_soon(pondi_slot *slot)
 {
-    slot->conn->settled = on_ready;
+    slot->conn->on_idle = on_ready;
 }
 
 int pondi_slot_submit(pondi_slot *slot, pondi_call_kind kind, pond_transaction_verb verb,
@@ -365,7 +365,7 @@ static pondi_acquire *pop_for(pondi_slot *slot)
     return waiter;
 }
 
-void pondi_slot_park(pondi_slot *slot)
+void pondi_slot_offer_unattached(pondi_slot *slot)
 {
     pond_pool *pool = slot->pool;
     pondi_slot_lock(slot);
@@ -387,7 +387,7 @@ static void leave_keeper(pondi_slot *slot)
 {
     pondi_slot_detach(slot);
     if (slot->conn)
-        pondi_slot_park(slot);
+        pondi_slot_offer_unattached(slot);
     else
         pondi_slot_destroy(slot, "the connection was lost");
 }

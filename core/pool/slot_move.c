@@ -168,7 +168,7 @@ static void arrive(pondi_slot *slot, pondi_acquire *target)
         if (is_waited_for(target))
             pondi_acquire_again(target);
     } else if (!target->branch->timer) { /* that loop is closed */
-        pondi_slot_park(slot);
+        pondi_slot_offer_unattached(slot);
     } else if (pondi_slot_arrive(slot, target->branch, &error)) {
         pond_error_free(error);
         if (is_waited_for(target))

@@ -9,7 +9,7 @@ enum { CLEAN_UP_MS = 5000 };
 
 static void clean_up(pondi_slot *slot);
 
-static void on_settled(void *owner)
+static void on_conn_idle(void *owner)
 {
     clean_up(owner);
 }
@@ -30,7 +30,7 @@ static void on_rolled_back(pond_op *op)
     if (status || slot->conn->in_transaction || slot->conn->state != PONDI_CONN_READY)
         pondi_slot_destroy(slot, "its transaction could not be rolled back");
     else
-        slot->conn->settled = on_settled;
+        slot->conn->on_idle = on_conn_idle;
 }
 
 static void on_stream_ended(pond_op *op)
@@ -38,7 +38,7 @@ static void on_stream_ended(pond_op *op)
     pondi_slot *slot = op->user_data;
     pond_op_release(op);
     if (still_cleaning(slot))
-        slot->conn->settled = on_settled;
+        slot->conn->on_idle = on_conn_idle;
 }
 
 /* ---- Sessions ---------------------------------------------------------------------------- */
@@ -148,7 +148,7 @@ void pondi_slot_return(pondi_slot *slot)
         clean_up(slot);
         return;
     }
-    conn->settled = on_settled;
+    conn->on_idle = on_conn_idle;
     pondi_conn_cancel_all(conn);
 }
 
@@ -185,7 +185,7 @@ void pondi_slot_force(pondi_slot *slot)
     pondi_log(POND_LOG_WARNING, "pool",
               "a connection was still leased when its pool closed, so the pool took it back");
     if (!pondi_conn_is_idle(conn)) {
-        conn->settled = on_forced;
+        conn->on_idle = on_forced;
         pondi_conn_cancel_all(conn);
     } else if (conn->state != PONDI_CONN_READY || !conn->in_transaction ||
                conn->transaction_failed || conn->streamed ||

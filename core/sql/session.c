@@ -15,7 +15,7 @@ void pondi_session_watch_init(pondi_session_watch *watch, pond_dialect dialect)
 
 /* ---- The first word ---------------------------------------------------------------------- */
 
-static void look_at_verb(pondi_session_watch *watch, const pondi_token *word)
+static void note_verb(pondi_session_watch *watch, const pondi_token *word)
 {
     const pondi_dialect *dialect = watch->dialect;
     if (pondi_token_is_any(word, dialect->session_verbs))
@@ -34,7 +34,7 @@ static void look_at_verb(pondi_session_watch *watch, const pondi_token *word)
 
 /* ---- Words after it ---------------------------------------------------------------------- */
 
-static void look_at_word(pondi_session_watch *watch, const pondi_token *word)
+static void note_word(pondi_session_watch *watch, const pondi_token *word)
 {
     static const char *const local[] = {"LOCAL", "TRANSACTION", "CONSTRAINTS", NULL};
     static const char *const temporary[] = {"TEMP", "TEMPORARY", "PG_TEMP", NULL};
@@ -86,7 +86,7 @@ static int is_harmless_call(const pondi_session_watch *watch, const pondi_token 
 }
 
 /* At an opening bracket. */
-static void look_at_call(pondi_session_watch *watch)
+static void note_call(pondi_session_watch *watch)
 {
     const pondi_token *name = &watch->previous;
     int is_name =
@@ -110,7 +110,7 @@ static int is_harmless_pragma(const pondi_token *name)
     return name->text && pondi_token_is_any(name, names);
 }
 
-static void look_at_other(pondi_session_watch *watch, const pondi_token *token)
+static void note_other(pondi_session_watch *watch, const pondi_token *token)
 {
     if (watch->verb == VERB_PRAGMA &&
         (pondi_token_is_byte(token, '=') || pondi_token_is_byte(token, '(')) &&
@@ -132,9 +132,9 @@ void pondi_session_watch_token(pondi_session_watch *watch, const pondi_token *to
     pondi_token previous = watch->previous;
     if (token->kind == PONDI_TOKEN_SPACE || token->kind == PONDI_TOKEN_COMMENT)
         return;
-    look_at_other(watch, token);
+    note_other(watch, token);
     if (pondi_token_is_byte(token, '('))
-        look_at_call(watch);
+        note_call(watch);
     follow_name(watch, token);
     watch->previous = *token;
     if (previous.text && pondi_token_is_byte(&previous, '@') && pondi_token_is_byte(token, '@'))
@@ -143,7 +143,7 @@ void pondi_session_watch_token(pondi_session_watch *watch, const pondi_token *to
         return;
     watch->words++;
     if (watch->words == 1)
-        look_at_verb(watch, token);
-    look_at_word(watch, token);
+        note_verb(watch, token);
+    note_word(watch, token);
     watch->last_word = *token;
 }

@@ -78,7 +78,7 @@ local function tests(_, open, decodes_json)
     assert.are.same({ "u1", "c1" }, { history[1].history_user_id, history[1].history_comment })
     assert.are.equal("a", assert(conn:get_entity_by_version("person", "p", 1)).name)
     assert.is_nil((conn:get_entity_by_version("person", "p", 9)))
-    local changes = assert(conn:get_entity_changes("person", millpond.timestamptz(0),
+    local changes = assert(conn:get_entity_history_between("person", millpond.timestamptz(0),
       millpond.timestamptz(os.time() + 86400), "p", { limit = 2 }))
     assert.are.equal(2, #changes)
   end)

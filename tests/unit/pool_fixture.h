@@ -132,7 +132,7 @@ static inline pond_op *start(pond_connection *connection, const char *sql)
 }
 
 /* Drive the loop until nothing is leased, opened or cleaned. */
-static inline pond_pool_status settle(world *at)
+static inline pond_pool_status wait_until_idle(world *at)
 {
     for (int i = 0; i < 10000; i++) {
         pond_pool_status status = status_of(at->pool);

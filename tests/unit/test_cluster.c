@@ -24,7 +24,7 @@ static void assert_goes_to(world *at, const char *expected)
 static void forget_connections(world *at)
 {
     pondi_pool_distrust(at->pool);
-    settle(at);
+    wait_until_idle(at);
 }
 
 static void a_server_that_is_down_is_passed_over_and_the_next_is_preferred(void **state)
@@ -100,7 +100,7 @@ static void a_standby_that_refuses_a_write_is_left_for_good(void **state)
     assert_string_equal(host, "one");
     give_back(other);
     give_back(connection);
-    settle(at);
+    wait_until_idle(at);
     assert_goes_to(at, "one");
     finish(at);
 }

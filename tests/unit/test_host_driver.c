@@ -311,7 +311,7 @@ static void statements_come_with_parameters_and_rows_go_back(void **state)
         assert_int_equal(run(connection, "ECHO ?", -1, NULL), POND_EPARAMS);
         assert_string_equal(pond_connection_server_version(connection), "test 1");
         give_back(connection);
-        pond_pool_status status = settle(at);
+        pond_pool_status status = wait_until_idle(at);
         assert_int_equal(status.created, 1);
         assert_true(status.statement_misses >= 1);
         end(at);
@@ -369,7 +369,7 @@ static void transactions_are_known_and_rolled_back(void **state)
         assert_int_equal(pond_connection_transaction_wait(connection, POND_BEGIN, -1, NULL),
                          POND_ETRANSACTION);
         give_back(connection);
-        settle(at);
+        wait_until_idle(at);
         connection = acquire(at);
         assert_int_equal(pond_connection_in_transaction(connection, &open, NULL), POND_OK);
         assert_int_equal(open, 0);
@@ -391,7 +391,7 @@ static void a_statement_that_is_late_is_interrupted(void **state)
         pond_error_free(error);
         assert_int_equal(run(connection, "ECHO", -1, NULL), POND_OK);
         give_back(connection);
-        assert_int_equal(settle(at).destroyed, 0);
+        assert_int_equal(wait_until_idle(at).destroyed, 0);
         end(at);
     }
 }
@@ -443,7 +443,7 @@ static void a_connection_that_is_lost_is_replaced(void **state)
         connection = acquire(at);
         assert_int_equal(run(connection, "ECHO", -1, NULL), POND_OK);
         give_back(connection);
-        assert_int_equal(settle(at).created, 2);
+        assert_int_equal(wait_until_idle(at).created, 2);
         end(at);
     }
 }
@@ -476,7 +476,7 @@ static void a_session_that_was_changed_is_reset(void **state)
     int before = atomic_load(&resets);
     assert_int_equal(run(connection, "SET x = 1", -1, NULL), POND_OK);
     give_back(connection);
-    settle(at);
+    wait_until_idle(at);
     assert_int_equal(atomic_load(&resets), before + 1);
     end(at);
 }
@@ -560,7 +560,7 @@ static void a_statement_that_the_program_runs_counts_like_others(void **state)
     pond_request_finish(held, NULL, pond_error_make(POND_EDEADLOCK, NULL, "as told"));
     assert_int_equal(pond_connection_set_in_transaction(connection, 0, NULL), POND_OK);
     give_back(connection);
-    assert_int_equal(settle(at).statement_misses, 2);
+    assert_int_equal(wait_until_idle(at).statement_misses, 2);
     end(at);
 }
 
@@ -595,7 +595,7 @@ static void a_pinned_connection_stays_with_its_loop(void **state)
     connection = acquire(at);
     assert_int_equal(pond_connection_id(connection), first);
     give_back(connection);
-    settle(at);
+    wait_until_idle(at);
     assert_int_equal(pond_pool_acquire_wait(at->pool, NULL, 60000, &connection, NULL), POND_OK);
     uint64_t second = pond_connection_id(connection);
     assert_true(second != first);

@@ -51,7 +51,7 @@ static void a_forgotten_connection_comes_back(void **state)
     (void)state;
     world *at = begin(NULL);
     pond_connection_release(acquire(at));
-    assert_int_equal(settle(at).idle, 1);
+    assert_int_equal(wait_until_idle(at).idle, 1);
     pond_log *record = pond_log_next();
     assert_non_null(strstr(pond_log_message(record), "without being released"));
     pond_log_free(record);
@@ -114,7 +114,7 @@ static void a_connection_that_nobody_takes_goes_back(void **state)
     assert_int_equal(pond_op_wait(op, 60000, NULL), POND_OK);
     assert_int_equal(status_of(at->pool).in_use, 1);
     pond_op_release(op);
-    assert_int_equal(settle(at).idle, 1);
+    assert_int_equal(wait_until_idle(at).idle, 1);
     finish(at);
 }
 
@@ -157,7 +157,7 @@ static void an_acquire_that_times_out_leaves_its_connection_to_the_pool(void **s
     pond_connection *connection = NULL;
     assert_int_equal(pond_pool_acquire_wait(at->pool, at->loop, 10, &connection, NULL),
                      POND_EACQUIRE);
-    assert_int_equal(settle(at).idle, 1);
+    assert_int_equal(wait_until_idle(at).idle, 1);
     finish(at);
 }
 
@@ -193,7 +193,7 @@ static void a_server_that_does_not_stop_costs_the_connection(void **state)
     pond_op_release(waiting);
     assert_int_equal(run(connection, "ROWS 1 1", 20000, NULL), POND_ECONNLOST);
     give_back(connection);
-    assert_int_equal(settle(at).size, 0);
+    assert_int_equal(wait_until_idle(at).size, 0);
     finish(at);
 }
 
@@ -330,7 +330,7 @@ static void threads_pass_connections_to_each_other(void **state)
         pthread_join(threads[i], &failures);
         assert_int_equal((intptr_t)failures, 0);
     }
-    pond_pool_status status = settle(at);
+    pond_pool_status status = wait_until_idle(at);
     assert_true(status.size <= 2);
     assert_int_equal(status.acquired, THREADS * 200);
     pond_log *record;
@@ -532,7 +532,7 @@ static void what_a_thread_leaves_half_open_becomes_usable(void **state)
     give_back(first); /* … but gets this one, and does not come back to its own */
     give_back(acquire(at));
     let_go(&other, thread);
-    settle(at);
+    wait_until_idle(at);
     finish(at);
 }
 

@@ -131,11 +131,11 @@ static void connections_are_counted_by_why_they_closed(void **state)
     pond_connection *connection = acquire(at);
     assert_int_equal(run(connection, "DROP", -1, NULL), POND_EUNKNOWN);
     give_back(connection);
-    settle(at);
+    wait_until_idle(at);
     connection = acquire(at);
     assert_int_equal(pond_connection_close(connection, NULL), POND_OK);
     pond_connection_release(connection);
-    settle(at);
+    wait_until_idle(at);
     assert_true(metric_of(at->pool, "closed", "the connection was lost") == 1);
     assert_true(metric_of(at->pool, "closed", "the connection was closed") == 1);
     assert_int_equal(read_metric(at->pool, "connect", "").count, 2);

@@ -93,7 +93,7 @@ static void who_can_get_another_connection_goes_on_waiting(void **state)
     give_back(held);
     assert_int_equal(pond_op_wait(waiter, 60000, NULL), POND_OK);
     pond_op_release(waiter);
-    settle(at);
+    wait_until_idle(at);
     finish(at);
 }
 
@@ -169,7 +169,7 @@ static void a_server_that_comes_back_is_not_run_over(void **state)
         assert_int_equal(pond_op_wait(waiters[i], 60000, NULL), POND_OK);
         pond_op_release(waiters[i]);
     }
-    settle(at);
+    wait_until_idle(at);
     finish(at);
 }
 

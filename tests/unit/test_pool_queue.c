@@ -438,7 +438,7 @@ static void threads_and_loops_share_without_losing_a_wake_up(void **state)
             pthread_join(threads[j], &failures);
             assert_int_equal((intptr_t)failures, 0);
         }
-        pond_pool_status status = settle(at);
+        pond_pool_status status = wait_until_idle(at);
         assert_int_equal(status.waiting, 0);
         assert_int_equal(status.acquired, status.released);
         finish(at);

@@ -104,7 +104,7 @@ static void the_statement_can_be_cancelled_and_times_out_meanwhile(void **state)
     assert_int_equal(pond_op_wait(op, 60000, NULL), POND_ECANCELLED);
     pond_op_release(op);
     give_back(connection);
-    settle(at);
+    wait_until_idle(at);
     connection = acquire(at);
     break_idle(connection);
     assert_int_equal(run(connection, "ROWS 1 1", 5, NULL), POND_ETIMEDOUT);

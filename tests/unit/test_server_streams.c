@@ -226,7 +226,7 @@ static void end_session(world *at)
 }
 
 /* The pool is at rest: what was closed has gone. */
-static void settle(world *at)
+static void wait_until_idle(world *at)
 {
     if (!at->loop)
         assert_int_equal(pond_loop_new(&at->loop, NULL), POND_OK);
@@ -254,7 +254,7 @@ static void leaves_nothing(const server *which, void (*end)(world *at))
     for (int i = 0; i < CYCLES; i++) {
         begin_stream(&at);
         end(&at);
-        settle(&at);
+        wait_until_idle(&at);
         if (i == WARM)
             warm = bytes_in_use();
     }

@@ -397,7 +397,7 @@ end
 ---@param options? millpond.EntityOptions limit, offset, deserialize
 ---@return table[]? versions
 ---@return millpond.Error? err
-function methods:get_entity_changes(name, from, to, id, options)
+function methods:get_entity_history_between(name, from, to, id, options)
   return rows_of(name, options, run(self, "between", name, id, options,
     { from_us = from.microseconds, to_us = to.microseconds }))
 end

@@ -37,7 +37,7 @@ static int hand_out(native_loop *self)
         native_op *awaitable = pond_op_user_data(op);
         if (pond_log_pending())
             native_drain_log(self->state); /* before the task goes on from here */
-        native_op_settled(awaitable);
+        native_op_remove_pending(awaitable);
         failed = native_op_completed(awaitable);
         Py_DECREF(awaitable); /* the core's reference */
         pond_op_release(op);
@@ -151,7 +151,7 @@ void native_loop_close(native_loop *self)
     pond_loop_close(self->loop);
     while (self->pending) {
         native_op *op = self->pending;
-        native_op_settled(op);
+        native_op_remove_pending(op);
         op->status = NATIVE_CANCELLED; /* nobody is left to be told */
         Py_DECREF(op);
     }

@@ -167,7 +167,7 @@ native_op *native_op_new(native_state *state, native_loop *loop, native_op_kind 
 /* The core has taken it: keeps it alive until it completes. */
 void native_op_submitted(native_op *op);
 /* Undo that: the caller gets the reference that was kept. */
-void native_op_settled(native_op *op);
+void native_op_remove_pending(native_op *op);
 /* One that has completed with `value`, which is taken over. */
 PyObject *native_op_ready(native_state *state, PyObject *value);
 /* What an asynchronous call returns: `op`, or if there is none, one that raises the library's error

@@ -33,7 +33,7 @@ void native_op_submitted(native_op *op)
     loop->pending = op;
 }
 
-void native_op_settled(native_op *op)
+void native_op_remove_pending(native_op *op)
 {
     if (op->previous)
         op->previous->next = op->next;
@@ -181,7 +181,7 @@ static PyObject *take_value(native_op *self)
 }
 
 /* Make `value` or `exception` of what the core says; done once. */
-static int settle(native_op *self)
+static int read_outcome(native_op *self)
 {
     if (self->value || self->exception)
         return 0;
@@ -214,7 +214,7 @@ static PyObject *outcome(native_op *self)
         PyErr_SetObject(self->state->cancelled_error, self->message);
         return NULL;
     }
-    if (settle(self))
+    if (read_outcome(self))
         return NULL;
     if (self->value)
         return Py_NewRef(self->value);
@@ -468,7 +468,7 @@ static PyObject *op_exception(PyObject *object, PyObject *unused)
     self->retrieved = 1;
     if (self->status == NATIVE_CANCELLED)
         return outcome(self);
-    if (settle(self))
+    if (read_outcome(self))
         return NULL;
     return Py_NewRef(self->exception ? self->exception : Py_None);
 }

@@ -1,4 +1,4 @@
-/* Batches of a stream; millpond/stream.py makes iterators of them. */
+/* Batches of a stream; millpond/_async/stream.py makes iterators of them. */
 #include "native.h"
 
 /* The number of rows of a batch is the first argument, those of execute() follow. */

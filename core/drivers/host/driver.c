@@ -35,8 +35,8 @@ static int open_conn(pond_config *config, void *shared, pondi_conn **out, pond_e
     return POND_OK;
 }
 
-/* Where it was opened is where it stays. */
-static void settle(pondi_host_conn *conn)
+/* A pinned connection stays on the loop that opened it. */
+static void pin_to_loop(pondi_host_conn *conn)
 {
     if (!(conn->host->flags & POND_DRIVER_PINNED) || pondi_loop_is_private(conn->base.loop))
         return;

@@ -301,7 +301,7 @@ static void note_versions(my_conn *conn)
     if (conn->maria && conn->version >= 100500)
         conn->base.features |= POND_CAN_RETURN | POND_CAN_RUN_BLOCK;
     else
-        conn->base.features |= PONDI_CAN_HASTEN;
+        conn->base.features |= PONDI_CAN_SET_LOCK_WAIT;
 #ifdef MARIADB_PACKAGE_VERSION /* Oracle's library takes one answer before the next statement */
     if (!conn->maria && conn->version >= 80000 &&
         pondi_config_flag(conn->base.config, "pipelining", 1))

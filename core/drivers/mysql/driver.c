@@ -160,7 +160,7 @@ static void explain_loss(my_conn *conn)
     int sent = pondi_mysql_phase(conn) == MY_LOST;
     int no_memory = said && said->code == POND_ENOMEM;
     if (said)
-        pondi_conn_farewell(&conn->base, pondi_error_copy(said));
+        pondi_conn_keep_end_reason(&conn->base, pondi_error_copy(said));
     conn->error = pondi_conn_lost_error(&conn->base, conn->request, sent,
                                         said ? pond_error_message(said) : "");
     if (no_memory && conn->error->code == POND_ECONNLOST && sent)
@@ -319,7 +319,7 @@ static void look(pondi_conn *base)
     char byte;
     ssize_t size = recv(conn->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
     if (size >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) {
-        pondi_mysql_keep_farewell(conn);
+        pondi_mysql_keep_end_reason(conn);
         pondi_conn_broken(base);
     }
 }

@@ -212,12 +212,12 @@ pond_error *pondi_mysql_error(const my_conn *conn, unsigned int number, const ch
     return error;
 }
 
-/* ---- The last words to an idle session --------------------------------------------------- */
+/* ---- The error that ends an idle session ------------------------------------------------- */
 
 /* The library reads nothing while no statement runs, so look at the packet itself: 3 bytes of size,
  * a number, 0xff, the error's number, '#' and the SQLSTATE, the message. Under TLS there is nothing
  * to see. */
-void pondi_mysql_keep_farewell(my_conn *conn)
+void pondi_mysql_keep_end_reason(my_conn *conn)
 {
     enum { HEAD = 4, FIXED = 9 };
     unsigned char packet[600];
@@ -226,12 +226,12 @@ void pondi_mysql_keep_farewell(my_conn *conn)
     ssize_t got = conn->tls ? -1 : recv(conn->fd, packet, sizeof(packet), MSG_PEEK | MSG_DONTWAIT);
     size_t size = got > HEAD ? packet[0] | (size_t)packet[1] << 8 | (size_t)packet[2] << 16 : 0;
     if (size > (size_t)got - HEAD || size < FIXED || packet[4] != 0xff || packet[7] != '#') {
-        pondi_conn_farewell(&conn->base,
-                            pondi_error_new(POND_ECONNLOST, "the server closed the connection"));
+        pondi_conn_keep_end_reason(
+            &conn->base, pondi_error_new(POND_ECONNLOST, "the server closed the connection"));
         return;
     }
     memcpy(state, packet + 8, 5);
     snprintf(message, sizeof(message), "%.*s", (int)(size - FIXED), (const char *)packet + 13);
     unsigned int number = packet[5] | (unsigned int)packet[6] << 8;
-    pondi_conn_farewell(&conn->base, pondi_mysql_error(conn, number, state, message));
+    pondi_conn_keep_end_reason(&conn->base, pondi_mysql_error(conn, number, state, message));
 }

@@ -1,7 +1,8 @@
 /* What the files of the MySQL driver share.
  *
  * A request is a chain of library calls: each step looks at how the last call ended and names the
- * next one, or none, which ends the request. Who makes the calls is the build's choice (run.h).
+ * next one, or none, which ends the request. Who makes the calls is the build's choice (run_loop.c
+ * or run_thread.c).
  */
 #ifndef PONDI_MYSQL_MYSQL_H
 #define PONDI_MYSQL_MYSQL_H
@@ -380,9 +381,9 @@ pond_type pondi_mysql_column_type(const MYSQL_FIELD *field);
 /* ---- errors.c ---- */
 pond_error *pondi_mysql_error(const my_conn *conn, unsigned int number, const char *sqlstate,
                               const char *message);
-/* True if the connection is of no use after this error. */
+/* True if the connection cannot be used after this error. */
 int pondi_mysql_is_loss(const my_conn *conn, unsigned int number);
-/* Remember what the server said to an idle connection before it hung up. */
-void pondi_mysql_keep_farewell(my_conn *conn);
+/* Keep the error that the server sent to an idle connection before it closed it. */
+void pondi_mysql_keep_end_reason(my_conn *conn);
 
 #endif

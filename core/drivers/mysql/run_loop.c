@@ -107,7 +107,7 @@ static void idle_event(my_conn *conn)
         return; /* its call, or its settling, will see */
     pondi_watcher_free(conn->run->watcher);
     conn->run->watcher = NULL;
-    pondi_mysql_keep_farewell(conn);
+    pondi_mysql_keep_end_reason(conn);
     pondi_conn_broken(&conn->base);
 }
 

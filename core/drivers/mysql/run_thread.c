@@ -70,7 +70,7 @@ static void on_hung_up(void *data, int events)
     (void)events;
     pondi_watcher_free(conn->run->watcher);
     conn->run->watcher = NULL;
-    pondi_mysql_keep_farewell(conn);
+    pondi_mysql_keep_end_reason(conn);
     pondi_conn_broken(&conn->base);
 }
 

@@ -22,9 +22,9 @@ static int was_cancelled(const pg_conn *conn)
     return conn->error && strcmp(conn->error->sqlstate, "57014") == 0;
 }
 
-static void settle(pg_conn *conn)
+static void absorb_late_cancel(pg_conn *conn)
 {
-    conn->phase = PG_SETTLING;
+    conn->phase = PG_ABSORBING_CANCEL;
     if (!PQsendQuery(conn->pg, "")) {
         pondi_postgres_lost(conn);
         return;
@@ -41,7 +41,7 @@ static void cancel_done(pg_conn *conn, pg_task *task)
     if (was_cancelled(conn) || conn->base.state == PONDI_CONN_BROKEN)
         pondi_postgres_finish(conn);
     else
-        settle(conn);
+        absorb_late_cancel(conn);
 }
 
 void pondi_postgres_cancel(pg_conn *conn)
@@ -53,7 +53,7 @@ void pondi_postgres_cancel(pg_conn *conn)
         pondi_postgres_finish(conn);
         return;
     }
-    if (conn->held || conn->phase == PG_SETTLING)
+    if (conn->held || conn->phase == PG_ABSORBING_CANCEL)
         return; /* it has ended already */
     pg_task *task = conn->task ? NULL : pondi_postgres_task_new(conn);
     if (!task)

@@ -158,25 +158,25 @@ static pond_error *lost_error(pg_conn *conn, const pondi_request *request)
     pond_error *error = pondi_conn_lost_error(&conn->base, request, sent, said);
     if (error->code == POND_ECONNLOST && sent && pondi_postgres_ran_out_of_memory(said))
         pondi_conn_note_no_memory(error);
-    const pond_error *farewell = conn->base.farewell;
-    if (farewell && *farewell->sqlstate && !pondi_error_is_shared(error)) {
-        pondi_error_set_sqlstate(error, farewell->sqlstate);
-        pondi_error_set_text(error, &error->detail, pond_error_message(farewell));
+    const pond_error *end_reason = conn->base.end_reason;
+    if (end_reason && *end_reason->sqlstate && !pondi_error_is_shared(error)) {
+        pondi_error_set_sqlstate(error, end_reason->sqlstate);
+        pondi_error_set_text(error, &error->detail, pond_error_message(end_reason));
     }
     return error;
 }
 
 /* The server's own words, or the library's. */
-static void keep_farewell(pg_conn *conn)
+static void keep_end_reason(pg_conn *conn)
 {
     char said[512];
     if (conn->error) {
-        pondi_conn_farewell(&conn->base, pondi_error_copy(conn->error));
+        pondi_conn_keep_end_reason(&conn->base, pondi_error_copy(conn->error));
         return;
     }
     pondi_postgres_said(conn, said, sizeof(said));
     if (*said)
-        pondi_conn_farewell(&conn->base, pondi_error_new(POND_ECONNLOST, "%s", said));
+        pondi_conn_keep_end_reason(&conn->base, pondi_error_new(POND_ECONNLOST, "%s", said));
 }
 
 void pondi_postgres_lost(pg_conn *conn)
@@ -186,7 +186,7 @@ void pondi_postgres_lost(pg_conn *conn)
         pondi_postgres_connect_failed(conn);
         return;
     }
-    keep_farewell(conn);
+    keep_end_reason(conn);
     pond_error *error = request ? lost_error(conn, request) : NULL;
     pondi_watcher_free(conn->watcher);
     conn->watcher = NULL;
@@ -274,7 +274,8 @@ static void take(pg_conn *conn, PGresult *res)
     case PG_SETTING_UP:
         pondi_postgres_take_set_up(conn, res);
         break;
-    default: /* of a settling statement, or unasked for: nobody waits for it */
+    default: /* of the statement that absorbs a late cancel, or unasked for: no request waits for it
+              */
         PQclear(res);
         break;
     }
@@ -290,7 +291,7 @@ static void no_more(pg_conn *conn)
         pondi_postgres_begun(conn);
     else if (conn->phase == PG_LOOKING_UP)
         pondi_postgres_looked_up(conn);
-    else if (conn->phase == PG_COMMAND || conn->phase == PG_SETTLING ||
+    else if (conn->phase == PG_COMMAND || conn->phase == PG_ABSORBING_CANCEL ||
              conn->phase == PG_SETTING_UP)
         pondi_postgres_finish(conn);
 }
@@ -331,7 +332,7 @@ static void drop_notifications(pg_conn *conn)
 
 /* The socket is broken, but the server's last words may still be in it. There is no second event.
  */
-static int read_farewell(pg_conn *conn)
+static int read_end_reason(pg_conn *conn)
 {
     enum { ENOUGH = 16 };
     for (int i = 0; i < ENOUGH && PQconsumeInput(conn->pg); i++)
@@ -359,12 +360,12 @@ void pondi_postgres_on_ready(pg_conn *conn, int events)
     if (conn->base.state == PONDI_CONN_BROKEN)
         return;
     if (events < 0 || events & PONDI_READABLE) {
-        int alive = events < 0 ? read_farewell(conn) : PQconsumeInput(conn->pg);
+        int alive = events < 0 ? read_end_reason(conn) : PQconsumeInput(conn->pg);
         pondi_postgres_take_results(conn);
         if (conn->base.state == PONDI_CONN_BROKEN)
             return;
         drop_notifications(conn);
-        int ended = conn->base.farewell && !conn->base.current; /* it hangs up in a moment */
+        int ended = conn->base.end_reason && !conn->base.current; /* it hangs up in a moment */
         if (!alive || ended || PQstatus(conn->pg) == CONNECTION_BAD)
             pondi_postgres_lost(conn);
     }

@@ -98,5 +98,5 @@ void pondi_postgres_notice(void *data, const PGresult *res)
         pondi_log(level_of(severity), "postgres", "%s", message);
     /* the last words to an idle session */
     if (severity && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0))
-        pondi_conn_farewell(&conn->base, pondi_postgres_error(conn, res));
+        pondi_conn_keep_end_reason(&conn->base, pondi_postgres_error(conn, res));
 }

@@ -25,10 +25,10 @@ typedef enum pg_phase {
     PG_BEGIN_WITH, /* BEGIN and its first statement in one pipeline */
     PG_EXECUTING,
     PG_MANY,
-    PG_PARKED,     /* a stream waits to be asked for more: nothing is read */
-    PG_COMMAND,    /* a transaction verb, a rollback of ours, a ping */
-    PG_SETTING_UP, /* the session, as the end of connecting */
-    PG_SETTLING    /* absorbs a cancel that came too late */
+    PG_PARKED,          /* a stream waits to be asked for more: nothing is read */
+    PG_COMMAND,         /* a transaction verb, a rollback of ours, a ping */
+    PG_SETTING_UP,      /* the session, as the end of connecting */
+    PG_ABSORBING_CANCEL /* absorbs a cancel that came too late */
 } pg_phase;
 
 struct pg_conn;

@@ -50,7 +50,7 @@ void pondi_postgres_stream_end(pg_conn *conn)
                pondi_request_only_reads(conn->base.current);
     if (stop)
         pondi_postgres_cancel(conn);
-    if (!listen(conn, PG_SETTLING))
+    if (!listen(conn, PG_ABSORBING_CANCEL))
         return;
     pondi_postgres_take_results(conn);
 }

@@ -36,8 +36,8 @@ static void wait_for_turn(pondi_sqlite_conn *conn, int64_t give_up_ns)
     turn->granted = 0;
     pondi_list_push_back(&writers->turns, &turn->link);
     while (!turn->granted && !pondi_sqlite_must_stop(conn) && pondi_now_ns() < give_up_ns) {
-        int64_t look_ns = pondi_deadline_ns(pondi_interrupt_wait_ms());
-        wait_until(writers, turn, look_ns < until_ns ? look_ns : until_ns);
+        int64_t interrupt_check_ns = pondi_deadline_ns(pondi_interrupt_wait_ms());
+        wait_until(writers, turn, interrupt_check_ns < until_ns ? interrupt_check_ns : until_ns);
         if (turn->granted || !pondi_interrupt_is_due())
             continue;
         pthread_mutex_unlock(&writers->lock);
