@@ -71,7 +71,7 @@ void pondi_conn_cancel(pondi_conn *conn, pondi_request *request)
     if (request == conn->current)
         stop(conn, POND_ECANCELLED);
     else if (is_undo(request))
-        request->hastened = 1; /* it keeps its place */
+        request->cancel_on_start = 1; /* it keeps its place */
     else
         end_unsent(conn, request, pondi_error_new(POND_ECANCELLED, "cancelled before it was sent"));
 }

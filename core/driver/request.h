@@ -23,7 +23,8 @@ typedef struct pondi_request {
     int stop_code;       /* POND_ETIMEDOUT or POND_ECANCELLED once the driver was told to stop */
     int inline_run;      /* executed by the calling thread, see pondi_driver.run_inline */
     int may_move;        /* once, to another connection, if it never left this one */
-    int hastened;        /* nobody waits for it any more, but it is executed when its turn comes */
+    int cancel_on_start; /* its caller no longer waits: it is sent in its turn, and cancelled once
+                            sent */
     int started;         /* it passed its checks, and was the driver's to run */
     int preparing; /* what the driver has sent so far does nothing: the statement is yet to come */
 } pondi_request;

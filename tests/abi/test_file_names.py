@@ -71,7 +71,7 @@ def test_every_file_that_is_named_exists() -> None:
     ("text", "suffix"),
     [
         ("/* See core/\n * gone.h and loop.c */", ".c"),
-        ("x = 1  # as in gone.h and loop.c", ".py"),
+        ("# as in gone.h and loop.c", ".py"),
         ("-- gone.h, loop.c", ".lua"),
         ("`core/gone.h` and [this](core/loop/loop.c)", ".md"),
     ],

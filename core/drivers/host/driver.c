@@ -47,7 +47,7 @@ static void pin_to_loop(pondi_host_conn *conn)
 static void start(pondi_conn *base, pondi_request *request)
 {
     if (request->call->kind == PONDI_REQUEST_CONNECT)
-        settle(pondi_host_conn_of(base));
+        pin_to_loop(pondi_host_conn_of(base));
     pondi_host_start(base, request);
 }
 
