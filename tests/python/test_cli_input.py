@@ -278,7 +278,7 @@ def test_an_interrupt_ends_a_script_and_rolls_back(file_url: str) -> None:
         shell.send_signal(signal.SIGINT)
         _, errors = shell.communicate(timeout=180)
     assert shell.returncode == 130
-    assert "the open transaction was not committed and is rolled back" in errors
+    assert "the open transaction is rolled back: it was not committed" in errors
     assert run("shell", file_url, "--json", "-c", "SELECT * FROM a").stdout == "[]\n"
 
 

@@ -158,7 +158,7 @@ def test_an_open_transaction_is_rolled_back_at_the_end_and_that_is_told(
     terminal.until("1 row, ")
     terminal.until(r"\*>")
     terminal.type(CTRL_D)
-    terminal.until("the open transaction was not committed and is rolled back")
+    terminal.until("the open transaction is rolled back: it was not committed")
     assert terminal.wait() == 0
     assert count(db, table) == 1
 
