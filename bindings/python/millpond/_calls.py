@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Awaitable, Coroutine, Generator, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ._lease import Lease
 from .exceptions import ArgumentError, Error, ParameterError
-
-if TYPE_CHECKING:
-    from .backend import Lease
 
 
 class Nothing(Awaitable[None]):

@@ -13,12 +13,13 @@ from collections.abc import (
     Iterator,
     Sequence,
 )
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from . import _native
 from ._answers import read_answer
 from ._calls import Measured, _is_row, _measured, _prepared
 from ._foreign import backend_parameter
+from ._lease import Lease
 from ._native import Result
 from ._open_stream import OpenStream
 from ._plans import entity_schema
@@ -33,9 +34,6 @@ from .exceptions import (
 )
 from .progress import joined
 from .rows import RowFactory
-
-if TYPE_CHECKING:
-    from .backend import Lease
 
 Params = Sequence[Any] | None
 Tags = dict[str, Any] | None

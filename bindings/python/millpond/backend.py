@@ -12,15 +12,13 @@ import contextlib
 import itertools
 import logging
 import os
-import sys
 import threading
-import warnings
 import weakref
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from . import _native
-from ._plans import entity_schema
+from ._lease import Lease
 from ._pool_key import PoolHash
 from ._steps import to_its_end
 from ._undo import GRACE
@@ -35,11 +33,6 @@ from .exceptions import (
 from .pool import ConnectionPool
 from .resilience import StatementCache
 from .sql import DIALECTS
-
-if TYPE_CHECKING:
-    from ._open_stream import OpenStream
-    from .database import ConnectionManager
-    from .rows import RowFactory
 
 _log = logging.getLogger("millpond.pool")
 
@@ -56,121 +49,6 @@ class _SyncLease(_native.SyncConnection):
     """The same to a thread that blocks."""
 
     use: Any = None
-
-
-class Lease:
-    """One use of one connection: from acquire to release."""
-
-    __slots__ = (
-        "__weakref__",
-        "broken",
-        "cache",
-        "call",
-        "cleaning",
-        "connection",
-        "current",
-        "ended",
-        "held",
-        "home",
-        "host",
-        "in_transaction",
-        "late",
-        "native",
-        "owner",
-        "process",
-        "row_factory",
-        "running",
-        "stack",
-        "stopping",
-        "stream",
-        "turn",
-        "undoing",
-    )
-
-    def __init__(self, owner: BackendPool, native: Any, connection: Any) -> None:
-        self.owner = owner
-        self.native = native
-        self.host: Host = native._host
-        self.cache = self.host.cache
-        self.call = ""
-        self.connection: Callable[[], Any] = weakref.ref(connection)
-        asynchronous = self.host.to is not None
-        self.home: Any = asyncio.get_running_loop() if asynchronous else threading.get_ident()
-        self.process = os.getpid()
-        self.turn = asyncio.Lock()
-        self.current: Any = None  # the task whose statement runs
-        self.held: Any = None  # the core's request that stands for it
-        self.late = False  # it is stopped because its time is over
-        self.running = 0  # statements
-        self.stack = _caller()
-        self.ended = False  # its holder has released it
-        self.cleaning = False  # the pool itself uses it
-        self.broken = False
-        self.stopping = False  # a statement of several rows
-        self.in_transaction = False  # by begin_transaction()
-        self.stream: OpenStream | None = None
-        self.row_factory: RowFactory | None = None  # of the database that acquired it
-        self.undoing: asyncio.Future[None] | None = None  # what was cancelled
-        native.use = weakref.ref(self)
-        self.host.lease = weakref.ref(self)
-
-    @property
-    def released(self) -> bool:
-        """True once it was given back, or taken by a pool that closes."""
-        return self.ended or not self.native.id
-
-    def check(self) -> None:
-        """Raises if the connection must not be used, or not here."""
-        if self.process != os.getpid():
-            raise MisuseError("this connection was made before a fork: acquire one in the child")
-        if self.released and not self.cleaning:
-            raise StaleConnectionError("the connection was given back to its pool: acquire one")
-        if self.host.to is None:
-            if self.home != threading.get_ident():
-                raise MisuseError("this connection belongs to another thread: acquire one in each")
-        elif asyncio._get_running_loop() is not self.home:
-            raise MisuseError("this connection belongs to another event loop: acquire one in each")
-
-    def note_transaction(self, is_open: bool) -> None:
-        """The connection has begun, or ended, a transaction."""
-        self.in_transaction = is_open
-        self.native._tell_transaction(is_open)
-
-    def schema(self) -> _native.Schema:
-        """What is known of the database's entities, by all its connections."""
-        if self.owner.schema is None:
-            self.owner.schema = entity_schema(self.connection().parameter_converter)
-        return self.owner.schema
-
-    def give_back(self) -> None:
-        """To the core, which closes it if it is broken."""
-        self.host.broken |= self.broken
-        self.note_transaction(False)
-        if self.broken and self.native.id:
-            self.native.close()
-        self.native._release()
-
-    def __del__(self) -> None:
-        """The connection is gone. If nobody has released it, nobody knows its state either."""
-        if getattr(self, "process", 0) != os.getpid() or self.ended or not self.native.id:
-            return
-        message = f"a connection was not released: acquired at {self.stack}"
-        warnings.warn(message, ResourceWarning, stacklevel=2)
-        _log.warning("a connection was dropped without being released: %s", self.stack)
-        self.host.take_back(self.native)
-
-
-def _caller() -> str:
-    """Where outside of this package the connection was asked for."""
-    frame = sys._getframe(1)
-    here = __name__.partition(".")[0]
-    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in (
-        here,
-        "contextlib",
-        "asyncio",
-    ):
-        frame = frame.f_back
-    return f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_name}"
 
 
 # ---- What the core calls -----------------------------------------------------------------------
@@ -337,7 +215,7 @@ _numbers: dict[tuple[Any, ...], int] = {}
 _next_number = itertools.count(1)
 
 
-def _driver_of(manager: ConnectionManager) -> str:
+def _driver_of(manager: Any) -> str:
     """The name of the backend's driver in the core."""
     name = manager._kind().replace(" ", "_")
     with _lock:
@@ -346,7 +224,7 @@ def _driver_of(manager: ConnectionManager) -> str:
                 name, manager._name() or "other_sql", DIALECTS["sqlite"], _opener
             )
             _drivers.add(name)
-    return name
+    return name  # type: ignore[no-any-return]
 
 
 def _as_told(error: BaseException) -> tuple[str, str]:
@@ -360,7 +238,7 @@ def _as_told(error: BaseException) -> tuple[str, str]:
 class BackendPool:
     """The connections of one configuration of a backend."""
 
-    def __init__(self, manager: ConnectionManager) -> None:
+    def __init__(self, manager: Any) -> None:
         self._manager = manager
         key = (type(manager), str(manager.hash()), manager.config()["password"])
         with _lock:
@@ -387,15 +265,15 @@ class BackendPool:
     @property
     def kind(self) -> str:
         """The backend's name in the factory, "" without one."""
-        return self._manager._name()
+        return self._manager._name()  # type: ignore[no-any-return]
 
     @property
     def alias(self) -> str:
-        return self._manager.alias()
+        return self._manager.alias()  # type: ignore[no-any-return]
 
     @property
     def hash(self) -> PoolHash:
-        return self._manager.hash()
+        return self._manager.hash()  # type: ignore[no-any-return]
 
     @property
     def closed(self) -> bool:
@@ -452,7 +330,7 @@ class BackendPool:
         limit = self._manager.pool_creation_timeout or None
         try:
             async with asyncio.timeout(limit):
-                return await self._manager._create_pool(self._manager.config())
+                return await self._manager._create_pool(self._manager.config())  # type: ignore[no-any-return]
         except TimeoutError as error:
             raise ConnectFailedError(f"making the pool took more than {limit} s") from error
 
@@ -658,11 +536,8 @@ class BackendPool:
 
     def health_check_sync(self) -> bool:
         """By a synchronous connection, where the backend has them."""
-        from .database import ConnectionManager
-
         _opener.pools[self._number] = self
-        manager = type(self._manager)
-        if manager._create_sync_connection is ConnectionManager._create_sync_connection:
+        if not self._manager._has_sync:
             return not self._native.closed
         return bool(_native.check_pools([self._native], None)[0])
 

@@ -71,10 +71,14 @@ class ConnectionManager(AsyncLending, SyncLending, DatabaseConfig, PoolManager):
     async_connection_class: ClassVar[type[AsyncConnection]]
     sync_connection_class: ClassVar[type[SyncConnection]]
 
+    _has_sync: ClassVar[bool] = False  # a backend's synchronous connections
+
     def __init_subclass__(cls, **arguments: Any) -> None:
         super().__init_subclass__(**arguments)
         cls._tests_async = cls._test_connection is not ConnectionManager._test_connection
         cls._tests_sync = cls._test_sync_connection is not ConnectionManager._test_sync_connection
+        makes_sync = cls._create_sync_connection
+        cls._has_sync = makes_sync is not ConnectionManager._create_sync_connection
         for name in ("async_connection_class", "sync_connection_class"):
             own = cls.sql_generator and getattr(cls, name, None)
             if own and own._generator is not cls.sql_generator:

@@ -254,7 +254,7 @@ class AsyncExecute(_Backend):
         lease = self._lease_of()
         if lease is None:
             raise MisuseError("this connection was not acquired from a database: close it")
-        return lease.owner.release(self)
+        return lease.owner.release(self)  # type: ignore[no-any-return]
 
     def _end_stream(self) -> Awaitable[None]:
         """End the open stream, if any, even if nobody awaits what this returns."""
