@@ -160,8 +160,6 @@ end
 
 ---- Calls ------------------------------------------------------------------------------------
 
-local METHODS = setmetatable({ between = "get_entity_changes" }, { __index = core.entity_calls })
-
 -- Parameters as a program writes them; what may be private is left out.
 local function written(params)
   local texts = {}
@@ -179,7 +177,7 @@ local function refuse_condition(method, name, where, params)
 end
 
 local function check(kind, name, options, params)
-  local method = METHODS[kind]
+  local method = core.entity_calls[kind]
   if kind == "find" or kind == "count" then
     if type(options) == "string" or params ~= nil and (options == nil or type(options) == "table") then
       refuse_condition(method, name, options, params)
