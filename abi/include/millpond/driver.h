@@ -91,8 +91,8 @@ typedef struct pond_driver {
      * `connection` is NULL while it is opened. Must not block. */
     void (*interrupt)(void *connection, pond_request *request);
     /* Close a connection and free it. Last of all; only with POND_DRIVER_ASYNC, or for a loop's
-     * connection with POND_DRIVER_PINNED, a request may be unfinished, which is then finished soon
-     * after for nobody. */
+     * connection with POND_DRIVER_PINNED, a request may be unfinished: the driver finishes it soon
+     * after, and its outcome is ignored. */
     void (*close)(void *connection);
     /* Free what pond_request_set_prepared() was given; `connection` is NULL if it was closed
      * before. NULL: nothing is to be freed. */
@@ -210,8 +210,8 @@ POND_API int pond_connection_set_in_transaction(pond_connection *connection, int
 POND_API int pond_result_make(size_t column_count, const char *const *names, pond_result **out,
                               pond_error **err);
 
-/* Add a row to a result that was made so and that nobody has read; the values are copied. Errors:
- * POND_ENOMEM, POND_EINVAL. Thread: any, one at a time. */
+/* Add a row to a result that was made so and that the caller has not read; the values are copied.
+ * Errors: POND_ENOMEM, POND_EINVAL. Thread: any, one at a time. */
 POND_API int pond_result_add_row(pond_result *result, const pond_value *values, pond_error **err);
 
 /* How many rows a statement changed (-1: unknown), and the last number that it generated (0: none).

@@ -120,9 +120,10 @@ POND_API void pond_log_free(pond_log *record);
  * second at most and with no lock of the library held; once it returns non-zero the work is
  * cancelled, and the function returns POND_ECANCELLED unless it was over already. It may be asked
  * again while that is cleaned up, and should then return 0. It must not use the connection
- * concerned. NULL: ask nobody. A statement of SQLite is interrupted between the steps of SQLite's
- * machine; a few, such as count(*) of a whole table, are one long step. pond_op_wait() asks nobody:
- * it returns to its caller when a signal comes. Thread: any; for that thread alone. */
+ * concerned. NULL: there is no function to ask. SQLite can interrupt a statement only between the
+ * steps of its machine; a few statements, such as count(*) of a whole table, are one long step.
+ * pond_op_wait() does not call `interrupted`: it returns to its caller when a signal comes. Thread:
+ * any; for that thread alone. */
 POND_API void pond_thread_set_interrupt(int (*interrupted)(void *data), void *data);
 
 /* ---- Configuration ----------------------------------------------------------------------- */
@@ -247,7 +248,7 @@ POND_API int pond_loop_run(pond_loop *loop, int64_t timeout_ms, pond_error **err
  * caller drops; NULL if there is none. Thread: loop. */
 POND_API pond_op *pond_loop_next(pond_loop *loop);
 
-/* Call `wake(data)` when the loop gets something to do while nobody is in a call on it, at most
+/* Call `wake(data)` when the loop gets something to do while no thread is in a call on it, at most
  * once until the next pond_loop_run_nowait(). For hosts that cannot poll a descriptor. `wake`
  * runs on any thread, must not call the library, and should only set a flag or write to a pipe.
  * NULL ends it. Errors: POND_EMISUSE, also if the loop has a thread of its own; POND_ECLOSED.
@@ -419,9 +420,10 @@ typedef struct pond_pool_status {
 POND_API int pond_pool_get_status(pond_pool *pool, pond_pool_status *out, pond_error **err);
 
 /* Find out whether the pool can serve: an idle connection is pinged, or one is opened if there is
- * room. That all are leased is no illness. Nobody's connection is taken, nothing is closed but what
- * is dead. A NULL loop is as for pond_pool_acquire(). Errors, where it cannot: POND_ECONNECT,
- * POND_EAUTH, POND_EACQUIRE after `timeout_ms`, POND_ECLOSED. Thread: loop. */
+ * room. A pool whose connections are all leased is healthy. The check takes no connection from its
+ * holder and closes dead connections only. A NULL loop is as for pond_pool_acquire(). Errors, where
+ * it cannot: POND_ECONNECT, POND_EAUTH, POND_EACQUIRE after `timeout_ms`, POND_ECLOSED. Thread:
+ * loop. */
 POND_API int pond_pool_check(pond_pool *pool, pond_loop *loop, int64_t timeout_ms, void *user_data,
                              pond_op **op, pond_error **err);
 POND_API int pond_pool_check_wait(pond_pool *pool, int64_t timeout_ms, pond_error **err);
@@ -430,7 +432,7 @@ POND_API int pond_pool_check_wait(pond_pool *pool, int64_t timeout_ms, pond_erro
 typedef struct pond_lease_info {
     uint64_t connection_id; /* see pond_connection_id() */
     int64_t age_ms;         /* since it was acquired */
-    const void *tag_owner;  /* see pond_connection_set_tag(); NULL if nobody did */
+    const void *tag_owner;  /* see pond_connection_set_tag(); NULL if it was not set */
     void *tag;
 } pond_lease_info;
 
@@ -462,7 +464,7 @@ POND_API pond_connection *pond_connection_retain(pond_connection *connection);
  * to its pool with a warning in the log. Thread: any. */
 POND_API void pond_connection_release(pond_connection *connection);
 
-/* Give the connection back to its pool; the handle is of no use any more (POND_ESTALE). An open
+/* Give the connection back to its pool; from then on, the handle gives POND_ESTALE. An open
  * transaction is rolled back with a warning in the log; statements still running are cancelled
  * first. Both happen in the background, before anyone else gets the connection. A connection that
  * was closed, or that its pool took by force as it closed, can still be given back once. Errors:
@@ -655,9 +657,9 @@ POND_API int pond_result_declared_type(const pond_result *result, size_t column)
  * message names column and row. Thread: any, one at a time. */
 POND_API int pond_result_row(pond_result *result, size_t row, pond_value *values, pond_error **err);
 
-/* Say that the rows before `row`, and what their values point to, are not needed any more. Whoever
- * converts a large result into something else calls this with 0 first and every few thousand rows
- * after that, so that not all of it is in memory twice. Does nothing while others hold references.
+/* Say that the rows before `row`, and what their values point to, are not needed any more. Code
+ * that converts a large result calls this with 0 first and then after every few thousand rows, so
+ * that memory does not hold the whole result twice. Does nothing while others hold references.
  * Thread: any, one at a time. */
 POND_API void pond_result_drop_before(pond_result *result, size_t row);
 

@@ -55,8 +55,8 @@ typedef struct pond_breaker_options {
         sizeof(pond_breaker_options), 5, 3, 0, 30000000, 60000000 \
     }
 
-/* Make a breaker that nobody finds by its name. Errors: POND_EINVAL for an option out of range.
- * Thread: any. */
+/* Make a breaker that is not registered under its name. Errors: POND_EINVAL for an option out of
+ * range. Thread: any. */
 POND_API int pond_breaker_new(const char *name, const pond_breaker_options *options,
                               pond_breaker **out, pond_error **err);
 
