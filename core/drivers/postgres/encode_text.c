@@ -3,6 +3,7 @@
 
 #include "base/calendar.h"
 #include "base/error.h"
+#include "base/value.h"
 #include "driver/param.h"
 #include "drivers/postgres/encode.h"
 
@@ -134,10 +135,6 @@ int pondi_postgres_put_as_text(pg_encoder *at, pond_error **err)
     case POND_TYPE_DOUBLE:
         put_double_text(at, value->as.real);
         return POND_OK;
-    case POND_TYPE_TEXT:
-    case POND_TYPE_DECIMAL:
-    case POND_TYPE_JSON:
-        return put_text(at, value->as.text.data, value->as.text.size, err);
     case POND_TYPE_BYTES:
         put_bytes_text(at, (const unsigned char *)value->as.text.data, value->as.text.size);
         return POND_OK;
@@ -151,6 +148,8 @@ int pondi_postgres_put_as_text(pg_encoder *at, pond_error **err)
     case POND_TYPE_ARRAY:
         return put_array(at, err);
     default:
-        return put_time_text(at, err);
+        return pondi_value_has_text(value)
+                   ? put_text(at, value->as.text.data, value->as.text.size, err)
+                   : put_time_text(at, err);
     }
 }

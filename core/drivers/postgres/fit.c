@@ -7,12 +7,12 @@
 #include <string.h>
 
 #include "base/calendar.h"
+#include "base/value.h"
 #include "drivers/postgres/postgres.h"
 
 static int is_text(const pond_value *value)
 {
-    return value->type == POND_TYPE_TEXT || value->type == POND_TYPE_DECIMAL ||
-           value->type == POND_TYPE_JSON;
+    return pondi_value_has_text(value) && value->type != POND_TYPE_BYTES;
 }
 
 /* True for what an integer's text looks like: "-12", but not "+1", "007" or " 1". */

@@ -364,6 +364,8 @@ char pondi_postgres_delimiter(Oid element);
 int pondi_postgres_is_array(Oid type);
 /* What values of the server's type become; POND_TYPE_TEXT for those that we do not know. */
 pond_type pondi_postgres_type(Oid type);
+/* The type whose binary form a function of the server writes; 0 if it is not known. */
+Oid pondi_postgres_type_of_sender(const char *sender);
 
 /* ---- decode_text_time.c ---- */
 int pondi_postgres_decode_text_date(const char *data, int size, pondi_arena *arena,

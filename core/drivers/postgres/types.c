@@ -1,5 +1,6 @@
 /* What the server's types become. */
 #include <stdint.h>
+#include <string.h>
 
 #include "drivers/postgres/oids.h"
 #include "drivers/postgres/postgres.h"
@@ -40,4 +41,44 @@ pond_type pondi_postgres_type(Oid type)
     default:
         return POND_TYPE_TEXT;
     }
+}
+
+Oid pondi_postgres_type_of_sender(const char *sender)
+{
+    static const struct {
+        const char *sender;
+        Oid type;
+    } senders[] = {
+        {"textsend", OID_TEXT},
+        {"enum_send", OID_TEXT},
+        {"varcharsend", OID_VARCHAR},
+        {"bpcharsend", OID_BPCHAR},
+        {"namesend", OID_NAME},
+        {"charsend", OID_CHAR},
+        {"unknownsend", OID_TEXT},
+        {"xml_send", OID_XML},
+        {"boolsend", OID_BOOL},
+        {"byteasend", OID_BYTEA},
+        {"int2send", OID_INT2},
+        {"int4send", OID_INT4},
+        {"int8send", OID_INT8},
+        {"oidsend", OID_OID},
+        {"float4send", OID_FLOAT4},
+        {"float8send", OID_FLOAT8},
+        {"numeric_send", OID_NUMERIC},
+        {"json_send", OID_JSON},
+        {"jsonb_send", OID_JSONB},
+        {"date_send", OID_DATE},
+        {"time_send", OID_TIME},
+        {"timetz_send", OID_TIMETZ},
+        {"timestamp_send", OID_TIMESTAMP},
+        {"timestamptz_send", OID_TIMESTAMPTZ},
+        {"interval_send", OID_INTERVAL},
+        {"uuid_send", OID_UUID},
+    };
+    for (size_t i = 0; i < sizeof(senders) / sizeof(senders[0]); i++) {
+        if (strcmp(senders[i].sender, sender) == 0)
+            return senders[i].type;
+    }
+    return 0;
 }

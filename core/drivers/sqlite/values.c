@@ -8,6 +8,7 @@
 #include "base/calendar.h"
 #include "base/error.h"
 #include "base/real.h"
+#include "base/value.h"
 #include "drivers/sqlite/sqlite.h"
 #include "driver/json.h"
 #include "driver/param.h"
@@ -82,6 +83,15 @@ static int bind_interval(sqlite3_stmt *stmt, int index, const pond_value *value,
     return check_bind(sqlite3_bind_int64(stmt, index, us), index, err);
 }
 
+static int bind_plain_text(sqlite3_stmt *stmt, int index, const pond_value *value, int copy,
+                           pond_error **err)
+{
+    if (pondi_param_check_text((size_t)index, value->as.text.data, value->as.text.size, err))
+        return POND_EDATA;
+    return check_bind(bind_text(stmt, index, value->as.text.data, value->as.text.size, copy), index,
+                      err);
+}
+
 int pondi_sqlite_bind(sqlite3_stmt *stmt, int index, const pond_value *value, int copy,
                       pond_error **err)
 {
@@ -105,12 +115,6 @@ int pondi_sqlite_bind(sqlite3_stmt *stmt, int index, const pond_value *value, in
         return bind_decimal(stmt, index, value, copy, err);
     case POND_TYPE_INTERVAL:
         return bind_interval(stmt, index, value, err);
-    case POND_TYPE_TEXT:
-    case POND_TYPE_JSON:
-        if (pondi_param_check_text((size_t)index, value->as.text.data, value->as.text.size, err))
-            return POND_EDATA;
-        return check_bind(bind_text(stmt, index, value->as.text.data, value->as.text.size, copy),
-                          index, err);
     case POND_TYPE_BYTES:
         if (value->as.text.size == 0)
             return check_bind(sqlite3_bind_zeroblob(stmt, index, 0), index, err);
@@ -120,6 +124,8 @@ int pondi_sqlite_bind(sqlite3_stmt *stmt, int index, const pond_value *value, in
     case POND_TYPE_ARRAY:
         return bind_array(stmt, index, value, err);
     default:
+        if (pondi_value_has_text(value))
+            return bind_plain_text(stmt, index, value, copy, err);
         size = pondi_format_value(value, text, sizeof(text));
         if (!size)
             return pondi_error_set(err, POND_ERANGE,
