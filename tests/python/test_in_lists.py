@@ -249,7 +249,7 @@ async def test_a_list_of_lists_needs_a_row_on_the_left(kind: str, conn: Any, let
 
 async def test_bytes_in_a_list_are_no_text(databases: Any) -> None:
     async with databases.open("postgres").async_connection() as conn:
-        with pytest.raises(millpond.ParameterError, match="has bytes"):
+        with pytest.raises(millpond.ParameterError, match="contains bytes"):
             await conn.execute("SELECT 'a'::text IN (?)", ([b"a"],))
 
 

@@ -1,6 +1,8 @@
 """What only SQLite has: its last rowid, comments without an end, schemas of strangers."""
 
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -206,3 +208,50 @@ async def test_a_view_with_side_effects_is_refused_unless_trusted(
 def test_a_setting_is_a_flag(databases: Any) -> None:
     with pytest.raises(ValueError, match="trusted_schema"):
         databases.open("sqlite", trusted_schema="perhaps")
+
+
+# ---- Forks -------------------------------------------------------------------------------
+
+FORKS = """
+import os, sys, threading, warnings
+import millpond
+warnings.simplefilter("ignore")
+folder, stop = sys.argv[1], threading.Event()
+
+def connect(name):
+    return millpond.connect(f"sqlite:///{folder}/{name}.db", connection_creation_timeout=10)
+
+def work(name):
+    n = 0
+    while not stop.is_set():
+        n += 1
+        with connect(name) as db, db.sync_connection() as conn:
+            conn.execute(f"SELECT zeroblob({n})")
+
+threads = [threading.Thread(target=work, args=(f"parent{i}",)) for i in range(3)]
+for thread in threads:
+    thread.start()
+for number in range(100):
+    child = os.fork()
+    if not child:
+        try:
+            with connect("child") as db, db.sync_connection() as conn:
+                conn.execute("SELECT 1")
+            os._exit(0)
+        except BaseException as error:
+            print(error, file=sys.stderr, flush=True)
+            os._exit(1)
+    if os.waitpid(child, 0)[1]:
+        print("child", number, file=sys.stderr, flush=True)
+        os._exit(1)
+stop.set()
+for thread in threads:
+    thread.join()
+"""
+
+
+def test_children_are_forked_while_other_threads_are_in_the_library(tmp_path: Path) -> None:
+    """None of SQLite's own locks is taken in the child for ever."""
+    program = [sys.executable, "-c", FORKS, str(tmp_path)]
+    done = subprocess.run(program, capture_output=True, text=True, check=False, timeout=300)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -355,8 +355,8 @@ class Breaker:
 class StatementCache:
     """A cache of prepared statements, for any thread.
 
-    The one that was not used for longest goes first. While statements that had to go come back,
-    the size doubles, up to max_size.
+    A full cache evicts the statement that was unused for longest. When evicted statements
+    are needed again, the size doubles, up to max_size.
 
     Args:
         size: statements at first, an int from 1 on.

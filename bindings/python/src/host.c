@@ -105,10 +105,17 @@ static PyObject *request_event_loop(PyObject *object, void *unused)
     Py_RETURN_NONE;
 }
 
+static int request_traverse(PyObject *object, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(object));
+    return 0;
+}
+
 static void request_dealloc(PyObject *object)
 {
     native_request *self = (native_request *)object;
     PyTypeObject *type = Py_TYPE(object);
+    PyObject_GC_UnTrack(object);
     if (self->request)
         finish(self, pond_error_make(POND_ECANCELLED, NULL,
                                      "the backend dropped the request without finishing it"));
@@ -133,6 +140,7 @@ static PyGetSetDef request_attributes[] = {
 static PyType_Slot request_slots[] = {
     {Py_tp_methods, request_methods},
     {Py_tp_getset, request_attributes},
+    {Py_tp_traverse, request_traverse},
     {Py_tp_dealloc, request_dealloc},
     {0, NULL},
 };
@@ -140,7 +148,7 @@ static PyType_Slot request_slots[] = {
 PyType_Spec native_request_spec = {
     .name = "millpond._native.Request",
     .basicsize = sizeof(native_request),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
     .slots = request_slots,
 };
 

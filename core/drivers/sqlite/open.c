@@ -99,6 +99,7 @@ int pondi_sqlite_shared_open(pond_config *config, void **out, pond_error **err)
     if (!sqlite3_threadsafe())
         return pondi_error_set(err, POND_ENOTSUPPORTED,
                                "this SQLite library was built without thread support");
+    pondi_sqlite_watch_forks();
     pondi_sqlite_shared *shared = pondi_calloc(1, sizeof(*shared));
     if (!shared)
         return pondi_error_nomem(err);

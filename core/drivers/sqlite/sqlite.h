@@ -103,6 +103,10 @@ void pondi_sqlite_writers_leave(pondi_sqlite_conn *conn);
 /* Let a waiting connection look at its `stop`. */
 void pondi_sqlite_writers_wake(pondi_sqlite_conn *conn);
 
+/* ---- fork.c ---- */
+/* Keep the library usable in forked children. Once for all connections; before any is open. */
+void pondi_sqlite_watch_forks(void);
+
 /* ---- open.c ---- */
 void pondi_sqlite_check_config(const pond_config *config, pondi_problems *problems);
 int pondi_sqlite_shared_open(pond_config *config, void **shared, pond_error **err);
