@@ -6,13 +6,14 @@ ALLOWED = {
     "sql": set(),
     "metrics": set(),
     "resilience": set(),
+    "topology": set(),
     "loop": set(),
     "call": {"sql", "metrics", "resilience"},
-    "driver": {"loop", "call", "sql", "metrics", "resilience"},
-    "drivers": {"loop", "call", "sql", "driver"},
+    "driver": {"loop", "call", "sql", "metrics", "resilience", "topology"},
+    "drivers": {"loop", "call", "sql", "driver", "topology"},
     "arrow": {"driver"},
-    "pool": {"loop", "call", "sql", "driver", "metrics", "resilience"},
-    "cluster": {"driver", "pool"},
+    "pool": {"loop", "call", "sql", "driver", "metrics", "resilience", "topology"},
+    "cluster": {"driver", "pool", "topology"},
     "entity": {"loop", "call", "sql", "driver", "pool", "resilience"},
 }
 
