@@ -22,7 +22,12 @@ typedef enum pondi_call_kind {
     PONDI_REQUEST_END_STREAM,   /* the rest of the rows is not wanted */
     PONDI_REQUEST_TRANSACTION,  /* verb */
     PONDI_REQUEST_PING,         /* one cheap round trip */
-    PONDI_REQUEST_RESET         /* forget all that statements did to the session */
+    PONDI_REQUEST_RESET,        /* forget all that statements did to the session */
+    PONDI_REQUEST_REPORT,       /* what the server is: fills pondi_conn.report */
+    PONDI_REQUEST_WAIT_FOR,     /* until pondi_conn.awaited is applied here; POND_ETIMEDOUT if it
+                                   still is not when the request's time is over */
+    PONDI_REQUEST_READ_ONLY     /* the session's next transactions are read-only, or as they were
+                                   when it began: pondi_conn.wants_read_only */
 } pondi_call_kind;
 
 enum {

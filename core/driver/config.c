@@ -231,6 +231,7 @@ static const pondi_driver_option common_options[] = {
     {"entity_max_new_fields", check_threshold},
     {"entity_max_fields", check_threshold},
     {"retry_unsent", pondi_check_flag},
+    {"session_read_only", pondi_check_flag},
     {"metrics", pondi_check_flag},
     {"scaling_window", check_delay},
     {"slow_query_threshold", pondi_check_seconds},

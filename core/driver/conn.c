@@ -49,6 +49,7 @@ int pondi_conn_new(const pondi_driver *driver, pond_config *config, void *shared
     conn->driver = driver;
     conn->config = pond_config_retain(config);
     conn->shared = shared;
+    conn->begins_read_only = pondi_config_flag(config, "session_read_only", 0);
     conn->id = atomic_fetch_add(&last_id, 1) + 1;
     conn->state = PONDI_CONN_NEW;
     conn->statements = statements;
@@ -70,6 +71,7 @@ int pondi_conn_new(const pondi_driver *driver, pond_config *config, void *shared
 pondi_gone pondi_conn_dispose(pondi_conn *conn)
 {
     pond_error_free(conn->end_reason);
+    pondi_position_free(&conn->noted);
     pondi_statement_cache_free(&conn->statements);
     pond_config_release(conn->config);
     return conn->gone;
@@ -182,6 +184,7 @@ void pondi_conn_destroy(pondi_conn *conn, int code, const char *why)
     conn->on_idle = NULL;
     conn->lost = NULL;
     conn->refused_write = NULL;
+    conn->committed = NULL;
     conn->dying = code;
     pondi_conn_fail_queue(conn, code, why);
     pondi_timer_free(conn->timer);

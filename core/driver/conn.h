@@ -6,6 +6,7 @@
 #ifndef PONDI_DRIVER_CONN_H
 #define PONDI_DRIVER_CONN_H
 
+#include "driver/report.h"
 #include "driver/request.h"
 #include "driver/role.h"
 #include "loop/loop.h"
@@ -74,6 +75,20 @@ typedef struct pondi_conn {
     int dying;                /* code of pondi_conn_destroy() while a thread still runs inline */
     size_t server;            /* which of the config's servers it is made to */
     pondi_server_role wanted; /* the role that the server is to be in */
+    /* what these requests are about; set by who submits them, and valid until they end */
+    pondi_server_report *report;   /* REPORT: filled in on success */
+    const pondi_position *awaited; /* WAIT_FOR */
+    int wants_read_only;           /* READ_ONLY: what the session is to be */
+    /* commits, see pondi_conn_note_position() */
+    int tracks; /* somebody wants to know where they are; set while no request runs */
+    /* Called, if `tracks` is set, for each request that committed something or may have done so,
+     * before it completes: with the position, or NULL if that is not known. */
+    void (*committed)(void *owner, const pondi_position *position);
+    pondi_position noted;     /* of the current request */
+    int began_in_transaction; /* it did */
+    int begins_read_only;     /* setting session_read_only: so the session is from the start, and
+                                 after a RESET */
+    int read_only;            /* the session is: transactions and statements that begin now */
     /* driver */
     int in_transaction;     /* as the server or library reports it */
     int transaction_failed; /* open, but only a rollback is possible */
@@ -151,6 +166,15 @@ void pondi_conn_keep_end_reason(pondi_conn *conn, pond_error *said);
 
 /* The server refused a write because it is a standby, not for a reason of the session's own. */
 void pondi_conn_refused_write(pondi_conn *conn);
+
+/* The current request has committed something, which has this position; later ones replace it.
+ * Takes the position over, which is NONE afterwards. Only if `tracks` is set. A driver that cannot
+ * tell says nothing: the position is then taken for unknown. */
+void pondi_conn_note_position(pondi_conn *conn, pondi_position *position);
+
+/* Whether a request that was, or is, sent may commit something: in doubt, yes. Before it is sent,
+ * a statement inside of a transaction that ends it without saying so is not known. */
+int pondi_conn_may_commit(const pondi_conn *conn, const pondi_request *request);
 
 /* The connection cannot be used any more. The driver still finishes the current request itself; the
  * waiting ones fail after it. Also for a connection that dies while idle. */

@@ -36,6 +36,15 @@ static int check_transaction(const pondi_conn *conn, pond_transaction_verb verb,
     return POND_OK;
 }
 
+static int check_between_transactions(const pondi_conn *conn, pond_error **err)
+{
+    if (conn->in_transaction)
+        return pondi_error_set(err, POND_ETRANSACTION,
+                               "a transaction is open: commit or roll it back before the session "
+                               "is made read-only");
+    return POND_OK;
+}
+
 static int check_stream(const pondi_conn *conn, const pondi_request *request, pond_error **err)
 {
     int continues = request->call->kind == PONDI_REQUEST_FETCH ||
@@ -77,6 +86,8 @@ int pondi_conn_check(pondi_conn *conn, pondi_request *request, pond_error **err)
             conn->touched |= request->statement->info.touches;
         return code;
     }
+    case PONDI_REQUEST_READ_ONLY:
+        return check_between_transactions(conn, err);
     case PONDI_REQUEST_TRANSACTION:
         return check_transaction(conn, request->call->verb, err);
     default:

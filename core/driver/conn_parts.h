@@ -34,6 +34,12 @@ void pondi_conn_send_message(pondi_conn *conn);
 /* What can be known before anything is sent; finds the request's statement. */
 int pondi_conn_check(pondi_conn *conn, pondi_request *request, pond_error **err);
 
+/* ---- track.c ---- */
+
+/* The current request ends: tell of what it committed. Only if `tracks` is set. */
+void pondi_conn_tell_commit(pondi_conn *conn, const pondi_request *request,
+                            const pond_error *error);
+
 /* ---- conn_stop.c ---- */
 
 /* Make the timer fire by `deadline_ns` at the latest. A request that ends does not stop the timer:

@@ -15,6 +15,12 @@ static void look(pondi_conn *conn)
         conn->driver->look(conn);
 }
 
+/* A session that began read-only stays so. */
+static int is_as_wanted(const pondi_conn *conn)
+{
+    return conn->read_only == (conn->wants_read_only || conn->begins_read_only);
+}
+
 /* True if the request is now the driver's to run. */
 static int begin(pondi_conn *conn, pondi_request *request)
 {
@@ -28,12 +34,14 @@ static int begin(pondi_conn *conn, pondi_request *request)
     }
     int nothing =
         (request->call->kind == PONDI_REQUEST_EXECUTE_MANY && request->call->row_count == 0) ||
-        (request->call->kind == PONDI_REQUEST_END_STREAM && !conn->streamed);
+        (request->call->kind == PONDI_REQUEST_END_STREAM && !conn->streamed) ||
+        (request->call->kind == PONDI_REQUEST_READ_ONLY && is_as_wanted(conn));
     if (nothing) {
         pondi_conn_finish(conn, NULL, NULL);
         return 0;
     }
     request->started = 1;
+    conn->began_in_transaction = conn->in_transaction;
     pondi_call_sent(request->call);
     if (request->call->operation)
         pondi_conn_set_running(conn, request->submitted_ns);
@@ -100,10 +108,20 @@ void pondi_conn_submit_first(pondi_conn *conn, pondi_request *request)
     advance(conn);
 }
 
+static void note_session(pondi_conn *conn, pondi_call_kind kind)
+{
+    if (kind == PONDI_REQUEST_CONNECT || kind == PONDI_REQUEST_RESET)
+        conn->read_only = conn->begins_read_only;
+    else if (kind == PONDI_REQUEST_READ_ONLY)
+        conn->read_only = conn->wants_read_only || conn->begins_read_only;
+}
+
 static void set_result(pondi_request *request, pond_result *result)
 {
     pondi_call_kind kind = request->call->kind;
     int wanted = kind >= PONDI_REQUEST_EXECUTE && kind <= PONDI_REQUEST_FETCH;
+    if (!wanted)
+        note_session(request->conn, kind);
     if (result || !wanted) {
         request->op.result = result;
         return;
@@ -157,6 +175,8 @@ void pondi_conn_finish(pondi_conn *conn, pond_result *result, pond_error *error)
     }
     conn->current = NULL;
     pondi_conn_set_running(conn, 0);
+    if (conn->tracks)
+        pondi_conn_tell_commit(conn, request, error);
     if (error && error->code == POND_EMISUSE)
         ; /* refused because of the stream, which goes on */
     else

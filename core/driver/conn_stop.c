@@ -140,6 +140,8 @@ static void give_up(pondi_conn *conn)
                                               "connection"));
     conn->current = NULL;
     pondi_conn_set_running(conn, 0);
+    if (conn->tracks)
+        pondi_conn_tell_commit(conn, request, error);
     pondi_conn_broken(conn);
     pondi_conn_complete(request, error->code, error);
 }

@@ -20,7 +20,14 @@ typedef struct pondi_statement {
     uint64_t context;        /* of the cache, when it was added */
     pondi_sql_server server; /* for which it was converted */
     void *prepared;          /* the driver's; NULL until it prepares the statement */
+    int effect;              /* PONDI_EFFECT_*: asked for on tracked connections alone */
 } pondi_statement;
+
+enum { PONDI_EFFECT_UNKNOWN, PONDI_EFFECT_NONE, PONDI_EFFECT_WRITES };
+
+/* Whether it may write something that other sessions can see: in doubt, yes. Looks at its text the
+ * first time. */
+int pondi_statement_may_write(pondi_statement *statement);
 
 /* What the texts of one connection may take, those that are prepared included. One that would need
  * more than a quarter of it stays only while it is in use, so that it pushes no others out. */

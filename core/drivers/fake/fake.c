@@ -237,6 +237,10 @@ static void fail(pondi_conn *base, const char *arguments)
 
 static void write_something(pondi_conn *base)
 {
+    if (base->read_only) {
+        finish_with(base, POND_EREADONLY, "the session is read-only");
+        return;
+    }
     if (!is_host(base, "standby")) {
         pondi_conn_finish(base, NULL, NULL);
         return;
@@ -386,6 +390,16 @@ static void start(pondi_conn *base, pondi_request *request)
         break;
     case PONDI_REQUEST_RESET:
         ((fake_conn *)base)->setting[0] = '\0';
+        pondi_conn_finish(base, NULL, NULL);
+        break;
+    case PONDI_REQUEST_REPORT:
+        pondi_server_report_init(base->report, base);
+        pondi_conn_finish(base, NULL, NULL);
+        break;
+    case PONDI_REQUEST_WAIT_FOR:
+        finish_with(base, POND_ENOTSUPPORTED, "the fake driver has no positions");
+        break;
+    case PONDI_REQUEST_READ_ONLY:
         pondi_conn_finish(base, NULL, NULL);
         break;
     }

@@ -83,7 +83,10 @@ static void call(pond_request *request)
     const pond_driver *host = request->conn->host;
     switch (request->request->call->kind) {
     case PONDI_REQUEST_CONNECT:
-        host->open(request);
+        if (request->conn->base.begins_read_only)
+            refuse(request, "cannot make a session read-only");
+        else
+            host->open(request);
         break;
     case PONDI_REQUEST_EXECUTE:
         call_or(request, host->execute, "executes no statements");
@@ -108,6 +111,16 @@ static void call(pond_request *request)
         break;
     case PONDI_REQUEST_RESET:
         call_or(request, host->reset, NULL);
+        break;
+    case PONDI_REQUEST_REPORT:
+        pondi_server_report_init(request->conn->base.report, &request->conn->base);
+        pond_request_finish(request, NULL, NULL);
+        break;
+    case PONDI_REQUEST_WAIT_FOR:
+        refuse(request, "has no positions");
+        break;
+    case PONDI_REQUEST_READ_ONLY:
+        refuse(request, "cannot make a session read-only");
         break;
     }
 }

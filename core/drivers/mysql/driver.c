@@ -302,6 +302,13 @@ static void start(pondi_conn *base, pondi_request *request)
     case PONDI_REQUEST_RESET:
         pondi_mysql_reset(conn);
         break;
+    case PONDI_REQUEST_REPORT:
+        pondi_server_report_init(base->report, base);
+        break;
+    case PONDI_REQUEST_WAIT_FOR:
+    case PONDI_REQUEST_READ_ONLY:
+        pondi_mysql_fail(conn, pondi_error_new(POND_ENOTSUPPORTED, "not yet"));
+        break;
     }
     pondi_mysql_run(conn);
 }

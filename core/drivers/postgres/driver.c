@@ -406,6 +406,15 @@ static void start(pondi_conn *base, pondi_request *request)
     case PONDI_REQUEST_RESET:
         pondi_postgres_reset(conn);
         break;
+    case PONDI_REQUEST_REPORT:
+        pondi_server_report_init(base->report, base);
+        pondi_postgres_finish(conn);
+        break;
+    case PONDI_REQUEST_WAIT_FOR:
+    case PONDI_REQUEST_READ_ONLY:
+        pondi_postgres_fail(conn, pondi_error_new(POND_ENOTSUPPORTED, "not yet"));
+        pondi_postgres_finish(conn);
+        break;
     }
 }
 

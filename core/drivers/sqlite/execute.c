@@ -244,8 +244,8 @@ static int execute_rows(pondi_sqlite_conn *conn, pondi_request *request, pondi_r
 
 int pondi_sqlite_begin(pondi_sqlite_conn *conn)
 {
-    if (conn->read_only)
-        return run(conn, "BEGIN");
+    if (conn->read_only || conn->base.read_only)
+        return run(conn, "BEGIN"); /* it waits for no writer */
     int sqlite = pondi_sqlite_writers_enter(conn);
     return sqlite ? sqlite : run(conn, "BEGIN IMMEDIATE");
 }
@@ -296,6 +296,14 @@ static int fetch(pondi_sqlite_conn *conn, pondi_request *request, pond_result **
     return code;
 }
 
+/* SQLite refuses writes then, temporary tables included. */
+static int set_read_only(pondi_sqlite_conn *conn, pond_error **err)
+{
+    int sqlite =
+        run(conn, conn->base.wants_read_only ? PONDI_SQLITE_READ_ONLY : "PRAGMA query_only = OFF");
+    return sqlite ? pondi_error_move(err, pondi_sqlite_error(conn, NULL, sqlite)) : POND_OK;
+}
+
 static int transact(pondi_sqlite_conn *conn, pondi_request *request, pond_error **err)
 {
     int sqlite;
@@ -344,6 +352,15 @@ void pondi_sqlite_perform(pondi_sqlite_conn *conn, pondi_request *request, pond_
         break; /* nothing can be between us and a file */
     case PONDI_REQUEST_RESET:
         code = POND_ENOTSUPPORTED; /* see pondi_driver.resets */
+        break;
+    case PONDI_REQUEST_REPORT:
+        pondi_server_report_init(conn->base.report, &conn->base);
+        break;
+    case PONDI_REQUEST_WAIT_FOR:
+        code = POND_ENOTSUPPORTED; /* nothing of a file is ever behind */
+        break;
+    case PONDI_REQUEST_READ_ONLY:
+        code = set_read_only(conn, error);
         break;
     }
     if (code && !*error)

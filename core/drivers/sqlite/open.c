@@ -226,10 +226,13 @@ static int set_up(pondi_sqlite_conn *conn)
     sqlite3_busy_handler(conn->db, on_busy, conn);
     sqlite3_progress_handler(conn->db, STEPS_BETWEEN_LOOKS, on_progress, conn);
     if (conn->shared->memory)
-        return SQLITE_OK; /* a look at it would wait for an open transaction */
-    if (conn->read_only)
-        return run(conn, "SELECT count(*) FROM sqlite_schema"); /* is it a database? */
-    return use_wal(conn);
+        code = SQLITE_OK; /* a look at it would wait for an open transaction */
+    else if (conn->read_only)
+        code = run(conn, "SELECT count(*) FROM sqlite_schema"); /* is it a database? */
+    else
+        code = use_wal(conn);
+    return code == SQLITE_OK && conn->base.begins_read_only ? run(conn, PONDI_SQLITE_READ_ONLY)
+                                                            : code;
 }
 
 static void close_failed(pondi_sqlite_conn *conn)

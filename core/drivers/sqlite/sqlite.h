@@ -129,6 +129,7 @@ int pondi_sqlite_is_stale(const pondi_sqlite_statement *statement);
 void pondi_sqlite_statement_free(pondi_sqlite_statement *statement);
 
 /* ---- execute.c ---- */
+#define PONDI_SQLITE_READ_ONLY "PRAGMA query_only = ON"
 /* Do a request in this thread. */
 void pondi_sqlite_perform(pondi_sqlite_conn *conn, pondi_request *request, pond_result **result,
                           pond_error **error);
