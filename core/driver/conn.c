@@ -184,7 +184,7 @@ void pondi_conn_destroy(pondi_conn *conn, int code, const char *why)
     conn->on_idle = NULL;
     conn->lost = NULL;
     conn->refused_write = NULL;
-    conn->committed = NULL;
+    conn->noted_by = NULL;
     conn->dying = code;
     pondi_conn_fail_queue(conn, code, why);
     pondi_timer_free(conn->timer);

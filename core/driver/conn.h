@@ -81,9 +81,10 @@ typedef struct pondi_conn {
     int wants_read_only;           /* READ_ONLY: what the session is to be */
     /* commits, see pondi_conn_note_position() */
     int tracks; /* somebody wants to know where they are; set while no request runs */
-    /* Called, if `tracks` is set, for each request that committed something or may have done so,
-     * before it completes: with the position, or NULL if that is not known. */
-    void (*committed)(void *owner, const pondi_position *position);
+    /* Called, if `tracks` is set, for each request that the server may have got, before it
+     * completes. `commits`: it committed something or may have done so; `position` is where, or NULL
+     * if that is not known. */
+    void (*noted_by)(void *owner, int commits, const pondi_position *position);
     pondi_position noted;     /* of the current request */
     int began_in_transaction; /* it did */
     int begins_read_only;     /* setting session_read_only: so the session is from the start, and

@@ -36,9 +36,8 @@ int pondi_conn_check(pondi_conn *conn, pondi_request *request, pond_error **err)
 
 /* ---- track.c ---- */
 
-/* The current request ends: tell of what it committed. Only if `tracks` is set. */
-void pondi_conn_tell_commit(pondi_conn *conn, const pondi_request *request,
-                            const pond_error *error);
+/* The current request ends: tell who tracks the connection. Only if `tracks` is set. */
+void pondi_conn_tell_use(pondi_conn *conn, const pondi_request *request, const pond_error *error);
 
 /* ---- conn_stop.c ---- */
 

@@ -176,7 +176,7 @@ void pondi_conn_finish(pondi_conn *conn, pond_result *result, pond_error *error)
     conn->current = NULL;
     pondi_conn_set_running(conn, 0);
     if (conn->tracks)
-        pondi_conn_tell_commit(conn, request, error);
+        pondi_conn_tell_use(conn, request, error);
     if (error && error->code == POND_EMISUSE)
         ; /* refused because of the stream, which goes on */
     else

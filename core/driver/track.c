@@ -71,11 +71,12 @@ void pondi_conn_note_position(pondi_conn *conn, pondi_position *position)
     pondi_position_move(&conn->noted, position);
 }
 
-void pondi_conn_tell_commit(pondi_conn *conn, const pondi_request *request, const pond_error *error)
+void pondi_conn_tell_use(pondi_conn *conn, const pondi_request *request, const pond_error *error)
 {
     int noted = conn->noted.kind != PONDI_POSITION_NONE;
     int unsent = !request->started || (error && error->unsent);
-    if (conn->committed && (noted || (!unsent && pondi_conn_may_commit(conn, request))))
-        conn->committed(conn->owner, noted ? &conn->noted : NULL);
+    if (conn->noted_by && (noted || !unsent))
+        conn->noted_by(conn->owner, noted || pondi_conn_may_commit(conn, request),
+                       noted ? &conn->noted : NULL);
     pondi_position_free(&conn->noted);
 }
