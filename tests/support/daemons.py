@@ -10,7 +10,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import IO, Any
 
 import mariadb_server
 import mysql_server
@@ -43,14 +43,23 @@ class Daemon:
         address: how to reach it, as the server's script tells.
     """
 
-    def __init__(self, kind: str, address: dict[str, Any], pid_file: str) -> None:
+    def __init__(
+        self,
+        kind: str,
+        address: dict[str, Any],
+        pid_file: str,
+        command: list[str] | None = None,
+    ) -> None:
+        """Without a command line, that of the server that runs now."""
         self.kind = kind
         self.address = address
         self._pid_file = pid_file
         self._options: list[str] = []
         self._started: subprocess.Popen[bytes] | None = None
-        with open(f"/proc/{self.pid}/cmdline", "rb") as line:
-            self._command = [part.decode() for part in line.read().split(b"\0") if part]
+        if command is None:
+            with open(f"/proc/{self.pid}/cmdline", "rb") as line:
+                command = [part.decode() for part in line.read().split(b"\0") if part]
+        self._command = command
         if kind == "postgres":
             self._command = postgres_server.as_server_user(self._command)
 
@@ -70,6 +79,9 @@ class Daemon:
                 os.kill(pid, signal.SIGKILL)
         poll("the server's end", lambda: not any(is_alive(pid) for pid in everyone))
         if self._started:
+            for pid in self._launcher():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
             self._started.wait()
 
     def start(self, *options: str) -> None:
@@ -78,6 +90,12 @@ class Daemon:
         Args:
             options: added to its command line, until the next start.
         """
+        self._clean()
+        self._options = list(options)
+        self._launch()
+        poll("the server's start", self._accepts)
+
+    def _clean(self) -> None:
         socket_path = str(self.address["socket"])
         if self.kind == "postgres":
             socket_path += f"/.s.PGSQL.{self.address['port']}"
@@ -85,13 +103,13 @@ class Daemon:
         for path in (self._pid_file, f"{socket_path}.lock"):
             with contextlib.suppress(OSError):
                 os.remove(path)
-        self._options = list(options)
-        self._launch()
-        poll("the server's start", self._accepts)
 
     def _launch(self) -> None:
+        self._start_process(subprocess.DEVNULL)
+
+    def _start_process(self, output: int | IO[bytes]) -> None:
         self._started = subprocess.Popen(
-            [*self._command, *self._options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [*self._command, *self._options], stdout=output, stderr=output
         )
 
     def _accepts(self) -> bool:
@@ -109,10 +127,13 @@ class Daemon:
                 os.kill(pid, signal.SIGSTOP)
 
     def resume(self) -> None:
-        launcher = [self._started.pid] if self._started else []  # runuser stops with its child
-        for pid in [*self._everyone(), *launcher]:
+        for pid in [*self._everyone(), *self._launcher()]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
+
+    def _launcher(self) -> list[int]:
+        """runuser, which stops with its child."""
+        return [self._started.pid] if self._started else []
 
     def ensure_running(self) -> None:
         """Whatever a test did to it, or did not come to undo."""

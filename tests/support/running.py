@@ -1,4 +1,10 @@
-"""What the scripts that start test servers share."""
+#!/usr/bin/env python3
+"""What the scripts that start test servers share.
+
+    running.py COMMAND [ARGUMENT ...]
+
+runs a command, and ends whatever it leaves running.
+"""
 
 import contextlib
 import ctypes
@@ -13,7 +19,7 @@ from collections.abc import Callable
 
 LEAST_PORT = 10_000  # below are many that have a meaning
 
-Server = Callable[[], contextlib.AbstractContextManager[dict[str, object]]]
+Server = Callable[[], contextlib.AbstractContextManager[dict[str, object] | str]]
 
 
 def free_port() -> int:
@@ -81,7 +87,8 @@ def main(usage: str | None, server: Server, variable: str) -> None:
     adopt_orphans()
     try:
         with server() as address:
-            environment = {**os.environ, variable: json.dumps(address)}
+            told = address if isinstance(address, str) else json.dumps(address)
+            environment = {**os.environ, variable: told}
             child = subprocess.Popen(sys.argv[1:], env=environment)
             try:
                 code = wait_for(child.pid)
@@ -92,3 +99,7 @@ def main(usage: str | None, server: Server, variable: str) -> None:
     finally:
         end_orphans()
     sys.exit(code)
+
+
+if __name__ == "__main__":
+    main(__doc__, contextlib.nullcontext, "MILLPOND_TEST_NOTHING")

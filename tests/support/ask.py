@@ -1,0 +1,131 @@
+"""What a server says when the tests themselves ask it: through the client libraries, by ctypes.
+
+Test servers are looked after by this, not by the library under test; and scripts that run without
+the tests' virtual environment can use it. Each call opens a connection and closes it.
+"""
+
+import ctypes
+import functools
+from typing import Any
+
+Rows = list[tuple[str | None, ...]]
+SECONDS = 60  # to connect, on a busy machine
+
+
+class AskError(Exception):
+    """The server did not answer, or refused."""
+
+
+# ---- PostgreSQL --------------------------------------------------------------------------
+
+TUPLES_OK = (1, 2)  # PGRES_COMMAND_OK, PGRES_TUPLES_OK
+
+
+@functools.cache
+def libpq() -> Any:
+    library = ctypes.CDLL("libpq.so.5")
+    for name in ("PQconnectdb", "PQexec"):
+        getattr(library, name).restype = ctypes.c_void_p
+    for name in ("PQerrorMessage", "PQresultErrorMessage", "PQgetvalue"):
+        getattr(library, name).restype = ctypes.c_char_p
+    return library
+
+
+def postgres_rows(result: ctypes.c_void_p) -> Rows:
+    pq = libpq()
+
+    def value(row: int, column: int) -> str | None:
+        return None if pq.PQgetisnull(result, row, column) else pq.PQgetvalue(result, row, column)
+
+    width = range(pq.PQnfields(result))
+    rows = range(pq.PQntuples(result))
+    return [
+        tuple(None if (text := value(row, column)) is None else text.decode() for column in width)
+        for row in rows
+    ]
+
+
+def ask_postgres(address: dict[str, Any], sql: str, seconds: int = SECONDS) -> Rows:
+    """The rows of the last of these statements, as text; asked as the superuser, by the socket."""
+    pq = libpq()
+    where = f"host={address['socket']} port={address['port']} user=postgres"
+    database = f"dbname={address['database'] or 'postgres'}"
+    text = f"{where} {database} connect_timeout={seconds} application_name=tests"
+    connection = ctypes.c_void_p(pq.PQconnectdb(text.encode()))
+    try:
+        if pq.PQstatus(connection):
+            raise AskError(pq.PQerrorMessage(connection).decode(errors="replace").strip())
+        result = ctypes.c_void_p(pq.PQexec(connection, sql.encode()))
+        try:
+            if pq.PQresultStatus(result) not in TUPLES_OK:
+                message = pq.PQerrorMessage(connection).decode(errors="replace").strip()
+                raise AskError(f"{sql}: {message}")
+            return postgres_rows(result)
+        finally:
+            pq.PQclear(result)
+    finally:
+        pq.PQfinish(connection)
+
+
+# ---- MySQL and MariaDB -------------------------------------------------------------------
+
+MYSQL_OPT_CONNECT_TIMEOUT = 0
+CLIENT_MULTI_STATEMENTS = 1 << 16
+
+
+@functools.cache
+def libmariadb() -> Any:
+    library = ctypes.CDLL("libmariadb.so.3")
+    library.mysql_init.restype = ctypes.c_void_p
+    library.mysql_error.restype = ctypes.c_char_p
+    library.mysql_real_connect.restype = ctypes.c_void_p
+    library.mysql_store_result.restype = ctypes.c_void_p
+    library.mysql_fetch_row.restype = ctypes.POINTER(ctypes.c_void_p)
+    library.mysql_fetch_lengths.restype = ctypes.POINTER(ctypes.c_ulong)
+    return library
+
+
+def mysql_rows(connection: ctypes.c_void_p) -> Rows:
+    """Of the last statement; those of the others are passed over."""
+    my = libmariadb()
+    rows: Rows = []
+    while True:
+        result = ctypes.c_void_p(my.mysql_store_result(connection))
+        rows = []
+        if result:
+            width = range(my.mysql_num_fields(result))
+            while row := my.mysql_fetch_row(result):
+                lengths = my.mysql_fetch_lengths(result)
+                rows.append(
+                    tuple(
+                        ctypes.string_at(row[i], lengths[i]).decode() if row[i] else None
+                        for i in width
+                    )
+                )
+            my.mysql_free_result(result)
+        after = my.mysql_next_result(connection)
+        if after > 0:
+            raise AskError(my.mysql_error(connection).decode(errors="replace"))
+        if after:
+            return rows
+
+
+def ask_mysql(address: dict[str, Any], sql: str, seconds: int = SECONDS) -> Rows:
+    """The rows of the last of these statements, as text; asked as root, by the socket."""
+    my = libmariadb()
+    connection = ctypes.c_void_p(my.mysql_init(None))
+    try:
+        limit = ctypes.byref(ctypes.c_uint(seconds))
+        my.mysql_options(connection, MYSQL_OPT_CONNECT_TIMEOUT, limit)
+        path = str(address["socket"]).encode()
+        flags = ctypes.c_ulong(CLIENT_MULTI_STATEMENTS)
+        database = address["database"].encode() if address["database"] else None
+        where = (None, b"root", None, database, 0, path, flags)
+        if not my.mysql_real_connect(connection, *where):
+            raise AskError(my.mysql_error(connection).decode(errors="replace"))
+        text = sql.encode()
+        if my.mysql_real_query(connection, text, ctypes.c_ulong(len(text))):
+            raise AskError(f"{sql}: {my.mysql_error(connection).decode(errors='replace')}")
+        return mysql_rows(connection)
+    finally:
+        my.mysql_close(connection)
