@@ -141,7 +141,7 @@ static void give_up(pondi_conn *conn)
     conn->current = NULL;
     pondi_conn_set_running(conn, 0);
     if (conn->tracks)
-        pondi_conn_tell_commit(conn, request, error);
+        pondi_conn_tell_use(conn, request, error);
     pondi_conn_broken(conn);
     pondi_conn_complete(request, error->code, error);
 }
