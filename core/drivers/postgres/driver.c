@@ -217,6 +217,8 @@ static void take_command(pg_conn *conn, PGresult *res)
     ExecStatusType status = PQresultStatus(res);
     if (status == PGRES_FATAL_ERROR)
         pondi_postgres_fail(conn, pondi_postgres_error(conn, res));
+    else if (request->call->kind == PONDI_REQUEST_REPORT)
+        pondi_postgres_take_report(conn, res);
     else if (request->call->kind == PONDI_REQUEST_TRANSACTION &&
              request->call->verb == POND_COMMIT && strcmp(PQcmdStatus(res), "ROLLBACK") == 0)
         pondi_postgres_fail(conn,
@@ -407,8 +409,7 @@ static void start(pondi_conn *base, pondi_request *request)
         pondi_postgres_reset(conn);
         break;
     case PONDI_REQUEST_REPORT:
-        pondi_server_report_init(base->report, base);
-        pondi_postgres_finish(conn);
+        pondi_postgres_report(conn);
         break;
     case PONDI_REQUEST_WAIT_FOR:
     case PONDI_REQUEST_READ_ONLY:

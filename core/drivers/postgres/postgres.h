@@ -323,6 +323,19 @@ int pondi_postgres_role(const pg_conn *conn);
 /* The server refused a write: see whether it is a standby. */
 void pondi_postgres_refused_write(pg_conn *conn);
 
+/* ---- report.c ---- */
+/* Fill the report of the current request. */
+void pondi_postgres_report(pg_conn *conn);
+void pondi_postgres_take_report(pg_conn *conn, const PGresult *res);
+/* What a primary has written, as four columns of a result. */
+#define PG_WAL_SIZES                                                             \
+    "pg_catalog.pg_size_bytes(pg_catalog.current_setting('wal_segment_size')), " \
+    "pg_catalog.current_setting('wal_block_size')"
+#define PG_WRITTEN                             \
+    "pg_catalog.pg_current_wal_insert_lsn(), " \
+    "pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn()), " PG_WAL_SIZES
+pondi_position pondi_postgres_read_written(const PGresult *res, int column);
+
 /* ---- reset.c ---- */
 void pondi_postgres_reset(pg_conn *conn);
 
