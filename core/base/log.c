@@ -1,6 +1,5 @@
 #include "base/log.h"
 
-#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -8,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/list.h"
+#include "base/process.h"
 #include "millpond/millpond.h"
 
 enum { CAPACITY = 1024, LONGEST = 2000 };
@@ -19,9 +19,18 @@ struct pond_log {
     char message[];
 };
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards `records` */
+static pondi_process_lock records_lock = PONDI_PROCESS_LOCK; /* guards `records` */
 static pondi_list records = {&records, &records};
 static atomic_uint_fast32_t pending;
+
+/* A forked child begins with none: its parent has those of before. */
+static void lock_records(void)
+{
+    if (!pondi_process_lock_take(&records_lock))
+        return;
+    pondi_list_init(&records);
+    atomic_store(&pending, 0);
+}
 
 static void replace_control_characters(char *text)
 {
@@ -49,13 +58,13 @@ void pondi_log(pond_log_level level, const char *area, const char *format, ...)
     memcpy(record->message, text, size);
 
     pond_log *dropped = NULL;
-    pthread_mutex_lock(&lock);
+    lock_records();
     if (atomic_load(&pending) >= CAPACITY)
         dropped = PONDI_CONTAINER(pondi_list_pop_front(&records), pond_log, link);
     else
         atomic_fetch_add(&pending, 1);
     pondi_list_push_back(&records, &record->link);
-    pthread_mutex_unlock(&lock);
+    pondi_process_lock_give(&records_lock);
     pond_log_free(dropped);
 }
 
@@ -66,11 +75,11 @@ uint32_t pond_log_pending(void)
 
 pond_log *pond_log_next(void)
 {
-    pthread_mutex_lock(&lock);
+    lock_records();
     pondi_list *node = pondi_list_pop_front(&records);
     if (node)
         atomic_fetch_sub(&pending, 1);
-    pthread_mutex_unlock(&lock);
+    pondi_process_lock_give(&records_lock);
     return node ? PONDI_CONTAINER(node, pond_log, link) : NULL;
 }
 

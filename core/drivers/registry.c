@@ -1,11 +1,11 @@
 /* The drivers of this build, and a configuration for one by its name. */
-#include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <strings.h>
 
 #include "base/error.h"
 #include "base/given.h"
+#include "base/process.h"
 #include "driver/registry.h"
 
 /* CMake lists those whose folders it found. */
@@ -37,7 +37,7 @@ static int is_named(const pondi_driver *driver, const char *name)
 
 /* Added at the front; never removed, so that readers need no lock. */
 static _Atomic(const pondi_driver *) added;
-static pthread_mutex_t adding = PTHREAD_MUTEX_INITIALIZER;
+static pondi_process_lock adding = PONDI_PROCESS_LOCK;
 
 const pondi_driver *pondi_driver_named(const char *name)
 {
@@ -78,13 +78,13 @@ static int refuse_taken(const pondi_driver *driver, pond_error **err)
 
 int pondi_driver_add(pondi_driver *driver, pond_error **err)
 {
-    pthread_mutex_lock(&adding);
+    pondi_process_lock_take(&adding);
     int code = refuse_taken(driver, err);
     if (!code) {
         driver->next = atomic_load(&added);
         atomic_store(&added, driver);
     }
-    pthread_mutex_unlock(&adding);
+    pondi_process_lock_give(&adding);
     return code;
 }
 

@@ -2,6 +2,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/process.h"
 #include "check.h"
 
@@ -100,6 +101,59 @@ static void a_lock_that_the_parent_never_took_guards_nothing_of_it(void **state)
     assert_int_equal(in_child(take_unused), 0);
 }
 
-RUN_TESTS(cmocka_unit_test(a_lock_keeps_others_out_from_its_first_use_on),
+/* ---- The library's own ------------------------------------------------------------------- */
+
+enum { FORKS = 60 };
+
+static atomic_int over;
+static atomic_int turns;
+
+static void *log_on_and_on(void *nothing)
+{
+    while (!atomic_load(&over)) {
+        pondi_log(POND_LOG_WARNING, "test", "a record");
+        pond_log_free(pond_log_next());
+        atomic_fetch_add(&turns, 1);
+    }
+    return nothing;
+}
+
+/* Allocates nothing: the sanitizer's own locks are not made for this. */
+static int look_at_log(void)
+{
+    return pond_log_next() != NULL;
+}
+
+/* A child has the locks of threads that it does not have, but none of the parent's records. */
+static void children_can_log(void **state)
+{
+    (void)state;
+    pthread_t threads[THREADS];
+    for (int i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, log_on_and_on, NULL), 0);
+    while (atomic_load(&turns) < THREADS)
+        usleep(1000);
+    for (int i = 0; i < FORKS; i++)
+        assert_int_equal(in_child(look_at_log), 0);
+    atomic_store(&over, 1);
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    while (pond_log_pending())
+        pond_log_free(pond_log_next());
+}
+
+static void a_child_does_not_say_again_what_its_parent_logged(void **state)
+{
+    (void)state;
+    pondi_log(POND_LOG_WARNING, "test", "the parent's");
+    assert_int_equal(in_child(look_at_log), 0);
+    pond_log *record = pond_log_next();
+    assert_string_equal(pond_log_message(record), "the parent's");
+    pond_log_free(record);
+}
+
+RUN_TESTS(cmocka_unit_test(children_can_log),
+          cmocka_unit_test(a_child_does_not_say_again_what_its_parent_logged),
+          cmocka_unit_test(a_lock_keeps_others_out_from_its_first_use_on),
           cmocka_unit_test(a_lock_that_was_held_is_free_in_a_child_which_is_told_once),
           cmocka_unit_test(a_lock_that_the_parent_never_took_guards_nothing_of_it))
