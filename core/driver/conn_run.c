@@ -177,7 +177,7 @@ void pondi_conn_finish(pondi_conn *conn, pond_result *result, pond_error *error)
     pondi_conn_set_running(conn, 0);
     if (conn->tracks)
         pondi_conn_tell_use(conn, request, error);
-    if (error && error->code == POND_EMISUSE)
+    if (error && error->code == POND_EMISUSE && !request->started)
         ; /* refused because of the stream, which goes on */
     else
         conn->streamed = !error && result && result->more ? request->statement : NULL;

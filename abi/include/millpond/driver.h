@@ -90,12 +90,12 @@ typedef struct pond_driver {
      * finished. After 700 ms the caller gets its error, and the connection is closed.
      * `connection` is NULL while it is opened. Must not block. */
     void (*interrupt)(void *connection, pond_request *request);
-    /* Close a connection and free it. Last of all; only with POND_DRIVER_ASYNC, or for a loop's
-     * connection with POND_DRIVER_PINNED, a request may be unfinished: the driver finishes it soon
-     * after, and its outcome is ignored. */
+    /* Close a connection and free it. Last of all, once its other callbacks have returned; only
+     * with POND_DRIVER_ASYNC, or for a loop's connection with POND_DRIVER_PINNED, a request may be
+     * unfinished: the driver finishes it soon after, and its outcome is ignored. */
     void (*close)(void *connection);
-    /* Free what pond_request_set_prepared() was given; `connection` is NULL if it was closed
-     * before. NULL: nothing is to be freed. */
+    /* Free what pond_request_set_prepared() was given, before the connection's next callback;
+     * `connection` is NULL if it was closed before. NULL: nothing is to be freed. */
     void (*free_prepared)(void *connection, void *prepared);
 } pond_driver;
 
@@ -163,8 +163,9 @@ POND_API void pond_request_set_prepared(pond_request *request, void *prepared);
 
 /* ---- How it ends ------------------------------------------------------------------------- */
 
-/* The connection of POND_REQUEST_OPEN, and the versions of server and driver (or NULL), which are
- * copied. It is closed if the request was given up meanwhile. Thread: any. */
+/* The connection of POND_REQUEST_OPEN, which must not be NULL, and the versions of server and
+ * driver (or NULL), which are copied. It is closed if the request was given up meanwhile. Only the
+ * first call for a request counts, and none for other verbs. Thread: any. */
 POND_API void pond_request_opened(pond_request *request, void *connection,
                                   const char *server_version, const char *driver_version);
 
@@ -179,8 +180,10 @@ POND_API void pond_request_set_broken(pond_request *request);
  * over. The request must not be used after that. Never blocks. Thread: any. */
 POND_API void pond_request_finish(pond_request *request, pond_result *result, pond_error *error);
 
-/* Make an error; `sqlstate` (5 characters) may be NULL, the message is copied. Never NULL. Thread:
- * any. */
+/* Make an error. Its message is copied; NULL stands for the code's own text, as in
+ * pond_error_text(). A `sqlstate` that does not have 5 characters counts as NULL, and a code that
+ * is no error of the library as POND_EINTERNAL; so does POND_EAGAIN, which means that an operation
+ * goes on. Never NULL. Thread: any. */
 POND_API pond_error *pond_error_make(int code, const char *sqlstate, const char *message);
 
 /* ---- Statements that the program runs ---------------------------------------------------- */

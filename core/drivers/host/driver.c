@@ -31,6 +31,7 @@ static int open_conn(pond_config *config, void *shared, pondi_conn **out, pond_e
     conn->host = &driver->host;
     conn->base.features = driver->host.features;
     pondi_refcount_init(&conn->refs);
+    pondi_refcount_init(&conn->uses);
     *out = &conn->base;
     return POND_OK;
 }
@@ -56,6 +57,7 @@ static void start(pondi_conn *base, pondi_request *request)
 /* No loop is locked here, and in the next two. */
 static void free_conn(pondi_host_conn *conn)
 {
+    pondi_host_free_unprepared(conn, NULL, conn->unprepared);
     conn->freeing = 1;
     pondi_conn_dispose(&conn->base);
     if (conn->worker)
@@ -95,9 +97,17 @@ void pondi_host_conn_drop(pondi_host_conn *conn, pond_loop *loop)
     pondi_loop_call_outside(loop, &conn->closing);
 }
 
+void pondi_host_callback_ended(pondi_host_conn *conn)
+{
+    if (pondi_refcount_drop(&conn->uses))
+        run_close(&conn->closing);
+}
+
 void pondi_host_close(pondi_host_conn *conn)
 {
     conn->closing.run = run_close;
+    if (!pondi_refcount_drop(&conn->uses))
+        return; /* the callback that returns last sees to it */
     if (conn->worker) {
         conn->job.run = run_close_job;
         pondi_worker_submit(conn->worker, &conn->job);
@@ -145,20 +155,18 @@ static int attach(pondi_conn *base, pond_error **err)
 
 /* ---- Statements -------------------------------------------------------------------------- */
 
-typedef struct unprepared {
-    pondi_outside call;
-    const pond_driver *host;
-    void *connection;
-    void *prepared;
-} unprepared;
-
-static void run_free_prepared(pondi_outside *call)
+void pondi_host_free_unprepared(const pondi_host_conn *conn, void *connection,
+                                pondi_unprepared *list)
 {
-    unprepared *gone = PONDI_CONTAINER(call, unprepared, call);
-    gone->host->free_prepared(gone->connection, gone->prepared);
-    pondi_free(gone);
+    while (list) {
+        pondi_unprepared *next = list->next;
+        conn->host->free_prepared(connection, list->prepared);
+        pondi_free(list);
+        list = next;
+    }
 }
 
+/* The host may be inside the connection now, on another thread. */
 static void statement_free(pondi_conn *base, void *prepared)
 {
     pondi_host_conn *conn = pondi_host_conn_of(base);
@@ -168,11 +176,11 @@ static void statement_free(pondi_conn *base, void *prepared)
         conn->host->free_prepared(NULL, prepared);
         return;
     }
-    unprepared *gone = pondi_calloc(1, sizeof(*gone));
+    pondi_unprepared *gone = pondi_malloc(sizeof(*gone));
     if (!gone)
         return; /* out of memory: what is prepared stays as long as the connection */
-    *gone = (unprepared){{NULL, run_free_prepared}, conn->host, conn->connection, prepared};
-    pondi_loop_call_outside(base->loop, &gone->call);
+    *gone = (pondi_unprepared){conn->unprepared, prepared};
+    conn->unprepared = gone;
 }
 
 const pondi_driver pondi_host_template = {

@@ -28,6 +28,12 @@ typedef struct pondi_host_driver {
     pondi_driver_option *options; /* base.options */
 } pondi_host_driver;
 
+/* What the host prepared for a statement that has left the cache. */
+typedef struct pondi_unprepared {
+    struct pondi_unprepared *next;
+    void *prepared;
+} pondi_unprepared;
+
 typedef struct pondi_host_conn {
     pondi_conn base;
     const pond_driver *host;
@@ -36,6 +42,8 @@ typedef struct pondi_host_conn {
     pond_request *running; /* what the host has; NULL if nothing */
     pondi_worker *worker;  /* for callbacks that may block; NULL before the first */
     pondi_refcount refs;   /* the core's, and that of the request the host has */
+    pondi_refcount uses;   /* until it is to be closed, and of callbacks that have not returned */
+    pondi_unprepared *unprepared; /* freed before the next callback */
     pondi_outside closing;
     pondi_job job;   /* the same on the worker */
     int abandoned;   /* it is to be destroyed */
@@ -53,10 +61,11 @@ struct pond_request {
     pondi_outside stop;
     pondi_job job;
     pondi_message done;
-    atomic_int stopping; /* `stop` is under way */
-    atomic_int finished; /* by the host */
-    int done_waits;      /* for `stop`, which must not reach a later request */
-    int inline_run;      /* its thread waits for `finished` */
+    pondi_unprepared *unprepared; /* freed before its callback is called */
+    atomic_int stopping;          /* `stop` is under way */
+    atomic_int finished;          /* by the host */
+    int done_waits;               /* for `stop`, which must not reach a later request */
+    int inline_run;               /* its thread waits for `finished` */
     /* what the host said of it, before it finished it */
     pond_result *result;
     pond_error *error;
@@ -79,6 +88,14 @@ int pondi_host_may_block(const pondi_host_conn *conn);
  * none. */
 void pondi_host_close(pondi_host_conn *conn);
 
+/* A callback has returned, or is not called after all. Whoever comes last closes the connection, if
+ * that was asked for meanwhile. */
+void pondi_host_callback_ended(pondi_host_conn *conn);
+
+/* No loop is locked, and no callback of `connection`, which is NULL once it was closed, runs. */
+void pondi_host_free_unprepared(const pondi_host_conn *conn, void *connection,
+                                pondi_unprepared *list);
+
 /* The host has finished the request; loop locked. */
 void pondi_host_conn_drop(pondi_host_conn *conn, pond_loop *loop);
 
@@ -96,9 +113,6 @@ void *pondi_host_connection(const pondi_conn *base);
 
 /* The request that the program itself runs, once it is current; NULL before. Loop locked. */
 pond_request *pondi_host_held(pondi_conn *base, const pondi_request *request);
-
-/* What all these drivers have; the rest is each one's own. */
-extern const pondi_driver pondi_host_template;
 
 /* What all of them have; the rest is each one's own. */
 extern const pondi_driver pondi_host_template;

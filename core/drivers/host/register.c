@@ -9,6 +9,7 @@
 #include "base/versioned.h"
 #include "drivers/host/host.h"
 #include "driver/registry.h"
+#include "millpond/entity.h"
 
 /* ---- Checks ------------------------------------------------------------------------------ */
 
@@ -26,12 +27,18 @@ static int check_name(const char *name, pond_error **err)
 static int check(const pond_driver *driver, pond_error **err)
 {
     const uint32_t flags = POND_DRIVER_ASYNC | POND_DRIVER_PINNED | POND_DRIVER_ANY_SETTING;
+    const uint32_t features = POND_CAN_RETURN | POND_CAN_WRITE_IN_CTE | POND_CAN_RUN_BLOCK;
     int code = check_name(driver->name, err);
     if (code)
         return code;
     if (driver->flags & ~flags)
         return pondi_error_set(err, POND_EINVAL, "unknown flag %#x",
                                (unsigned)(driver->flags & ~flags));
+    if (driver->features & ~features)
+        return pondi_error_set(err, POND_EINVAL, "unknown feature %#x",
+                               (unsigned)(driver->features & ~features));
+    if (driver->reserved)
+        return pondi_error_set(err, POND_EINVAL, "reserved must be 0");
     if (driver->dialect > POND_DIALECT_SQLITE)
         return pondi_error_set(err, POND_EINVAL, "unknown dialect %u", (unsigned)driver->dialect);
     if (driver->port > 65535)
@@ -141,8 +148,11 @@ static int fill(pondi_host_driver *made)
     made->base.dialect = (pond_dialect)made->host.dialect;
     made->base.any_setting = (made->host.flags & POND_DRIVER_ANY_SETTING) != 0;
     made->base.resets = made->host.reset != NULL;
-    if (!(made->host.flags & POND_DRIVER_PINNED))
+    int pinned = (made->host.flags & POND_DRIVER_PINNED) != 0;
+    if (!pinned)
         made->base.fits = NULL;
+    if (!pinned && made->host.flags & POND_DRIVER_ASYNC)
+        made->base.run_inline = NULL; /* a callback that returns at once can be given up */
     if (!made->base.name || copy_aliases(made) || copy_options(made))
         return POND_ENOMEM;
     return copy_port(made);

@@ -5,18 +5,26 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/process.h"
 #include "driver/row_set.h"
 #include "drivers/host/host.h"
 #include "loop/keeper.h"
 
 /* Of threads that wait for a request which the host finishes from another thread. */
-static pthread_mutex_t waiting = PTHREAD_MUTEX_INITIALIZER;
+static pondi_process_lock waiting = PONDI_PROCESS_LOCK;
 static pthread_cond_t ended = PTHREAD_COND_INITIALIZER;
 
 static void on_done(pondi_message *message);
 static void run_start(pondi_outside *call);
 static void run_stop(pondi_outside *call);
 static void run_job(pondi_job *job);
+
+/* A forked child has none of those threads. */
+static void lock_waiting(void)
+{
+    if (pondi_process_lock_take(&waiting))
+        pthread_cond_init(&ended, NULL);
+}
 
 /* ---- Create and destroy ------------------------------------------------------------------ */
 
@@ -31,6 +39,9 @@ static pond_request *request_new(pondi_conn *base, pondi_request *request, pond_
     pondi_refcount_init(&made->refs);
     pondi_refcount_take(&made->refs); /* the call's that hands it over */
     pondi_refcount_take(&conn->refs);
+    pondi_refcount_take(&conn->uses);
+    made->unprepared = conn->unprepared;
+    conn->unprepared = NULL;
     pond_op_retain(&request->op);
     pondi_loop_hold(base->loop);
     made->conn = conn;
@@ -77,10 +88,12 @@ static void call_or(pond_request *request,
         pond_request_finish(request, NULL, NULL);
 }
 
-/* No loop is locked. */
-static void call(pond_request *request)
+/* Ask the host; what the program itself runs is not asked. */
+static void ask(pond_request *request)
 {
     const pond_driver *host = request->conn->host;
+    if (request->request->call->flags & PONDI_CALL_HELD)
+        return;
     switch (request->request->call->kind) {
     case PONDI_REQUEST_CONNECT:
         if (request->conn->base.begins_read_only)
@@ -125,6 +138,17 @@ static void call(pond_request *request)
     }
 }
 
+/* No loop is locked. The request may be gone after this. */
+static void call(pond_request *request)
+{
+    pondi_host_conn *conn = request->conn;
+    pondi_host_free_unprepared(conn, conn->connection, request->unprepared);
+    request->unprepared = NULL;
+    ask(request);
+    request_unref(request);
+    pondi_host_callback_ended(conn);
+}
+
 /* In a thread that blocks: the keeper looks at the deadlines meanwhile. */
 static void run_start(pondi_outside *outside)
 {
@@ -134,24 +158,23 @@ static void run_start(pondi_outside *outside)
         pondi_loop_leave(request->loop);
     }
     call(request);
-    request_unref(request);
 }
 
 static void run_job(pondi_job *job)
 {
-    pond_request *request = PONDI_CONTAINER(job, pond_request, job);
-    call(request);
-    request_unref(request);
+    call(PONDI_CONTAINER(job, pond_request, job));
 }
 
 static void hand_over(pond_request *request, pond_error **err)
 {
     pondi_host_conn *conn = request->conn;
-    if (request->request->call->flags & PONDI_CALL_HELD) {
+    int held = request->request->call->flags & PONDI_CALL_HELD;
+    if (held && !request->unprepared) {
         request_unref(request); /* nobody is called */
+        pondi_host_callback_ended(conn);
         return;
     }
-    if (!pondi_host_may_block(conn) || request->blocks) {
+    if (held || !pondi_host_may_block(conn) || request->blocks) {
         pondi_loop_call_outside(request->loop, &request->start);
         return;
     }
@@ -171,8 +194,10 @@ void pondi_host_start(pondi_conn *base, pondi_request *request)
         return;
     conn->running = NULL;
     if (made) {
+        conn->unprepared = made->unprepared;
         request_unref(made);
         request_unref(made);
+        pondi_host_callback_ended(conn);
         pondi_host_conn_drop(conn, base->loop);
     }
     pondi_conn_finish(base, NULL, error);
@@ -190,10 +215,10 @@ pond_request *pondi_host_held(pondi_conn *base, const pondi_request *request)
 /* Loop locked, unless the request runs inline. */
 static void note_stopped(pond_request *request)
 {
-    pthread_mutex_lock(&waiting);
+    lock_waiting();
     atomic_store(&request->stopping, 0);
     pthread_cond_broadcast(&ended);
-    pthread_mutex_unlock(&waiting);
+    pondi_process_lock_give(&waiting);
 }
 
 static void run_stop(pondi_outside *outside)
@@ -229,6 +254,12 @@ void pondi_host_cancel(pondi_conn *base, pondi_request *request)
 
 /* ---- Back from the host ------------------------------------------------------------------ */
 
+/* The connection is being closed, or was, before it was known that it is open. */
+static int closes_late(const pond_request *request)
+{
+    return request->conn->abandoned && !pondi_host_may_block(request->conn);
+}
+
 /* Loop locked. What it said of the connection. */
 static void apply(pond_request *request)
 {
@@ -236,7 +267,7 @@ static void apply(pond_request *request)
     pondi_conn *base = &conn->base;
     pondi_request *asked = request->request;
     conn->running = NULL;
-    if (asked->call->kind == PONDI_REQUEST_CONNECT) {
+    if (asked->call->kind == PONDI_REQUEST_CONNECT && !closes_late(request)) {
         conn->connection = request->connection;
         snprintf(base->server_version, sizeof(base->server_version), "%s",
                  request->versions[0] ? request->versions[0] : "");
@@ -270,10 +301,9 @@ static void drop_outcome(pond_request *request)
     pondi_host_conn *conn = request->conn;
     pond_result_release(request->result);
     pond_error_free(request->error);
-    if (pondi_host_may_block(conn)) {
+    if (!closes_late(request)) {
         pondi_host_close(conn);
     } else if (request->connection) {
-        conn->connection = NULL;
         pondi_refcount_take(&conn->refs);
         pondi_refcount_take(&request->refs);
         request->start.run = run_late_close;
@@ -315,10 +345,10 @@ void pond_request_finish(pond_request *request, pond_result *result, pond_error 
         pondi_loop_post(request->loop, &request->done);
         return;
     }
-    pthread_mutex_lock(&waiting);
+    lock_waiting();
     atomic_store(&request->finished, 1);
     pthread_cond_broadcast(&ended);
-    pthread_mutex_unlock(&waiting);
+    pondi_process_lock_give(&waiting);
 }
 
 /* ---- In the thread of a blocking caller -------------------------------------------------- */
@@ -327,10 +357,10 @@ void pond_request_finish(pond_request *request, pond_result *result, pond_error 
 static void wait_for(pond_request *request)
 {
     for (;;) {
-        pthread_mutex_lock(&waiting);
+        lock_waiting();
         while (!atomic_load(&request->finished) || atomic_load(&request->stopping))
-            pthread_cond_wait(&ended, &waiting);
-        pthread_mutex_unlock(&waiting);
+            pthread_cond_wait(&ended, &waiting.mutex);
+        pondi_process_lock_give(&waiting);
         pondi_loop_lock(request->loop);
         if (!atomic_load(&request->stopping))
             return;
@@ -358,7 +388,6 @@ void pondi_host_run_inline(pondi_conn *base, pondi_request *asked, pond_result *
     apply(request);
     pondi_host_conn_drop(conn, loop);
     pondi_loop_leave(loop);
-    request_unref(request);
     request_unref(request);
 }
 
@@ -439,7 +468,8 @@ void pond_request_set_prepared(pond_request *request, void *prepared)
 void pond_request_opened(pond_request *request, void *connection, const char *server_version,
                          const char *driver_version)
 {
-    if (!request)
+    if (!request || !connection || request->connection ||
+        pond_request_verb_of(request) != POND_REQUEST_OPEN)
         return;
     request->connection = connection;
     request->versions[0] = server_version ? pondi_strdup(server_version) : NULL;
@@ -460,10 +490,19 @@ void pond_request_set_broken(pond_request *request)
     request->broken = 1;
 }
 
+/* POND_EAGAIN means that an operation goes on. */
+static int is_error(int code)
+{
+    return code != POND_EAGAIN && code != POND_OK && strcmp(pond_error_name(code), "UNKNOWN") != 0;
+}
+
 pond_error *pond_error_make(int code, const char *sqlstate, const char *message)
 {
-    pond_error *error = pondi_error_new(code, "%s", message ? message : "");
-    if (sqlstate)
+    int known = is_error(code) ? code : POND_EINTERNAL;
+    const char *text = message && *message ? message : pond_error_text(known);
+    pond_error *error = known == code ? pondi_error_new(code, "%s", text)
+                                      : pondi_error_new(known, "driver error %d: %s", code, text);
+    if (sqlstate && strlen(sqlstate) == 5)
         pondi_error_set_sqlstate(error, sqlstate);
     return error;
 }
