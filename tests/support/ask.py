@@ -70,6 +70,7 @@ def ask_postgres(address: dict[str, Any], sql: str, seconds: int = SECONDS) -> R
 # ---- MySQL and MariaDB -------------------------------------------------------------------
 
 MYSQL_OPT_CONNECT_TIMEOUT = 0
+MYSQL_OPT_READ_TIMEOUT = 11
 CLIENT_MULTI_STATEMENTS = 1 << 16
 
 
@@ -80,52 +81,69 @@ def libmariadb() -> Any:
     library.mysql_error.restype = ctypes.c_char_p
     library.mysql_real_connect.restype = ctypes.c_void_p
     library.mysql_store_result.restype = ctypes.c_void_p
+    library.mysql_fetch_field.restype = ctypes.POINTER(ctypes.c_char_p)
     library.mysql_fetch_row.restype = ctypes.POINTER(ctypes.c_void_p)
     library.mysql_fetch_lengths.restype = ctypes.POINTER(ctypes.c_ulong)
     return library
 
 
-def mysql_rows(connection: ctypes.c_void_p) -> Rows:
+def fetch(result: ctypes.c_void_p) -> tuple[list[str], Rows]:
+    """The names of the columns, and the rows."""
+    my = libmariadb()
+    names, rows = [], []
+    while field := my.mysql_fetch_field(result):
+        names.append(field[0].decode())  # the struct begins with it
+    while row := my.mysql_fetch_row(result):
+        lengths = my.mysql_fetch_lengths(result)
+        values = (
+            ctypes.string_at(row[i], lengths[i]) if row[i] else None for i in range(len(names))
+        )
+        rows.append(tuple(None if value is None else value.decode() for value in values))
+    return names, rows
+
+
+def last_result(connection: ctypes.c_void_p) -> tuple[list[str], Rows]:
     """Of the last statement; those of the others are passed over."""
     my = libmariadb()
-    rows: Rows = []
     while True:
-        result = ctypes.c_void_p(my.mysql_store_result(connection))
-        rows = []
-        if result:
-            width = range(my.mysql_num_fields(result))
-            while row := my.mysql_fetch_row(result):
-                lengths = my.mysql_fetch_lengths(result)
-                rows.append(
-                    tuple(
-                        ctypes.string_at(row[i], lengths[i]).decode() if row[i] else None
-                        for i in width
-                    )
-                )
-            my.mysql_free_result(result)
+        answer: tuple[list[str], Rows] = ([], [])
+        if result := my.mysql_store_result(connection):
+            answer = fetch(ctypes.c_void_p(result))
+            my.mysql_free_result(ctypes.c_void_p(result))
         after = my.mysql_next_result(connection)
         if after > 0:
             raise AskError(my.mysql_error(connection).decode(errors="replace"))
         if after:
-            return rows
+            return answer
 
 
 def ask_mysql(address: dict[str, Any], sql: str, seconds: int = SECONDS) -> Rows:
-    """The rows of the last of these statements, as text; asked as root, by the socket."""
+    """The rows of the last of these statements, as text; asked by the socket as the address's
+    user, or as root if it has no user."""
+    return ask_mysql_named(address, sql, seconds)[1]
+
+
+def ask_mysql_named(
+    address: dict[str, Any], sql: str, seconds: int = SECONDS
+) -> tuple[list[str], Rows]:
+    """The same with the names of the columns before the rows."""
     my = libmariadb()
     connection = ctypes.c_void_p(my.mysql_init(None))
+
+    def text(name: str) -> bytes | None:
+        return str(address[name]).encode() if address[name] else None
+
     try:
         limit = ctypes.byref(ctypes.c_uint(seconds))
-        my.mysql_options(connection, MYSQL_OPT_CONNECT_TIMEOUT, limit)
-        path = str(address["socket"]).encode()
-        flags = ctypes.c_ulong(CLIENT_MULTI_STATEMENTS)
-        database = address["database"].encode() if address["database"] else None
-        where = (None, b"root", None, database, 0, path, flags)
+        for option in (MYSQL_OPT_CONNECT_TIMEOUT, MYSQL_OPT_READ_TIMEOUT):
+            my.mysql_options(connection, option, limit)
+        login = (text("user") or b"root", text("password"), text("database"))
+        where = (None, *login, 0, text("socket"), ctypes.c_ulong(CLIENT_MULTI_STATEMENTS))
         if not my.mysql_real_connect(connection, *where):
             raise AskError(my.mysql_error(connection).decode(errors="replace"))
-        text = sql.encode()
-        if my.mysql_real_query(connection, text, ctypes.c_ulong(len(text))):
+        query = sql.encode()
+        if my.mysql_real_query(connection, query, ctypes.c_ulong(len(query))):
             raise AskError(f"{sql}: {my.mysql_error(connection).decode(errors='replace')}")
-        return mysql_rows(connection)
+        return last_result(connection)
     finally:
         my.mysql_close(connection)

@@ -19,6 +19,11 @@ PROGRAMS = os.path.abspath("build/servers/mysql")
 COMMAND = [f"{PROGRAMS}/bin/mysqld", "--no-defaults", f"--basedir={PROGRAMS}"]
 
 
+def must_be_there() -> None:
+    if not os.path.exists(COMMAND[0]):
+        sys.exit(f"{COMMAND[0]} is not there: run the tests through tests/run")
+
+
 def initialise(folder: str) -> None:
     data = [*mysqld.folder_options(folder), f"--log-error={folder}/initialise.log"]
     mysqld.run([*COMMAND, *data, "--initialize-insecure", *mysqld.user_option()])
@@ -27,8 +32,7 @@ def initialise(folder: str) -> None:
 def server(
     tls: bool = False, durable: bool = False
 ) -> contextlib.AbstractContextManager[dict[str, Any]]:
-    if not os.path.exists(COMMAND[0]):
-        sys.exit(f"{COMMAND[0]} is not there: run the tests through tests/run")
+    must_be_there()
     return mysqld.server("MySQL", initialise, [*COMMAND, "--mysqlx=0"], tls, durable)
 
 

@@ -76,19 +76,21 @@ class Node(Daemon):
     # ---- What it says ----------------------------------------------------------------------
 
     def ask(self, sql: str, seconds: int = SECONDS) -> Rows:
-        """The rows of the last of these statements, asked past the library and any proxy."""
+        """The rows of the last of these statements, as text, asked past the library and any proxy:
+        in the tests' database, as the superuser or, on MySQL's family, as the tests' user."""
         put = ask.ask_postgres if self.kind == "postgres" else ask.ask_mysql
         return put(self.address, sql, seconds)
 
     def value(self, sql: str) -> str | None:
-        """The first value of the first row; None also without a row."""
-        rows = self.ask(sql)
+        """Of what ask_server() gives the first value of the first row; None also without a row."""
+        rows = self.ask_server(sql)
         return rows[0][0] if rows else None
 
     def ask_server(self, sql: str) -> Rows:
-        """The same without the database, which may not be there yet."""
+        """The same in no database, as the one who may do anything."""
         put = ask.ask_postgres if self.kind == "postgres" else ask.ask_mysql
-        return put({**self.address, "database": None}, sql)
+        nobody = {"user": None, "password": None, "database": None}
+        return put({**self.address, **nobody}, sql)
 
     def answers(self) -> bool:
         with contextlib.suppress(ask.AskError):
@@ -147,9 +149,11 @@ class ReplicaSet(abc.ABC, Generic[N]):
         kind: "postgres" or "mysql", as in the URLs.
         nodes: all three, in the order of their numbers.
         primary: the node that takes writes, as the set was told last.
+        can_be_synchronous: synchronous() works.
     """
 
     kind: str
+    can_be_synchronous = True
     primary: N
 
     def __init__(self) -> None:

@@ -22,11 +22,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import running
+from mysql_replicas import MariadbReplicas, Mysql8Replicas
 from postgres_replicas import PostgresReplicas
 from replica_set import ReplicaSet
 
 SETS: dict[str, Callable[[], ReplicaSet[Any]]] = {
     "postgres15": PostgresReplicas,
+    "mariadb": MariadbReplicas,
+    "mysql8": Mysql8Replicas,
 }
 
 
