@@ -95,6 +95,11 @@ void pondi_gtids_settle(pondi_gtids *set)
     set->count = kept + 1;
 }
 
+int pondi_gtids_same_source(const pondi_gtid_range *a, const pondi_gtid_range *b)
+{
+    return compare_source(a, b) == 0;
+}
+
 /* ---- Sets --------------------------------------------------------------------------------- */
 
 /* The last range that does not come after `range`; -1 if all do. */

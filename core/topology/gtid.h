@@ -45,6 +45,9 @@ int pondi_gtids_add(pondi_gtids *set, const pondi_gtid_range *range, pond_error 
 /* Sort the ranges and join those that touch. */
 void pondi_gtids_settle(pondi_gtids *set);
 
+/* Non-zero if both are of one domain, or of one uuid and tag. */
+int pondi_gtids_same_source(const pondi_gtid_range *a, const pondi_gtid_range *b);
+
 /* Non-zero if `set` includes `other`. */
 int pondi_gtids_include(const pondi_gtids *set, const pondi_gtids *other);
 

@@ -156,6 +156,22 @@ pondi_covers pondi_position_covers(const pondi_position *node, const pondi_posit
     return covers ? PONDI_COVERS_YES : PONDI_COVERS_NO;
 }
 
+int pondi_position_is_whole(const pondi_position *commit, const pondi_position *primary)
+{
+    switch (commit->kind) {
+    case PONDI_POSITION_LSN:
+    case PONDI_POSITION_GALERA:
+        return 1;
+    case PONDI_POSITION_GTID:
+        return commit->gtids.count == 1 && primary->kind == PONDI_POSITION_GTID &&
+               primary->gtids.count <= 1 &&
+               (!primary->gtids.count ||
+                pondi_gtids_same_source(&commit->gtids.ranges[0], &primary->gtids.ranges[0]));
+    default:
+        return 0;
+    }
+}
+
 int pondi_position_merge(pondi_position *position, const pondi_position *other, pond_error **err)
 {
     if (other->kind == PONDI_POSITION_NONE)

@@ -71,6 +71,11 @@ void pondi_position_print(const pondi_position *position, pondi_buffer *out);
  * names. Another kind, another timeline, or a node at NONE: unknown. */
 pondi_covers pondi_position_covers(const pondi_position *node, const pondi_position *wanted);
 
+/* Does the position of a commit name all that its server had before, others' commits included?
+ * `primary` is what the primary reported last. One LSN or one number of Galera does; MariaDB's GTID
+ * does if there is one domain; MySQL's GTID of the commit alone does not. */
+int pondi_position_is_whole(const pondi_position *commit, const pondi_position *primary);
+
 /* Make `position` the maximum of both: it names all that either named. On PostgreSQL a higher
  * timeline is higher, whatever the LSN: the lower one has ended. Allocates nothing for LSNs and
  * Galera, and seldom for GTIDs. On an error `position` still names all that it named. Errors:

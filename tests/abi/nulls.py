@@ -29,6 +29,7 @@ TEXTS = {
     "sql": b"SELECT ?",
     "text": b"2026-01-02",
     "value": b"x",
+    "token": b"1",
 }
 NUMBERS = {"verb": 1, "type": 7, "outcome": 1, "failures": 1, "timeout_ms": 50, "seconds": 1}
 SIZES = {"sql_size": 8, "size": 10, "name_size": 4, "info_size": 32}
@@ -93,6 +94,7 @@ class Fixture:
         self.loop = self.make("pond_loop_new")
         self.cache = self.make("pond_statement_cache_new", None)
         self.breaker = self.make("pond_breaker_new", b"name", None)
+        self.session = self.make("pond_session_new", None)
         self.metrics = self.make("pond_metrics_take", self.pool)
         self.op = self.make("pond_pool_acquire", self.pool, None, 50, None)
         self.error = ctypes.c_void_p()

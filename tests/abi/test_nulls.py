@@ -40,6 +40,7 @@ TAKEN = {
     "pond_result_of_host object",
     "pond_result_of_host release",
     "pond_retry_next policy",
+    "pond_session_new token",
     "pond_statement_cache_put value",
 }
 # But these are.

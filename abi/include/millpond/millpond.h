@@ -44,6 +44,7 @@
 
 #include "millpond/entity.h"
 #include "millpond/metrics.h"
+#include "millpond/replicas.h"
 #include "millpond/resilience.h"
 #include "millpond/types.h"
 #include "millpond/values.h"

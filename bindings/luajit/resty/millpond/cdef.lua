@@ -191,6 +191,12 @@ int pond_metrics_read(const pond_metrics *metrics, size_t index, pond_metric *ou
     **err);
 uint64_t pond_metrics_below(const pond_metrics *metrics, size_t index, double seconds);
 int pond_metrics_prometheus(char **out, size_t *size, pond_error **err);
+typedef struct pond_session pond_session;
+int pond_session_new(const char *token, pond_session **out, pond_error **err);
+pond_session *pond_session_retain(pond_session *session);
+void pond_session_release(pond_session *session);
+int pond_session_token(pond_session *session, char **out, pond_error **err);
+int pond_session_merge(pond_session *session, const char *token, pond_error **err);
 typedef enum pond_breaker_state { POND_BREAKER_CLOSED = 0, POND_BREAKER_OPEN = 1,
     POND_BREAKER_HALF_OPEN = 2 } pond_breaker_state;
 typedef enum pond_breaker_outcome { POND_BREAKER_SUCCESS = 1, POND_BREAKER_FAILURE = 2,
@@ -566,6 +572,7 @@ local constants = {
     POND_EXECUTE_NATIVE = 2,
     POND_EXECUTE_UNTAGGED = 4,
     POND_VALUE_TEXT = 96,
+    POND_SESSION_TOKEN_MAX = 4096,
     POND_BREAKER_IN_A_ROW = 1,
     POND_ZONE_UTC = 86400,
     POND_US_PER_DAY = 86400000000,
