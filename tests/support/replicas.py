@@ -23,11 +23,12 @@ from typing import Any
 
 import running
 from mysql_replicas import MariadbReplicas, Mysql8Replicas
-from postgres_replicas import PostgresReplicas
+from postgres_replicas import Postgres18Replicas, PostgresReplicas
 from replica_set import ReplicaSet
 
 SETS: dict[str, Callable[[], ReplicaSet[Any]]] = {
     "postgres15": PostgresReplicas,
+    "postgres18": Postgres18Replicas,
     "mariadb": MariadbReplicas,
     "mysql8": Mysql8Replicas,
 }

