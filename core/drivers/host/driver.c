@@ -47,6 +47,11 @@ static void pin_to_loop(pondi_host_conn *conn)
 
 static void start(pondi_conn *base, pondi_request *request)
 {
+    if (request->call->kind == PONDI_REQUEST_REPORT) { /* whose asker may go before the host */
+        pondi_server_report_init(base->report, base);
+        pondi_conn_finish(base, NULL, NULL);
+        return;
+    }
     if (request->call->kind == PONDI_REQUEST_CONNECT)
         pin_to_loop(pondi_host_conn_of(base));
     pondi_host_start(base, request);

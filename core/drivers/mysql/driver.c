@@ -70,6 +70,7 @@ void pondi_mysql_free(my_conn *conn)
 {
     pondi_list *node;
     clear_outcome(conn); /* of a request that was given up: rows that were read so far */
+    pondi_server_report_free(&conn->report);
     drop_request(conn);
     pondi_gone gone = pondi_conn_dispose(&conn->base);
     if (conn->mysql)
@@ -195,6 +196,8 @@ static void complete(my_conn *conn)
     pondi_row_set *set = conn->error ? NULL : conn->set;
     if (set)
         conn->set = NULL;
+    if (conn->request->call->kind == PONDI_REQUEST_REPORT)
+        pondi_mysql_report_done(conn);
     pond_error *error = conn->error;
     conn->error = NULL;
     clear_outcome(conn);
@@ -303,7 +306,7 @@ static void start(pondi_conn *base, pondi_request *request)
         pondi_mysql_reset(conn);
         break;
     case PONDI_REQUEST_REPORT:
-        pondi_server_report_init(base->report, base);
+        pondi_mysql_report(conn);
         break;
     case PONDI_REQUEST_WAIT_FOR:
     case PONDI_REQUEST_READ_ONLY:

@@ -167,9 +167,10 @@ typedef struct my_conn {
     int fd; /* a duplicate of the library's */
     uint64_t max_packet;
     int tls;
-    int maria;            /* the server is MariaDB; else MySQL */
-    unsigned int version; /* of the server, as 101119 for 10.11.19 */
-    atomic_int phase;     /* a my_phase; only pondi_mysql_move() changes it */
+    int maria;             /* the server is MariaDB; else MySQL */
+    unsigned int version;  /* of the server, as 101119 for 10.11.19 */
+    int hides_replication; /* from this user: how a replica does */
+    atomic_int phase;      /* a my_phase; only pondi_mysql_move() changes it */
     /* the call under way */
     my_call call;
     my_step then;
@@ -180,8 +181,9 @@ typedef struct my_conn {
     MYSQL_RES *rows;
     /* the request under way */
     pondi_request *request;
-    my_step prepared; /* follows the preparation */
-    int no_memory;    /* the last call of the library ended in that */
+    pondi_server_report report; /* of the request, whose asker may have gone meanwhile */
+    my_step prepared;           /* follows the preparation */
+    int no_memory;              /* the last call of the library ended in that */
     pondi_row_set *set;
     pond_error *error;
     my_many many;
@@ -333,6 +335,11 @@ void pondi_mysql_drop_rows(my_conn *conn, my_step then);
 
 /* ---- reset.c ---- */
 void pondi_mysql_reset(my_conn *conn);
+
+/* ---- report.c ---- */
+void pondi_mysql_report(my_conn *conn);
+/* A request ends: hand a report over. On the loop. */
+void pondi_mysql_report_done(my_conn *conn);
 
 /* ---- batch.c ---- */
 void pondi_mysql_batch(my_conn *conn);

@@ -118,7 +118,12 @@ static void start(pondi_conn *base, pondi_request *request)
     pondi_sqlite_conn *conn = conn_of(base);
     pond_error *error = NULL;
     pond_result *result = NULL;
-    conn->deadline_ns = PONDI_NEVER; /* the loop's timer calls cancel() */
+    conn->deadline_ns = PONDI_NEVER;                   /* the loop's timer calls cancel() */
+    if (request->call->kind == PONDI_REQUEST_REPORT) { /* whose asker may go before a thread */
+        pondi_server_report_init(base->report, base);
+        pondi_conn_finish(base, NULL, NULL);
+        return;
+    }
     if (pondi_sqlite_perform_quickly(conn, request, &result, &error)) {
         pondi_conn_finish(base, result, error);
         return;
