@@ -3,6 +3,7 @@ statement cache, the lease, and the errors of a driver in millpond's terms."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import contextvars
 import itertools
@@ -42,6 +43,11 @@ _log = logging.getLogger("millpond.transaction")
 
 #: True in the task that undoes what was cancelled, which others wait for.
 _undoes = contextvars.ContextVar("_undoes", default=False)
+
+#: The task whose turn it is, in what it calls.
+_turn: contextvars.ContextVar[asyncio.Task[Any] | None] = contextvars.ContextVar(
+    "_turn", default=None
+)
 
 #: A longer text is prepared each time: 256 of those that are kept take 8 MiB at most.
 _MOST_KEPT = 32_768

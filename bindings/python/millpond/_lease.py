@@ -26,12 +26,12 @@ class Lease:
 
     __slots__ = (
         "__weakref__",
+        "at_turn",
         "broken",
         "cache",
         "call",
         "cleaning",
         "connection",
-        "current",
         "ended",
         "held",
         "home",
@@ -61,7 +61,7 @@ class Lease:
         self.home: Any = asyncio.get_running_loop() if asynchronous else threading.get_ident()
         self.process = os.getpid()
         self.turn = asyncio.Lock()
-        self.current: Any = None  # the task whose statement runs
+        self.at_turn: list[asyncio.Task[Any]] = []  # that have it, and what these call
         self.held: Any = None  # the core's request that stands for it
         self.late = False  # it is stopped because its time is over
         self.running = 0  # statements

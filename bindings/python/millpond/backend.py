@@ -229,7 +229,16 @@ def _driver_of(manager: Any) -> str:
 
 def _as_told(error: BaseException) -> tuple[str, str]:
     code = error.code if isinstance(error, Error) else ""
-    return code or ("EOPERATIONAL" if isinstance(error, Exception) else "ECANCELLED"), str(error)
+    return code or ("EOPERATIONAL" if isinstance(error, Exception) else "ECANCELLED"), _text(error)
+
+
+def _text(error: BaseException) -> str:
+    """What it says, in what the core can keep; its class if it says nothing."""
+    try:
+        text = str(error).replace("\0", "\\0")
+    except Exception:
+        text = ""
+    return text.encode("utf-8", "backslashreplace").decode() or type(error).__name__
 
 
 # ---- The pool ----------------------------------------------------------------------------------
@@ -356,16 +365,16 @@ class BackendPool:
     def _failed(self, request: Any, error: BaseException) -> None:
         self._why = error
         if isinstance(error, Error):
-            request.finish(error.code or "ECONNECT", str(error))
+            request.finish(error.code or "ECONNECT", _text(error))
         elif isinstance(error, Exception):
-            request.finish("ECONNECT", f"cannot connect: {error}")
+            request.finish("ECONNECT", f"cannot connect: {_text(error)}")
         else:
             request.finish("ECANCELLED", "stopped while it connected")
 
     def _explained(self, error: Error) -> BaseException:
         """The core's error, with what the driver said as its cause."""
         why, self._why = self._why, None
-        if why is None or str(why) not in str(error):
+        if why is None or _text(why) not in str(error):
             return why if why is not None and not isinstance(why, Exception) else error
         if isinstance(why, UnsupportedError):
             return why
@@ -375,8 +384,12 @@ class BackendPool:
     # ---- Asynchronous --------------------------------------------------------------------
 
     def _lend(self, native: Any, wrap: Callable[[Any], Any]) -> Any:
-        connection = wrap(native._host.raw)
-        connection._lease = Lease(self, native, connection)
+        try:
+            connection = wrap(native._host.raw)
+            connection._lease = Lease(self, native, connection)
+        except BaseException:
+            native._release()  # nobody has it
+            raise
         return connection
 
     async def acquire(self, timeout: float | None = None) -> Any:

@@ -32,9 +32,11 @@ from ._execute_shared import (
     Tags,
     _Backend,
     _log,
+    _turn,
     _undoes,
     _Value,
 )
+from ._lease import Lease
 from ._native import Result
 from ._open_stream import OpenStream
 from ._steps import run_async, run_async_made, run_sync, to_its_end
@@ -76,6 +78,19 @@ def _after_undoing(in_transaction: Any) -> Any:
         return bool(await in_transaction(self))
 
     return asked
+
+
+@contextlib.contextmanager
+def _has_turn(lease: Lease) -> Iterator[None]:
+    """The current task runs a statement inside, as may tasks that it makes."""
+    task = asyncio.current_task()
+    assert task is not None
+    lease.at_turn.append(task)
+    _turn.set(task)
+    try:
+        yield
+    finally:
+        lease.at_turn.remove(task)
 
 
 def _guarded_sync(method: Any) -> Any:
@@ -320,11 +335,14 @@ class AsyncExecute(_Backend):
             tags,
             first_row,
         )
-        work = self._timed_async(sql, tags, run_async(steps))
+
+        def work() -> Awaitable[Result]:
+            return self._within(seconds, self._timed_async(sql, tags, run_async(steps)))
+
         if await self.in_transaction():  # type: ignore[attr-defined]
-            return await self._within(seconds, work)
+            return await work()
         async with self.transaction():  # type: ignore[attr-defined]
-            return await self._within(seconds, work)
+            return await work()
 
     async def _within(self, seconds: float | None, work: Coroutine[Any, Any, _Value]) -> _Value:
         """The work's outcome, if it ends in time; else it is stopped first."""
@@ -345,10 +363,14 @@ class AsyncExecute(_Backend):
         return task.result()
 
     async def _in_turn(self, work: Coroutine[Any, Any, _Value]) -> _Value:
-        """Statements on one connection run one after another."""
+        """Statements on one connection run one after another. One that a backend's own method makes
+        of others, such as BEGIN and a setting, is not in the way of these."""
         lease = self._lease_of()
         if lease is None:
             return await work
+        if _turn.get() in lease.at_turn:
+            with _has_turn(lease):
+                return await work
         try:
             await self._undone()
             await lease.turn.acquire()
@@ -356,10 +378,9 @@ class AsyncExecute(_Backend):
             work.close()
             raise
         try:
-            lease.current = asyncio.current_task()
-            return await work
+            with _has_turn(lease):
+                return await work
         finally:
-            lease.current = None
             lease.turn.release()
 
     def _undo_soon(self, work: Coroutine[Any, Any, None]) -> bool:
@@ -438,7 +459,7 @@ class AsyncExecute(_Backend):
     def _waits(self, task: asyncio.Task[Any]) -> bool:
         """True while another statement has its turn."""
         lease = self._lease_of()
-        return lease is not None and lease.current is not task
+        return lease is not None and task not in lease.at_turn
 
     async def _interrupt_until_done(self, task: asyncio.Task[Any]) -> None:
         """An interrupt between two calls of the driver is lost: try again."""
