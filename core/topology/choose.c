@@ -55,13 +55,22 @@ typedef struct field {
     const pondi_wish *wish;
     fit fit;
     int near_only;
-    uint32_t size;   /* how many they are */
-    uint64_t weight; /* of all of them */
+    uint32_t size;      /* how many they are */
+    int64_t fastest_ns; /* the least latency that is known; 0 for none */
+    double chances;     /* of all of them */
 } field;
 
-static uint64_t weight_of(const pondi_node *node)
+static double weight_of(const pondi_node *node)
 {
-    return (uint64_t)node->weight * (node->share ? node->share : 1);
+    return (double)node->weight * (node->share ? node->share : 1);
+}
+
+/* How often a node is drawn, compared to the others: by its weight, and the faster it is. */
+static double chance_of(const field *among, const pondi_node *node)
+{
+    double slowness =
+        node->latency_ns > 0 ? (double)node->latency_ns / (double)among->fastest_ns : 1;
+    return weight_of(node) / slowness;
 }
 
 static int is_in(const field *among, uint32_t number)
@@ -73,12 +82,14 @@ static int is_in(const field *among, uint32_t number)
 static void measure(field *among)
 {
     among->size = 0;
-    among->weight = 0;
+    among->fastest_ns = 0;
     for (uint32_t i = 0; i < among->count; i++) {
-        if (is_in(among, i)) {
-            among->size++;
-            among->weight += weight_of(&among->nodes[i]);
-        }
+        int64_t latency_ns = among->nodes[i].latency_ns;
+        if (!is_in(among, i))
+            continue;
+        among->size++;
+        if (latency_ns > 0 && (!among->fastest_ns || latency_ns < among->fastest_ns))
+            among->fastest_ns = latency_ns;
     }
 }
 
@@ -90,34 +101,47 @@ static field find_field(const pondi_node *nodes, uint32_t count, const pondi_wis
         among.near_only = 0;
         measure(&among);
     }
+    for (uint32_t i = 0; i < count; i++) {
+        if (is_in(&among, i))
+            among.chances += chance_of(&among, &nodes[i]);
+    }
     return among;
 }
 
-/* Draw one by weight, of all but `except`. */
+/* Draw one by chance, of all but `except`. */
 static uint32_t draw(const field *among, uint64_t random, int64_t except)
 {
-    uint64_t weight = among->weight;
+    double chances = among->chances;
     if (except >= 0)
-        weight -= weight_of(&among->nodes[except]);
-    uint64_t left = random % weight;
+        chances -= chance_of(among, &among->nodes[except]);
+    double left = (double)random / 18446744073709551616.0 * chances;
     uint32_t drawn = 0;
     for (uint32_t i = 0; i < among->count; i++) {
         if (i == except || !is_in(among, i))
             continue;
         drawn = i;
-        if (left < weight_of(&among->nodes[i]))
+        left -= chance_of(among, &among->nodes[i]);
+        if (left < 0)
             break;
-        left -= weight_of(&among->nodes[i]);
     }
     return drawn;
 }
 
-/* What a node has to do, of which less is better. Without the latency of both nothing is said of
- * latency. */
+/* What a node has to do with one more lease, of which less is better. */
 static double load_of(const pondi_node *node, int by_latency)
 {
     double latency = by_latency ? (double)node->latency_ns : 1;
-    return ((double)node->in_flight + 1) * latency / (double)weight_of(node);
+    return ((double)node->in_flight + 1) * latency / weight_of(node);
+}
+
+/* Of two idle nodes the first that was drawn serves: so idle ones are used by their chances, too.
+ */
+static int is_better(const pondi_node *second, const pondi_node *first)
+{
+    int by_latency = first->latency_ns > 0 && second->latency_ns > 0;
+    if (!first->in_flight && !second->in_flight)
+        return 0;
+    return load_of(second, by_latency) < load_of(first, by_latency);
 }
 
 static uint32_t draw_better(const field *among)
@@ -126,10 +150,7 @@ static uint32_t draw_better(const field *among)
     if (among->size == 1)
         return first;
     uint32_t second = draw(among, among->wish->random[1], first);
-    const pondi_node *a = &among->nodes[first];
-    const pondi_node *b = &among->nodes[second];
-    int by_latency = a->latency_ns > 0 && b->latency_ns > 0;
-    return load_of(b, by_latency) < load_of(a, by_latency) ? second : first;
+    return is_better(&among->nodes[second], &among->nodes[first]) ? second : first;
 }
 
 /* ---- Routes ------------------------------------------------------------------------------- */

@@ -58,9 +58,10 @@ typedef struct pondi_choice {
 } pondi_choice;
 
 /* Choose among `nodes`, which pondi_nodes_judge() has judged. Of the nodes that may serve the read
- * those in the caller's region come first; of two of these, drawn at random by weight, the one with
- * less to do: leases in flight times latency, by weight. The primary of the list is the one with
- * that role, of several the first. Allocates nothing. */
+ * those in the caller's region come first. Of these, two are drawn at random, by weight and speed,
+ * and the one with less to do serves: leases in flight times latency, by weight. Of two idle ones
+ * the first serves, so that idle nodes are used by weight and speed as well. The primary of the
+ * list is the one with that role, of several the first. Allocates nothing. */
 pondi_choice pondi_choose(const pondi_node *nodes, uint32_t count, const pondi_wish *wish);
 
 #endif
