@@ -104,6 +104,31 @@ async def test_names_follow_a_table_whose_columns_changed_places(kind: str, data
         await other.execute("DROP TABLE moves")
 
 
+@pytest.mark.parametrize("change", ["ADD COLUMN c integer, ADD COLUMN d text", "DROP COLUMN b"])
+async def test_an_insert_returns_the_columns_that_a_table_has_now(
+    mariadb: Any, databases: Any, change: str
+) -> None:
+    """The row is there whatever the client library thinks of its columns; and it comes back."""
+    db = databases.open("mysql")
+    async with db.async_connection() as conn, db.async_connection() as other:
+        await other.execute("DROP TABLE IF EXISTS gains")
+        await other.execute("CREATE TABLE gains (a integer, b integer)")
+        sql = "INSERT INTO gains (a) VALUES (?) RETURNING *"
+        assert await conn.execute(sql, (0,)) == [(0, None)]
+        await other.execute(f"ALTER TABLE gains {change}")
+        added = change.startswith("ADD")
+        names = ("a", "b", "c", "d") if added else ("a",)
+        for value in (1, 2):
+            rows = await conn.execute(sql, (value,))
+            assert (rows.columns, rows) == (names, [(value, *[None] * (len(names) - 1))])
+        await other.execute("ALTER TABLE gains ADD COLUMN e integer DEFAULT 5")
+        rows = await conn.executemany(sql, [(3,), (4,)])
+        assert [(row[0], row[-1]) for row in rows] == [(3, 5), (4, 5)]
+        async with conn.stream("SELECT * FROM gains ORDER BY a") as stream:
+            assert [row[0] async for row in stream] == [0, 1, 2, 3, 4]
+        await other.execute("DROP TABLE gains")
+
+
 async def test_large_statements_are_bounded_in_bytes(kind: str, databases: Any) -> None:
     """300 texts of 1 MB and 300 of 100 kB: what is kept of them is counted, here and there."""
     db = databases.open(kind, pool_max_size=1)

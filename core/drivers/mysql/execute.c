@@ -1,4 +1,3 @@
-#include <errmsg.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -13,9 +12,6 @@ enum {
     ER_NEED_REPREPARE_AGAIN = 1615,
     MOST_PARAMETERS = 65535
 };
-#ifndef CR_NEW_STMT_METADATA
-#define CR_NEW_STMT_METADATA 2057
-#endif
 
 /* ---- Statements -------------------------------------------------------------------------- */
 
@@ -23,6 +19,8 @@ void pondi_mysql_statement_free(my_statement *statement)
 {
     if (statement->stmt)
         mysql_stmt_close(statement->stmt);
+    pondi_free(statement->more_fields);
+    pondi_free(statement->more_binds);
     pondi_free(statement->columns);
     pondi_free(statement->binds);
     pondi_free(statement);
@@ -396,13 +394,12 @@ static void prepare_again(my_conn *conn)
 static int is_stale(const my_conn *conn)
 {
     unsigned int number = mysql_stmt_errno(conn->stmt);
-    return number == ER_NEED_REPREPARE_AGAIN || number == ER_UNKNOWN_STATEMENT ||
-           (number == CR_NEW_STMT_METADATA && pondi_request_only_reads(conn->request));
+    return number == ER_NEED_REPREPARE_AGAIN || number == ER_UNKNOWN_STATEMENT;
 }
 
 static void executed(my_conn *conn)
 {
-    if (!conn->failed)
+    if (!pondi_mysql_execute_failed(conn))
         pondi_mysql_take_rows(conn, finished);
     else if (pondi_mysql_phase(conn) == MY_RUNNING && is_stale(conn) &&
              pondi_mysql_move(conn, MY_ON_STALE) == MY_RERUNNING)

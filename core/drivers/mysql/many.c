@@ -98,7 +98,7 @@ static int is_of_a_row(const pond_error *error)
 static void executed(my_conn *conn)
 {
     my_many *many = &conn->many;
-    if (!conn->failed) {
+    if (!pondi_mysql_execute_failed(conn)) {
         pondi_mysql_take_rows(conn, count);
         return;
     }

@@ -122,6 +122,8 @@ typedef struct my_statement {
     my_column *columns;
     MYSQL_BIND *binds;
     int is_stale; /* its columns have other names than when it was prepared */
+    MYSQL_FIELD *more_fields; /* in place of the library's, once there were more columns */
+    MYSQL_BIND *more_binds;
 } my_statement;
 
 /* Parameters in the library's form. */
@@ -324,6 +326,10 @@ my_statement *pondi_mysql_prepared(const my_conn *conn);
 void pondi_mysql_take_rows(my_conn *conn, my_step then);
 void pondi_mysql_statement_close(my_conn *conn, my_statement *statement);
 void pondi_mysql_statement_free(my_statement *statement);
+
+/* ---- refit.c ---- */
+/* Whether MY_EXECUTE failed; an answer with more or fewer columns than were prepared is none. */
+int pondi_mysql_execute_failed(my_conn *conn);
 
 /* ---- stream.c ---- */
 /* The request has the rows that it asked for: if so, no call follows. */
