@@ -150,3 +150,13 @@ async def test_mixed_numbers_keep_every_digit_in_bulk(databases: Any) -> None:
     assert [row[0] for row in rows] == [row[0] for row in mixed]
     assert [row[1] for row in rows] == ["0.1", "3", "1000000000000001"]
     assert [row[2] for row in rows] == ["0.1", "9223372036854775807", "0.1"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["1E-9", "-1.5E+3", "12E+2", "1E-30", "123456789E-5", "-1E-1", "0E-3", "9.99E+33", "1E+34"],
+)
+async def test_a_decimal_with_an_exponent_keeps_its_digits(databases: Any, value: str) -> None:
+    async with databases.open("mysql").async_connection() as conn:
+        given = decimal.Decimal(value)
+        assert await conn.execute("SELECT CAST(? AS decimal(65, 30))", (given,)) == [(given,)]

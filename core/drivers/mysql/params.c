@@ -1,5 +1,6 @@
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -261,12 +262,56 @@ static enum enum_field_types text_type(const pond_value *value)
     return value->type == POND_TYPE_DECIMAL ? MYSQL_TYPE_NEWDECIMAL : MYSQL_TYPE_STRING;
 }
 
+/* The `E` of a decimal with an exponent; NULL for none. */
+static const char *exponent_of(const pond_value *value)
+{
+    const char *text = value->as.text.data;
+    size_t size = value->type == POND_TYPE_DECIMAL ? value->as.text.size : 0;
+    const char *mark = size ? memchr(text, 'E', size) : NULL;
+    return mark || !size ? mark : memchr(text, 'e', size);
+}
+
+/* Vitess takes no exponents in decimals: write the digits out, unless they are very many. */
+static int put_plain(const pond_value *value, const char *mark, pondi_buffer *out)
+{
+    enum { MOST_DIGITS = 400, MOST_ZEROS = 100 };
+    char digits[MOST_DIGITS];
+    char exponent[12];
+    const char *text = value->as.text.data;
+    size_t rest = value->as.text.size - (size_t)(mark + 1 - text);
+    int fraction = 0;
+    long count = 0;
+    if (mark - text >= MOST_DIGITS || rest >= sizeof(exponent))
+        return 0;
+    memcpy(exponent, mark + 1, rest);
+    exponent[rest] = '\0';
+    long point = strtol(exponent, NULL, 10); /* so many of the digits stand before it */
+    for (const char *at = text; at < mark; at++) {
+        if (*at >= '0' && *at <= '9') {
+            digits[count++] = *at;
+            point += !fraction;
+        }
+        fraction |= *at == '.';
+    }
+    if (!count || point < -MOST_ZEROS || point > count + MOST_ZEROS)
+        return 0;
+    pondi_buffer_append_text(out, *text == '-' ? "-" : "");
+    pondi_buffer_append_text(out, point <= 0 ? "0" : "");
+    for (long i = 0; i < point; i++)
+        pondi_buffer_append_char(out, i < count ? digits[i] : '0');
+    pondi_buffer_append_text(out, point < count ? "." : "");
+    for (long i = point; i < count; i++)
+        pondi_buffer_append_char(out, i < 0 ? '0' : digits[i]);
+    return 1;
+}
+
 /* Text that is formatted may move while more is added: until then its place is an offset. */
 static int bind_value(my_params *params, size_t i, const pond_value *value, pond_error **err)
 {
     MYSQL_BIND *bind = &params->binds[i];
     enum enum_field_types type = MYSQL_TYPE_STRING;
     size_t start = params->text.size;
+    const char *mark = exponent_of(value);
     int code = pondi_mysql_check_param(value, i + 1, err);
     if (code)
         return code;
@@ -278,6 +323,10 @@ static int bind_value(my_params *params, size_t i, const pond_value *value, pond
     if (pondi_mysql_native(value, &params->scratch[i], &type)) {
         bind->buffer = &params->scratch[i];
         params->sizes[i] = sizeof(params->scratch[i]);
+    } else if (mark && put_plain(value, mark, &params->text)) {
+        type = MYSQL_TYPE_NEWDECIMAL;
+        code = params->text.failed ? pondi_error_nomem(err) : POND_OK;
+        params->sizes[i] = (unsigned long)(params->text.size - start);
     } else if (pondi_value_has_text(value)) {
         type = text_type(value);
         bind->buffer = (void *)(uintptr_t)(value->as.text.size ? value->as.text.data : "");
