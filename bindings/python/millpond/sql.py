@@ -148,8 +148,12 @@ class MysqlSqlGenerator(_NativeSqlGenerator):
     def get_transaction_sql(
         self, isolation: str | None = None, read_only: bool = False
     ) -> TransactionSql:
-        modes = ", ".join(_modes(isolation, read_only))
-        return TransactionSql(before=(f"SET TRANSACTION {modes}",) if modes else ())
+        level = "".join(_modes(isolation, False))
+        return TransactionSql(
+            before=(f"SET TRANSACTION {level}",) if level else (),
+            # Vitess passes over READ ONLY in SET TRANSACTION
+            begin="START TRANSACTION READ ONLY" if read_only else "",
+        )
 
 
 class SqliteSqlGenerator(_NativeSqlGenerator):
