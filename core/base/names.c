@@ -76,6 +76,15 @@ int pondi_names_add(pondi_names *names, const char *text, size_t number)
     return 0;
 }
 
+const char *pondi_names_at(const pondi_names *names, size_t number)
+{
+    for (size_t i = 0; i < names->capacity; i++) {
+        if (names->slots[i].text && names->slots[i].number == number)
+            return names->slots[i].text;
+    }
+    return NULL;
+}
+
 size_t pondi_names_next_like(const pondi_names *names, const char *text, size_t *place)
 {
     if (!names->capacity)

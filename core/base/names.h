@@ -31,6 +31,9 @@ int pondi_names_add(pondi_names *names, const char *text, size_t number);
 size_t pondi_names_find(const pondi_names *names, const char *text);
 size_t pondi_names_find_like(const pondi_names *names, const char *text);
 
+/* The name of a number, of which there is one; NULL if there is none. Looks at all of them. */
+const char *pondi_names_at(const pondi_names *names, size_t number);
+
 /* One after the other the numbers of all names that differ at most in case, then SIZE_MAX; `*place`
  * is 0 at first. */
 size_t pondi_names_next_like(const pondi_names *names, const char *text, size_t *place);

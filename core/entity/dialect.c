@@ -136,8 +136,8 @@ static const pondi_entity_dialect mysql = {
     .upsert = " ON DUPLICATE KEY UPDATE ",
     .new_before = "VALUES(",
     .new_after = ")",
-    .same_id = "id = IF(CAST(id AS BINARY) = CAST(VALUES(id) AS BINARY), id, " PONDI_NO_ID
-               " + CHAR_LENGTH(VALUES(id))), ",
+    .same_id_before = "IF(CAST(id AS BINARY) = CAST(VALUES(id) AS BINARY), ",
+    .same_id_after = ", " PONDI_NO_ID " + (1 + CHAR_LENGTH(VALUES(id))))",
     .id_as_bytes = "CAST(CONVERT(id USING utf8mb4) AS BINARY)",
     .most_ids = 65000,
     .upserts_by_any_key = 1,
@@ -146,7 +146,7 @@ static const pondi_entity_dialect mysql = {
     .locks_gaps = 1,
     .has_blocks = 1,
     .batch_goes_on = 1,
-    .all_rows = "9223372036854775807",
+    .all_rows = "4611686018427387904", /* Vitess adds the offset to it */
 };
 
 static const pondi_entity_dialect sqlite = {

@@ -66,7 +66,10 @@ typedef struct pondi_entity_dialect {
     const char *upsert;
     const char *new_before; /* around a column of the row that was to be inserted */
     const char *new_after;
-    const char *same_id;        /* SET in an upsert, where ids are taken for others */
+    const char *same_id; /* SET in an upsert, where ids are taken for others; or, as Vitess refuses
+                            to set the column that says on which shard a row is, */
+    const char *same_id_before; /* around the new version */
+    const char *same_id_after;
     const char *byte_collation; /* of ids; NULL: the entity's own */
     const char *id_as_bytes;
     const char *id_in; /* a list that is one parameter; NULL: a placeholder for each id */

@@ -164,7 +164,7 @@ static void note_collation(pond_plan *plan, const row *found, table which)
 static int note_history(pondi_entity *entity, const char *name, pond_error **err)
 {
     const char *kept = pondi_arena_copy(&entity->arena, name, strlen(name));
-    if (!kept || pondi_names_add(&entity->history_names, kept, 0))
+    if (!kept || pondi_names_add(&entity->history_names, kept, entity->history_names.count))
         return pondi_error_nomem(err);
     size_t place = 0;
     size_t at;

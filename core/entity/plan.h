@@ -120,6 +120,7 @@ struct pond_plan {
     int private; /* what is loaded is not to be published */
     unsigned attempts;
     unsigned heals;
+    int names_columns; /* the server cannot say what * means */
     unsigned alters;
     int versions;            /* new rows look for their version in the history */
     int lock_wait_shortened; /* the session needs PONDI_RESTORE_LOCK_WAIT */

@@ -184,9 +184,17 @@ static int may_retry(const pond_plan *plan, const pond_error *error)
     return !plan->joined && (error->code == POND_EDEADLOCK || error->code == POND_ESERIALIZATION);
 }
 
+/* Vitess does not know a table that was made a moment ago well enough to sort the rows of several
+ * shards, unless it is told which columns are wanted. */
+static int wants_columns(const pond_error *error)
+{
+    return strstr(pond_error_message(error), "VT09015") != NULL;
+}
+
 static void undone(pond_plan *plan)
 {
     pond_error *error = plan->error;
+    plan->names_columns |= wants_columns(error);
     if (met_another(plan, error)) {
         pond_error_free(error);
         plan->error = NULL;

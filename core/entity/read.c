@@ -178,6 +178,28 @@ static void answer_nothing(pond_plan *plan)
         pondi_plan_leave(plan);
 }
 
+static void put_columns(pond_plan *plan)
+{
+    const pondi_names *names = &plan->entity->history_names;
+    size_t count = reads_history(plan) ? names->count : plan->entity->count;
+    for (size_t i = 0; i < count; i++) {
+        put(plan, i ? ", " : "");
+        pondi_quote(pondi_plan_dialect(plan),
+                    reads_history(plan) ? pondi_names_at(names, i) : plan->entity->columns[i].name,
+                    &plan->sql);
+    }
+}
+
+static void put_what(pond_plan *plan)
+{
+    if (plan->verb == PONDI_ENTITY_COUNT)
+        put(plan, "count(*)");
+    else if (plan->names_columns)
+        put_columns(plan);
+    else
+        put(plan, "*");
+}
+
 static void body(pond_plan *plan)
 {
     pond_error *error = NULL;
@@ -188,7 +210,9 @@ static void body(pond_plan *plan)
         return;
     }
     pondi_plan_sql(plan);
-    put(plan, plan->verb == PONDI_ENTITY_COUNT ? "SELECT count(*) FROM " : "SELECT * FROM ");
+    put(plan, "SELECT ");
+    put_what(plan);
+    put(plan, " FROM ");
     pondi_put_table(plan, reads_history(plan) ? "_history" : "");
     if (put_conditions(plan, &error))
         pondi_plan_fail(plan, error);

@@ -75,18 +75,21 @@ void pondi_put_own_updates(pond_plan *plan)
         pondi_put_new(plan, names[i]);
         pondi_put(plan, ", ");
     }
+    int checks = plan->entity->loose && facts->same_id_before;
     pondi_put_name(plan, "version");
-    pondi_put(plan, " = COALESCE(");
+    pondi_put(plan, " = ");
+    pondi_put(plan, checks ? facts->same_id_before : "");
+    pondi_put(plan, "COALESCE(");
     pondi_put(plan, facts->row);
     pondi_put_name(plan, "version");
     pondi_put(plan, ", 0) + 1");
+    pondi_put(plan, checks ? facts->same_id_after : "");
 }
 
 void pondi_put_same_id(pond_plan *plan)
 {
-    if (!plan->entity->loose)
-        return;
-    pondi_put(plan, pondi_plan_facts(plan)->same_id);
+    if (plan->entity->loose && pondi_plan_facts(plan)->same_id)
+        pondi_put(plan, pondi_plan_facts(plan)->same_id);
 }
 
 /* An upsert tries the insert first: it must not fail for columns that a change leaves alone, nor

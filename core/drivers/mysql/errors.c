@@ -84,6 +84,31 @@ static const meaning mysqls[] = {
     {4031, POND_ECONNLOST}, /* the session was idle for too long */
 };
 
+/* Vitess has numbers for few of its own errors, and codes in the messages of some. */
+enum { ER_UNKNOWN = 1105 };
+
+typedef struct vitess_meaning {
+    const char *begin;
+    const char *within;
+    int code;
+} vitess_meaning;
+
+static const vitess_meaning vitess[] = {
+    {"VT09015", "", POND_EUNDEFINED}, /* the columns of a table are not known yet */
+    {"table ", " not found", POND_EUNDEFINED},
+    {"syntax error at position ", "", POND_ESYNTAX},
+};
+
+static int vitess_code(const char *message)
+{
+    for (size_t i = 0; i < sizeof(vitess) / sizeof(vitess[0]); i++) {
+        if (strncmp(message, vitess[i].begin, strlen(vitess[i].begin)) == 0 &&
+            strstr(message, vitess[i].within))
+            return vitess[i].code;
+    }
+    return POND_OK;
+}
+
 static int find_meaning(const meaning *meanings, size_t count, unsigned int number)
 {
     for (size_t i = 0; i < count; i++) {
@@ -199,7 +224,9 @@ static void set_position(const my_conn *conn, pond_error *error, const char *mes
 pond_error *pondi_mysql_error(const my_conn *conn, unsigned int number, const char *sqlstate,
                               const char *message)
 {
-    int code = code_of(conn, number, sqlstate);
+    int code = number == ER_UNKNOWN ? vitess_code(message) : POND_OK;
+    if (!code)
+        code = code_of(conn, number, sqlstate);
     if (number == 1290 && !strstr(message, "read-only") && !strstr(message, "read_only"))
         code = POND_EPROGRAMMING; /* another option of the server forbids it */
     pond_error *error = pondi_error_new(code, "%s", *message ? message : pond_error_text(code));
