@@ -1,12 +1,20 @@
 """Names of entities for one test each, and their tables."""
 
+import json
+import os
 import uuid
 from typing import Any
+
+import vitess_server
 
 
 def entity_name() -> str:
     """A name that no other test uses."""
-    return f"e_{uuid.uuid4().hex[:12]}"
+    name = f"e_{uuid.uuid4().hex[:12]}"
+    address = json.loads(os.environ.get("MILLPOND_TEST_MYSQL", "{}"))
+    if address.get("engine") == "vitess_sharded":
+        vitess_server.describe(address, vitess_server.VSCHEMA.format(name=name))
+    return name
 
 
 def quoted(kind: str, name: str) -> str:
