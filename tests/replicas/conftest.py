@@ -1,4 +1,5 @@
-"""Fixtures of tests/replicas: real servers that replicate. replicas.SETS names the sets.
+"""Fixtures of tests/replicas: real servers that replicate. replicas.SETS and
+CLUSTERS name the sets.
 
 A set is started when the first test wants it, and shared by all; after each test it is mended:
 all nodes run, two follow the primary, which need not be the first node.
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 from replica_set import ReplicaSet
-from replicas import SETS
+from replicas import ALL, SETS
 
 Sets = Callable[[str], ReplicaSet[Any]]
 
@@ -25,7 +26,7 @@ class Started:
 
     def get(self, name: str) -> ReplicaSet[Any]:
         if name not in self._sets:
-            self._sets[name] = self._stack.enter_context(SETS[name]())
+            self._sets[name] = self._stack.enter_context(ALL[name]())
         return self._sets[name]
 
     def mend(self, name: str) -> None:
@@ -66,10 +67,15 @@ def set_name(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def replicas(set_name: str, replica_sets: Sets) -> ReplicaSet[Any]:
-    """Each of the sets."""
+    """Each of the sets that have a primary and replicas."""
     return replica_sets(set_name)
 
 
 @pytest.fixture
 def postgres_replicas(replica_sets: Sets) -> ReplicaSet[Any]:
     return replica_sets("postgres15")
+
+
+@pytest.fixture
+def galera(replica_sets: Sets) -> ReplicaSet[Any]:
+    return replica_sets("galera")

@@ -1,6 +1,7 @@
 """The sets of servers themselves: their faults are real, and they end."""
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -234,6 +235,7 @@ def test_nothing_runs_on_after_a_killed_program(name: str) -> None:
     assert len(pids) == 3, done.stderr
     assert not any(is_alive(int(pid)) for pid in pids)
     assert os.path.basename(folder) not in subprocess.check_output(["ps", "ax"], text=True)
+    shutil.rmtree(folder)
 
 
 def test_a_command_runs_beside_a_set() -> None:

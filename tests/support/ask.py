@@ -4,6 +4,7 @@ Test servers are looked after by this, not by the library under test; and script
 the tests' virtual environment can use it. Each call opens a connection and closes it.
 """
 
+import contextlib
 import ctypes
 import functools
 from typing import Any
@@ -127,23 +128,39 @@ def ask_mysql_named(
     address: dict[str, Any], sql: str, seconds: int = SECONDS
 ) -> tuple[list[str], Rows]:
     """The same with the names of the columns before the rows."""
-    my = libmariadb()
-    connection = ctypes.c_void_p(my.mysql_init(None))
+    with contextlib.closing(MysqlSession(address, seconds)) as session:
+        return session.ask(sql)
 
-    def text(name: str) -> bytes | None:
-        return str(address[name]).encode() if address[name] else None
 
-    try:
+class MysqlSession:
+    """A connection that stays, for what lasts as long as it."""
+
+    def __init__(self, address: dict[str, Any], seconds: int = SECONDS) -> None:
+        my = libmariadb()
+        self._connection = ctypes.c_void_p(my.mysql_init(None))
+
+        def text(name: str) -> bytes | None:
+            return str(address[name]).encode() if address[name] else None
+
         limit = ctypes.byref(ctypes.c_uint(seconds))
         for option in (MYSQL_OPT_CONNECT_TIMEOUT, MYSQL_OPT_READ_TIMEOUT):
-            my.mysql_options(connection, option, limit)
+            my.mysql_options(self._connection, option, limit)
         login = (text("user") or b"root", text("password"), text("database"))
         where = (None, *login, 0, text("socket"), ctypes.c_ulong(CLIENT_MULTI_STATEMENTS))
-        if not my.mysql_real_connect(connection, *where):
-            raise AskError(my.mysql_error(connection).decode(errors="replace"))
+        if not my.mysql_real_connect(self._connection, *where):
+            error = self._error()
+            self.close()
+            raise AskError(error)
+
+    def _error(self) -> str:
+        return str(libmariadb().mysql_error(self._connection).decode(errors="replace"))
+
+    def ask(self, sql: str) -> tuple[list[str], Rows]:
+        my = libmariadb()
         query = sql.encode()
-        if my.mysql_real_query(connection, query, ctypes.c_ulong(len(query))):
-            raise AskError(f"{sql}: {my.mysql_error(connection).decode(errors='replace')}")
-        return last_result(connection)
-    finally:
-        my.mysql_close(connection)
+        if my.mysql_real_query(self._connection, query, ctypes.c_ulong(len(query))):
+            raise AskError(f"{sql}: {self._error()}")
+        return last_result(self._connection)
+
+    def close(self) -> None:
+        libmariadb().mysql_close(self._connection)

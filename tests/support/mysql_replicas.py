@@ -5,6 +5,7 @@ import contextlib
 import math
 import os
 import shutil
+from collections.abc import Callable
 from typing import Any
 
 import ask
@@ -45,12 +46,14 @@ class MysqlNode(Node):
         upstream: the proxy by which it does.
     """
 
-    def __init__(self, number: int, address: dict[str, Any], command: list[str]) -> None:
+    def __init__(
+        self, number: int, address: dict[str, Any], command: list[str], settings: list[str]
+    ) -> None:
         folder = os.path.dirname(address["data"])
         address["socket"] = f"{folder}/mysqld.sock"
         place = [f"--socket={address['socket']}", f"--pid-file={folder}/pid"]
         options = [*mysqld.folder_options(folder), *place, *mysqld.user_option()]
-        options += [f"--port={address['port']}", *SETTINGS]
+        options += [f"--port={address['port']}", *settings, f"--server-id={number}"]
         super().__init__("mysql", number, address, f"{folder}/pid", [*command, *options])
         self._server_id = number
         self.writable = False
@@ -66,13 +69,10 @@ class MysqlNode(Node):
             self.upstream.close()
             self.upstream = None
 
-    def _launch(self) -> None:
-        self._options = [f"--server-id={self._server_id}"]
-        super()._launch()
-
     def be_another(self) -> None:
-        """At the next start; a replica passes over what it takes for its own."""
+        """At the next start: a replica passes over what it takes for its own."""
         self._server_id += 10
+        self._command[-1] = f"--server-id={self._server_id}"
 
     def start(self, *options: str) -> None:
         super().start(*options)
@@ -86,6 +86,13 @@ class MysqlNode(Node):
     def be_read_only(self) -> None:
         self.ask_server("SET GLOBAL read_only = 1")
         self.writable = False
+
+    def copy(self, template: str) -> None:
+        """Begin with this data, whatever was there."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.copytree(template, self.folder)
+        if os.geteuid() == 0:
+            mysqld.run(["chown", "-R", "nobody", self.folder])
 
     @property
     def status(self) -> dict[str, str]:
@@ -104,6 +111,16 @@ class MysqlNode(Node):
         """It cannot replicate, however long it tries."""
         status = self.status
         return status["Slave_SQL_Running"] == "No" or status["Slave_IO_Running"] == "No"
+
+
+def make_template(folder: str, initialise: Callable[[str], None]) -> None:
+    """An empty server's data, which no server has used: each node has an identity of its own."""
+    os.mkdir(folder)
+    if os.geteuid() == 0:
+        shutil.chown(folder, "nobody")
+    initialise(folder)
+    with contextlib.suppress(FileNotFoundError):
+        os.remove(f"{folder}/data/auto.cnf")
 
 
 class MysqlReplicas(ReplicaSet[MysqlNode]):
@@ -159,7 +176,7 @@ class MysqlReplicas(ReplicaSet[MysqlNode]):
                 f"{self._template}/data/auto.cnf"
             )  # each node shall have an identity of its own
         for node in self.nodes:
-            self._empty(node)
+            node.copy(self._template)
             node.launch()
         self.each(self.nodes, MysqlNode.await_start)
         users = USERS.format(native=self.native, password=self.password)
@@ -168,12 +185,6 @@ class MysqlReplicas(ReplicaSet[MysqlNode]):
         for node in self.replicas:
             self._point_to(node, self.primary)
         self.each(self.replicas, self.caught_up)
-
-    def _empty(self, node: MysqlNode) -> None:
-        shutil.rmtree(node.folder, ignore_errors=True)
-        shutil.copytree(self._template, node.folder, symlinks=True)
-        if os.geteuid() == 0:
-            mysqld.run(["chown", "-R", "nobody", node.folder])
 
     # ---- Roles -----------------------------------------------------------------------------
 
@@ -213,7 +224,7 @@ class MysqlReplicas(ReplicaSet[MysqlNode]):
             self._begin_anew(node, primary)
             return
         self._point_to(node, primary)
-        poll(f"{node.name} follows", lambda: node.replicates() or node.has_failed())
+        node.poll("follows", lambda: node.replicates() or node.has_failed())
         if not node.replicates():
             self._begin_anew(node, primary)
 
@@ -231,13 +242,13 @@ class MysqlReplicas(ReplicaSet[MysqlNode]):
         """Empty, and with all that the primary's log has: it has all since the set began."""
         if node.is_running:
             node.kill()
-        self._empty(node)
+        node.copy(self._template)
         node.be_another()
         node.writable = False
         node.launch()
         node.await_start()
         self._point_to(node, primary)
-        poll(f"{node.name} follows {primary.name}", node.replicates)
+        node.poll(f"follows {primary.name}", node.replicates)
 
     def is_primary(self, node: MysqlNode) -> bool:
         with contextlib.suppress(ask.AskError):
@@ -276,7 +287,7 @@ class MysqlReplicas(ReplicaSet[MysqlNode]):
             self.resume_replay(node)
 
     def caught_up(self, node: MysqlNode) -> None:
-        poll(f"{node.name} has what the primary has", lambda: self.has_all_of(node, self.primary))
+        node.poll("has what the primary has", lambda: self.has_all_of(node, self.primary))
 
     # ---- Networks --------------------------------------------------------------------------
 
@@ -285,7 +296,7 @@ class MysqlReplicas(ReplicaSet[MysqlNode]):
         if node.upstream is None:
             node.upstream = FaultProxy("127.0.0.1", node.follows.port)
             self._change(node, MASTER_HOST="'127.0.0.1'", MASTER_PORT=str(node.upstream.port))
-            poll(f"{node.name} by its proxy", node.replicates)
+            node.poll("by its proxy", node.replicates)
         return node.upstream
 
     def cut_replication(self, node: MysqlNode) -> None:

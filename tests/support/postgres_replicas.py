@@ -128,7 +128,7 @@ class PostgresNode(Node):
         if self.upstream is None:
             self.upstream = FaultProxy("127.0.0.1", self.follows.port)
             self.configure(primary_conninfo=self.login_to(self.follows, self.upstream.port))
-            poll(f"{self.name} by its proxy", self.streams)
+            self.poll("by its proxy", self.streams)
         return self.upstream
 
     def go_direct(self) -> None:
@@ -157,7 +157,7 @@ class PostgresNode(Node):
         if not self.is_running:
             self.launch()
             self.await_start()
-        poll(f"{self.name} follows {primary.name}", lambda: self.streams() or self._logged(begun))
+        self.poll(f"follows {primary.name}", lambda: self.streams() or self._logged(begun))
         return self.streams()
 
     def _logged(self, begun: int) -> bool:
@@ -207,7 +207,7 @@ class PostgresReplicas(ReplicaSet[PostgresNode]):
         node.become_standby(self.primary)
         node.launch()
         node.await_start()
-        poll(f"{node.name} streams", node.streams)
+        node.poll("streams", node.streams)
 
     # ---- Roles -----------------------------------------------------------------------------
 
@@ -271,7 +271,7 @@ class PostgresReplicas(ReplicaSet[PostgresNode]):
         self.primary.ask(FLUSH)
         position = self.primary.value("SELECT pg_current_wal_flush_lsn()")
         replayed = f"SELECT pg_last_wal_replay_lsn() >= '{position}'"
-        poll(f"{node.name} at {position}", lambda: node.value(replayed) == "t")
+        node.poll(f"at {position}", lambda: node.value(replayed) == "t")
 
     # ---- Commits and networks --------------------------------------------------------------
 

@@ -104,16 +104,24 @@ class Node(Daemon):
 
     # ---- Its life --------------------------------------------------------------------------
 
-    def launch(self) -> None:
-        """Start it, and do not wait."""
+    def launch(self, *options: str) -> None:
+        """Start it with these options, too, and do not wait."""
         self._launches = 0
+        self._options = list(options)
         self._clean()
         self._launch()
 
     def await_start(self) -> None:
         """Returns when it answers statements."""
-        poll(f"the start of {self.name}", self._accepts)
-        poll(f"an answer of {self.name}", self.answers)
+        self.poll("start", self._accepts)
+        self.poll("answer", self.answers)
+
+    def poll(self, what: str, done: Callable[[], bool]) -> None:
+        """As daemons.poll(); if it was in vain, the end of the node's log is told."""
+        try:
+            poll(f"{self.name}: {what}", done)
+        except TimeoutError as error:
+            raise TimeoutError(f"{error}\n{self.last_words()}") from None
 
     def start(self, *options: str) -> None:
         self._launches = 0

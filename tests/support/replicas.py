@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import running
+from galera_cluster import GaleraCluster
 from mysql_replicas import MariadbReplicas, Mysql8Replicas
 from postgres_replicas import Postgres18Replicas, PostgresReplicas
 from replica_set import ReplicaSet
@@ -32,17 +33,22 @@ SETS: dict[str, Callable[[], ReplicaSet[Any]]] = {
     "mariadb": MariadbReplicas,
     "mysql8": Mysql8Replicas,
 }
+# Those without roles: each node takes writes.
+CLUSTERS: dict[str, Callable[[], ReplicaSet[Any]]] = {
+    "galera": GaleraCluster,
+}
+ALL = SETS | CLUSTERS
 
 
 def main() -> None:
-    usage = str(__doc__).format(names=", ".join(SETS))
+    usage = str(__doc__).format(names=", ".join(ALL))
     name = sys.argv.pop(1) if len(sys.argv) > 1 else ""
-    if name not in SETS:
+    if name not in ALL:
         sys.exit(usage)
 
     @contextlib.contextmanager
     def urls() -> Iterator[str]:
-        with SETS[name]() as started:
+        with ALL[name]() as started:
             yield " ".join(node.url for node in (started.primary, *started.replicas))
 
     kind = "POSTGRES" if name.startswith("postgres") else "MYSQL"
