@@ -231,7 +231,14 @@ class GaleraCluster(ReplicaSet[GaleraNode]):
         node.resume_replay()
 
     def caught_up(self, node: GaleraNode) -> None:
-        node.ask_server("SET SESSION wsrep_sync_wait = 15; SELECT 1")
+        node.poll("has what the cluster has", lambda: self._has_everything(node))
+
+    @staticmethod
+    def _has_everything(node: GaleraNode) -> bool:
+        """False while the cluster finds out who is left."""
+        with contextlib.suppress(ask.AskError):
+            return bool(node.ask_server("SET SESSION wsrep_sync_wait = 15; SELECT 1"))
+        return False
 
     def synchronous(self, on: bool) -> None:
         raise NotImplementedError("Galera's commits always reach all nodes")

@@ -159,7 +159,7 @@ class MysqlReplicas(ReplicaSet[MysqlNode]):
     # ---- Building --------------------------------------------------------------------------
 
     def make_node(self, number: int) -> MysqlNode:
-        return MysqlNode(number, self.address(number), self.command(number))
+        return MysqlNode(number, self.address(number), self.command(number), SETTINGS)
 
     @property
     def _template(self) -> str:
@@ -167,14 +167,7 @@ class MysqlReplicas(ReplicaSet[MysqlNode]):
         return f"{self.folder}/template"
 
     def build(self) -> None:
-        os.mkdir(self._template)
-        if os.geteuid() == 0:
-            shutil.chown(self._template, "nobody")
-        self.initialise(self._template)
-        with contextlib.suppress(FileNotFoundError):
-            os.remove(
-                f"{self._template}/data/auto.cnf"
-            )  # each node shall have an identity of its own
+        make_template(self._template, self.initialise)
         for node in self.nodes:
             node.copy(self._template)
             node.launch()
