@@ -202,6 +202,45 @@ static void check_threshold(const char *key, const char *value, pondi_problems *
                              value);
 }
 
+static void check_consistency(const char *key, const char *value, pondi_problems *problem)
+{
+    double seconds;
+    if (strcmp(value, "strong") && strcmp(value, "session") && strcmp(value, "eventual") &&
+        (!parse_seconds(value, &seconds) || seconds <= 0))
+        pondi_config_problem(
+            problem, key,
+            "must be strong, session, eventual or a number of seconds above 0 (how "
+            "old an answer may be), not \"%.60s\"",
+            value);
+}
+
+static void check_share(const char *key, const char *value, pondi_problems *problem)
+{
+    double share;
+    if (!parse_seconds(value, &share) || share <= 0 || share > 1)
+        pondi_config_problem(problem, key, "must be a number above 0 and up to 1, not \"%.60s\"",
+                             value);
+}
+
+/* One for each host. */
+static void check_weights(const char *key, const char *value, pondi_problems *problem)
+{
+    char text[32];
+    double weight;
+    for (const char *at = value;; at++) {
+        size_t size = strcspn(at, ",");
+        snprintf(text, sizeof(text), "%.*s", (int)(size < 31 ? size : 31), at);
+        if (!parse_seconds(text, &weight) || weight <= 0) {
+            pondi_config_problem(
+                problem, key, "must be numbers above 0 with commas between, not \"%.60s\"", value);
+            return;
+        }
+        at += size;
+        if (!*at)
+            return;
+    }
+}
+
 static const pondi_driver_option common_options[] = {
     {"database", check_database},
     {"host", check_host},
@@ -231,6 +270,14 @@ static const pondi_driver_option common_options[] = {
     {"entity_max_new_fields", check_threshold},
     {"entity_max_fields", check_threshold},
     {"retry_unsent", pondi_check_flag},
+    {"consistency", check_consistency},
+    {"replica_wait", pondi_check_seconds},
+    {"topology_refresh", check_delay},
+    {"replica_max_lag", pondi_check_seconds},
+    {"fallback_share", check_share},
+    {"region", check_name},
+    {"node_regions", NULL},
+    {"node_weights", check_weights},
     {"session_read_only", pondi_check_flag},
     {"metrics", pondi_check_flag},
     {"scaling_window", check_delay},
@@ -435,6 +482,13 @@ int64_t pondi_config_ns(const pond_config *config, const char *key, int64_t fall
     return (int64_t)ceil(seconds * 1e9); /* at most 1e18 */
 }
 
+double pondi_config_real(const pond_config *config, const char *key, double fallback)
+{
+    const char *value = pondi_config_get(config, key);
+    double number;
+    return value && parse_seconds(value, &number) ? number : fallback;
+}
+
 uint64_t pondi_config_count(const pond_config *config, const char *key, uint64_t fallback)
 {
     const char *value = pondi_config_get(config, key);
@@ -468,11 +522,15 @@ int pondi_config_copy(const pond_config *config, pond_config **out, pond_error *
     return code;
 }
 
-static int replace(pond_config *config, const char *key, const char *value, pond_error **err)
+int pondi_config_replace(pond_config *copy, const char *key, const char *value, pond_error **err)
 {
-    if (!value && !pondi_config_get(config, key))
+    int frozen = copy->frozen;
+    if (!value && !pondi_config_get(copy, key))
         return POND_OK; /* not every driver has it */
-    return pond_config_set(config, key, value, err);
+    copy->frozen = 0;
+    int code = pond_config_set(copy, key, value, err);
+    copy->frozen = frozen;
+    return code;
 }
 
 int pondi_config_copy_for(const pond_config *config, const char *host, const char *address,
@@ -481,13 +539,11 @@ int pondi_config_copy_for(const pond_config *config, const char *host, const cha
     int code = pondi_config_copy(config, out, err);
     if (code)
         return code;
-    (*out)->frozen = 0;
-    code = replace(*out, "host", host, err);
+    code = pondi_config_replace(*out, "host", host, err);
     if (!code)
-        code = replace(*out, "hostaddr", address, err);
+        code = pondi_config_replace(*out, "hostaddr", address, err);
     if (!code)
-        code = replace(*out, "port", port, err);
-    (*out)->frozen = 1;
+        code = pondi_config_replace(*out, "port", port, err);
     if (code) {
         pond_config_release(*out);
         *out = NULL;

@@ -21,6 +21,7 @@ const char *pondi_config_get(const pond_config *config, const char *key);
 int64_t pondi_config_ms(const pond_config *config, const char *key, int64_t fallback_ms);
 /* The same in nanoseconds, `fallback_ms` too; 0 stays 0. */
 int64_t pondi_config_ns(const pond_config *config, const char *key, int64_t fallback_ms);
+double pondi_config_real(const pond_config *config, const char *key, double fallback);
 uint64_t pondi_config_count(const pond_config *config, const char *key, uint64_t fallback);
 int pondi_config_flag(const pond_config *config, const char *key, int fallback);
 
@@ -34,6 +35,10 @@ int pondi_config_copy(const pond_config *config, pond_config **out, pond_error *
  */
 int pondi_config_copy_for(const pond_config *config, const char *host, const char *address,
                           const char *port, pond_config **out, pond_error **err);
+
+/* Change a setting of a copy that its maker has given to nobody yet; NULL unsets it. Errors:
+ * POND_EINVAL for a key that the driver does not have, POND_ENOMEM. */
+int pondi_config_replace(pond_config *copy, const char *key, const char *value, pond_error **err);
 
 /* True if both name the same database with the same settings, the password included. */
 int pondi_config_equal(const pond_config *a, const pond_config *b);

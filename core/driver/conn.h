@@ -34,6 +34,13 @@ typedef struct pondi_gone {
     int note; /* the owner's own */
 } pondi_gone;
 
+/* What a request did on a connection that somebody tracks. */
+typedef struct pondi_use {
+    int64_t asked_ns;               /* when it was submitted */
+    int commits;                    /* it committed something, or may have done so */
+    const pondi_position *position; /* where that is; NULL if that is not known */
+} pondi_use;
+
 /* First member of each driver's own connection struct. Fields under "driver" are set by the driver.
  */
 typedef struct pondi_conn {
@@ -82,9 +89,8 @@ typedef struct pondi_conn {
     /* commits, see pondi_conn_note_position() */
     int tracks; /* somebody wants to know where they are; set while no request runs */
     /* Called, if `tracks` is set, for each request that the server may have got, before it
-     * completes. `commits`: it committed something or may have done so; `position` is where, or NULL
-     * if that is not known. */
-    void (*noted_by)(void *owner, int commits, const pondi_position *position);
+     * completes. */
+    void (*noted_by)(void *owner, const pondi_use *use);
     pondi_position noted;     /* of the current request */
     int began_in_transaction; /* it did */
     int begins_read_only;     /* setting session_read_only: so the session is from the start, and

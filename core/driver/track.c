@@ -75,8 +75,10 @@ void pondi_conn_tell_use(pondi_conn *conn, const pondi_request *request, const p
 {
     int noted = conn->noted.kind != PONDI_POSITION_NONE;
     int unsent = !request->started || (error && error->unsent);
+    const pondi_use use = {.asked_ns = request->submitted_ns,
+                           .commits = noted || pondi_conn_may_commit(conn, request),
+                           .position = noted ? &conn->noted : NULL};
     if (conn->noted_by && (noted || !unsent))
-        conn->noted_by(conn->owner, noted || pondi_conn_may_commit(conn, request),
-                       noted ? &conn->noted : NULL);
+        conn->noted_by(conn->owner, &use);
     pondi_position_free(&conn->noted);
 }

@@ -94,12 +94,12 @@ static void put_report(pondi_buffer *out, const pondi_server_report *report)
 
 /* ---- Requests ---------------------------------------------------------------------------- */
 
-static void on_noted(void *owner, int commits, const pondi_position *position)
+static void on_noted(void *owner, const pondi_use *use)
 {
     probe *at = owner;
     pondi_buffer_append_text(&at->notes, at->notes.size ? ", [" : "[");
-    pondi_buffer_appendf(&at->notes, "%s, ", commits ? "true" : "false");
-    put_position(&at->notes, position);
+    pondi_buffer_appendf(&at->notes, "%s, ", use->commits ? "true" : "false");
+    put_position(&at->notes, use->position);
     pondi_buffer_append_char(&at->notes, ']');
 }
 

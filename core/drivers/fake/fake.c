@@ -241,7 +241,7 @@ static void write_something(pondi_conn *base)
         finish_with(base, POND_EREADONLY, "the session is read-only");
         return;
     }
-    if (!is_host(base, "standby")) {
+    if (!is_host(base, "standby") && !is_host(base, "secret")) {
         pondi_conn_finish(base, NULL, NULL);
         return;
     }
@@ -330,8 +330,9 @@ static void connected(pondi_conn *base)
     }
     snprintf(base->server_version, sizeof(base->server_version), "fake 1");
     snprintf(base->driver_version, sizeof(base->driver_version), "fake 1");
-    base->role = is_host(base, "standby") ? PONDI_SERVER_STANDBY | PONDI_SERVER_READ_ONLY
-                                          : PONDI_SERVER_PRIMARY | PONDI_SERVER_READ_WRITE;
+    base->role = is_host(base, "secret")    ? PONDI_SERVER_ANY /* a standby that does not say so */
+                 : is_host(base, "standby") ? PONDI_SERVER_STANDBY | PONDI_SERVER_READ_ONLY
+                                            : PONDI_SERVER_PRIMARY | PONDI_SERVER_READ_WRITE;
     pondi_conn_finish(base, NULL, NULL);
 }
 

@@ -322,6 +322,13 @@ static void cancel(pondi_conn *base, pondi_request *request)
     pondi_mysql_cancel(my_of(base));
 }
 
+static void hang_up(pondi_conn *base)
+{
+    const my_conn *conn = my_of(base);
+    if (conn->fd >= 0)
+        shutdown(conn->fd, SHUT_RDWR);
+}
+
 /* An idle connection is sent nothing but the end. */
 static void look(pondi_conn *base)
 {
@@ -357,6 +364,7 @@ const pondi_driver pondi_mysql_driver = {
     .open = open_conn,
     .start = start,
     .cancel = cancel,
+    .hang_up = hang_up,
     .look = look,
     .detach = detach,
     .attach = attach,

@@ -432,6 +432,13 @@ static int has_something(const pg_conn *conn)
     return size >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
 }
 
+static void hang_up(pondi_conn *base)
+{
+    const pg_conn *conn = pg_of(base);
+    if (conn->pg && PQsocket(conn->pg) >= 0)
+        shutdown(PQsocket(conn->pg), SHUT_RDWR);
+}
+
 /* What the server has sent meanwhile is taken as if the loop had seen it: its last words are one
  * reading, its hanging up is another. */
 static void look(pondi_conn *base)
@@ -465,6 +472,7 @@ const pondi_driver pondi_postgres_driver = {
     .open = open_conn,
     .start = start,
     .cancel = cancel,
+    .hang_up = hang_up,
     .look = look,
     .detach = detach,
     .attach = attach,
