@@ -1,5 +1,6 @@
-/* Which server a connection goes to: the one that took the last connection, else the next that can
- * be reached and is in the right role. Each gets its share of connection_creation_timeout. */
+/* Which server a connection goes to. One of a node's pool: to that node. All others: to the server
+ * that took the last connection, or that the monitor found to be the primary, else to the next that
+ * can be reached and is in the right role. Each gets its share of connection_creation_timeout. */
 #include <string.h>
 
 #include "base/clock.h"
@@ -34,18 +35,22 @@ static int begin(pondi_cluster *cluster, pondi_attempt *attempt, int64_t timeout
 {
     pthread_mutex_lock(&cluster->lock);
     int code = pondi_cluster_find_servers(cluster, error);
+    if (!code && cluster->refusal)
+        code = pondi_error_move(error, pondi_error_copy(cluster->refusal));
     pthread_mutex_unlock(&cluster->lock);
     if (code || !cluster->count)
         return 0;
     attempt->tries = cluster->count << (cluster->prefers ? 1 : 0);
     attempt->deadline_ns = pondi_deadline_from_ns(attempt->began_ns, timeout_ms);
     attempt->role = cluster->role;
-    if (!cluster->asks && cluster->count > 1 && atomic_load(&cluster->wants_writer))
+    if (!cluster->asks && cluster->count > 1 &&
+        (cluster->routes || atomic_load(&cluster->wants_writer)))
         attempt->role = PONDI_SERVER_READ_WRITE;
     attempt->first = atomic_load(&cluster->first);
     attempt->step = 1;
     if (cluster->shuffled && cluster->count > 1)
         shuffle(cluster, attempt);
+    pondi_monitor_begin(cluster);
     return 1;
 }
 
@@ -119,16 +124,21 @@ static int64_t share_of(const pondi_attempt *attempt, int64_t timeout_ms)
     return left_ms / (int64_t)(attempt->tries - attempt->tried) + 1;
 }
 
+static pondi_cluster *cluster_of(const pondi_dialer *dialer)
+{
+    return ((const pondi_cluster_dialer *)(const void *)dialer)->cluster;
+}
+
 static int next(pondi_dialer *dialer, pondi_attempt *attempt, int64_t timeout_ms,
                 pond_error **error)
 {
-    pondi_cluster *cluster = (pondi_cluster *)dialer;
+    pondi_cluster *cluster = cluster_of(dialer);
     if (!attempt->tries ? !begin(cluster, attempt, timeout_ms, error)
                         : !goes_on(cluster, attempt, error))
         return 0;
     size_t turn = attempt->tried % cluster->count;
     attempt->server = (attempt->first + turn * attempt->step) % cluster->count;
-    attempt->config = cluster->servers[attempt->server];
+    attempt->config = cluster->nodes[attempt->server].config;
     attempt->wanted = attempt->tried < cluster->count ? attempt->role : PONDI_SERVER_ANY;
     attempt->timeout_ms = share_of(attempt, timeout_ms);
     return 1;
@@ -136,10 +146,11 @@ static int next(pondi_dialer *dialer, pondi_attempt *attempt, int64_t timeout_ms
 
 static int accept(pondi_dialer *dialer, const pondi_conn *conn, pond_error **error)
 {
-    pondi_cluster *cluster = (pondi_cluster *)dialer;
+    pondi_cluster *cluster = cluster_of(dialer);
     char address[200];
     if (!conn->wanted || !conn->role || conn->role & (int)conn->wanted) {
-        atomic_store(&cluster->first, conn->server);
+        if (atomic_load(&cluster->primary) == PONDI_NO_NODE) /* else the monitor knows better */
+            atomic_store(&cluster->first, conn->server);
         return 1;
     }
     pondi_config_address(conn->config, address, sizeof(address));
@@ -152,29 +163,125 @@ static int accept(pondi_dialer *dialer, const pondi_conn *conn, pond_error **err
     return 0;
 }
 
-/* Writers need another server: the next one is tried first. */
+/* Writers need another server: the next one is tried first, unless the monitor knows better. */
 static void refused_write(pondi_dialer *dialer, const pondi_conn *conn)
 {
-    pondi_cluster *cluster = (pondi_cluster *)dialer;
+    pondi_cluster *cluster = cluster_of(dialer);
     atomic_store(&cluster->wants_writer, 1);
-    atomic_store(&cluster->first, conn->server + 1);
+    if (atomic_load(&cluster->first) == conn->server)
+        atomic_store(&cluster->first, conn->server + 1);
+    pondi_monitor_nudge(cluster);
+}
+
+/* ---- To one node ------------------------------------------------------------------------- */
+
+static int next_of_node(pondi_dialer *dialer, pondi_attempt *attempt, int64_t timeout_ms,
+                        pond_error **error)
+{
+    const pondi_cluster_dialer *to = (const pondi_cluster_dialer *)(const void *)dialer;
+    (void)error;
+    if (attempt->tries)
+        return 0;
+    attempt->tries = 1;
+    attempt->server = (size_t)to->node;
+    attempt->config = to->cluster->nodes[to->node].pool_config;
+    attempt->wanted = PONDI_SERVER_ANY;
+    attempt->timeout_ms = timeout_ms;
+    return 1;
+}
+
+static int accept_any(pondi_dialer *dialer, const pondi_conn *conn, pond_error **error)
+{
+    (void)dialer;
+    (void)conn;
+    (void)error;
+    return 1;
+}
+
+/* Its connections are for reading. */
+static void refused_write_of_node(pondi_dialer *dialer, const pondi_conn *conn)
+{
+    (void)dialer;
+    (void)conn;
+}
+
+/* ---- Sessions ---------------------------------------------------------------------------- */
+
+/* What sessions call the server of a connection: nothing for the primary. */
+static const char *key_of(const pondi_cluster *cluster, size_t server)
+{
+    int primary = atomic_load(&cluster->primary);
+    return !cluster->routes || (int)server == primary ? "" : cluster->nodes[server].address;
+}
+
+/* A position of the server that is the primary now; locked. */
+static int is_whole(const pondi_cluster *cluster, const pondi_position *position)
+{
+    int primary = atomic_load(&cluster->primary);
+    return primary != PONDI_NO_NODE && cluster->nodes[primary].asked_ns &&
+           pondi_position_is_whole(position, &cluster->nodes[primary].report.position);
+}
+
+static void noted(pondi_dialer *dialer, pond_session *session, const pondi_conn *conn,
+                  const pondi_use *use)
+{
+    pondi_cluster *cluster = cluster_of(dialer);
+    int64_t now_ns = pondi_now_ns();
+    if (use->position) {
+        pthread_mutex_lock(&cluster->lock);
+        int whole = is_whole(cluster, use->position);
+        pthread_mutex_unlock(&cluster->lock);
+        pondi_session_note_position(session, cluster->identity, use->position, whole, use->asked_ns,
+                                    now_ns);
+    } else if (cluster->routes || cluster->tells) {
+        pondi_session_note_use(session, cluster->identity, key_of(cluster, conn->server), now_ns);
+    }
+}
+
+static void nothing_to_close(pondi_dialer *dialer, int tasks)
+{
+    (void)dialer;
+    (void)tasks;
+}
+
+static void nothing_ended(pondi_dialer *dialer)
+{
+    (void)dialer;
+}
+
+/* ---- The pool that the program has ------------------------------------------------------- */
+
+static void closing(pondi_dialer *dialer, int tasks)
+{
+    pondi_cluster_close_nodes(cluster_of(dialer), tasks);
 }
 
 static void ended(pondi_dialer *dialer)
 {
-    pondi_cluster_unregister((pondi_cluster *)dialer);
+    pondi_cluster_unregister(cluster_of(dialer));
+    pondi_monitor_end(cluster_of(dialer));
+    pondi_cluster_end_nodes(cluster_of(dialer));
 }
 
 static void free_cluster(pondi_dialer *dialer)
 {
-    pondi_cluster_free((pondi_cluster *)dialer);
+    pondi_cluster_free(cluster_of(dialer));
 }
 
-void pondi_cluster_init_dialer(pondi_cluster *cluster)
+void pondi_cluster_init_dialer(pondi_cluster_dialer *dialer, pondi_cluster *cluster, int node)
 {
-    cluster->dialer = (pondi_dialer){.next = next,
-                                     .accept = accept,
-                                     .refused_write = refused_write,
-                                     .ended = ended,
-                                     .free = free_cluster};
+    int whole = dialer == &cluster->dialer;
+    int to_primary = node == PONDI_NO_NODE;
+    dialer->cluster = cluster;
+    dialer->node = node;
+    dialer->dialer =
+        (pondi_dialer){.next = to_primary ? next : next_of_node,
+                       .accept = to_primary ? accept : accept_any,
+                       .refused_write = to_primary && whole ? refused_write : refused_write_of_node,
+                       .noted = noted,
+                       .closing = whole ? closing : nothing_to_close,
+                       .ended = whole ? ended : nothing_ended,
+                       .free = whole ? free_cluster : nothing_ended,
+                       .several = cluster->count > 1,
+                       .family = whole ? NULL : cluster->pool};
 }

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/given.h"
 #include "base/process.h"
@@ -28,6 +29,10 @@ static pondi_cluster *cluster_at(pondi_list *node)
 void pondi_cluster_free(pondi_cluster *cluster)
 {
     pondi_cluster_free_servers(cluster);
+    pondi_staleness_free(&cluster->ring);
+    pond_error_free(cluster->refusal);
+    if (cluster->keeper)
+        pondi_loop_unhold(cluster->keeper);
     pthread_mutex_destroy(&cluster->lock);
     pondi_free(cluster);
 }
@@ -53,22 +58,55 @@ static unsigned find_twin(const pond_pool *made)
     return twin;
 }
 
+static void read_consistency(pondi_cluster *cluster, const char *word)
+{
+    static const struct {
+        const char *word;
+        pond_consistency consistency;
+    } words[] = {{"strong", POND_STRONG}, {"session", POND_SESSION}, {"eventual", POND_EVENTUAL}};
+    cluster->consistency = word ? POND_BOUNDED : POND_STRONG;
+    for (size_t i = 0; word && i < sizeof(words) / sizeof(words[0]); i++) {
+        if (strcmp(word, words[i].word) == 0)
+            cluster->consistency = words[i].consistency;
+    }
+}
+
+static void read_settings(pondi_cluster *cluster, const pond_config *config)
+{
+    read_consistency(cluster, pondi_config_get(config, "consistency"));
+    cluster->staleness_ns = pondi_config_ns(config, "consistency", 0);
+    cluster->replica_wait_ms = pondi_config_ms(config, "replica_wait", 200);
+    cluster->topology_refresh_ns = pondi_config_ns(config, "topology_refresh", 5000);
+    cluster->max_lag_ns = pondi_config_ns(config, "replica_max_lag", 30000);
+    if (!cluster->max_lag_ns)
+        cluster->max_lag_ns = PONDI_NEVER;
+    cluster->fallback_share = pondi_config_real(config, "fallback_share", 0.5);
+    cluster->region = pondi_config_get(config, "region");
+}
+
 static int cluster_new(pond_config *config, pond_pool **out, pond_error **err)
 {
     pondi_cluster *cluster = pondi_calloc(1, sizeof(*cluster));
     if (!cluster)
         return pondi_error_nomem(err);
     pthread_mutex_init(&cluster->lock, NULL);
-    pondi_cluster_init_dialer(cluster);
-    int code = pondi_pool_new(config, &cluster->dialer, out, err);
+    atomic_init(&cluster->primary, PONDI_NO_NODE);
+    pondi_cluster_init_dialer(&cluster->dialer, cluster, PONDI_NO_NODE);
+    int code = pondi_pool_new(config, &cluster->dialer.dialer, out, err);
     if (code) {
         pondi_cluster_free(cluster);
         return code;
     }
     cluster->pool = *out;
+    read_settings(cluster, (*out)->config);
     cluster->pool->twin = find_twin(*out);
     pondi_list_push_back(&clusters, &cluster->link);
     return POND_OK;
+}
+
+pondi_cluster *pondi_cluster_of(const pond_pool *pool)
+{
+    return ((pondi_cluster_dialer *)(void *)pool->family->dialer)->cluster;
 }
 
 /* ---- Public ------------------------------------------------------------------------------ */

@@ -1,8 +1,11 @@
 /* Where the servers are: lists of hosts, addresses and ports, as one config for each server. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/hash.h"
+#include "base/real.h"
 #include "cluster/cluster.h"
 
 static size_t count_items(const char *list)
@@ -51,36 +54,86 @@ static int check_lists(const pondi_servers *lists, pond_error **err)
 {
     size_t hosts = lists->hosts ? count_items(lists->hosts) : 0;
     size_t addresses = lists->addresses ? count_items(lists->addresses) : 0;
-    if (!hosts || !addresses || hosts == addresses)
+    if (hosts && addresses && hosts != addresses)
+        return pondi_error_set(err, POND_EINVAL,
+                               "hostaddr must have as many addresses as host has hosts: %zu, not "
+                               "%zu",
+                               hosts, addresses);
+    if (hosts > PONDI_MOST_NODES || addresses > PONDI_MOST_NODES)
+        return pondi_error_set(err, POND_EINVAL, "host must name at most %d servers, not %zu",
+                               PONDI_MOST_NODES, hosts > addresses ? hosts : addresses);
+    return POND_OK;
+}
+
+/* A list beside that of the hosts has an item for each of them. */
+static int check_beside(const pond_config *config, const char *key, size_t count, pond_error **err)
+{
+    const char *list = pondi_config_get(config, key);
+    if (!list || count_items(list) == count)
         return POND_OK;
-    return pondi_error_set(err, POND_EINVAL,
-                           "hostaddr must have as many addresses as host has hosts: %zu, not %zu",
-                           hosts, addresses);
+    return pondi_error_set(err, POND_EINVAL, "%s must have an item for each host: %zu, not %zu",
+                           key, count, count_items(list));
+}
+
+static int read_node(pondi_cluster_node *node, const pond_config *config, pond_error **err)
+{
+    char *weight = NULL;
+    pondi_config_address(node->config, node->address, sizeof(node->address));
+    int code = item_of(pondi_config_get(config, "node_regions"), node->number, &node->region, err);
+    if (!code)
+        code = item_of(pondi_config_get(config, "node_weights"), node->number, &weight, err);
+    char *end;
+    node->weight = weight ? pondi_parse_real(weight, &end) : 1;
+    pondi_free(weight);
+    if (!code)
+        code = pondi_config_copy(node->config, &node->pool_config, err);
+    if (!code)
+        code = pondi_config_replace(node->pool_config, "session_read_only", "yes", err);
+    if (!code)
+        code = pondi_config_replace(node->pool_config, "pool_min_size", "0", err);
+    return code;
+}
+
+static int make_nodes(pondi_cluster *cluster, size_t count, pond_error **err)
+{
+    cluster->nodes = pondi_calloc(count, sizeof(*cluster->nodes));
+    if (!cluster->nodes)
+        return pondi_error_nomem(err);
+    cluster->count = count;
+    for (size_t i = 0; i < count; i++) {
+        cluster->nodes[i].cluster = cluster;
+        cluster->nodes[i].number = i;
+    }
+    return POND_OK;
 }
 
 static int make_servers(pondi_cluster *cluster, const pondi_servers *lists, pond_error **err)
 {
+    const pond_config *config = cluster->pool->config;
     const char *all = lists->addresses ? lists->addresses : lists->hosts;
     size_t count = all ? count_items(all) : 1;
-    int code = POND_OK;
-    cluster->servers = pondi_calloc(count, sizeof(*cluster->servers));
-    if (!cluster->servers)
-        return pondi_error_nomem(err);
-    for (; cluster->count < count && !code; cluster->count += !code)
-        code = make_server(cluster->pool->config, lists, cluster->count,
-                           &cluster->servers[cluster->count], err);
+    int code = check_beside(config, "node_regions", count, err);
+    if (!code)
+        code = check_beside(config, "node_weights", count, err);
+    if (!code)
+        code = make_nodes(cluster, count, err);
+    for (size_t i = 0; i < count && !code; i++) {
+        pondi_cluster_node *node = &cluster->nodes[i];
+        code = make_server(config, lists, i, &node->config, err);
+        if (!code)
+            code = read_node(node, config, err);
+    }
     return code;
 }
 
 /* The driver knows of one server, and the pool's config names it. */
 static int make_only_server(pondi_cluster *cluster, pond_error **err)
 {
-    cluster->servers = pondi_calloc(1, sizeof(*cluster->servers));
-    if (!cluster->servers)
-        return pondi_error_nomem(err);
-    cluster->servers[0] = pond_config_retain(cluster->pool->config);
-    cluster->count = 1;
-    return POND_OK;
+    int code = make_nodes(cluster, 1, err);
+    if (code)
+        return code;
+    cluster->nodes[0].config = pond_config_retain(cluster->pool->config);
+    return read_node(&cluster->nodes[0], cluster->pool->config, err);
 }
 
 static int read_role(pondi_cluster *cluster, const char *word, pond_error **err)
@@ -94,12 +147,47 @@ static int read_role(pondi_cluster *cluster, const char *word, pond_error **err)
                            word);
 }
 
-int pondi_cluster_find_servers(pondi_cluster *cluster, pond_error **err)
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* What sessions know the cluster by, where its data has no name of its own: processes that list the
+ * same nodes agree on it. */
+static int make_key(pondi_cluster *cluster, pond_error **err)
+{
+    const char *addresses[PONDI_MOST_NODES];
+    const char *database = pondi_config_get(cluster->pool->config, "database");
+    pondi_buffer text;
+    for (size_t i = 0; i < cluster->count; i++)
+        addresses[i] = cluster->nodes[i].address;
+    qsort(addresses, cluster->count, sizeof(addresses[0]), by_text);
+    pondi_buffer_init(&text);
+    pondi_buffer_appendf(&text, "%s/%s", cluster->pool->driver->name, database ? database : "");
+    for (size_t i = 0; i < cluster->count; i++)
+        pondi_buffer_appendf(&text, ",%s", addresses[i]);
+    int code = text.failed ? pondi_error_nomem(err) : POND_OK;
+    if (!code)
+        pondi_md5_hex(text.data, text.size, cluster->key);
+    pondi_buffer_free(&text);
+    return code;
+}
+
+/* Who asks for any server, or for standbys, or for all of them in turn, chooses by himself. */
+static void decide_on_routing(pondi_cluster *cluster)
+{
+    int to_writer =
+        cluster->role == PONDI_SERVER_PRIMARY || cluster->role == PONDI_SERVER_READ_WRITE;
+    cluster->routes = cluster->count > 1 && (cluster->asks ? to_writer : !cluster->shuffled);
+    cluster->dialer.dialer.several = cluster->count > 1;
+    if (cluster->count == 1)
+        atomic_store(&cluster->primary, 0);
+}
+
+static int find_servers(pondi_cluster *cluster, pond_error **err)
 {
     const pond_pool *pool = cluster->pool;
     pondi_servers lists = {0};
-    if (cluster->servers)
-        return POND_OK;
     if (!pool->driver->find_servers)
         return make_only_server(cluster, err);
     int code = pool->driver->find_servers(pool->config, &lists, err);
@@ -110,18 +198,34 @@ int pondi_cluster_find_servers(pondi_cluster *cluster, pond_error **err)
     if (!code)
         code = make_servers(cluster, &lists, err);
     cluster->shuffled = lists.shuffled;
-    cluster->dialer.several = cluster->count > 1;
     pondi_servers_free(&lists);
+    return code;
+}
+
+int pondi_cluster_find_servers(pondi_cluster *cluster, pond_error **err)
+{
+    if (cluster->nodes)
+        return POND_OK;
+    int code = find_servers(cluster, err);
+    if (!code)
+        code = make_key(cluster, err);
     if (code)
         pondi_cluster_free_servers(cluster);
+    else
+        decide_on_routing(cluster);
     return code;
 }
 
 void pondi_cluster_free_servers(pondi_cluster *cluster)
 {
-    for (size_t i = 0; i < cluster->count; i++)
-        pond_config_release(cluster->servers[i]);
-    pondi_free(cluster->servers);
-    cluster->servers = NULL;
+    for (size_t i = 0; i < cluster->count; i++) {
+        pondi_cluster_node *node = &cluster->nodes[i];
+        pond_config_release(node->config);
+        pond_config_release(node->pool_config);
+        pondi_free(node->region);
+        pondi_position_free(&node->report.position);
+    }
+    pondi_free(cluster->nodes);
+    cluster->nodes = NULL;
     cluster->count = 0;
 }

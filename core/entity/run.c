@@ -308,7 +308,7 @@ static int check(const pond_connection *lease, const pondi_conn *conn, const pon
 {
     if (plan->started)
         return pondi_error_set(err, POND_EMISUSE, "the plan was started before: make another");
-    if (plan->schema != lease->pool->attachment)
+    if (plan->schema != lease->pool->family->attachment)
         return pondi_error_set(err, POND_EMISUSE,
                                "the plan is of another database: make it with the schema of this "
                                "connection's pool");

@@ -130,6 +130,21 @@ static void fail_refused(pondi_branch *branch)
     pond_error_free(error);
 }
 
+static void hang_up(pondi_branch *branch)
+{
+    pond_pool *pool = branch->pool;
+    size_t server = atomic_load(&pool->dead_server);
+    if (!pool->driver->hang_up)
+        return;
+    pthread_mutex_lock(&pool->lock);
+    for (pondi_list *node = branch->slots.next; node != &branch->slots; node = node->next) {
+        const pondi_slot *slot = PONDI_CONTAINER(node, pondi_slot, link);
+        if (slot->conn && slot->conn->server == server && slot->conn->current)
+            pool->driver->hang_up(slot->conn);
+    }
+    pthread_mutex_unlock(&pool->lock);
+}
+
 static void do_tasks(pondi_branch *branch, int tasks)
 {
     if (!branch->timer)
@@ -147,6 +162,8 @@ static void do_tasks(pondi_branch *branch, int tasks)
         destroy_slots(branch, ANY, "the pool was closed");
     if (tasks & PONDI_BRANCH_FAIL)
         fail_refused(branch);
+    if (tasks & PONDI_BRANCH_HANG_UP)
+        hang_up(branch);
     if (tasks & PONDI_BRANCH_UPKEEP)
         pondi_upkeep_branch(branch);
     if (tasks & PONDI_BRANCH_PUMP)

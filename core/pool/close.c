@@ -81,7 +81,36 @@ static closer *next_undone(pond_pool *pool)
 /* Pool locked. */
 static int is_over(const pond_pool *pool)
 {
-    return pool->closing && !pool->size && !pool->leaving;
+    return pool->closing && !pool->size && !pool->leaving && !pool->nodes;
+}
+
+void pondi_pool_tell_closing(pond_pool *pool, int tasks)
+{
+    if (tasks & PONDI_BRANCH_CLOSE)
+        pondi_pool_close_detached(pool, "the pool was closed");
+    pondi_branch_tell_all(pool, tasks);
+    pool->dialer->closing(pool->dialer, tasks);
+}
+
+void pondi_pool_close_node(pond_pool *pool, int tasks)
+{
+    pthread_mutex_lock(&pool->lock);
+    pool->closing = 1;
+    pthread_mutex_unlock(&pool->lock);
+    pondi_pool_tell_closing(pool, tasks);
+    pondi_close_check(pool);
+}
+
+/* The pool of a node is closed: its family may be, too. */
+static void leave_family(const pond_pool *pool)
+{
+    pond_pool *family = pool->family;
+    if (family == pool)
+        return;
+    pthread_mutex_lock(&family->lock);
+    family->nodes--;
+    pthread_mutex_unlock(&family->lock);
+    pondi_close_check(family);
 }
 
 void pondi_close_check(pond_pool *pool)
@@ -90,8 +119,10 @@ void pondi_close_check(pond_pool *pool)
     int over = is_over(pool);
     int was_closed = over && atomic_exchange(&pool->closed, 1);
     pthread_mutex_unlock(&pool->lock);
-    if (over && !was_closed)
+    if (over && !was_closed) {
         pool->dialer->ended(pool->dialer);
+        leave_family(pool);
+    }
     while (over) {
         pthread_mutex_lock(&pool->lock);
         closer *at = next_undone(pool);
@@ -145,7 +176,7 @@ int64_t pondi_close_expire(pondi_branch *branch)
     int64_t next_ns = next_stage(pool, branch, pondi_now_ns(), &tasks);
     pthread_mutex_unlock(&pool->lock);
     if (tasks)
-        pondi_branch_tell_all(pool, tasks);
+        pondi_pool_tell_closing(pool, tasks);
     return next_ns;
 }
 
@@ -211,8 +242,7 @@ int pond_pool_close(pond_pool *pool, pond_loop *loop, int64_t timeout_ms, void *
         return code;
     code = submit(pool, loop, timeout_ms, user_data, op, err);
     if (!code) {
-        pondi_pool_close_detached(pool, "the pool was closed");
-        pondi_branch_tell_all(pool, PONDI_BRANCH_CLOSE);
+        pondi_pool_tell_closing(pool, PONDI_BRANCH_CLOSE);
         pondi_close_check(pool);
     }
     pondi_loop_leave(loop);

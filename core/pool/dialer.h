@@ -5,6 +5,7 @@
 
 #include "base/buffer.h"
 #include "driver/conn.h"
+#include "millpond/replicas.h"
 
 /* One opening: tries at one server after the other. Zeroed before the first. */
 typedef struct pondi_attempt {
@@ -35,11 +36,18 @@ struct pondi_dialer {
     int (*accept)(pondi_dialer *dialer, const pondi_conn *conn, pond_error **error);
     /* The server turned out to be a standby. */
     void (*refused_write)(pondi_dialer *dialer, const pondi_conn *conn);
+    /* Something was asked on this connection for a session. */
+    void (*noted)(pondi_dialer *dialer, pond_session *session, const pondi_conn *conn,
+                  const pondi_use *use);
+    /* The pool is being closed, and its branches do these tasks (PONDI_BRANCH_*). */
+    void (*closing)(pondi_dialer *dialer, int tasks);
     /* Nobody must be given this pool any more: it has ended, or closed. May be called twice. */
     void (*ended)(pondi_dialer *dialer);
     /* The pool is freed. */
     void (*free)(pondi_dialer *dialer);
     int several; /* there is more than one server; known once a connection was opened */
+    /* The pool that the program opened, where this one is part of its cluster; NULL: this one. */
+    pond_pool *family;
 };
 
 #endif

@@ -58,12 +58,14 @@ void pondi_pool_begin_metrics(pond_pool *pool)
     metrics->operations.owner = pool;
     if (pondi_config_flag(config, "circuit_breaker", 1))
         metrics->operations.make_breaker = make_breaker;
-    pondi_metrics_know(pool);
+    if (pool->family == pool)
+        pondi_metrics_know(pool);
 }
 
 void pondi_pool_end_metrics(pond_pool *pool)
 {
-    pondi_metrics_forget(pool);
+    if (pool->family == pool)
+        pondi_metrics_forget(pool);
     pondi_operations_free(&pool->metrics.operations, pond_breaker_release);
 }
 

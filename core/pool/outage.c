@@ -57,6 +57,15 @@ void pondi_outage_end(pond_pool *pool)
         outage->open_most *= 2;
 }
 
+void pondi_outage_try_now(pond_pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    pool->outage.retry_ns = 0;
+    pthread_mutex_unlock(&pool->lock);
+    pondi_acquire_pump(pool, NULL);
+    pondi_upkeep_nudge(pool);
+}
+
 int pondi_outage_may_open(const pond_pool *pool)
 {
     const pondi_outage *outage = &pool->outage;

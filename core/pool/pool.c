@@ -14,6 +14,16 @@
 
 /* ---- Create and destroy ------------------------------------------------------------------ */
 
+/* The family does not end its close, nor is it freed, before this pool is gone. */
+static void join_family(pond_pool *pool)
+{
+    pond_pool *family = pool->family;
+    pondi_pool_hold(family);
+    pthread_mutex_lock(&family->lock);
+    family->nodes++;
+    pthread_mutex_unlock(&family->lock);
+}
+
 int pondi_pool_new(pond_config *config, pondi_dialer *dialer, pond_pool **out, pond_error **err)
 {
     pond_pool *pool = pondi_calloc(1, sizeof(*pool));
@@ -28,6 +38,7 @@ int pondi_pool_new(pond_config *config, pondi_dialer *dialer, pond_pool **out, p
         return code;
     }
     pool->dialer = dialer;
+    pool->family = dialer->family ? dialer->family : pool;
     pondi_refcount_init(&pool->refs);
     pondi_refcount_init(&pool->holds);
     pool->process = pondi_process_generation();
@@ -40,11 +51,13 @@ int pondi_pool_new(pond_config *config, pondi_dialer *dialer, pond_pool **out, p
     pondi_list_init(&pool->closers);
     pondi_pool_read_settings(pool->config, &pool->settings);
     pondi_pool_begin_metrics(pool);
+    if (pool->family != pool)
+        join_family(pool);
     pool->target = (pondi_call_target){
         .dialect = pool->driver->dialect,
         .takes_runs = pool->driver->takes_runs,
         .timeout_ms = pondi_config_ms(pool->config, "query_execution_timeout", 60000),
-        .metrics = &pool->metrics,
+        .metrics = &pool->family->metrics,
     };
     pool->outage.open_most = pool->settings.max_size + pool->settings.sync_max_size;
     pool->left_close_ns = PONDI_NEVER;
@@ -143,8 +156,11 @@ void pondi_pool_unhold(pond_pool *pool)
     if (pool->keeper)
         pondi_loop_unhold(pool->keeper);
     pthread_mutex_destroy(&pool->lock);
+    pond_pool *family = pool->family == pool ? NULL : pool->family;
     pool->dialer->free(pool->dialer);
     pondi_free(pool);
+    if (family)
+        pondi_pool_unhold(family);
 }
 
 /* ---- Status ------------------------------------------------------------------------------ */

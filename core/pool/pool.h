@@ -82,6 +82,9 @@ typedef struct pondi_suspicion {
 
 struct pond_pool {
     pondi_dialer *dialer;
+    /* The pool that the program opened: itself, or the one that holds it as the pool of a node.
+     * Calls are counted there, and entities' schemas are kept there. Held by the others. */
+    pond_pool *family;
     pondi_refcount refs;  /* public handles, leases and operations; with the last the pool ends */
     pondi_refcount holds; /* who points here, one for `refs`; with the last it is freed */
     uint32_t process;
@@ -95,6 +98,7 @@ struct pond_pool {
     pond_loop *keeper;            /* its loop, once asked; holds it */
     _Atomic(int64_t) distrust_ns; /* connections opened before are not lent any more */
     atomic_int closed;            /* it was closed, and its last connection is gone */
+    atomic_size_t dead_server;    /* the last one that was found dead while others live */
 
     pthread_mutex_t lock; /* guards all below */
     int closing;
@@ -116,6 +120,7 @@ struct pond_pool {
     uint32_t idle;
     uint32_t opening;               /* of `size` */
     uint32_t leaving;               /* out of `size`, but not closed yet */
+    uint32_t nodes;                 /* pools of its family that are not closed yet */
     uint32_t held[PONDI_SIDES + 1]; /* `size` and `leaving`, by the side that they are on */
     uint32_t leased[PONDI_SIDES];   /* of these, lent at this moment */
     uint64_t acquired;
@@ -162,7 +167,8 @@ enum {
     PONDI_BRANCH_END = 16,  /* the last reference is gone: let go of the loop */
     PONDI_BRANCH_FAIL = 32, /* the server is down: tell the waiters */
     PONDI_BRANCH_UPKEEP = 64,
-    PONDI_BRANCH_TEND = 128 /* others wait: get on even if the loop's thread is blocked */
+    PONDI_BRANCH_TEND = 128, /* others wait: get on even if the loop's thread is blocked */
+    PONDI_BRANCH_HANG_UP = 256 /* a server is dead: nobody waits for it any more */
 };
 
 typedef enum pondi_slot_state {
@@ -206,6 +212,7 @@ typedef struct pondi_slot {
     pondi_acquire *checker; /* of pond_pool_check(): waits for its ping; holds a reference */
     int leaving;            /* the message is on its way to the loop that it leaves */
     int fresh;              /* a session that nobody has set up, see pond_connection_is_fresh() */
+    pond_session *session;  /* that what is asked on the lease is noted in, a reference; or NULL */
     pondi_attempt attempt;  /* to open it */
     int rested;             /* it was only checked: its place among the idle ones is the last */
     int64_t opened_ns;
@@ -243,6 +250,8 @@ int pondi_pool_check_process(const pond_pool *pool, pond_error **err);
 int pondi_pool_enter(const pond_pool *pool, pond_loop *loop, pond_error **err);
 /* Close the idle connections that are on no loop. */
 void pondi_pool_close_detached(pond_pool *pool, const char *why);
+/* End what runs on the connections to a server that is dead, as if it had hung up. Neither lock. */
+void pondi_pool_hang_up(pond_pool *pool, size_t server);
 /* The error for who asks for a connection of a pool that closes. Any lock. */
 pond_error *pondi_pool_closed_error(const pond_pool *pool);
 
@@ -290,6 +299,8 @@ static inline pondi_side pondi_pool_rest(const pond_pool *pool, pondi_side side)
 void pondi_slot_set_side(pondi_slot *slot, pondi_side side);
 /* Reserve a place on a side; pool locked, and it has room. NULL when memory is out. */
 pondi_slot *pondi_slot_new(pond_pool *pool, pondi_branch *branch, pondi_side side);
+/* Make what all connections of the pool share (pool->shared), once. Pool not locked. */
+int pondi_pool_open_shared(pond_pool *pool, pond_error **err);
 /* Begin to connect; loop locked, pool not. */
 void pondi_slot_open(pondi_slot *slot);
 /* Lease it out; loop locked. The slot goes back where it came from if that fails. */
@@ -333,6 +344,14 @@ pondi_conn *pondi_slot_make_conn(pondi_slot *slot, pond_error **error);
 /* Open it, once it is the slot's: pondi_slot_opened() follows, or pondi_slot_replaced(), maybe
  * within this call. Another connection is the slot's then if the first server failed. */
 void pondi_slot_connect(pondi_slot *slot);
+
+/* ---- slot_session.c: the session that a lease belongs to ---- */
+/* Have it told of all that is asked from now on; it may be another one's. Loop locked. */
+void pondi_slot_join_session(pondi_slot *slot, pond_session *session);
+/* A connection of this slot tells it. */
+void pondi_slot_track(pondi_slot *slot, pondi_conn *conn);
+/* Nothing runs, or will run, for it any more. */
+void pondi_slot_leave_session(pondi_slot *slot);
 
 /* ---- slot_replace.c ---- */
 /* True if a statement on this slot's lease may go to another connection, should this one be found
@@ -380,6 +399,9 @@ void pondi_slot_ping_for(pondi_slot *slot, pondi_acquire *acquire);
 int pondi_outage_note(pond_pool *pool, const pond_error *error);
 /* One was opened. Pool locked. */
 void pondi_outage_end(pond_pool *pool);
+/* There is a server now, as the owner of the pool knows: do not wait for the next try. Neither
+ * lock. */
+void pondi_outage_try_now(pond_pool *pool);
 /* True if connections may be opened now. Pool locked. */
 int pondi_outage_may_open(const pond_pool *pool);
 /* True if who asks for a connection now is to be refused, as no connection is left or under way.
@@ -460,6 +482,11 @@ int pondi_acquire_within(pond_pool *pool, pond_loop *loop, int64_t timeout_ms,
                          pond_error **err);
 
 /* ---- close.c ---- */
+/* Have the branches of a pool that closes, and of the pools of its nodes, do `tasks`. No pool's
+ * lock. */
+void pondi_pool_tell_closing(pond_pool *pool, int tasks);
+/* Close the pool of a node, or go on with that. No pool's lock. */
+void pondi_pool_close_node(pond_pool *pool, int tasks);
 /* To be called when a slot went: if it was the last of a pool that closes, forget the pool, and
  * complete the closers. Any lock but the pool's. */
 void pondi_close_check(pond_pool *pool);

@@ -176,6 +176,7 @@ void pondi_slot_destroy(pondi_slot *slot, const char *why)
     slot->conn = NULL; /* the requests that end now see that it is over */
     if (conn)
         pondi_slot_close_conn(pool, here, side, conn, why);
+    pond_session_release(slot->session);
     pondi_buffer_free(&slot->attempt.said);
     pondi_free(slot);
     pondi_outage_refuse_waiters(pool);
@@ -188,7 +189,7 @@ void pondi_slot_destroy(pondi_slot *slot, const char *why)
 
 /* ---- Open -------------------------------------------------------------------------------- */
 
-static int open_shared(pond_pool *pool, pond_error **err)
+int pondi_pool_open_shared(pond_pool *pool, pond_error **err)
 {
     int code = POND_OK;
     pthread_mutex_lock(&pool->lock);
@@ -291,7 +292,8 @@ void pondi_slot_open(pondi_slot *slot)
 {
     pond_pool *pool = slot->pool;
     pond_error *error = NULL;
-    pondi_conn *conn = open_shared(pool, &error) ? NULL : pondi_slot_make_conn(slot, &error);
+    pondi_conn *conn =
+        pondi_pool_open_shared(pool, &error) ? NULL : pondi_slot_make_conn(slot, &error);
     if (!conn) {
         open_failed(slot, error);
         return;
@@ -350,6 +352,8 @@ int pondi_slot_keep(pondi_slot *slot)
         pondi_slot_set_side(slot, side);
         return 0;
     }
+    if (slot->session)
+        pondi_slot_leave_session(slot);
     slot->conn->lost = on_lost;
     pondi_slot_set_state(slot, PONDI_SLOT_IDLE);
     slot->rested = 0;
@@ -396,6 +400,8 @@ void pondi_slot_offer(pondi_slot *slot)
 {
     pond_pool *pool = slot->pool;
     pondi_acquire *waiter = NULL;
+    if (slot->session)
+        pondi_slot_leave_session(slot);
     pondi_slot_lock(slot);
     pondi_slot_part(slot);
     if (pondi_slot_keep(slot)) {

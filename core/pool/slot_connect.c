@@ -14,12 +14,13 @@ static void own(pondi_slot *slot, pondi_conn *conn)
 {
     const pond_pool *pool = slot->pool;
     conn->owner = slot;
-    conn->metrics = pool->metrics.on ? &slot->pool->metrics : NULL;
+    conn->metrics = pool->family->metrics.on ? &pool->family->metrics : NULL;
     conn->replace = pool->settings.retry_unsent ? pondi_slot_replace : NULL;
     conn->refused_write = on_refused_write;
     conn->state = PONDI_CONN_CONNECTING;
     conn->server = slot->attempt.server;
     conn->wanted = slot->attempt.wanted;
+    pondi_slot_track(slot, conn);
 }
 
 /* `*error` is why the last try failed. */

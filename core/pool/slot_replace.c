@@ -42,7 +42,8 @@ static int exchange(pondi_slot *slot, pondi_conn *conn, pondi_conn **broken)
 int pondi_slot_may_replace(pondi_slot *slot)
 {
     const pond_connection *lease = slot->lease;
-    if (!lease || lease->used || !slot->fresh || slot->conn->in_transaction)
+    int promised = slot->conn->read_only && !slot->conn->begins_read_only;
+    if (!lease || lease->used || !slot->fresh || slot->conn->in_transaction || promised)
         return 0;
     if (slot->conn->driver->look && pondi_coarse_now_ns() > lease->acquired_ns)
         slot->conn->driver->look(slot->conn);

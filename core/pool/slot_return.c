@@ -79,6 +79,36 @@ static void reset(pondi_slot *slot)
         pondi_slot_destroy(slot, "its session could not be reset");
 }
 
+/* ---- Read-only sessions ------------------------------------------------------------------ */
+
+static int is_left_read_only(const pondi_conn *conn)
+{
+    return conn->read_only && !conn->begins_read_only;
+}
+
+static void on_writable(pond_op *op)
+{
+    pondi_slot *slot = op->user_data;
+    int status = op->status;
+    pond_op_release(op);
+    if (!still_cleaning(slot))
+        return;
+    if (status || is_left_read_only(slot->conn) || slot->conn->state != PONDI_CONN_READY)
+        pondi_slot_destroy(slot, "its session could not be made writable again");
+    else
+        slot->conn->on_idle = on_conn_idle;
+}
+
+static void make_writable(pondi_slot *slot)
+{
+    slot->conn->wants_read_only = 0;
+    if (pondi_slot_submit(slot, PONDI_REQUEST_READ_ONLY, POND_BEGIN, CLEAN_UP_MS, on_writable,
+                          NULL))
+        pondi_slot_destroy(slot, "its session could not be made writable again");
+}
+
+/* ---- Standbys ---------------------------------------------------------------------------- */
+
 /* Writers need another server. Where there are several, what else is open is of the same kind. */
 static void leave_standby(pondi_slot *slot)
 {
@@ -109,6 +139,8 @@ static void clean_up(pondi_slot *slot)
         leave_standby(slot);
     } else if (needs_reset(slot)) {
         reset(slot);
+    } else if (is_left_read_only(conn)) {
+        make_writable(slot);
     } else {
         pondi_slot_offer(slot);
     }
@@ -118,7 +150,8 @@ static int is_clean(const pondi_slot *slot)
 {
     const pondi_conn *conn = slot->conn;
     return pondi_conn_is_idle(conn) && conn->state == PONDI_CONN_READY && !conn->streamed &&
-           !conn->in_transaction && !conn->standby && !needs_reset(slot);
+           !conn->in_transaction && !conn->standby && !is_left_read_only(conn) &&
+           !needs_reset(slot);
 }
 
 /* Most come back clean, and nobody waits: the lock is taken once. */

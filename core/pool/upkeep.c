@@ -247,6 +247,12 @@ void pondi_pool_distrust(pond_pool *pool)
     pondi_branch_tell_all(pool, PONDI_BRANCH_UPKEEP);
 }
 
+void pondi_pool_hang_up(pond_pool *pool, size_t server)
+{
+    atomic_store(&pool->dead_server, server);
+    pondi_branch_tell_all(pool, PONDI_BRANCH_HANG_UP);
+}
+
 void pondi_upkeep_nudge(pond_pool *pool)
 {
     pthread_mutex_lock(&pool->lock);

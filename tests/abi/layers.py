@@ -13,7 +13,7 @@ ALLOWED = {
     "drivers": {"loop", "call", "sql", "driver", "topology"},
     "arrow": {"driver"},
     "pool": {"loop", "call", "sql", "driver", "metrics", "resilience", "topology"},
-    "cluster": {"driver", "pool", "topology"},
+    "cluster": {"loop", "call", "driver", "pool", "topology"},
     "entity": {"loop", "call", "sql", "driver", "pool", "resilience"},
 }
 

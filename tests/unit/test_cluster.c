@@ -61,8 +61,8 @@ static void the_error_names_what_each_server_said(void **state)
         pond_pool_acquire_wait(at->pool, at->loop, POND_TIMEOUT_NONE, &connection, &error),
         POND_ECONNECT);
     assert_string_equal(pond_error_message(error),
-                        "cannot connect to database \"none\": none of the hosts can be used: down1 "
-                        "is down, as told; down2 is down, as told");
+                        "cannot connect to database \"none\": none of the hosts accepts writes: "
+                        "down1 is down, as told; down2 is down, as told");
     pond_error_free(error);
     finish(at);
 }
@@ -85,12 +85,21 @@ static void an_error_that_all_servers_would_give_is_told_at_once(void **state)
 
 /* ---- Roles ------------------------------------------------------------------------------- */
 
-static void a_standby_that_refuses_a_write_is_left_for_good(void **state)
+static void connections_go_to_the_primary_unless_another_role_is_asked_for(void **state)
 {
     (void)state;
     const char *const settings[] = {"host", "standby1,standby2,one", NULL};
     world *at = begin(settings);
-    assert_goes_to(at, "standby1");
+    assert_goes_to(at, "one");
+    finish(at);
+}
+
+static void a_standby_that_refuses_a_write_is_left_for_good(void **state)
+{
+    (void)state;
+    const char *const settings[] = {"host", "secret1,standby2,one", NULL};
+    world *at = begin(settings);
+    assert_goes_to(at, "secret1");
     pond_connection *connection = acquire(at);
     assert_int_equal(run(connection, "WRITE", 5000, NULL), POND_EREADONLY);
     pond_connection *other = acquire(at); /* a new one, while the first is still lent */
@@ -161,7 +170,8 @@ static void a_role_that_does_not_exist_is_refused(void **state)
 static void a_statement_waits_until_one_of_the_servers_has_taken_its_connection(void **state)
 {
     (void)state;
-    const char *const settings[] = {"host", "standby,down1,down2,one", NULL};
+    const char *const settings[] = {"host", "standby,down1,down2,one", "target_session_attrs",
+                                    "any", NULL};
     world *at = begin(settings);
     pond_connection *connection = acquire(at);
     pond_connection *other = acquire(at);
@@ -185,6 +195,7 @@ int main(void)
         cmocka_unit_test(a_silent_server_gets_only_its_share_of_the_time),
         cmocka_unit_test(the_error_names_what_each_server_said),
         cmocka_unit_test(an_error_that_all_servers_would_give_is_told_at_once),
+        cmocka_unit_test(connections_go_to_the_primary_unless_another_role_is_asked_for),
         cmocka_unit_test(a_standby_that_refuses_a_write_is_left_for_good),
         cmocka_unit_test(the_role_that_is_asked_for_chooses_the_server),
         cmocka_unit_test(no_server_in_the_wanted_role_is_an_error),

@@ -197,6 +197,55 @@ pond_session *pond_session_retain(pond_session *session);
 void pond_session_release(pond_session *session);
 int pond_session_token(pond_session *session, char **out, pond_error **err);
 int pond_session_merge(pond_session *session, const char *token, pond_error **err);
+typedef enum pond_consistency { POND_CONSISTENCY_DEFAULT = 0, POND_STRONG = 1, POND_SESSION = 2,
+    POND_BOUNDED = 3, POND_EVENTUAL = 4 } pond_consistency;
+typedef struct pond_acquire_options {
+    uint32_t struct_size;
+    uint32_t read_only;
+    uint32_t consistency;
+    uint32_t reserved;
+    int64_t max_staleness_ms;
+    int64_t timeout_ms;
+    pond_session *session;
+} pond_acquire_options;
+int pond_pool_try_acquire_with(pond_pool *pool, pond_loop *loop, const pond_acquire_options
+    *options, pond_connection **out, pond_error **err);
+int pond_pool_acquire_with(pond_pool *pool, pond_loop *loop, const pond_acquire_options *options,
+    void *user_data, pond_op **op, pond_error **err);
+int pond_pool_acquire_with_wait(pond_pool *pool, pond_loop *loop, const pond_acquire_options
+    *options, pond_connection **out, pond_error **err);
+int pond_connection_node(pond_connection *connection);
+typedef struct pond_nodes pond_nodes;
+typedef struct pond_node {
+    uint32_t struct_size;
+    uint32_t is_primary;
+    uint32_t is_healthy;
+    uint32_t reserved;
+    const char *address;
+    const char *region;
+    const char *role;
+    const char *problem;
+    const char *position;
+    double weight;
+    double lag_seconds;
+    double lag_bytes;
+    double latency_seconds;
+    double report_age_seconds;
+    uint64_t reads;
+    uint64_t fallbacks;
+    uint64_t waits;
+    uint64_t missed;
+    uint64_t ejections;
+    uint64_t failures;
+    uint32_t size;
+    uint32_t idle;
+    uint32_t in_use;
+    uint32_t waiting;
+} pond_node;
+int pond_pool_nodes(pond_pool *pool, pond_nodes **out, pond_error **err);
+void pond_nodes_free(pond_nodes *nodes);
+size_t pond_nodes_count(const pond_nodes *nodes);
+int pond_nodes_read(const pond_nodes *nodes, size_t number, pond_node *out, pond_error **err);
 typedef enum pond_breaker_state { POND_BREAKER_CLOSED = 0, POND_BREAKER_OPEN = 1,
     POND_BREAKER_HALF_OPEN = 2 } pond_breaker_state;
 typedef enum pond_breaker_outcome { POND_BREAKER_SUCCESS = 1, POND_BREAKER_FAILURE = 2,
