@@ -196,7 +196,7 @@ size_t pond_pool_leases(pond_pool *pool, int64_t least_age_ms, pond_lease_info *
                   .info_size = info_size,
                   .capacity = out ? capacity : 0,
                   .now_ns = pondi_coarse_now_ns(),
-                  .least_ns = least_age_ms * PONDI_NS_PER_MS};
+                  .least_ns = least_age_ms > 0 ? pondi_deadline_from_ns(0, least_age_ms) : 0};
     if (!pool || pondi_pool_check_process(pool, NULL))
         return 0;
     pthread_mutex_lock(&pool->lock);

@@ -12,7 +12,7 @@ typedef struct server {
     const char *driver;
     const char *variable;
     const char *add_one;  /* to the parameter, an integer */
-    const char *prepared; /* number of prepared statements, itself included */
+    const char *prepared; /* how many statements the session has prepared, itself included */
     const char *session;  /* its number */
     const char *sleep;
     const char *kill;     /* a session by its number */
@@ -39,8 +39,9 @@ static const server mysql_server = {
     .driver = "mysql",
     .variable = "MILLPOND_TEST_MYSQL",
     .add_one = "SELECT CAST(? AS signed) + 1",
+    /* Prepared_stmt_count would be of all sessions, those of other tests included */
     .prepared = "SELECT CAST(variable_value AS signed) FROM information_schema.session_status "
-                "WHERE variable_name = 'Prepared_stmt_count'",
+                "WHERE variable_name = 'Com_stmt_prepare'",
     .session = "SELECT connection_id()",
     .sleep = "SELECT sleep(600)",
     .kill = "KILL ?",

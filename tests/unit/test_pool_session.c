@@ -106,6 +106,8 @@ static void leases_can_be_listed_by_age_with_their_tags(void **state)
     assert_int_equal(pond_pool_leases(at->pool, 0, info, sizeof(info[0]), 4), 2);
     assert_int_equal(pond_pool_leases(at->pool, 0, info, sizeof(info[0]), 1), 2);
     assert_int_equal(pond_pool_leases(at->pool, 3600000, info, sizeof(info[0]), 4), 0);
+    assert_int_equal(pond_pool_leases(at->pool, INT64_MAX, info, sizeof(info[0]), 4), 0);
+    assert_int_equal(pond_pool_leases(at->pool, INT64_MIN, info, sizeof(info[0]), 4), 2);
     int64_t age_ms; /* of the first; unless the machine dawdles, the second is not as old yet */
     do {
         assert_int_equal(pond_pool_leases(at->pool, 0, info, sizeof(info[0]), 4), 2);
