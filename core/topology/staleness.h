@@ -35,8 +35,8 @@ void pondi_staleness_free(pondi_staleness *staleness);
 /* The primary reported `position`, which is copied, when asked at `asked_ns`. One that was asked
  * earlier than the newest is left out, and so is one without memory: what is known then is older,
  * and nothing is taken for fresher than it is. A full ring is thinned: the older an entry, the
- * further it may be from the next. It reaches back an hour, at more than one report a second with
- * gaps of a twentieth of the entry's age. */
+ * further it may be from the next. Of reports four times a second it keeps an hour, and takes data
+ * for at most a tenth older than it is. */
 void pondi_staleness_add(pondi_staleness *staleness, int64_t asked_ns,
                          const pondi_position *position);
 

@@ -72,6 +72,22 @@ static void nodes_are_judged(void **state)
     json_decref(cases);
 }
 
+static void data_of_unknown_age_is_too_old_without_a_limit_too(void **state)
+{
+    (void)state;
+    const pondi_node_limits no_limits = {.max_report_age_ns = PONDI_NEVER,
+                                         .max_lag_ns = PONDI_NEVER};
+    pondi_node nodes[2];
+    for (int i = 0; i < 2; i++)
+        nodes[i] = (pondi_node){
+            .role = PONDI_NODE_REPLICA, .reachable = 1, .ready = 1, .streaming = 1, .weight = 1};
+    nodes[0].staleness_ns = PONDI_NEVER;
+    nodes[1].staleness_ns = PONDI_NEVER - 1;
+    pondi_nodes_judge(nodes, 2, &no_limits);
+    assert_int_equal(nodes[0].out, PONDI_NODE_LAG);
+    assert_int_equal(nodes[1].out, PONDI_NODE_IN);
+}
+
 static pondi_wish wish_of(const json_t *given)
 {
     static const char *const words[] = {"strong", "session", "bounded", "eventual"};
@@ -346,7 +362,9 @@ static void idle_nodes_are_drawn_by_weight_and_speed(void **state)
         assert_in_range(chosen[i] + 1000, expected[i], expected[i] + 2000);
 }
 
-RUN_TESTS(cmocka_unit_test(nodes_are_judged), cmocka_unit_test(a_read_goes_where_it_may),
+RUN_TESTS(cmocka_unit_test(nodes_are_judged),
+          cmocka_unit_test(data_of_unknown_age_is_too_old_without_a_limit_too),
+          cmocka_unit_test(a_read_goes_where_it_may),
           cmocka_unit_test(no_unhealthy_node_is_chosen_and_half_of_them_stay),
           cmocka_unit_test(load_follows_speed_and_weight),
           cmocka_unit_test(idle_nodes_are_drawn_by_weight_and_speed))
