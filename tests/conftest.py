@@ -16,6 +16,7 @@ pytest_plugins = ["addresses", "faults", "programs", "rogue"]
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "examples" / "python"))
 import duckdb_backend  # noqa: E402  (a backend in Python, registered as "duckdb")
+from engines import NOT_RUN, engine_of  # noqa: E402
 from quirks import CONFLICT, quirk_of  # noqa: E402
 
 KINDS = ("sqlite", "postgres", "mysql")
@@ -42,10 +43,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item for item in items if item.path.parent == theirs or kind_of(item) not in BACKENDS
     ]
     for item in items:
-        reason = quirk_of(kind_of(item), f"{item.path.stem}::{item.name}")
+        test = f"{item.path.stem}::{item.name}"
+        kind = kind_of(item)
+        reason = quirk_of(kind, test) or quirk_of(engine_of(kind), test)
         if reason:
             # what is a race may end well now and then: that would be no news
-            item.add_marker(pytest.mark.xfail(reason=reason, strict=True, run=reason != CONFLICT))
+            run = reason != CONFLICT and reason not in NOT_RUN
+            item.add_marker(pytest.mark.xfail(reason=reason, strict=True, run=run))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

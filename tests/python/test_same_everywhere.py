@@ -64,7 +64,10 @@ async def test_a_value_comes_back_as_it_was(
     kept: Any, conn: Any, db: Any, name: str, value: Any
 ) -> None:
     await kept(name)
-    insert, select = "INSERT INTO kept VALUES (?, ?)", "SELECT value FROM kept ORDER BY id"
+    insert, select = (
+        "INSERT INTO kept (id, value) VALUES (?, ?)",
+        "SELECT value FROM kept ORDER BY id",
+    )
     await conn.execute(insert, (0, value))
     await conn.executemany(insert, [(1, value), (2, None), (3, value)])
     expected = [(value,), (value,), (None,), (value,)]
@@ -83,7 +86,7 @@ async def test_a_uuid_and_text_meet(kind: str, conn: Any, kept: Any) -> None:
     """Where a database has no such type, a UUID is its text."""
     await kept("text")
     number = uuid.uuid4()
-    await conn.execute("INSERT INTO kept VALUES (1, ?)", (number,))
+    await conn.execute("INSERT INTO kept (id, value) VALUES (1, ?)", (number,))
     assert (await conn.execute("SELECT value FROM kept")) == [(str(number),)]
 
 
@@ -104,7 +107,7 @@ async def test_an_error_is_the_same(
 ) -> None:
     await conn.execute("DROP TABLE IF EXISTS kept")
     await conn.execute("CREATE TABLE kept (id varchar(9) PRIMARY KEY NOT NULL, value integer)")
-    await conn.execute("INSERT INTO kept VALUES ('1', 1)")
+    await conn.execute("INSERT INTO kept (id, value) VALUES ('1', 1)")
     with pytest.raises(error) as caught:
         await conn.execute(sql)
     assert isinstance(caught.value, base)
@@ -122,7 +125,7 @@ async def test_executemany_names_the_failing_row(conn: Any, kept: Any) -> None:
     rows = [(number, number) for number in range(500)]
     rows[321] = (7, 7)
     with pytest.raises(millpond.UniqueViolationError, match="row 321: ") as caught:
-        await conn.executemany("INSERT INTO kept VALUES (?, ?)", rows)
+        await conn.executemany("INSERT INTO kept (id, value) VALUES (?, ?)", rows)
     assert caught.value.row == 321
     assert (await conn.execute("SELECT count(*) FROM kept")) == [(0,)]
     assert await conn.in_transaction() is False
@@ -130,7 +133,9 @@ async def test_executemany_names_the_failing_row(conn: Any, kept: Any) -> None:
 
 async def test_counts_and_columns_are_the_same(conn: Any, kept: Any) -> None:
     await kept("integer")
-    many = await conn.executemany("INSERT INTO kept VALUES (?, ?)", [(i, i) for i in range(10)])
+    many = await conn.executemany(
+        "INSERT INTO kept (id, value) VALUES (?, ?)", [(i, i) for i in range(10)]
+    )
     assert many.rowcount == 10
     assert (await conn.execute("UPDATE kept SET value = value WHERE id < ?", (4,))).rowcount == 4
     assert (await conn.execute("DELETE FROM kept WHERE id = ?", (99,))).rowcount == 0

@@ -2,6 +2,8 @@
 
 import fnmatch
 
+import engines
+
 COROUTINE = "its calls are coroutines: begun when first awaited, and awaited once"
 SAVEPOINT = "DuckDB has no savepoints"
 CONFLICT = "DuckDB fails one of two writers instead of letting it wait"
@@ -55,7 +57,7 @@ QUIRKS: dict[str, dict[str, str]] = {
 def quirk_of(kind: str | None, test: str) -> str | None:
     """Why a test, ``module::name``, cannot pass on a kind of database; None if it must. Brackets
     are taken literally, ``*`` stands for anything."""
-    for pattern, reason in QUIRKS.get(kind or "", {}).items():
+    for pattern, reason in {**QUIRKS, **engines.QUIRKS}.get(kind or "", {}).items():
         whole = pattern if "::" in pattern else f"*::{pattern}"
         if fnmatch.fnmatchcase(test, whole.replace("[", "[[]")):
             return reason

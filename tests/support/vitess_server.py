@@ -75,10 +75,17 @@ def topology(shards: list[str]) -> str:
 
 
 def schema(folder: str, sharded: bool) -> str:
-    """The folder with the keyspace's first VSchema, which names no table."""
+    """The folder with the keyspace's first VSchema, which names the tables of the conformance
+    suite."""
+    by_id = {"column_vindexes": [{"column": "id", "name": "xxhash"}]}
+    shards = {
+        "sharded": True,
+        "vindexes": {name: {"type": name} for name in ("xxhash", "null")},
+        "tables": {table: by_id for table in ("kept", "items")},
+    }
     os.makedirs(f"{folder}/schema/{KEYSPACE}")
     with open(f"{folder}/schema/{KEYSPACE}/vschema.json", "w", encoding="utf-8") as file:
-        json.dump({"sharded": sharded}, file)
+        json.dump(shards if sharded else {}, file)
     return f"{folder}/schema"
 
 
