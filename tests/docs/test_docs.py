@@ -11,9 +11,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import engines
 import millpond
 import pytest
 import snippets
+import vitess_server
 
 ROOT = snippets.ROOT
 MKDOCS = ROOT / "build/docs-venv/bin/mkdocs"
@@ -245,3 +247,17 @@ async def test_a_snippet_that_is_wrong_is_noticed(tmp_path: Path) -> None:
         await snippets.run_piece(block("python", "print(1)"), "print(1)", {})
     with pytest.raises(AssertionError, match="failed"):
         snippets.run_commands(block("sh", ""), "millpond ping nothing://", tmp_path)
+
+
+# ---- Engines -----------------------------------------------------------------------------------
+
+
+def test_the_differences_of_all_engines_are_told() -> None:
+    page = (ROOT / "docs/engines.md").read_text()
+    reasons = {reason for quirks in engines.QUIRKS.values() for reason in quirks.values()}
+    assert {reason for reason in reasons if reason not in page} == set()
+
+
+def test_the_vschema_of_entities_is_the_one_that_tests_use() -> None:
+    page = (ROOT / "docs/engines.md").read_text()
+    assert vitess_server.VSCHEMA.format(name="person").strip() in page

@@ -73,3 +73,30 @@ with_other_servers() {
     MILLPOND_POSTGRES=$PWD/$servers/postgres-18 \
         python3 tests/support/postgres_server.py python3 tests/support/mysql_server.py "$@"
 }
+
+# Vitess, of which vtcombo holds all parts. Its modules forbid `go install`; so it is a tool of a
+# module of ours. Debian's go is too old to build it: four minutes on two cores.
+need_vitess() {
+    local version=v0.24.4 go=1.26 folder=$servers/vitess-module target=$servers/vitess
+    need_mysql
+    [ -x $target/vtcombo ] && return 0
+    case "$(go env GOVERSION 2>/dev/null)" in
+    go1.2[6-9]* | go1.[3-9][0-9]*) ;;
+    *) echo "Please install Go $go or newer first: Vitess is built with it" >&2 && exit 1 ;;
+    esac
+    mkdir -p $folder
+    printf 'module servers\n\ngo %s\n' $go >$folder/go.mod
+    (
+        cd $folder
+        export GOFLAGS=-mod=mod
+        go get -tool "vitess.io/vitess/go/cmd/vtcombo@$version" &&
+            nice go build -o ./vtcombo vitess.io/vitess/go/cmd/vtcombo
+    ) >build/vitess.log 2>&1 || { tail -n 20 build/vitess.log >&2; exit 1; }
+    mkdir -p $target
+    mv $folder/vtcombo $target/vtcombo
+    rm -r $folder
+}
+
+need_patroni() {
+    need_packages postgresql patroni etcd-server haproxy
+}
