@@ -54,14 +54,21 @@ static int check_lists(const pondi_servers *lists, pond_error **err)
 {
     size_t hosts = lists->hosts ? count_items(lists->hosts) : 0;
     size_t addresses = lists->addresses ? count_items(lists->addresses) : 0;
+    size_t ports = lists->ports ? count_items(lists->ports) : 0;
+    size_t most = addresses > hosts ? addresses : hosts;
     if (hosts && addresses && hosts != addresses)
         return pondi_error_set(err, POND_EINVAL,
                                "hostaddr must have as many addresses as host has hosts: %zu, not "
                                "%zu",
                                hosts, addresses);
-    if (hosts > PONDI_MOST_NODES || addresses > PONDI_MOST_NODES)
+    if (most > PONDI_MOST_NODES)
         return pondi_error_set(err, POND_EINVAL, "host must name at most %d servers, not %zu",
-                               PONDI_MOST_NODES, hosts > addresses ? hosts : addresses);
+                               PONDI_MOST_NODES, most);
+    if (ports > 1 && ports > most)
+        return pondi_error_set(err, POND_EINVAL,
+                               "port has %zu ports for %zu host%s: give one for each host, or one "
+                               "for all",
+                               ports, most ? most : 1, most > 1 ? "s" : "");
     return POND_OK;
 }
 

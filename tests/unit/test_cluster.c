@@ -164,6 +164,50 @@ static void a_role_that_does_not_exist_is_refused(void **state)
     finish(at);
 }
 
+static void refused_with(const char *const *settings, const char *message)
+{
+    world *at = begin(settings);
+    pond_connection *connection = NULL;
+    pond_error *error = NULL;
+    assert_int_equal(
+        pond_pool_acquire_wait(at->pool, at->loop, POND_TIMEOUT_NONE, &connection, &error),
+        POND_EINVAL);
+    assert_string_equal(pond_error_message(error), message);
+    pond_error_free(error);
+    finish(at);
+}
+
+/* Who gives a port too many has forgotten a host. */
+static void more_ports_than_hosts_are_refused(void **state)
+{
+    (void)state;
+    refused_with((const char *[]){"host", "one,two", "port", "1,2,3", NULL},
+                 "port has 3 ports for 2 hosts: give one for each host, or one for all");
+    refused_with((const char *[]){"port", "1,2", NULL},
+                 "port has 2 ports for 1 host: give one for each host, or one for all");
+}
+
+static void words_of_postgres_are_checked_with_the_settings(void **state)
+{
+    (void)state;
+    static const char *const wrong[][3] = {
+        {"target_session_attrs", "leader", "not \"leader\""},
+        {"load_balance_hosts", "radom", "must be disable or random, not \"radom\""},
+    };
+    for (size_t i = 0; i < 2; i++) {
+        pond_config *config = NULL;
+        pond_error *error = NULL;
+        assert_int_equal(pond_config_new("postgres", &config, NULL), POND_OK);
+        pond_config_set(config, "database", "none", NULL);
+        pond_config_set(config, wrong[i][0], wrong[i][1], NULL);
+        assert_int_equal(pond_config_check(config, &error), POND_EINVAL);
+        assert_string_equal(pond_error_setting(error), wrong[i][0]);
+        assert_non_null(strstr(pond_error_message(error), wrong[i][2]));
+        pond_error_free(error);
+        pond_config_release(config);
+    }
+}
+
 /* ---- Leases ------------------------------------------------------------------------------ */
 
 /* Its connection breaks before it was used, and the statement waits for one to another server. */
@@ -200,6 +244,8 @@ int main(void)
         cmocka_unit_test(the_role_that_is_asked_for_chooses_the_server),
         cmocka_unit_test(no_server_in_the_wanted_role_is_an_error),
         cmocka_unit_test(a_role_that_does_not_exist_is_refused),
+        cmocka_unit_test(more_ports_than_hosts_are_refused),
+        cmocka_unit_test(words_of_postgres_are_checked_with_the_settings),
         cmocka_unit_test(a_statement_waits_until_one_of_the_servers_has_taken_its_connection),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

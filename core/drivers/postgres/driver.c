@@ -9,6 +9,23 @@
 
 static const char *const aliases[] = {"postgresql", NULL};
 
+static void check_order(const char *key, const char *value, pondi_problems *problems)
+{
+    if (*value && strcmp(value, "disable") != 0 && strcmp(value, "random") != 0)
+        pondi_config_problem(problems, key, "must be disable or random, not \"%.60s\"", value);
+}
+
+static void check_role(const char *key, const char *value, pondi_problems *problems)
+{
+    pondi_server_role role;
+    int prefers;
+    if (*value && !pondi_server_role_parse(value, &role, &prefers))
+        pondi_config_problem(problems, key,
+                             "must be any, primary, standby, read-write, read-only or "
+                             "prefer-standby, not \"%.60s\"",
+                             value);
+}
+
 static const pondi_driver_option options[] = {
     {"application_name", NULL},
     {"channel_binding", NULL},
@@ -20,7 +37,7 @@ static const pondi_driver_option options[] = {
     {"keepalives_idle", pondi_check_count},
     {"keepalives_interval", pondi_check_count},
     {"krbsrvname", NULL},
-    {"load_balance_hosts", NULL},
+    {"load_balance_hosts", check_order},
     {"options", NULL},
     {"passfile", NULL},
     {"prepared_statements", pondi_check_flag},
@@ -31,7 +48,7 @@ static const pondi_driver_option options[] = {
     {"sslkey", NULL},
     {"sslmode", NULL},
     {"sslrootcert", NULL},
-    {"target_session_attrs", NULL},
+    {"target_session_attrs", check_role},
     {"tcp_user_timeout", pondi_check_count},
     {NULL, NULL},
 };
