@@ -1,5 +1,5 @@
 /* What a server is and how far its data is, as an ordinary user may ask: in one round trip, or in
- * two where the first says that it is a replica and not whether it receives.
+ * two where the first says that it is a replica and not whether it receives, or a node of Galera.
  *
  * Positions come from system variables alone: the tables that show these cut long values off. */
 #include <stdatomic.h>
@@ -192,6 +192,43 @@ static void ask_status(my_conn *conn)
     pondi_mysql_query(conn, text, strlen(text), status_asked);
 }
 
+/* ---- How far Galera's cluster is ---------------------------------------------------------- */
+
+/* A node can be behind what another has committed already. Asked so it answers once it has all of
+ * that: its position then bounds what was read or written at any node before the question. */
+static const char galera_question[] =
+    "SET STATEMENT wsrep_sync_wait = 1 FOR "
+    "SELECT 'WSREP_LAST_COMMITTED' AS name, variable_value FROM information_schema.global_status "
+    "WHERE variable_name = 'WSREP_LAST_COMMITTED'";
+
+static void cluster_read(my_conn *conn)
+{
+    if (!conn->rows) {
+        pondi_mysql_call_failed(conn, NULL);
+        return;
+    }
+    take_position(PONDI_POSITION_GALERA, value_of(conn->rows, "WSREP_LAST_COMMITTED"),
+                  &conn->report.position);
+    free_rows(conn);
+}
+
+/* It fails where the node has left the cluster since. */
+static void cluster_asked(my_conn *conn)
+{
+    if (!conn->failed)
+        pondi_mysql_call(conn, MY_ROWS, cluster_read);
+    else if (pondi_mysql_is_loss(conn, mysql_errno(conn->mysql)))
+        pondi_mysql_call_failed(conn, NULL);
+    else
+        conn->report.ready = 0;
+}
+
+static void ask_cluster(my_conn *conn)
+{
+    pondi_position_free(&conn->report.position);
+    pondi_mysql_query(conn, galera_question, sizeof(galera_question) - 1, cluster_asked);
+}
+
 /* ---- The request ------------------------------------------------------------------------- */
 
 static void server_read(my_conn *conn)
@@ -203,7 +240,9 @@ static void server_read(my_conn *conn)
     read_server(conn, &conn->report, conn->rows);
     int more = must_ask_more(conn, conn->rows);
     free_rows(conn);
-    if (more)
+    if (conn->report.multi_writer && conn->report.ready)
+        ask_cluster(conn);
+    else if (more)
         ask_status(conn);
     else if (conn->hides_replication && !conn->maria)
         conn->report.streaming = 1;
