@@ -62,7 +62,7 @@ conformance_of_all="same_everywhere values fetch errors transactions stream stat
 
 # The keyspace with two shards has no tables but those with a VSchema: those of three files.
 long_vitess() {
-    (need_vitess)
+    need_vitess
     local run="python3 tests/support/postgres_server.py python3 tests/support/vitess_server.py"
     local one="$venv/bin/python -X dev -m pytest -k mysql"
     $(limit 20) $run $one -m "not once" $(conformance $conformance_of_all)

@@ -40,7 +40,7 @@ bootstrap:
   dcs:
     ttl: {ttl}
     loop_wait: 1
-    retry_timeout: 3
+    retry_timeout: 5
     primary_start_timeout: 0  # a primary that crashed is replaced at once
     synchronous_mode: true
     maximum_lag_on_failover: 1048576
@@ -72,6 +72,7 @@ defaults
   timeout connect 4s
   timeout client 1h
   timeout server 1h
+  timeout check 10s  # on a busy machine Patroni may take its time to answer
   option tcp-smart-accept
 {listeners}
 """
