@@ -98,7 +98,8 @@ class Databases:
         if kind in ("sqlite", "duckdb"):
             return {"database": str(self._folder / f"test.{kind}")}
         names = ("host", "port", "user", "password", "database")
-        return {name: self._servers[kind][name] for name in names}
+        server = self._servers[kind]
+        return {**{name: server[name] for name in names}, **server.get("settings", {})}
 
     def config(self, kind: str, **settings: Any) -> DatabaseConfig:
         # tests count connections: none is opened but by them; and the machine may be busy

@@ -44,11 +44,12 @@ POSTGRES = [
 ]
 
 
+@pytest.mark.parametrize("settings", [{}, {"command_by_command": True}], ids=["", "one by one"])
 @pytest.mark.parametrize(("change", "question", "answer"), POSTGRES)
 async def test_a_changed_postgres_session_is_as_new(
-    databases: Any, change: str, question: str, answer: Any
+    databases: Any, change: str, question: str, answer: Any, settings: dict[str, Any]
 ) -> None:
-    db = databases.open("postgres", pool_max_size=1)
+    db = databases.open("postgres", pool_max_size=1, **settings)
     first = await leave_behind(db, change)
     # the question is itself a prepared statement of ours
     assert await ask(db, question) == (first, answer)

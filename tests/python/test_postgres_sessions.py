@@ -16,6 +16,12 @@ STYLES = {"DateStyle": "German", "IntervalStyle": "sql_standard", "extra_float_d
 OPTIONS = " ".join(f"-c {name}={value}" for name, value in STYLES.items())
 
 
+@pytest.fixture(params=[{}, {"command_by_command": True}], ids=["", "one by one"])
+def settings(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """How the driver's settings reach the session."""
+    return dict(request.param)
+
+
 @pytest.fixture
 async def role(databases: Any) -> AsyncIterator[str]:
     """One whose sessions begin with other settings."""
@@ -63,15 +69,21 @@ async def test_a_roles_settings_change_no_value(databases: Any, role: str, prepa
 
 
 @pytest.mark.parametrize("prepared", [True, False], ids=["prepared", "unnamed"])
-async def test_options_change_no_value(databases: Any, prepared: bool) -> None:
-    db = databases.open("postgres", options=OPTIONS, prepared_statements=prepared)
+async def test_options_change_no_value(
+    databases: Any, prepared: bool, settings: dict[str, Any]
+) -> None:
+    db = databases.open("postgres", options=OPTIONS, prepared_statements=prepared, **settings)
     async with db.async_connection() as conn:
         await check(conn)
 
 
 @pytest.mark.parametrize("touch", ["SET extra_float_digits TO 0", "PREPARE mine AS SELECT 1"])
-async def test_a_reset_session_is_as_a_new_one(databases: Any, touch: str) -> None:
-    db = databases.open("postgres", options=OPTIONS, pool_max_size=1, pool_reset="always")
+async def test_a_reset_session_is_as_a_new_one(
+    databases: Any, touch: str, settings: dict[str, Any]
+) -> None:
+    db = databases.open(
+        "postgres", options=OPTIONS, pool_max_size=1, pool_reset="always", **settings
+    )
     async with db.async_connection() as conn:
         session = await conn.fetch_value("SELECT pg_backend_pid()")
         await conn.execute(touch)

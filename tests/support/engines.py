@@ -17,7 +17,6 @@ UNDESCRIBED = "its table has no VSchema"
 COLUMN_LIST = "an INSERT into a table of a moment ago has to name its columns"
 NEWS = "vtgate may not know a new table yet: then a find takes two round trips"
 SLOW_CANCEL = "pgpool-II forwards a cancel to one server after the other, a second each"
-RESETS_PRIMARY = "pgpool-II sends several statements in one text to the primary alone"
 
 # What would take long, or may end well now and then.
 NOT_RUN = {OWN_THREADS, NEWS, SLOW_CANCEL}
@@ -64,7 +63,7 @@ VITESS_SHARDED = {
     "test_a_column_of_others_that_only_has_the_name_is_left_alone[*": COLUMN_LIST,
 }
 
-PGPOOL_PRIMARY = {
+PGPOOL = {
     "test_work_stops_on_a_timeout_and_on_a_cancel[postgres-*": SLOW_CANCEL,
     "test_progress_shares_one_timeout[postgres]": SLOW_CANCEL,
     "test_a_timeout_stops_the_work_and_leaves_the_connection_usable[postgres]": SLOW_CANCEL,
@@ -76,16 +75,9 @@ PGPOOL_PRIMARY = {
     "test_a_save_that_is_cancelled_while_it_waits_leaves_nothing[postgres]": SLOW_CANCEL,
 }
 
-PGPOOL = {
-    **PGPOOL_PRIMARY,
-    "test_a_changed_postgres_session_is_as_new[SET ROLE*": RESETS_PRIMARY,
-    "test_a_changed_postgres_session_is_as_new[SET statement_timeout*": RESETS_PRIMARY,
-}
-
 QUIRKS: dict[str, dict[str, str]] = {
     "patroni": {},  # through HAProxy it is PostgreSQL; tests/engines/test_patroni.py has the rest
     "pgpool": PGPOOL,
-    "pgpool_primary": PGPOOL_PRIMARY,  # without load balancing
     "vitess": VITESS,
     "vitess_sharded": VITESS_SHARDED,
 }

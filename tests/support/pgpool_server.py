@@ -99,8 +99,8 @@ def pgpool(replicas: PostgresReplicas, balanced: bool) -> Iterator[dict[str, Any
     program = shutil.which("pgpool", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
     folder = tempfile.mkdtemp(prefix="millpond-pgpool-")
     give_to_server(folder)
-    engine = "pgpool" if balanced else "pgpool_primary"
-    address = {**replicas.primary.address, "port": running.free_port(), "engine": engine}
+    address = {**replicas.primary.address, "port": running.free_port(), "engine": "pgpool"}
+    address["settings"] = {"command_by_command": balanced}
     try:
         configure(folder, address, [node.port for node in replicas.nodes], balanced)
         files = [f"-f{folder}/pgpool.conf", f"-a{folder}/pool_hba.conf", f"-F{folder}/pcp.conf"]

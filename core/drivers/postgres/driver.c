@@ -30,6 +30,7 @@ static const pondi_driver_option options[] = {
     {"application_name", NULL},
     {"channel_binding", NULL},
     {"cleartext_password", pondi_check_flag},
+    {"command_by_command", pondi_check_flag},
     {"gssencmode", NULL},
     {"hostaddr", NULL},
     {"keepalives", pondi_check_flag},
@@ -302,6 +303,28 @@ static void take(pg_conn *conn, PGresult *res)
 
 /* All results of a command were taken. In a pipeline this comes between commands and means nothing.
  */
+static void next_command(pg_conn *conn)
+{
+    const char *sql = conn->commands && !conn->error ? *conn->commands : NULL;
+    if (!sql) {
+        conn->commands = NULL;
+        pondi_postgres_finish(conn);
+        return;
+    }
+    conn->commands++;
+    if (!PQsendQuery(conn->pg, sql))
+        pondi_postgres_lost(conn);
+    else
+        pondi_postgres_flush(conn);
+}
+
+void pondi_postgres_commands(pg_conn *conn, const char *const *commands, pg_phase phase)
+{
+    conn->phase = phase;
+    conn->commands = commands;
+    next_command(conn);
+}
+
 static void no_more(pg_conn *conn)
 {
     if (conn->phase == PG_EXECUTING)
@@ -312,7 +335,7 @@ static void no_more(pg_conn *conn)
         pondi_postgres_looked_up(conn);
     else if (conn->phase == PG_COMMAND || conn->phase == PG_ABSORBING_CANCEL ||
              conn->phase == PG_SETTING_UP)
-        pondi_postgres_finish(conn);
+        next_command(conn);
 }
 
 static int waits_for_results(const pg_conn *conn)

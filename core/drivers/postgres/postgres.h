@@ -124,12 +124,13 @@ typedef struct pg_conn {
     int fd;
     pg_phase phase;
     pg_login login;
-    int sent;                 /* some of it may have been */
-    pg_staleness stale;       /* what the request's error says of its prepared statement */
-    int retried;              /* the statement was prepared anew once */
-    int fresh;                /* it was prepared for this very request */
-    pg_statement *former;     /* as it was before it was prepared anew */
-    pond_error *former_error; /* which then is the request's, if nothing has changed */
+    const char *const *commands; /* that follow the one under way; ended by NULL */
+    int sent;                    /* some of it may have been */
+    pg_staleness stale;          /* what the request's error says of its prepared statement */
+    int retried;                 /* the statement was prepared anew once */
+    int fresh;                   /* it was prepared for this very request */
+    pg_statement *former;        /* as it was before it was prepared anew */
+    pond_error *former_error;    /* which then is the request's, if nothing has changed */
     pg_path path;
     pg_types known;
     int begin_pending;   /* BEGIN goes with the next statement */
@@ -174,6 +175,8 @@ void pondi_postgres_take_results(pg_conn *conn);
 void pondi_postgres_lost(pg_conn *conn);
 /* Run a command without parameters or rows, as the current request. */
 void pondi_postgres_command(pg_conn *conn, const char *sql);
+/* The same for several, one after the other; the list lives as long as they run. */
+void pondi_postgres_commands(pg_conn *conn, const char *const *commands, pg_phase phase);
 /* Remember the first error of a request. */
 void pondi_postgres_fail(pg_conn *conn, pond_error *error);
 
@@ -200,8 +203,15 @@ void pondi_postgres_note_trust(const pond_config *config, const char *hosts);
 
 /* ---- session.c ---- */
 /* What text of values depends on, as one command's beginning or end. */
-#define PG_SESSION \
-    "SET DateStyle TO ISO; SET IntervalStyle TO postgres; SET extra_float_digits TO 3"
+#define PG_DATES "SET DateStyle TO ISO"
+#define PG_INTERVALS "SET IntervalStyle TO postgres"
+#define PG_FLOATS "SET extra_float_digits TO 3"
+#define PG_SESSION PG_DATES "; " PG_INTERVALS "; " PG_FLOATS
+/* Whether a proxy looks at the first command of a text alone. */
+static inline int pondi_postgres_one_by_one(const pg_conn *conn)
+{
+    return pondi_config_flag(conn->base.config, "command_by_command", 0);
+}
 /* The last step of connecting. */
 void pondi_postgres_set_up(pg_conn *conn);
 void pondi_postgres_take_set_up(const pg_conn *conn, PGresult *res);

@@ -8,6 +8,13 @@
     "CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; " PG_SESSION         \
     "; UNLISTEN *; SELECT pg_advisory_unlock_all(); DISCARD PLANS; DISCARD TEMP; " \
     "DISCARD SEQUENCES"
+/* One after the other, they come to all servers behind pgpool-II. */
+#define FORGET_EACH                                                                        \
+    "CLOSE ALL", "SET SESSION AUTHORIZATION DEFAULT", "RESET ALL", PG_DATES, PG_INTERVALS, \
+        PG_FLOATS, "UNLISTEN *", "SELECT pg_advisory_unlock_all()", "DISCARD PLANS",       \
+        "DISCARD TEMP", "DISCARD SEQUENCES"
+static const char *const forget_most_each[] = {FORGET_EACH, NULL};
+static const char *const forget_all_each[] = {FORGET_EACH, "DEALLOCATE ALL", NULL};
 static const char forget_most[] = FORGET;
 static const char forget_all[] = FORGET "; DEALLOCATE ALL";
 
@@ -20,5 +27,8 @@ void pondi_postgres_reset(pg_conn *conn)
     }
     conn->base.statements.context = 0;
     conn->path.changed = 0;
-    pondi_postgres_command(conn, prepared ? forget_all : forget_most);
+    if (pondi_postgres_one_by_one(conn))
+        pondi_postgres_commands(conn, prepared ? forget_all_each : forget_most_each, PG_COMMAND);
+    else
+        pondi_postgres_command(conn, prepared ? forget_all : forget_most);
 }

@@ -6,6 +6,11 @@
 
 void pondi_postgres_set_up(pg_conn *conn)
 {
+    static const char *const each[] = {PG_DATES, PG_INTERVALS, PG_FLOATS, NULL};
+    if (pondi_postgres_one_by_one(conn)) {
+        pondi_postgres_commands(conn, each, PG_SETTING_UP);
+        return;
+    }
     conn->phase = PG_SETTING_UP;
     if (!PQsendQuery(conn->pg, PG_SESSION))
         pondi_postgres_lost(conn);
