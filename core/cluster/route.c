@@ -21,15 +21,18 @@ static int64_t node_named(const pondi_cluster *cluster, const char *key)
     return PONDI_PENDING_PRIMARY;
 }
 
-/* A node that has reported since what is pending tells how far that was; locked. */
+/* A node that has reported since what is pending tells how far that was. For all other nodes only
+ * one that takes writes can: a primary that became a standby may be behind them. Locked. */
 static int resolve_at(const pondi_cluster *cluster, int64_t number, const char *key,
                       pond_session *session)
 {
     if (number < 0)
         return 0;
     const pondi_cluster_node *node = &cluster->nodes[number];
-    return node->asked_ns && pondi_session_resolve(session, cluster->identity, key, node->asked_ns,
-                                                   &node->report.position);
+    int takes_writes = node->report.ready && node->report.role & PONDI_SERVER_READ_WRITE;
+    return node->asked_ns && (*key || takes_writes) &&
+           pondi_session_resolve(session, cluster->identity, key, node->asked_ns,
+                                 &node->report.position);
 }
 
 /* What the session needs, and where something is pending; locked. */
