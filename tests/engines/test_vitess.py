@@ -41,6 +41,21 @@ async def test_a_timeout_keeps_the_connection_where_kill_is_allowed(
         assert await conn.execute("SELECT 1") == [(1,)]
 
 
+async def test_it_is_known_that_a_stopped_statement_has_ended_its_transaction(
+    one_shard: dict[str, Any],
+) -> None:
+    """Or what comes next would be committed by itself."""
+    async with open_at(one_shard) as db, db.async_connection() as conn:
+        await conn.execute("DROP TABLE IF EXISTS parts")
+        await conn.execute("CREATE TABLE parts (id int PRIMARY KEY)")
+        await conn.begin_transaction()
+        await conn.execute("INSERT INTO parts (id) VALUES (1)")
+        with pytest.raises(millpond.QueryTimeoutError):
+            await conn.execute("SELECT sleep(600)", timeout=0.2)
+        assert await conn.in_transaction() is False
+        assert await conn.execute("SELECT count(*) FROM parts") == [(0,)]
+
+
 async def test_a_timeout_costs_the_connection_where_kill_is_refused(
     address: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -35,16 +35,27 @@ static void kill_query(pondi_task *base)
     mysql_thread_end();
 }
 
-static void settled(my_conn *conn)
+static const char nothing[] = "DO 0";
+
+static void settled_at_last(my_conn *conn)
 {
     if (conn->failed && pondi_mysql_is_loss(conn, mysql_errno(conn->mysql)))
         pondi_mysql_move(conn, MY_ON_LOSS);
 }
 
+/* One that fails says nothing of the transaction: it was stopped in the place of another, or Vitess
+ * notices only now that the transaction has ended. */
+static void settled(my_conn *conn)
+{
+    settled_at_last(conn);
+    if (conn->failed && !pondi_mysql_is_lost(conn))
+        pondi_mysql_query(conn, nothing, sizeof(nothing) - 1, settled_at_last);
+}
+
 void pondi_mysql_settle(my_conn *conn)
 {
     pondi_mysql_move(conn, MY_ON_SETTLE);
-    pondi_mysql_query(conn, "DO 0", 4, settled);
+    pondi_mysql_query(conn, nothing, sizeof(nothing) - 1, settled);
     pondi_mysql_run(conn);
 }
 
