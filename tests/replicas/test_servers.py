@@ -245,3 +245,25 @@ def test_a_command_runs_beside_a_set() -> None:
         [*command, "SELECT pg_is_in_recovery()"], capture_output=True, text=True, check=False
     )
     assert (done.stdout.split(), done.returncode) == (["f", "t", "t"], 0), done.stderr
+
+
+FAIL_OVER = """
+set -e
+tell() { python3 "$0" tell "$@"; }
+tell kill node1
+tell promote node2
+tell rejoin node1
+tell delay node3 0.5
+tell urls
+if tell promote node9; then exit 9; fi
+"""
+
+
+def test_a_command_may_have_things_done_to_the_nodes() -> None:
+    script = SUPPORT / "replicas.py"
+    command = [sys.executable, script, "postgres15", "bash", "-c", FAIL_OVER, script]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    urls = done.stdout.split()
+    assert len(set(urls)) == 3 and all(url.startswith("postgres://millpond:") for url in urls)
+    assert "there is no node9" in done.stderr

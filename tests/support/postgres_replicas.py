@@ -25,7 +25,6 @@ SETTINGS = {
     "shared_buffers": "32MB",
     "max_wal_senders": "10",
     "wal_keep_size": "512MB",  # for replicas that are away for the time of a test
-    "wal_log_hints": "on",  # for pg_rewind
     "wal_retrieve_retry_interval": "100ms",
     "wal_receiver_status_interval": "1s",
 }
@@ -48,10 +47,8 @@ class PostgresNode(Node):
     def __init__(self, number: int, address: dict[str, Any], programs: str) -> None:
         os.mkdir(os.path.dirname(address["data"]))
         address["socket"] = os.path.dirname(address["data"])
-        settings = {**SETTINGS, "cluster_name": f"node{number}"}
-        options = [part for pair in settings.items() for part in ("-c", "=".join(pair))]
         command = [f"{programs}/postgres", "-D", address["data"], "-k", address["socket"]]
-        command += ["-p", str(address["port"]), *options]
+        command += ["-p", str(address["port"]), "-c", f"cluster_name=node{number}"]
         super().__init__("postgres", number, address, f"{address['data']}/postmaster.pid", command)
         give_to_server(self.folder)
         self._programs = programs
@@ -84,7 +81,11 @@ class PostgresNode(Node):
     # ---- What it copies --------------------------------------------------------------------
 
     def initialise(self) -> None:
-        postgres_server.initialise(self._programs, self.address["data"])
+        # pg_rewind needs the checksums
+        postgres_server.initialise(self._programs, self.address["data"], "--data-checksums")
+        # in a file, so that pg_rewind recovers a server under the same ones
+        with open(f"{self.address['data']}/postgresql.conf", "a", encoding="utf-8") as lines:
+            lines.writelines(f"{name} = '{value}'\n" for name, value in SETTINGS.items())
         self.write_settings()
 
     def copy(self, primary: Node) -> None:
@@ -158,7 +159,7 @@ class PostgresNode(Node):
             self.launch()
             self.await_start()
         self.poll(f"follows {primary.name}", lambda: self.streams() or self._logged(begun))
-        return self.streams()
+        return self.streams() or not self._logged(begun)
 
     def _logged(self, begun: int) -> bool:
         with open(self.log, encoding="utf-8", errors="replace") as lines:
@@ -201,10 +202,11 @@ class PostgresReplicas(ReplicaSet[PostgresNode]):
 
     def _copy_and_start(self, node: PostgresNode) -> None:
         node.copy(self.primary)
-        self._start_standby(node)
+        self._start_standby(node, self.primary)
 
-    def _start_standby(self, node: PostgresNode) -> None:
-        node.become_standby(self.primary)
+    @staticmethod
+    def _start_standby(node: PostgresNode, primary: PostgresNode) -> None:
+        node.become_standby(primary)
         node.launch()
         node.await_start()
         node.poll("streams", node.streams)
@@ -235,9 +237,13 @@ class PostgresReplicas(ReplicaSet[PostgresNode]):
         if node.is_running:
             node.kill()
         primary.ask("CHECKPOINT")  # the timeline that pg_rewind looks at is of the last one
-        if not node.rewind(primary):
-            node.copy(primary)
-        self._start_standby(node)
+        if node.rewind(primary):
+            node.become_standby(primary)
+            if node.comes_to_follow(primary):
+                return
+            node.kill()
+        node.copy(primary)
+        self._start_standby(node, primary)
 
     def is_primary(self, node: PostgresNode) -> bool:
         with contextlib.suppress(ask.AskError):

@@ -67,13 +67,13 @@ def make_folder() -> str:
     return folder
 
 
-def initialise(programs: str, data: str) -> None:
-    """A new, empty cluster."""
+def initialise(programs: str, data: str, *options: str) -> None:
+    """A new, empty cluster; options are initdb's."""
     run(
         [
             f"{programs}/initdb",
             *("-D", data, "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"),
-            *("--auth-host=scram-sha-256", "--auth-local=trust"),
+            *("--auth-host=scram-sha-256", "--auth-local=trust", *options),
         ]
     )
 

@@ -44,6 +44,7 @@ class Node(Daemon):
         self.folder = os.path.dirname(str(address["data"]))
         self.log = f"{self.folder}/log"
         self._launches = 0
+        self._log_begins = 0
         self._proxy: FaultProxy | None = None
 
     # ---- Where it is -----------------------------------------------------------------------
@@ -108,6 +109,7 @@ class Node(Daemon):
         """Start it with these options, too, and do not wait."""
         self._launches = 0
         self._options = list(options)
+        self._log_begins = os.path.getsize(self.log) if os.path.exists(self.log) else 0
         self._clean()
         self._launch()
 
@@ -136,8 +138,12 @@ class Node(Daemon):
             self._start_process(log)
 
     def last_words(self) -> str:
-        with open(self.log, encoding="utf-8", errors="replace") as lines:
-            return "".join(lines.readlines()[-30:])
+        """What it logged since it was launched, without the middle of it."""
+        with open(self.log, encoding="utf-8", errors="replace") as log:
+            log.seek(self._log_begins)
+            lines = log.readlines()
+        middle = [] if len(lines) <= 40 else ["...\n"]
+        return "".join([*lines[:20], *middle, *lines[20:][-20:]])
 
     def close(self) -> None:
         if self._proxy is not None:
@@ -218,7 +224,10 @@ class ReplicaSet(abc.ABC, Generic[N]):
         return self.nodes[0].url_at(*(node.proxy.port for node in self.nodes))
 
     def node(self, name: str) -> N:
-        return next(node for node in self.nodes if node.name == name)
+        for node in self.nodes:
+            if node.name == name:
+                return node
+        raise ValueError(f"there is no {name}")
 
     # ---- Faults of processes and networks --------------------------------------------------
 
