@@ -85,8 +85,8 @@ struct pondi_driver {
      * pondi_conn_broken() if so. NULL if there is no server. */
     void (*look)(pondi_conn *conn);
 
-    /* Shut the way to the server, which is taken for dead: what runs ends soon, as if the server had
-     * hung up. NULL if there is no such way. */
+    /* Shut the way to the server, which is taken for dead: what runs ends soon, as if the server
+     * had hung up. NULL if there is no such way. */
     void (*hang_up)(pondi_conn *conn);
 
     /* Move between loops, only without a current request: free watchers, or make them on

@@ -167,7 +167,7 @@ enum {
     PONDI_BRANCH_END = 16,  /* the last reference is gone: let go of the loop */
     PONDI_BRANCH_FAIL = 32, /* the server is down: tell the waiters */
     PONDI_BRANCH_UPKEEP = 64,
-    PONDI_BRANCH_TEND = 128, /* others wait: get on even if the loop's thread is blocked */
+    PONDI_BRANCH_TEND = 128,   /* others wait: get on even if the loop's thread is blocked */
     PONDI_BRANCH_HANG_UP = 256 /* a server is dead: nobody waits for it any more */
 };
 

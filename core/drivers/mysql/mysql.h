@@ -121,7 +121,7 @@ typedef struct my_statement {
     unsigned int column_count;
     my_column *columns;
     MYSQL_BIND *binds;
-    int is_stale; /* its columns have other names than when it was prepared */
+    int is_stale;             /* its columns have other names than when it was prepared */
     MYSQL_FIELD *more_fields; /* in place of the library's, once there were more columns */
     MYSQL_BIND *more_binds;
 } my_statement;
