@@ -54,7 +54,7 @@ def buffer(*words: int) -> Any:
 
 
 SIZED = {"pond_pool_status *", "pond_metric *", "pond_step *", "pond_scaling_signal *"}
-SIZED |= {"pond_breaker_status *", "pond_statement_cache_status *"}
+SIZED |= {"pond_breaker_status *", "pond_statement_cache_status *", "pond_node *"}
 NUMBER = {"int *", "int64_t *", "size_t *", "uint32_t *", "uint64_t *"}
 
 

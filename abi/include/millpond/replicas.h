@@ -85,6 +85,7 @@ typedef enum pond_consistency {
     POND_EVENTUAL = 4 /* any healthy replica answers */
 } pond_consistency;
 
+/* What a lease is for. Zero stands for what pond_pool_acquire() does. */
 typedef struct pond_acquire_options {
     uint32_t struct_size; /* sizeof(pond_acquire_options) */
     uint32_t read_only;   /* not 0: the database refuses writes on it, wherever it leads */
@@ -120,6 +121,7 @@ POND_API int pond_connection_node(pond_connection *connection);
 /* All nodes of a database at one moment. */
 typedef struct pond_nodes pond_nodes;
 
+/* One of them. */
 typedef struct pond_node {
     uint32_t struct_size; /* set by the caller to sizeof(pond_node) */
     uint32_t is_primary;  /* writes go there */
@@ -153,10 +155,10 @@ typedef struct pond_node {
 POND_API int pond_pool_nodes(pond_pool *pool, pond_nodes **out, pond_error **err);
 /* NULL is allowed. Thread: any. */
 POND_API void pond_nodes_free(pond_nodes *nodes);
-/* How many there are; 0 for NULL. */
+/* How many there are; 0 for NULL. Thread: any. */
 POND_API size_t pond_nodes_count(const pond_nodes *nodes);
 /* Read one, in the order of the hosts. Its texts live as long as the snapshot. Errors: POND_EINVAL
- * for a number that is too high. */
+ * for a number that is too high. Thread: any. */
 POND_API int pond_nodes_read(const pond_nodes *nodes, size_t number, pond_node *out,
                              pond_error **err);
 
