@@ -96,6 +96,7 @@ class Fixture:
         self.breaker = self.make("pond_breaker_new", b"name", None)
         self.session = self.make("pond_session_new", None)
         self.metrics = self.make("pond_metrics_take", self.pool)
+        self.nodes = self.make("pond_pool_nodes", self.pool)
         self.op = self.make("pond_pool_acquire", self.pool, None, 50, None)
         self.error = ctypes.c_void_p()
         library.pond_config_set(self.config, b"nothing", b"", ctypes.byref(self.error))
