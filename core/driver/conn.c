@@ -207,6 +207,8 @@ void pondi_conn_destroy(pondi_conn *conn, int code, const char *why)
 
 void pondi_conn_refused_write(pondi_conn *conn)
 {
+    if (conn->read_only)
+        return; /* the session was to refuse it, whatever the server is */
     conn->standby = 1;
     if (conn->refused_write)
         conn->refused_write(conn->owner);

@@ -86,12 +86,19 @@ typedef struct pondi_conn {
     pondi_server_report *report;   /* REPORT: filled in on success */
     const pondi_position *awaited; /* WAIT_FOR */
     int wants_read_only;           /* READ_ONLY: what the session is to be */
+    /* What the server must have applied before the next statement runs; the driver sets it to NULL
+     * once it has. If it does not by then, the statement fails with POND_ETIMEDOUT, nothing of it
+     * was sent, and this stays set. PostgreSQL alone; NULL: nothing. */
+    const pondi_position *awaited_first;
+    int64_t awaited_until_ns;
     /* commits, see pondi_conn_note_position() */
     int tracks; /* somebody wants to know where they are; set while no request runs */
     /* Called, if `tracks` is set, for each request that the server may have got, before it
      * completes. */
     void (*noted_by)(void *owner, const pondi_use *use);
     pondi_position noted;     /* of the current request */
+    int noted_nothing;        /* the current request did nothing; or it committed nothing */
+    int noted_no_commit;
     int began_in_transaction; /* it did */
     int begins_read_only;     /* setting session_read_only: so the session is from the start, and
                                  after a RESET */
@@ -178,6 +185,11 @@ void pondi_conn_refused_write(pondi_conn *conn);
  * Takes the position over, which is NONE afterwards. Only if `tracks` is set. A driver that cannot
  * tell says nothing: the position is then taken for unknown. */
 void pondi_conn_note_position(pondi_conn *conn, pondi_position *position);
+
+/* The current request did nothing on the server; or it did, and committed nothing. Only if `tracks`
+ * is set. */
+void pondi_conn_note_nothing(pondi_conn *conn);
+void pondi_conn_note_no_commit(pondi_conn *conn);
 
 /* Whether a request that was, or is, sent may commit something: in doubt, yes. Before it is sent,
  * a statement inside of a transaction that ends it without saying so is not known. */

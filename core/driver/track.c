@@ -71,14 +71,27 @@ void pondi_conn_note_position(pondi_conn *conn, pondi_position *position)
     pondi_position_move(&conn->noted, position);
 }
 
+void pondi_conn_note_nothing(pondi_conn *conn)
+{
+    conn->noted_nothing = 1;
+}
+
+void pondi_conn_note_no_commit(pondi_conn *conn)
+{
+    conn->noted_no_commit = 1;
+}
+
 void pondi_conn_tell_use(pondi_conn *conn, const pondi_request *request, const pond_error *error)
 {
     int noted = conn->noted.kind != PONDI_POSITION_NONE;
-    int unsent = !request->started || (error && error->unsent);
+    int commits = noted || (!conn->noted_no_commit && pondi_conn_may_commit(conn, request));
+    int unsent = !request->started || conn->noted_nothing || (error && error->unsent);
     const pondi_use use = {.asked_ns = request->submitted_ns,
-                           .commits = noted || pondi_conn_may_commit(conn, request),
+                           .commits = commits,
                            .position = noted ? &conn->noted : NULL};
     if (conn->noted_by && (noted || !unsent))
         conn->noted_by(conn->owner, &use);
     pondi_position_free(&conn->noted);
+    conn->noted_nothing = 0;
+    conn->noted_no_commit = 0;
 }

@@ -71,6 +71,11 @@ class Probe:
         kind, text = position
         return self.ask(f"wait {kind} {ms} {text}")
 
+    def await_first(self, position: Position, ms: int) -> None:
+        """The next statement waits so long for it."""
+        kind, text = position
+        self.ask(f"await {kind} {ms} {text}")
+
 
 def noted(outcome: Outcome) -> Position | None:
     """Where the one commit of a request is, as its driver said; None if it did not."""

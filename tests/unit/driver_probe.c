@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/buffer.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "driver/driver.h"
 #include "driver/registry.h"
@@ -19,7 +20,8 @@ typedef struct probe {
     pond_config *config;
     void *shared;
     pondi_conn *conn;
-    pondi_buffer notes; /* what the driver said of commits during the last request, as JSON */
+    pondi_position first; /* awaited by the next statement */
+    pondi_buffer notes;   /* what the driver said of commits during the last request, as JSON */
 } probe;
 
 /* ---- JSON -------------------------------------------------------------------------------- */
@@ -117,10 +119,11 @@ static void put_outcome(probe *at, pondi_buffer *out, int code, const pond_error
     pondi_buffer_appendf(out, "], \"more\": %d, \"notes\": [%s], ", result ? result->more : 0,
                          at->notes.size ? at->notes.data : "");
     const pondi_conn *conn = at->conn;
-    pondi_buffer_appendf(
-        out, "\"in_transaction\": %d, \"read_only\": %d, \"usable\": %d, \"server\": \"%s\"}",
-        conn->in_transaction, conn->read_only, conn->state == PONDI_CONN_READY,
-        conn->server_version);
+    pondi_buffer_appendf(out,
+                         "\"in_transaction\": %d, \"read_only\": %d, \"awaits\": %d, \"standby\": "
+                         "%d, \"usable\": %d, \"server\": \"%s\"}",
+                         conn->in_transaction, conn->read_only, conn->awaited_first != NULL,
+                         conn->standby, conn->state == PONDI_CONN_READY, conn->server_version);
 }
 
 /* Submit, wait, and print; `report` is what else the line says. */
@@ -203,24 +206,38 @@ static void report(probe *at)
     pondi_server_report_free(&report);
 }
 
-/* "KIND MILLISECONDS TEXT"; `first`: the next statement waits for it. */
-static void wait_for(probe *at, char *line)
+/* "KIND MILLISECONDS TEXT" */
+static int64_t read_position(char *line, pondi_position *out)
 {
     char *rest = NULL;
     long kind = strtol(line, &rest, 10);
-    pondi_call_spec spec = {.kind = PONDI_REQUEST_WAIT_FOR};
-    spec.timeout_ms = strtol(rest, &rest, 10);
+    long ms = strtol(rest, &rest, 10);
     rest += strspn(rest, " ");
+    if (pondi_position_parse((pondi_position_kind)kind, rest, strlen(rest), out, NULL))
+        exit(1);
+    return ms;
+}
+
+static void wait_for(probe *at, char *line)
+{
     pondi_position position = {.kind = PONDI_POSITION_NONE};
-    if (pondi_position_parse((pondi_position_kind)kind, rest, strlen(rest), &position, NULL)) {
-        puts("{\"code\": -1, \"message\": \"no position\"}");
-        fflush(stdout);
-        return;
-    }
+    pondi_call_spec spec = {.kind = PONDI_REQUEST_WAIT_FOR};
+    spec.timeout_ms = read_position(line, &position);
     at->conn->awaited = &position;
     ask(at, &spec, NULL);
     at->conn->awaited = NULL;
     pondi_position_free(&position);
+}
+
+/* The next statement waits for it. */
+static void await_first(probe *at, char *line)
+{
+    pondi_position_free(&at->first);
+    int64_t ms = read_position(line, &at->first);
+    at->conn->awaited_first = &at->first;
+    at->conn->awaited_until_ns = pondi_deadline_ns(ms);
+    puts("{}");
+    fflush(stdout);
 }
 
 /* "ROWS SQL": executed once for each number. */
@@ -284,6 +301,8 @@ static void obey(probe *at, char *line)
         report(at);
     } else if (strcmp(line, "wait") == 0) {
         wait_for(at, rest);
+    } else if (strcmp(line, "await") == 0) {
+        await_first(at, rest);
     } else if (strcmp(line, "many") == 0) {
         many(at, rest);
     } else if (strcmp(line, "track") == 0) {
@@ -317,6 +336,7 @@ int main(void)
         pondi_config_driver(at.config)->shared_close(at.shared);
     pond_config_release(at.config);
     pond_loop_release(at.loop);
+    pondi_position_free(&at.first);
     pondi_buffer_free(&at.notes);
     return 0;
 }

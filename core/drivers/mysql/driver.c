@@ -193,6 +193,8 @@ static void complete(my_conn *conn)
     note_silent_stop(conn);
     if (is_of_standby(conn->error))
         pondi_conn_refused_write(&conn->base);
+    if (conn->base.tracks)
+        pondi_mysql_note_commit(conn);
     pondi_row_set *set = conn->error ? NULL : conn->set;
     if (set)
         conn->set = NULL;
@@ -269,20 +271,16 @@ static void start_transaction_verb(my_conn *conn, pond_transaction_verb verb)
     pondi_mysql_query(conn, commands[verb], strlen(commands[verb]), transaction_done);
 }
 
-static void start(pondi_conn *base, pondi_request *request)
+void pondi_mysql_start(my_conn *conn)
 {
-    my_conn *conn = my_of(base);
-    pond_op_retain(&request->op);
-    conn->request = request;
-    pondi_mysql_move(conn,
-                     request->call->kind == PONDI_REQUEST_CONNECT ? MY_ON_CONNECT : MY_ON_START);
-    switch (request->call->kind) {
+    const pondi_call *call = conn->request->call;
+    switch (call->kind) {
     case PONDI_REQUEST_CONNECT:
-        pondi_mysql_connect(conn);
-        return;
+    case PONDI_REQUEST_READ_ONLY: /* the server learns of it with the next statement */
+        break;
     case PONDI_REQUEST_EXECUTE:
     case PONDI_REQUEST_STREAM:
-        if (request->call->flags & PONDI_CALL_BATCH)
+        if (call->flags & PONDI_CALL_BATCH)
             pondi_mysql_batch(conn);
         else
             pondi_mysql_execute(conn);
@@ -297,7 +295,7 @@ static void start(pondi_conn *base, pondi_request *request)
         pondi_mysql_many(conn);
         break;
     case PONDI_REQUEST_TRANSACTION:
-        start_transaction_verb(conn, request->call->verb);
+        start_transaction_verb(conn, call->verb);
         break;
     case PONDI_REQUEST_PING:
         pondi_mysql_query(conn, "DO 0", 4, transaction_done);
@@ -309,10 +307,27 @@ static void start(pondi_conn *base, pondi_request *request)
         pondi_mysql_report(conn);
         break;
     case PONDI_REQUEST_WAIT_FOR:
-    case PONDI_REQUEST_READ_ONLY:
-        pondi_mysql_fail(conn, pondi_error_new(POND_ENOTSUPPORTED, "not yet"));
+        pondi_mysql_wait_for(conn);
         break;
     }
+}
+
+static void start(pondi_conn *base, pondi_request *request)
+{
+    my_conn *conn = my_of(base);
+    int is_as_wanted = conn->is_read_only == base->read_only && (!base->tracks || conn->tracking);
+    pond_op_retain(&request->op);
+    conn->request = request;
+    if (request->call->kind == PONDI_REQUEST_CONNECT) {
+        pondi_mysql_move(conn, MY_ON_CONNECT);
+        pondi_mysql_connect(conn);
+        return;
+    }
+    pondi_mysql_move(conn, MY_ON_START);
+    if (!is_as_wanted && pondi_mysql_must_set(conn))
+        pondi_mysql_set_first(conn);
+    else
+        pondi_mysql_start(conn);
     pondi_mysql_run(conn);
 }
 

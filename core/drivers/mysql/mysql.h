@@ -173,6 +173,9 @@ typedef struct my_conn {
     unsigned int version;  /* of the server, as 101119 for 10.11.19 */
     int hides_replication; /* from this user: how a replica does */
     atomic_int phase;      /* a my_phase; only pondi_mysql_move() changes it */
+    int is_read_only;      /* the session, as the server knows: it learns of base.read_only late */
+    int tracking;          /* it tells of commits; -1: it cannot */
+    int gtids_seen;        /* it did so */
     /* the call under way */
     my_call call;
     my_step then;
@@ -255,6 +258,8 @@ static inline void pondi_mysql_before_call(const my_conn *conn)
 }
 
 /* ---- driver.c ---- */
+/* Name the first call of the request. */
+void pondi_mysql_start(my_conn *conn);
 /* No call is left: the request has ended. On the loop. */
 void pondi_mysql_ended(my_conn *conn);
 void pondi_mysql_free(my_conn *conn);
@@ -341,6 +346,19 @@ void pondi_mysql_drop_rows(my_conn *conn, my_step then);
 
 /* ---- reset.c ---- */
 void pondi_mysql_reset(my_conn *conn);
+
+/* ---- session.c ---- */
+/* Whether the request needs the session as base.read_only and base.tracks want it. */
+int pondi_mysql_must_set(const my_conn *conn);
+/* Have the session so, and then start the request. */
+void pondi_mysql_set_first(my_conn *conn);
+/* Append what makes a session that was reset as it was, to a SET. */
+void pondi_mysql_put_settings(my_conn *conn, pondi_buffer *out);
+/* The request ends: tell where its commit is, if the server said so. On the loop. */
+void pondi_mysql_note_commit(my_conn *conn);
+
+/* ---- wait.c ---- */
+void pondi_mysql_wait_for(my_conn *conn);
 
 /* ---- report.c ---- */
 void pondi_mysql_report(my_conn *conn);

@@ -63,6 +63,7 @@ static void reset_done(my_conn *conn)
     pondi_buffer_free(text);
     pondi_mysql_session(conn->base.config, text);
     pondi_buffer_append_text(text, ", NAMES utf8mb4");
+    pondi_mysql_put_settings(conn, text);
     set_up(conn, session_set);
 }
 

@@ -53,6 +53,11 @@ void pondi_postgres_cancel(pg_conn *conn)
         pondi_postgres_finish(conn);
         return;
     }
+    if (conn->phase == PG_WAITING) {
+        pondi_postgres_fail(conn, pondi_error_new(POND_ECANCELLED, "stopped while waiting"));
+        pondi_postgres_finish(conn);
+        return;
+    }
     if (conn->held || conn->phase == PG_ABSORBING_CANCEL)
         return; /* it has ended already */
     pg_task *task = conn->task ? NULL : pondi_postgres_task_new(conn);

@@ -88,6 +88,7 @@ static void destroy(pondi_conn *base)
     if (conn->task)
         conn->task->base.owner = NULL; /* it frees itself when its thread is done */
     pondi_watcher_free(conn->watcher);
+    pondi_timer_free(conn->wait.timer);
     clear_outcome(conn);
     pondi_gone gone = pondi_conn_dispose(base);
     pondi_postgres_forget_former(conn);
@@ -147,6 +148,8 @@ void pondi_postgres_finish(pg_conn *conn)
 {
     pondi_postgres_forget_former(conn);
     pondi_postgres_forget_described(conn);
+    if (conn->wait.timer)
+        pondi_postgres_end_wait(conn);
     conn->phase = PG_IDLE;
     if (conn->task && conn->base.current &&
         conn->base.current->call->kind != PONDI_REQUEST_CONNECT) {
@@ -205,17 +208,19 @@ void pondi_postgres_lost(pg_conn *conn)
         return;
     }
     keep_end_reason(conn);
-    pond_error *error = request ? lost_error(conn, request) : NULL;
+    pond_error *error = request && !conn->answered ? lost_error(conn, request) : NULL;
     pondi_watcher_free(conn->watcher);
     conn->watcher = NULL;
     pondi_conn_broken(&conn->base);
-    if (!request || conn->held)
+    if (!request || conn->held) {
         pond_error_free(error); /* idle, or its outcome is known already */
-    else {
+        return;
+    }
+    if (!conn->answered) {
         pond_error_free(conn->error);
         conn->error = error;
-        pondi_postgres_finish(conn);
     }
+    pondi_postgres_finish(conn);
 }
 
 /* ---- Commands ---------------------------------------------------------------------------- */
@@ -229,20 +234,29 @@ void pondi_postgres_command(pg_conn *conn, const char *sql)
         pondi_postgres_flush(conn);
 }
 
-static void take_command(pg_conn *conn, PGresult *res)
+static void take_transaction(pg_conn *conn, PGresult *res)
 {
-    const pondi_request *request = conn->base.current;
-    ExecStatusType status = PQresultStatus(res);
-    if (status == PGRES_FATAL_ERROR)
-        pondi_postgres_fail(conn, pondi_postgres_error(conn, res));
-    else if (request->call->kind == PONDI_REQUEST_REPORT)
-        pondi_postgres_take_report(conn, res);
-    else if (request->call->kind == PONDI_REQUEST_TRANSACTION &&
-             request->call->verb == POND_COMMIT && strcmp(PQcmdStatus(res), "ROLLBACK") == 0)
+    if (conn->answered) {
+        pondi_postgres_take_position(conn, res);
+        return;
+    }
+    if (conn->base.current->call->verb == POND_COMMIT && strcmp(PQcmdStatus(res), "ROLLBACK") == 0)
         pondi_postgres_fail(conn,
                             pondi_error_new(POND_ETRANSACTION,
                                             "the transaction had failed before, so the server "
                                             "rolled it back instead of committing"));
+    conn->answered = 1;
+}
+
+static void take_command(pg_conn *conn, PGresult *res)
+{
+    pondi_call_kind kind = conn->base.current->call->kind;
+    if (PQresultStatus(res) == PGRES_FATAL_ERROR && !conn->answered)
+        pondi_postgres_fail(conn, pondi_postgres_error(conn, res));
+    else if (kind == PONDI_REQUEST_REPORT)
+        pondi_postgres_take_report(conn, res);
+    else if (kind == PONDI_REQUEST_TRANSACTION)
+        take_transaction(conn, res);
     PQclear(res);
 }
 
@@ -279,8 +293,11 @@ static void take(pg_conn *conn, PGresult *res)
     case PG_BEGINNING:
         pondi_postgres_take_begin(conn, res);
         break;
-    case PG_BEGIN_WITH:
-        pondi_postgres_take_begin_with(conn, res);
+    case PG_TOGETHER:
+        pondi_postgres_take_together(conn, res);
+        break;
+    case PG_LOOKING:
+        pondi_postgres_take_wait(conn, res);
         break;
     case PG_EXECUTING:
         pondi_postgres_take_result(conn, res);
@@ -331,6 +348,10 @@ static void no_more(pg_conn *conn)
         pondi_postgres_executed(conn);
     else if (conn->phase == PG_BEGINNING)
         pondi_postgres_begun(conn);
+    else if (conn->phase == PG_ROLLING_BACK)
+        pondi_postgres_rolled_back(conn);
+    else if (conn->phase == PG_LOOKING)
+        pondi_postgres_waited(conn);
     else if (conn->phase == PG_LOOKING_UP)
         pondi_postgres_looked_up(conn);
     else if (conn->phase == PG_COMMAND || conn->phase == PG_ABSORBING_CANCEL ||
@@ -344,7 +365,7 @@ static int waits_for_results(const pg_conn *conn)
         return 0;
     if (conn->phase == PG_MANY)
         return conn->many.synced || conn->many.answered < conn->many.sent;
-    return conn->phase >= PG_PREPARING && conn->phase != PG_PARKED;
+    return conn->phase >= PG_PREPARING && conn->phase != PG_PARKED && conn->phase != PG_WAITING;
 }
 
 void pondi_postgres_take_results(pg_conn *conn)
@@ -423,6 +444,7 @@ static void start(pondi_conn *base, pondi_request *request)
     conn->fresh = 0;
     conn->stale = PG_SOUND;
     conn->began_with = 0;
+    conn->answered = 0;
     request->preparing = 0;
     switch (request->call->kind) {
     case PONDI_REQUEST_CONNECT:
@@ -452,8 +474,9 @@ static void start(pondi_conn *base, pondi_request *request)
         pondi_postgres_report(conn);
         break;
     case PONDI_REQUEST_WAIT_FOR:
-    case PONDI_REQUEST_READ_ONLY:
-        pondi_postgres_fail(conn, pondi_error_new(POND_ENOTSUPPORTED, "not yet"));
+        pondi_postgres_wait_for(conn);
+        break;
+    case PONDI_REQUEST_READ_ONLY: /* the server learns of it with the next statement */
         pondi_postgres_finish(conn);
         break;
     }

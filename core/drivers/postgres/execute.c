@@ -84,10 +84,24 @@ static int goes_with_begin(const pg_conn *conn)
            (conn->unnamed || request->statement->prepared);
 }
 
+/* What does not go with others: a stream's rows come one by one, COPY comes in another mode. */
+static int goes_alone(const pondi_request *request)
+{
+    return request->call->kind != PONDI_REQUEST_EXECUTE ||
+           strcmp(request->statement->info.verb, "COPY") == 0;
+}
+
+static int is_due_first(const pg_conn *conn)
+{
+    return conn->begin_pending || ((pondi_postgres_must_set(conn) || conn->base.awaited_first) &&
+                                   pondi_postgres_may_go_first(conn));
+}
+
 static void run(pg_conn *conn, int (*send)(pg_conn *conn))
 {
-    if (conn->begin_pending)
-        pondi_postgres_begin_with(conn, send);
+    if (is_due_first(conn) || (conn->base.tracks && !goes_alone(conn->base.current) &&
+                               pondi_postgres_wants_position(conn)))
+        pondi_postgres_together(conn, send);
     else
         sent(conn, send(conn));
 }
@@ -188,6 +202,22 @@ static int has_bytes(const pondi_request *request)
     return 0;
 }
 
+/* It does not go with the statement: the replica is looked at, or the session set, alone. */
+static int goes_first(pg_conn *conn)
+{
+    const pondi_request *request = conn->base.current;
+    int alone = goes_alone(request);
+    int unprepared = !runs_unnamed(conn, request) && !request->statement->prepared;
+    if (conn->base.awaited_first && (alone || unprepared))
+        pondi_postgres_wait_first(conn); /* what it names may have come by then */
+    else if ((conn->begin_pending && !goes_with_begin(conn)) ||
+             (pondi_postgres_must_set(conn) && alone))
+        pondi_postgres_begin_first(conn, 0);
+    else
+        return 0;
+    return 1;
+}
+
 void pondi_postgres_execute(pg_conn *conn)
 {
     pondi_request *request = conn->base.current;
@@ -196,8 +226,8 @@ void pondi_postgres_execute(pg_conn *conn)
                                    "%zu parameters are too many: PostgreSQL takes at most %d in a "
                                    "statement",
                                    request->column_count, MOST_PARAMETERS));
-    } else if (conn->begin_pending && !goes_with_begin(conn)) {
-        pondi_postgres_begin_first(conn, 0);
+    } else if (is_due_first(conn) && goes_first(conn)) {
+        return;
     } else if (runs_unnamed(conn, request)) {
         if (!conn->fresh && has_bytes(request))
             pondi_postgres_describe(conn);
@@ -231,6 +261,8 @@ static void refuse_copy(pg_conn *conn, const PGresult *res)
 static void note_command(pg_conn *conn, PGresult *res)
 {
     const char *tag = PQcmdStatus(res);
+    if (strcmp(tag, "DISCARD ALL") == 0 || strcmp(tag, "RESET") == 0)
+        conn->is_read_only = 0; /* it may be: the next statement sets it again */
     if (strcmp(tag, "DEALLOCATE ALL") == 0 || strcmp(tag, "DISCARD ALL") == 0)
         pondi_postgres_forget_names(conn);
 }

@@ -47,7 +47,8 @@ static int send_end(pg_conn *conn)
         !PQsendQueryParams(conn->pg, "millpond: a parameter could not be sent", 0, NULL, NULL, NULL,
                            NULL, 0))
         return 0;
-    return PQpipelineSync(conn->pg);
+    conn->many.asked = pondi_postgres_wants_position(conn);
+    return PQpipelineSync(conn->pg) && (!conn->many.asked || pondi_postgres_ask_position(conn));
 }
 
 void pondi_postgres_many_send(pg_conn *conn)
@@ -91,6 +92,7 @@ void pondi_postgres_many_start(pg_conn *conn)
 
 void pondi_postgres_pipeline_ended(pg_conn *conn)
 {
+    conn->answered = 0;
     if (!PQexitPipelineMode(conn->pg))
         pondi_postgres_lost(conn);
     else
@@ -111,8 +113,23 @@ static void take_rows(pg_conn *conn, PGresult *res)
     conn->many.undo = 1;
 }
 
+static void rows_ended(pg_conn *conn)
+{
+    if (conn->many.asked == 1) {
+        conn->many.asked = 2;
+        conn->answered = 1;
+    } else {
+        pondi_postgres_pipeline_ended(conn);
+    }
+}
+
 void pondi_postgres_many_take(pg_conn *conn, PGresult *res)
 {
+    if (conn->many.asked == 2 && PQresultStatus(res) != PGRES_PIPELINE_SYNC) {
+        pondi_postgres_take_position(conn, res);
+        PQclear(res);
+        return;
+    }
     switch (PQresultStatus(res)) {
     case PGRES_TUPLES_OK:
     case PGRES_COMMAND_OK:
@@ -120,7 +137,7 @@ void pondi_postgres_many_take(pg_conn *conn, PGresult *res)
         return;
     case PGRES_PIPELINE_SYNC:
         PQclear(res);
-        pondi_postgres_pipeline_ended(conn);
+        rows_ended(conn);
         return;
     case PGRES_FATAL_ERROR:
         if (!conn->error) {

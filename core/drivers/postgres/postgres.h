@@ -13,16 +13,20 @@
 #include "drivers/postgres/cancel_request.h"
 #include "drivers/postgres/oids.h"
 #include "loop/task.h"
+#include "loop/timer.h"
 #include "loop/watcher.h"
 
 typedef enum pg_phase {
     PG_IDLE,
     PG_RESOLVING, /* a thread looks up the host's addresses */
     PG_CONNECTING,
-    PG_PREPARING,  /* prepare and describe, in one round trip */
-    PG_LOOKING_UP, /* asks for types that the driver meets for the first time */
-    PG_BEGINNING,  /* BEGIN alone, for the statement that waits behind it */
-    PG_BEGIN_WITH, /* BEGIN and its first statement in one pipeline */
+    PG_PREPARING,    /* prepare and describe, in one round trip */
+    PG_LOOKING_UP,   /* asks for types that the driver meets for the first time */
+    PG_BEGINNING,    /* BEGIN alone, for the statement that waits behind it */
+    PG_TOGETHER,     /* a statement in one pipeline with what belongs to it, see together.c */
+    PG_ROLLING_BACK, /* what came before the statement in that pipeline, and failed */
+    PG_LOOKING,      /* asks how far a replica is */
+    PG_WAITING,      /* before it asks again */
     PG_EXECUTING,
     PG_MANY,
     PG_PARKED,          /* a stream waits to be asked for more: nothing is read */
@@ -108,6 +112,35 @@ typedef struct pg_path {
     uint64_t marks;  /* for a path that nobody knows */
 } pg_path;
 
+/* The parts of a pipeline in their order: each but the last kind is answered by one result. */
+typedef enum pg_part {
+    PG_PART_FIRST, /* of the transaction that comes before the statement */
+    PG_PART_LOOK,  /* in it: whether the replica is far enough */
+    PG_PART_FIRST_END,
+    PG_PART_BEGIN,
+    PG_PART_STATEMENT,
+    PG_PART_POSITION,
+    PG_PART_END /* of a segment */
+} pg_part;
+
+enum { PG_PARTS = 12 };
+
+typedef struct pg_together {
+    unsigned char parts[PG_PARTS]; /* pg_part */
+    int count;
+    int at;
+    int first_failed; /* so that the statement was skipped */
+} pg_together;
+
+/* Waiting for a replica, see wait.c. */
+typedef struct pg_wait {
+    const pondi_position *position; /* the asker's */
+    int64_t until_ns;
+    int64_t pause_ms;
+    int reached;
+    pondi_timer *timer;
+} pg_wait;
+
 typedef struct pg_many {
     size_t sent;
     size_t answered;
@@ -115,6 +148,7 @@ typedef struct pg_many {
     int synced; /* the end of the pipeline was sent */
     int failed; /* with `error` of the connection */
     int undo;   /* the server does not know yet that it failed */
+    int asked;  /* where the commit is; 2: the answer is what comes next */
 } pg_many;
 
 typedef struct pg_conn {
@@ -133,8 +167,12 @@ typedef struct pg_conn {
     pond_error *former_error;    /* which then is the request's, if nothing has changed */
     pg_path path;
     pg_types known;
-    int begin_pending;   /* BEGIN goes with the next statement */
-    int began_with;      /* it went with the current one */
+    int begin_pending; /* BEGIN goes with the next statement */
+    int began_with;    /* it went with the current one */
+    int is_read_only;  /* as the server has it, which learns of base.read_only with a statement */
+    int answered;      /* to its end: only a position is still to come */
+    pg_together together;
+    pg_wait wait;
     int unnamed;         /* setting: no prepared statements */
     uint32_t mark;       /* for names: this session's own */
     uint32_t statements; /* for names */
@@ -298,17 +336,50 @@ void pondi_postgres_take_lookup(pg_conn *conn, PGresult *res);
 void pondi_postgres_looked_up(pg_conn *conn);
 Oid pondi_postgres_read_oid(const PGresult *res, int row, int column);
 
+/* ---- together.c: a statement and what belongs to it, in one pipeline ---- */
+/* Send what `send_statement` sends with all that is due before and behind it. */
+void pondi_postgres_together(pg_conn *conn, int (*send_statement)(pg_conn *conn));
+void pondi_postgres_take_together(pg_conn *conn, PGresult *res);
+/* Whether somebody wants to know where the commit of the current request is. */
+int pondi_postgres_wants_position(const pg_conn *conn);
+/* Ask for it in a segment of its own, in pipeline mode; and take the answer, PG_WRITTEN. */
+int pondi_postgres_ask_position(pg_conn *conn);
+void pondi_postgres_take_position(pg_conn *conn, const PGresult *res);
+
+/* ---- wait.c: until a replica has applied a position ---- */
+/* Carry out the current request. */
+void pondi_postgres_wait_for(pg_conn *conn);
+/* Wait for what is awaited first, and then execute the current request. */
+void pondi_postgres_wait_first(pg_conn *conn);
+void pondi_postgres_take_wait(pg_conn *conn, PGresult *res);
+void pondi_postgres_waited(pg_conn *conn);
+/* The request ends. */
+void pondi_postgres_end_wait(pg_conn *conn);
+
 /* ---- begin.c: transactions that begin with their first statement ---- */
 /* Begin, commit or roll back, as the current request says. */
 void pondi_postgres_transaction(pg_conn *conn);
-/* Send BEGIN and the statement that `send` sends in one pipeline. */
-void pondi_postgres_begin_with(pg_conn *conn, int (*send)(pg_conn *conn));
-void pondi_postgres_take_begin_with(pg_conn *conn, PGresult *res);
-/* Send BEGIN alone, after which the request is executed; `failed`: for a transaction that failed
- * with its first statement, and so is begun anew. */
+/* Whether the server must be told that the session is read-only, or no longer; and the statement
+ * that does. */
+static inline int pondi_postgres_must_set(const pg_conn *conn)
+{
+    return conn->is_read_only != conn->base.read_only;
+}
+/* Not in a transaction. */
+static inline int pondi_postgres_may_go_first(const pg_conn *conn)
+{
+    return PQtransactionStatus(conn->pg) == PQTRANS_IDLE;
+}
+const char *pondi_postgres_setting(const pg_conn *conn);
+/* Send that, and BEGIN if it is due, alone, after which the request is executed; `failed`: for a
+ * transaction that failed with its first statement, and so is begun anew. */
 void pondi_postgres_begin_first(pg_conn *conn, int failed);
 void pondi_postgres_take_begin(pg_conn *conn, PGresult *res);
 void pondi_postgres_begun(pg_conn *conn);
+/* Roll back what came before the statement, and then end the request with its error, or wait for
+ * the replica where there is none. */
+void pondi_postgres_roll_back(pg_conn *conn);
+void pondi_postgres_rolled_back(pg_conn *conn);
 
 /* ---- stream.c ---- */
 /* True if the current request has the rows that it asked for: it is finished then. */
@@ -345,6 +416,8 @@ void pondi_postgres_take_report(pg_conn *conn, const PGresult *res);
     "pg_catalog.pg_current_wal_insert_lsn(), " \
     "pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn()), " PG_WAL_SIZES
 pondi_position pondi_postgres_read_written(const PGresult *res, int column);
+/* An LSN in the first row; 0 if there is none. */
+uint64_t pondi_postgres_read_lsn(const PGresult *res, int column);
 
 /* ---- reset.c ---- */
 void pondi_postgres_reset(pg_conn *conn);

@@ -25,7 +25,7 @@ static uint64_t number_at(const PGresult *res, int column)
     return is_null(res, column) ? 0 : strtoull(PQgetvalue(res, 0, column), NULL, 10);
 }
 
-static uint64_t lsn_at(const PGresult *res, int column)
+uint64_t pondi_postgres_read_lsn(const PGresult *res, int column)
 {
     uint64_t lsn = 0;
     const char *text = PQgetvalue(res, 0, column);
@@ -55,7 +55,7 @@ static uint64_t without_header(uint64_t lsn, uint64_t segment_size, uint64_t pag
 
 pondi_position pondi_postgres_read_written(const PGresult *res, int column)
 {
-    uint64_t lsn = lsn_at(res, column);
+    uint64_t lsn = pondi_postgres_read_lsn(res, column);
     uint32_t timeline = timeline_of_file(PQgetvalue(res, 0, column + 1));
     lsn = without_header(lsn, number_at(res, column + 2), number_at(res, column + 3));
     return pondi_position_of_lsn(lsn ? timeline : 0, lsn);
@@ -115,7 +115,7 @@ static uint32_t replayed_timeline(const PGresult *res)
 
 static void read_standby(pondi_server_report *report, const PGresult *res)
 {
-    uint64_t lsn = lsn_at(res, REPLAYED);
+    uint64_t lsn = pondi_postgres_read_lsn(res, REPLAYED);
     report->role = PONDI_SERVER_STANDBY | PONDI_SERVER_READ_ONLY;
     report->ready = !is_true(res, PAUSED);
     report->streaming = !is_null(res, RECEIVER);

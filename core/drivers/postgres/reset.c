@@ -27,6 +27,7 @@ void pondi_postgres_reset(pg_conn *conn)
     }
     conn->base.statements.context = 0;
     conn->path.changed = 0;
+    conn->is_read_only = 0;
     if (pondi_postgres_one_by_one(conn))
         pondi_postgres_commands(conn, prepared ? forget_all_each : forget_most_each, PG_COMMAND);
     else
