@@ -96,8 +96,8 @@ typedef struct pondi_conn {
     /* Called, if `tracks` is set, for each request that the server may have got, before it
      * completes. */
     void (*noted_by)(void *owner, const pondi_use *use);
-    pondi_position noted;     /* of the current request */
-    int noted_nothing;        /* the current request did nothing; or it committed nothing */
+    pondi_position noted; /* of the current request */
+    int noted_nothing;    /* the current request did nothing; or it committed nothing */
     int noted_no_commit;
     int began_in_transaction; /* it did */
     int begins_read_only;     /* setting session_read_only: so the session is from the start, and
