@@ -41,8 +41,8 @@ static const char *text_of(const pg_conn *conn, int failed)
         return "ROLLBACK; BEGIN";
     if (!pondi_postgres_must_set(conn))
         return "BEGIN";
-    if (!conn->begin_pending)
-        return pondi_postgres_setting(conn);
+    if (!conn->begin_pending || pondi_postgres_one_by_one(conn))
+        return pondi_postgres_setting(conn); /* BEGIN comes next */
     return conn->base.read_only ? set_and_begin : reset_and_begin;
 }
 
@@ -70,7 +70,8 @@ void pondi_postgres_begun(pg_conn *conn)
         return;
     }
     if (!conn->error) {
-        conn->begin_pending = 0;
+        if (!pondi_postgres_must_set(conn) || !pondi_postgres_one_by_one(conn))
+            conn->begin_pending = 0;
         conn->is_read_only = conn->base.read_only;
     }
     if (!conn->error && conn->base.current->stop_code)

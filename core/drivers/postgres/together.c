@@ -65,7 +65,7 @@ int pondi_postgres_wants_position(const pg_conn *conn)
 {
     const pondi_conn *base = &conn->base;
     return base->tracks && !(base->role & PONDI_SERVER_STANDBY) &&
-           pondi_conn_may_commit(base, base->current);
+           !pondi_postgres_one_by_one(conn) && pondi_conn_may_commit(base, base->current);
 }
 
 int pondi_postgres_ask_position(pg_conn *conn)
