@@ -17,9 +17,18 @@ UNDESCRIBED = "its table has no VSchema"
 COLUMN_LIST = "an INSERT into a table of a moment ago has to name its columns"
 NEWS = "vtgate may not know a new table yet: then a find takes two round trips"
 SLOW_CANCEL = "pgpool-II forwards a cancel to one server after the other, a second each"
+OTHER_SERVERS_PID = "pg_backend_pid() may be of another server than pg_terminate_backend() runs on"
+ENDS_SESSION = "pgpool-II sometimes ends a session after an error inside a savepoint"
 
 # What would take long, or may end well now and then.
-NOT_RUN = {ENDS_TRANSACTION, OWN_THREADS, NEWS, SLOW_CANCEL}
+NOT_RUN = {
+    ENDS_TRANSACTION,
+    OWN_THREADS,
+    NEWS,
+    SLOW_CANCEL,
+    OTHER_SERVERS_PID,
+    ENDS_SESSION,
+}
 
 VITESS = {
     "test_work_stops_on_a_timeout_and_on_a_cancel[mysql-True]": ENDS_TRANSACTION,
@@ -64,6 +73,9 @@ VITESS_SHARDED = {
 }
 
 PGPOOL = {
+    "test_a_swallowed_error_does_not_make_the_block_half[postgres]": ENDS_SESSION,
+    "test_ended_sessions::*postgres]": OTHER_SERVERS_PID,
+    "test_a_connection_with_an_open_stream_is_cleaned_on_release[postgres]": SLOW_CANCEL,
     "test_work_stops_on_a_timeout_and_on_a_cancel[postgres-*": SLOW_CANCEL,
     "test_progress_shares_one_timeout[postgres]": SLOW_CANCEL,
     "test_a_timeout_stops_the_work_and_leaves_the_connection_usable[postgres]": SLOW_CANCEL,
