@@ -2,6 +2,8 @@
 #include <locale.h>
 #include <string.h>
 
+#include <millpond/driver.h>
+
 #include "native.h"
 
 #define NATIVE_CONFIG "millpond.config"
@@ -131,6 +133,12 @@ static int config_driver(lua_State *L)
     return 1;
 }
 
+/* config:host(id): its connections are those of a backend written in Lua. */
+static int config_host(lua_State *L)
+{
+    return native_host_join(L, native_state_of(L), check_config(L), luaL_checkinteger(L, 2));
+}
+
 static int config_check(lua_State *L)
 {
     native_state *state = native_state_of(L);
@@ -160,6 +168,7 @@ static int config_pool(lua_State *L)
     *pool = (native_pool){.state = state};
     luaL_setmetatable(L, NATIVE_POOL);
     pool->runs_inline = pond_driver_fact(pond_config_driver(config), "inline") != NULL;
+    pool->hosted = pond_config_data(config) != NULL;
     pond_error *error = NULL;
     int code = pond_pool_open(config, &pool->pool, &error);
     return code ? native_fail(L, state, code, error) : 1;
@@ -171,7 +180,8 @@ void native_add_config(lua_State *L, native_state *state)
         {"__gc", config_gc},     {"set", config_set},
         {"get", config_get},     {"driver", config_driver},
         {"check", config_check}, {"hash", config_hash},
-        {"pool", config_pool},   {NULL, NULL},
+        {"pool", config_pool},   {"host", config_host},
+        {NULL, NULL},
     };
     static const luaL_Reg functions[] = {
         {"config", config_new},

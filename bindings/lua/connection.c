@@ -6,9 +6,25 @@
 native_connection *native_connection_new(lua_State *L, const native_pool *pool)
 {
     native_connection *self = lua_newuserdatauv(L, sizeof(*self), 1);
-    *self = (native_connection){.state = pool->state, .runs_inline = (char)pool->runs_inline};
+    *self = (native_connection){.state = pool->state,
+                                .runs_inline = (char)pool->runs_inline,
+                                .hosted = (char)pool->hosted};
     luaL_setmetatable(L, NATIVE_CONNECTION);
     return self;
+}
+
+/* A coroutine that was closed is in no transaction any more, and waits for nothing. */
+static void clean_up_after(lua_State *L, native_connection *self)
+{
+    native_wait *busy = self->busy;
+    pond_error *error = NULL;
+    if (busy && busy->owner == self && native_wait_left(L, busy))
+        pond_op_cancel(busy->op);
+    if (self->left &&
+        pond_connection_transaction(self->lease, POND_ROLLBACK, POND_TIMEOUT_DEFAULT, NULL, NULL,
+                                    &error))
+        pond_error_free(error); /* the connection is lost, or stale */
+    self->left = 0;
 }
 
 native_connection *native_connection_check(lua_State *L)
@@ -19,7 +35,19 @@ native_connection *native_connection_check(lua_State *L)
     if (!self->lease)
         native_raise(L, self->state, POND_ESTALE,
                      "this connection was given back to its pool: acquire another");
+    if (self->busy || self->left)
+        clean_up_after(L, self);
     return self;
+}
+
+/* To wait for something of the connection. */
+static native_wait *take_wait(lua_State *L, native_connection *self)
+{
+    native_wait *wait = native_wait_take(L, self->state);
+    wait->owner = self;
+    wait->host = self->hosted && self->lease ? native_host_id(self->lease) : 0;
+    self->busy = wait;
+    return wait;
 }
 
 /* Whoever forgets a connection is warned of by the pool; to close it says that nothing was
@@ -141,7 +169,7 @@ static int connection_execute(lua_State *L)
         return execute_inline(L, self, &call, 0);
     if (self->runs_inline)
         allow_at_once(state, &call);
-    native_wait *wait = native_wait_take(L, state);
+    native_wait *wait = take_wait(L, self);
     wait->shape = call.shape;
     int code =
         pond_connection_execute(lease_of(L, self, wait), call.sql, call.sql_size, call.values,
@@ -159,7 +187,7 @@ static int connection_executemany(lua_State *L)
     native_call_read(L, self->state, &call, 1);
     if (self->runs_inline && !lua_isyieldable(L))
         return execute_inline(L, self, &call, 1);
-    native_wait *wait = native_wait_take(L, self->state);
+    native_wait *wait = take_wait(L, self);
     wait->shape = call.shape;
     int code = pond_connection_execute_many(lease_of(L, self, wait), call.sql, call.sql_size,
                                             call.values, call.row_count, call.column_count,
@@ -174,7 +202,7 @@ static int connection_run(lua_State *L)
     native_plan *plan = native_plan_check(L, 2);
     int64_t timeout_ms = native_timeout(L, 3);
     pond_error *error = NULL;
-    native_wait *wait = native_wait_take(L, self->state);
+    native_wait *wait = take_wait(L, self);
     int code = pond_connection_run(lease_of(L, self, wait), plan->plan, timeout_ms, wait, &wait->op,
                                    &error);
     if (!code)
@@ -200,7 +228,7 @@ static int connection_stream(lua_State *L)
     native_call call;
     pond_error *error = NULL;
     native_call_read(L, self->state, &call, 0);
-    native_wait *wait = native_wait_take(L, self->state);
+    native_wait *wait = take_wait(L, self);
     wait->shape = call.shape;
     int code = pond_connection_stream(lease_of(L, self, wait), call.sql, call.sql_size, call.values,
                                       call.column_count, call.batch_rows, &call.options, wait,
@@ -215,7 +243,7 @@ static int connection_fetch(lua_State *L)
     int64_t timeout_ms = native_timeout(L, 2);
     int shape = (lua_toboolean(L, 3) ? NATIVE_NAMED : 0) | (lua_toboolean(L, 4) ? NATIVE_NIL : 0);
     pond_error *error = NULL;
-    native_wait *wait = native_wait_take(L, self->state);
+    native_wait *wait = take_wait(L, self);
     wait->shape = shape;
     int code = pond_connection_fetch(lease_of(L, self, wait), timeout_ms, wait, &wait->op, &error);
     return after_submit(L, wait, code, error);
@@ -239,7 +267,7 @@ static int transaction(lua_State *L, pond_transaction_verb verb)
     native_connection *self = native_connection_check(L);
     int64_t timeout_ms = native_timeout(L, 2);
     pond_error *error = NULL;
-    native_wait *wait = native_wait_take(L, self->state);
+    native_wait *wait = take_wait(L, self);
     int code = pond_connection_transaction(lease_of(L, self, wait), verb, timeout_ms, wait,
                                            &wait->op, &error);
     if (!code)
@@ -265,15 +293,56 @@ static int connection_rollback(lua_State *L)
 
 /* ---- Answers that need no waiting ----------------------------------------------------------- */
 
-static int connection_in_transaction(lua_State *L)
+static int answer_in_transaction(lua_State *L, native_connection *self)
 {
-    native_connection *self = native_connection_check(L);
     pond_error *error = NULL;
     int open;
     int code = pond_connection_in_transaction(self->lease, &open, &error);
     if (code)
         return native_fail(L, self->state, code, error);
     lua_pushboolean(L, open);
+    return 1;
+}
+
+static int finish_in_transaction(lua_State *L, int status, lua_KContext context)
+{
+    (void)status;
+    pond_op_release(native_wait_end(L, (native_wait *)context));
+    return answer_in_transaction(L, native_connection_check(L));
+}
+
+/* Known at once, unless what a closed coroutine began is still being undone. */
+static int connection_in_transaction(lua_State *L)
+{
+    native_connection *self = luaL_checkudata(L, 1, NATIVE_CONNECTION);
+    const native_wait *busy = self->busy;
+    int undoes = self->left || (busy && busy->owner == self && native_wait_left(L, busy));
+    native_connection_check(L);
+    if (!undoes)
+        return answer_in_transaction(L, self);
+    pond_error *error = NULL;
+    native_wait *wait = native_wait_take(L, self->state);
+    int code = pond_connection_end_stream(lease_of(L, self, wait), POND_TIMEOUT_DEFAULT, wait,
+                                          &wait->op, &error); /* comes after it, and does nothing */
+    if (!code)
+        return native_await(L, wait, finish_in_transaction);
+    native_unwait(wait);
+    return native_fail(L, self->state, code, error);
+}
+
+/* conn:_leave(): the coroutine that is in a transaction was closed. */
+static int connection_leave(lua_State *L)
+{
+    native_connection *self = luaL_checkudata(L, 1, NATIVE_CONNECTION);
+    self->left = 1;
+    return 0;
+}
+
+/* conn:_host() -> the number by which a backend knows it; 0 if there is none */
+static int connection_host(lua_State *L)
+{
+    const native_connection *self = native_connection_check(L);
+    lua_pushinteger(L, self->hosted ? native_host_id(self->lease) : 0);
     return 1;
 }
 
@@ -347,6 +416,8 @@ void native_add_connection(lua_State *L, native_state *state)
         {"close", connection_close},
         {"_run", connection_run},
         {"_pool", connection_pool},
+        {"_leave", connection_leave},
+        {"_host", connection_host},
         {"_stream", connection_stream},
         {"_fetch", connection_fetch},
         {"_end_stream", connection_end_stream},

@@ -106,6 +106,34 @@ int native_fail(lua_State *L, native_state *state, int code, pond_error *error)
     return failed || is_mistake(code) ? lua_error(L) : 2;
 }
 
+/* Protected: ask Lua, which raises what a function of the backend raised; nil: it was the core. */
+static int explain(lua_State *L)
+{
+    const made_error *made = lua_touserdata(L, 1);
+    native_push_hook(L, made->state, "explain");
+    lua_pushvalue(L, 2);
+    lua_pushstring(L, pond_error_name(made->code));
+    lua_pushstring(L, pond_error_message(made->error));
+    lua_call(L, 3, 1);
+    return 1;
+}
+
+int native_fail_of(lua_State *L, native_state *state, lua_Integer host, int code, pond_error *error)
+{
+    made_error made = {state, code, error, NULL};
+    if (!host || !error || !lua_checkstack(L, 4))
+        return native_fail(L, state, code, error);
+    lua_pushnil(L);
+    lua_pushcfunction(L, explain);
+    lua_pushlightuserdata(L, &made);
+    lua_pushinteger(L, host);
+    int failed = lua_pcall(L, 2, 1, 0);
+    if (!failed && lua_isnil(L, -1))
+        return native_fail(L, state, code, error);
+    pond_error_free(error);
+    return failed ? lua_error(L) : 2;
+}
+
 int native_raise(lua_State *L, native_state *state, int code, const char *format, ...)
 {
     char message[512];

@@ -25,6 +25,35 @@ void native_set_string(lua_State *L, const char *name, const char *value)
     lua_setfield(L, -2, name);
 }
 
+typedef struct owned_text {
+    char *text;
+    size_t size;
+} owned_text;
+
+/* Protected: the caller holds the text. */
+static int push_owned(lua_State *L)
+{
+    const owned_text *owned = lua_touserdata(L, 1);
+    lua_pushlstring(L, owned->text, owned->size);
+    return 1;
+}
+
+void native_push_owned(lua_State *L, char *text, size_t size)
+{
+    owned_text owned = {text, size};
+    int failed = 0;
+    if (text) {
+        lua_pushcfunction(L, push_owned);
+        lua_pushlightuserdata(L, &owned);
+        failed = lua_pcall(L, 1, 1, 0);
+    } else {
+        lua_pushnil(L);
+    }
+    pond_string_free(text);
+    if (failed)
+        lua_error(L);
+}
+
 __attribute__((visibility("default"))) int luaopen_millpond_core(lua_State *L);
 
 int luaopen_millpond_core(lua_State *L)
@@ -44,7 +73,7 @@ int luaopen_millpond_core(lua_State *L)
     native_add_breaker(L, state);
     native_add_metrics(L, state);
     native_add_loop(L, state);
-    native_add_sql(L, state);
+    native_add_hosts(L, state);
     native_set_string(L, "version", pond_version());
     lua_pushlightuserdata(L, NULL);
     lua_setfield(L, -2, "null");

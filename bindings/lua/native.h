@@ -31,6 +31,7 @@ typedef struct native_state {
     int array_meta;      /* metatable of arrays */
     int hooks;           /* table of functions that the Lua side sets */
     int busy;            /* the function to call before the first wait, or LUA_NOREF */
+    struct native_hosts *hosts; /* of backends written in Lua; NULL before the first */
 } native_state;
 
 /* Make the state, its loop and its tables; leaves the userdata on the stack. */
@@ -43,6 +44,8 @@ void native_push_hook(lua_State *L, const native_state *state, const char *name)
 void native_drain_log(lua_State *L, const native_state *state);
 
 /* ---- wait.c: coroutines that wait for an operation ---------------------------------------- */
+
+struct native_connection;
 
 /* How rows look. */
 enum {
@@ -66,6 +69,9 @@ typedef struct native_wait {
     native_wait_status status;
     int cancelled; /* the coroutine is to be stopped by an error */
     int waited;    /* a coroutine yielded for it */
+    int blocks;    /* nothing can yield: the others go on until it is over */
+    lua_Integer host; /* the number of the connection, if it is a backend's, else 0 */
+    const struct native_connection *owner; /* what it was asked of; or NULL */
     int shape;     /* of rows: NATIVE_NAMED and so on */
 } native_wait;
 
@@ -80,6 +86,8 @@ int native_interrupted(void *data);
 /* A free one, for the running coroutine. May raise, so call it before an operation exists. It is
  * the operation's user data; submit with &wait->op, then call native_await() or native_unwait(). */
 native_wait *native_wait_take(lua_State *L, native_state *state);
+/* True if the coroutine that waits was closed: nobody will take the answer. */
+int native_wait_left(lua_State *L, const native_wait *wait);
 /* Nothing was submitted after all. */
 void native_unwait(native_wait *wait);
 /* The last call of a function: waits for the operation, in a coroutine by yielding, and returns
@@ -113,6 +121,10 @@ int native_fail(lua_State *L, native_state *state, int code, pond_error *error);
 int native_raise(lua_State *L, native_state *state, int code, const char *format, ...);
 /* The code of a name such as "ETIMEDOUT"; raises if there is none. */
 int native_code_named(lua_State *L, const char *name);
+/* The same for an operation of a backend's connection: what its function returned or raised itself
+ * is returned or raised. `host` is 0 for other connections. */
+int native_fail_of(lua_State *L, native_state *state, lua_Integer host, int code,
+                   pond_error *error);
 void native_add_errors(lua_State *L, native_state *state);
 
 /* ---- value.c: values that Lua has no type for --------------------------------------------- */
@@ -174,8 +186,8 @@ int64_t native_timeout(lua_State *L, int index);
 
 /* Keep the value on top of the stack, which is popped, for as long as the call lasts. */
 void native_hold(lua_State *L, native_call *call);
-/* True if the value on top of the stack is a table that is sent as a list. */
-int native_is_list(lua_State *L, const native_state *state);
+/* Push values as a list of parameters. */
+void native_push_params(lua_State *L, native_state *state, const pond_value *values, size_t count);
 
 /* Make a parameter of the value on top of the stack, which is popped. `where` is told in errors. */
 void native_read_param(lua_State *L, native_state *state, native_call *call, pond_value *out,
@@ -197,13 +209,17 @@ typedef struct native_pool {
     native_state *state;
     pond_pool *pool;
     int runs_inline; /* blocking calls do the work in the caller's thread */
+    int hosted;      /* of a backend written in Lua */
 } native_pool;
 
 typedef struct native_connection {
     native_state *state;
     pond_connection *lease; /* NULL before it is acquired and after it was given back */
+    native_wait *busy;      /* for what was asked last, while the wait's owner is this connection */
     char runs_inline;
+    char hosted;
     char closed;
+    char left; /* a transaction whose coroutine was closed is open, and to be rolled back */
 } native_connection;
 
 void native_add_config(lua_State *L, native_state *state);
@@ -214,7 +230,7 @@ native_connection *native_connection_new(lua_State *L, const native_pool *pool);
 /* The connection at index 1, which must have its lease; raises otherwise. */
 native_connection *native_connection_check(lua_State *L);
 
-/* ---- plan.c, drive.c ------------------------------------------------------------------------ */
+/* ---- plan.c --------------------------------------------------------------------------------- */
 
 #define NATIVE_PLAN "millpond.plan"
 
@@ -226,20 +242,27 @@ typedef struct native_plan {
 
 /* The plan at an index; raises if it is none. */
 native_plan *native_plan_check(lua_State *L, int index);
-/* Methods of plans that a backend drives. */
-extern const luaL_Reg native_drivers[];
 void native_add_plan(lua_State *L, native_state *state);
 
-/* ---- breaker.c, metrics.c, loop.c, sql.c ---------------------------------------------------- */
+/* ---- host.c: backends written in Lua --------------------------------------------------------- */
+
+typedef struct native_hosts native_hosts;
+
+/* Let the pools of a config open the connections of the database that Lua knows by this id. */
+int native_host_join(lua_State *L, native_state *state, pond_config *config, lua_Integer id);
+/* The number by which Lua knows a backend's connection; 0 for one that was given back. */
+lua_Integer native_host_id(pond_connection *lease);
+/* The Lua state closes: what backends were asked for fails. */
+void native_hosts_close(native_state *state);
+void native_add_hosts(lua_State *L, native_state *state);
+
+/* ---- breaker.c, metrics.c, loop.c, module.c -------------------------------------------------- */
 
 void native_add_breaker(lua_State *L, native_state *state);
 void native_add_metrics(lua_State *L, native_state *state);
 void native_add_loop(lua_State *L, native_state *state);
-/* The dialect whose name is at an index. */
-pond_dialect native_check_dialect(lua_State *L, int index);
 /* Push a text of the library, which is freed; nil for NULL. */
 void native_push_owned(lua_State *L, char *text, size_t size);
-void native_add_sql(lua_State *L, native_state *state);
 
 /* Add functions that have the state as upvalue to the table on top of the stack. */
 void native_add_functions(lua_State *L, native_state *state, const luaL_Reg *functions);

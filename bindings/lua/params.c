@@ -80,11 +80,6 @@ static int is_array(lua_State *L, const native_state *state)
     return same;
 }
 
-int native_is_list(lua_State *L, const native_state *state)
-{
-    return lua_istable(L, -1) && (is_array(L, state) || lua_rawlen(L, -1));
-}
-
 static int read_table(lua_State *L, native_state *state, native_call *call, pond_value *out,
                       const char *where, int depth)
 {
@@ -144,4 +139,17 @@ void native_read_param(lua_State *L, native_state *state, native_call *call, pon
                        const char *where)
 {
     read_any(L, state, call, out, where, 0);
+}
+
+void native_push_params(lua_State *L, native_state *state, const pond_value *values, size_t count)
+{
+    lua_createtable(L, (int)count, 0);
+    for (size_t i = 0; i < count; i++) {
+        if (values[i].type == POND_TYPE_BYTES || values[i].type == POND_TYPE_JSON)
+            native_push_text(L, (pond_type)values[i].type, values[i].as.text.data,
+                             values[i].as.text.size); /* a parameter says that it is bytes */
+        else
+            native_push_value(L, state, &values[i]);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
 }

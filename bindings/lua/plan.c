@@ -1,4 +1,4 @@
-/* Entity calls: each makes a plan, which a pooled connection runs, or a backend in Lua drives. */
+/* Entity calls: each makes a plan, which a pooled connection runs. */
 #include <stdio.h>
 #include <string.h>
 
@@ -31,18 +31,6 @@ static int schema_of_pool(lua_State *L)
     const native_pool *pool = luaL_checkudata(L, 1, NATIVE_POOL);
     pond_error *error = NULL;
     int code = pond_pool_schema(pool->pool, new_schema(L), &error);
-    return code ? native_fail(L, state, code, error) : 1;
-}
-
-/* new_schema(dialect, can_return, can_write_in_cte) -> the same for a backend */
-static int schema_new(lua_State *L)
-{
-    native_state *state = native_state_of(L);
-    pond_dialect dialect = native_check_dialect(L, 1);
-    uint32_t can = (lua_toboolean(L, 2) ? POND_CAN_RETURN : 0) |
-                   (lua_toboolean(L, 3) ? POND_CAN_WRITE_IN_CTE : 0);
-    pond_error *error = NULL;
-    int code = pond_schema_new(dialect, can, new_schema(L), &error);
     return code ? native_fail(L, state, code, error) : 1;
 }
 
@@ -377,7 +365,6 @@ void native_add_plan(lua_State *L, native_state *state)
         {"__gc", plan_gc}, {"rows", plan_rows}, {"number", plan_number}, {NULL, NULL}};
     static const luaL_Reg functions[] = {
         {"schema", schema_of_pool},
-        {"new_schema", schema_new},
         {"forget_schema", schema_forget},
         {"plan", plan_new},
         {NULL, NULL},
@@ -388,7 +375,6 @@ void native_add_plan(lua_State *L, native_state *state)
     lua_pop(L, 1);
     luaL_newmetatable(L, NATIVE_PLAN);
     native_add_functions(L, state, methods);
-    native_add_functions(L, state, native_drivers);
     lua_pushvalue(L, -1);
     lua_setfield(L, -2, "__index");
     lua_pop(L, 1);

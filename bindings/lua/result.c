@@ -147,12 +147,13 @@ int native_finish_rows(lua_State *L, int status, lua_KContext context)
     native_wait *wait = (native_wait *)context;
     native_state *state = wait->state;
     int shape = wait->shape;
+    lua_Integer host = wait->host;
     pond_op *op = native_wait_end(L, wait);
     int code = pond_op_status(op);
     pond_error *error = code ? pond_op_take_error(op) : NULL;
     pond_result *result = pond_op_take_result(op);
     pond_op_release(op);
     if (code)
-        return native_fail(L, state, code, error);
+        return native_fail_of(L, state, host, code, error);
     return native_return_rows(L, state, result, shape);
 }

@@ -8,6 +8,7 @@ static int state_gc(lua_State *L)
     native_state *state = lua_touserdata(L, 1);
     if (!state->loop)
         return 0;
+    native_hosts_close(state);
     pond_loop_close(state->loop);
     for (native_wait *wait = state->all; wait; wait = wait->next) {
         pond_op_release(wait->op);

@@ -39,6 +39,8 @@ native_wait *native_wait_take(lua_State *L, native_state *state)
     wait->cancelled = 0;
     wait->shape = 0;
     wait->waited = 0;
+    wait->blocks = 0;
+    wait->host = 0;
     return wait;
 }
 
@@ -46,6 +48,7 @@ static void give(native_wait *wait)
 {
     native_state *state = wait->state;
     wait->status = NATIVE_WAIT_FREE;
+    wait->owner = NULL;
     wait->next_free = state->free;
     state->free = wait;
 }
@@ -103,10 +106,32 @@ static void block(lua_State *L, native_wait *wait)
     wait->status = NATIVE_WAIT_DONE;
 }
 
+/* The answer may need what other coroutines do, such as those of a backend: they go on. */
+static void let_others_go_on(lua_State *L, native_wait *wait)
+{
+    wait->status = NATIVE_WAIT_PENDING;
+    wait->blocks = 1;
+    wait->state->pending++;
+    native_push_hook(L, wait->state, "drive");
+    lua_pushinteger(L, wait->number);
+    if (!lua_pcall(L, 1, 0, 0))
+        return;
+    if (wait->status == NATIVE_WAIT_PENDING) {
+        wait->status = NATIVE_WAIT_ABANDONED;
+        pond_op_cancel(wait->op);
+    } else {
+        drop(wait);
+    }
+    lua_error(L);
+}
+
 int native_await(lua_State *L, native_wait *wait, lua_KFunction finish)
 {
     if (!lua_isyieldable(L)) {
-        block(L, wait);
+        if (wait->state->hosts)
+            let_others_go_on(L, wait);
+        else
+            block(L, wait);
         if (pond_log_pending())
             native_drain_log(L, wait->state);
         return finish(L, LUA_OK, (lua_KContext)wait);
@@ -156,12 +181,13 @@ int native_finish_plain(lua_State *L, int status, lua_KContext context)
     (void)status;
     native_wait *wait = (native_wait *)context;
     native_state *state = wait->state;
+    lua_Integer host = wait->host;
     pond_op *op = native_wait_end(L, wait);
     int code = pond_op_status(op);
     pond_error *error = code ? pond_op_take_error(op) : NULL;
     pond_op_release(op);
     if (code)
-        return native_fail(L, state, code, error);
+        return native_fail_of(L, state, host, code, error);
     lua_pushboolean(L, 1);
     return 1;
 }
@@ -187,6 +213,8 @@ static int wait_next(lua_State *L)
             continue;
         }
         wait->status = NATIVE_WAIT_DONE;
+        if (wait->blocks)
+            continue;
         lua_rawgeti(L, -1, wait->number);
         lua_State *coroutine = lua_tothread(L, -1);
         if (coroutine && lua_status(coroutine) == LUA_YIELD)
@@ -204,6 +232,24 @@ static native_wait *wait_at(lua_State *L, native_state *state, lua_Integer numbe
     native_wait *wait = lua_touserdata(L, -1);
     lua_pop(L, 2);
     return wait && wait->status == NATIVE_WAIT_PENDING ? wait : NULL;
+}
+
+int native_wait_left(lua_State *L, const native_wait *wait)
+{
+    if (wait->status != NATIVE_WAIT_PENDING || wait->blocks)
+        return wait->status == NATIVE_WAIT_ABANDONED;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, wait->state->waiting);
+    lua_rawgeti(L, -1, wait->number);
+    lua_State *coroutine = lua_tothread(L, -1);
+    lua_pop(L, 2);
+    return !coroutine || lua_status(coroutine) != LUA_YIELD;
+}
+
+/* is_over(number): whether what a blocking call waits for has completed. */
+static int wait_is_over(lua_State *L)
+{
+    lua_pushboolean(L, !wait_at(L, native_state_of(L), luaL_checkinteger(L, 1)));
+    return 1;
 }
 
 /* cancel(number): the wait ends soon, with an error in the coroutine. */
@@ -232,7 +278,12 @@ static int wait_block(lua_State *L)
 {
     native_state *state = native_state_of(L);
     native_wait *wait = wait_at(L, state, luaL_checkinteger(L, 1));
-    if (wait) {
+    if (wait && state->hosts) {
+        wait->blocks = 1;
+        native_push_hook(L, state, "drive");
+        lua_pushinteger(L, wait->number);
+        lua_call(L, 1, 0);
+    } else if (wait) {
         block(L, wait);
         state->pending--;
     }
@@ -262,6 +313,7 @@ void native_add_waits(lua_State *L, native_state *state)
     static const luaL_Reg functions[] = {
         {"next", wait_next},   {"cancel", wait_cancel},   {"rewait", wait_rewait},
         {"block", wait_block}, {"pending", wait_pending}, {"set_busy", wait_set_busy},
+        {"is_over", wait_is_over},
         {NULL, NULL},
     };
     native_add_functions(L, state, functions);

@@ -41,7 +41,8 @@ enum {
      * with rows. MySQL has got them all before the first one is answered. */
     PONDI_CALL_BATCH = 8,
     PONDI_CALL_AT_ONCE = 16, /* see POND_EXECUTE_AT_ONCE */
-    PONDI_CALL_HELD = 32     /* the program itself runs it, see pond_connection_hold() */
+    PONDI_CALL_HELD = 32,    /* the program itself runs it, see pond_connection_hold() */
+    PONDI_CALL_STEP = 64     /* of an entity call: the library reads the rows */
 };
 
 /* What calls need to know of the database that they are for, whichever connection they get. Lives

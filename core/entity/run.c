@@ -136,7 +136,7 @@ static int bind_request(run *self, pond_connection *lease, const pond_step *step
         .target = &lease->pool->target,
         .kind = kinds[step->kind].kind,
         .verb = kinds[step->kind].verb,
-        .flags = (step->flags & POND_STEP_UNDOES ? PONDI_CALL_UNDOES : 0u) |
+        .flags = PONDI_CALL_STEP | (step->flags & POND_STEP_UNDOES ? PONDI_CALL_UNDOES : 0u) |
                  (plan->block ? PONDI_CALL_BLOCK : 0u) | (plan->batch ? PONDI_CALL_BATCH : 0u),
         .sql = step->sql,
         .sql_size = (size_t)step->sql_size,

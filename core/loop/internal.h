@@ -30,6 +30,7 @@ struct pond_loop {
     int driven;                 /* inside a call after which the host asks for completions */
     int fresh;                  /* something completed that the host was not told of */
     atomic_int sleeping;        /* its thread waits for the descriptor, unlocked */
+    atomic_int called;          /* pond_loop_run() is to return */
     atomic_int ending;          /* closed while sleeping: the sleeper does the work */
     int tearing_down;           /* the keeper is to drive it no more */
     uv_loop_t uv;

@@ -542,10 +542,22 @@ int pond_loop_run(pond_loop *loop, int64_t timeout_ms, pond_error **err)
         pondi_loop_turn(loop);
         if (!pondi_list_empty(&loop->completions))
             break;
-        code = pondi_loop_sleep(loop, deadline_ns, err);
+        code = atomic_exchange(&loop->called, 0) ? POND_EAGAIN
+                                                 : pondi_loop_sleep(loop, deadline_ns, err);
     }
     pondi_loop_leave(loop);
     return code;
+}
+
+void pond_loop_wake(pond_loop *loop)
+{
+    if (!loop || loop->process != pondi_process_generation())
+        return;
+    atomic_fetch_add(&loop->senders, 1);
+    atomic_store(&loop->called, 1);
+    if (!atomic_load(&loop->ended))
+        pondi_loop_wake(loop);
+    atomic_fetch_sub(&loop->senders, 1);
 }
 
 /* The host may run its own loop from inside what it does with an operation that it was given. So

@@ -142,6 +142,14 @@ POND_API int pond_request_blocks(const pond_request *request);
  */
 POND_API const char *pond_request_sql(const pond_request *request, size_t *size);
 
+/* The same with ? placeholders, as the caller wrote it, for drivers that convert it themselves; not
+ * NUL-terminated. Thread: any. */
+POND_API const char *pond_request_written_sql(const pond_request *request, size_t *size);
+
+/* True if it is a step of an entity call: the library reads its rows by the names of their columns.
+ * Thread: any. */
+POND_API int pond_request_is_step(const pond_request *request);
+
 /* The parameters in the order of their placeholders, row after row; *rows is 1 but for
  * POND_REQUEST_EXECUTE_MANY. Borrowed. Thread: any. */
 POND_API const pond_value *pond_request_params(const pond_request *request, size_t *rows,

@@ -249,6 +249,10 @@ POND_API int pond_loop_run(pond_loop *loop, int64_t timeout_ms, pond_error **err
  * caller drops; NULL if there is none. Thread: loop. */
 POND_API pond_op *pond_loop_next(pond_loop *loop);
 
+/* Make the descriptor readable, and pond_loop_run() return POND_EAGAIN, now or when it is called
+ * next: for what a host that drives the loop is to do besides. Thread: any. */
+POND_API void pond_loop_wake(pond_loop *loop);
+
 /* Call `wake(data)` when the loop gets something to do while no thread is in a call on it, at most
  * once until the next pond_loop_run_nowait(). For hosts that cannot poll a descriptor. `wake`
  * runs on any thread, must not call the library, and should only set a flag or write to a pipe.

@@ -11,15 +11,11 @@ local methods = core.connection_methods
 local AT_ONCE = 0.001
 
 -- What is still open is rolled back; the caller has an error already, which is what it must see.
--- A backend's own connection that cannot do it is not used again.
 local function undo(connection, err)
   local cancelled = errors.is_error(err) and err.code == "ECANCELLED"
-  local ok, done = pcall(function()
+  pcall(function()
     return not connection:in_transaction() or connection:rollback(cancelled and AT_ONCE or nil)
   end)
-  if connection._spoil and not (ok and done) then
-    connection:_spoil()
-  end
 end
 
 local function finish(connection, ok, ...)
@@ -99,6 +95,20 @@ end
 
 ---- Transactions ------------------------------------------------------------------------------
 
+-- A coroutine that is closed in a transaction cannot wait for its end: what is open is rolled back
+-- before whatever comes next on the connection.
+local Scope = {}
+function Scope:__close(err)
+  if err == nil and not self.over then
+    self.connection:_leave()
+  end
+end
+
+local function leave(scope, ...)
+  scope.over = true
+  return ...
+end
+
 --- Call f(connection, ...) in a transaction: committed if it returns, rolled back if it raises an
 --- error or returns nil and an error object. Inside an open transaction it makes a savepoint, and a
 --- failure undoes only what came after it.
@@ -106,8 +116,10 @@ end
 ---@param ... any
 ---@return any ... what f returned; nil and an error object if that, beginning or committing failed
 function methods:transaction(f, ...)
-  if self:in_transaction() then
-    return in_savepoint(self, f, ...)
+  local inside = self:in_transaction()
+  local scope <close> = setmetatable({ connection = self }, Scope)
+  if inside then
+    return leave(scope, in_savepoint(self, f, ...))
   end
   depths[self] = nil
   local ended, begun, err = pcall(self.begin, self)
@@ -115,7 +127,7 @@ function methods:transaction(f, ...)
     undo(self)
     error(begun, 0)
   elseif not begun then
-    return nil, err
+    return leave(scope, nil, err)
   end
-  return finish(self, pcall(f, self, ...))
+  return leave(scope, finish(self, pcall(f, self, ...)))
 end

@@ -19,7 +19,7 @@ local settings_of = setmetatable({}, { __mode = "k" }) -- not a field, so that n
 
 ---- Make -------------------------------------------------------------------------------------
 
-local function make_config(kind, settings)
+function database.make_config(kind, settings)
   local config, err = core.config(kind)
   if not config then
     return nil, err
@@ -46,12 +46,18 @@ function database.create_database(kind, settings)
   elseif type(settings) ~= "table" then
     error(core.error("EINVAL", "settings must be a table such as {database = \"app.db\"}"), 0)
   end
-  local config, err = make_config(driver, settings)
+  local config, err = database.make_config(driver, settings)
   if not config then
     return nil, err
   end
+  return database.new(driver, config, settings)
+end
+
+--- The database of a config.
+---@return millpond.Database
+function database.new(kind, config, settings)
   config:check()
-  local self = setmetatable({ native_config = config, kind = driver }, Database)
+  local self = setmetatable({ native_config = config, kind = kind }, Database)
   settings_of[self] = settings
   self:pool()
   return self

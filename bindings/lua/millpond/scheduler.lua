@@ -19,6 +19,9 @@ local timers = {} -- a heap, the next one at 1
 --- Set by a host loop: called when there is something to do that its descriptor does not tell.
 scheduler.notify = nil
 
+--- Set by the first backend: begins what the library asks of backends.
+scheduler.serve = nil
+
 --- Called with the error, and the traceback as text, of a coroutine whose error nobody gets. Writes
 --- them to standard error; replace it to do otherwise.
 function scheduler.on_error(err, traceback)
@@ -149,6 +152,9 @@ local function turn()
   if timers[1] then
     wake_due()
   end
+  if scheduler.serve then
+    scheduler.serve()
+  end
   local last = last_ready
   while first_ready <= last do
     co = ready[first_ready]
@@ -165,7 +171,7 @@ end
 --- Seconds until there is something to do: 0 for now, nil if only the descriptor can tell.
 ---@return number?
 function scheduler.timeout_of_host()
-  if first_ready <= last_ready then
+  if first_ready <= last_ready or core.has_requests() then
     return 0
   end
   while timers[1] and timers[1].wait.woken do
@@ -185,7 +191,7 @@ end
 --- Whether any coroutine waits for anything.
 ---@return boolean
 function scheduler.busy()
-  return core.pending() > 0 or first_ready <= last_ready or timers[1] ~= nil
+  return core.pending() > 0 or first_ready <= last_ready or timers[1] ~= nil or core.has_requests()
 end
 
 ---- Wait -------------------------------------------------------------------------------------
@@ -193,7 +199,7 @@ end
 --- Let all go on until is_over(what).
 function scheduler.run_until(is_over, what)
   while not is_over(what) do
-    if first_ready <= last_ready then
+    if first_ready <= last_ready or core.has_requests() then
       core.poll()
     elseif timers[1] then
       core.run(math.max(timers[1].due - core.now(), 0))
@@ -207,6 +213,10 @@ function scheduler.run_until(is_over, what)
 end
 
 local run_until = scheduler.run_until
+
+core.hooks.drive = function(number)
+  run_until(core.is_over, number)
+end
 
 local function is_woken(wait)
   return wait.woken

@@ -93,6 +93,15 @@ local function is_done(self)
   return self.done
 end
 
+--- The same as spawn() for the library's own work, which the end of run() does not cancel.
+function task.serve(f, ...)
+  local self = setmetatable({ start = table.pack(...), joiners = {}, done = false }, Task)
+  self.coroutine = coroutine.create(f)
+  scheduler.adopt(self.coroutine, self)
+  make_ready(self.coroutine)
+  return self
+end
+
 --- Start a function as a task of its own. It begins at the next turn of the loop.
 ---@param f function
 ---@param ... any its arguments
@@ -101,11 +110,8 @@ function task.spawn(f, ...)
   if type(f) ~= "function" then
     error("spawn() needs a function, not a " .. type(f), 2)
   end
-  local self = setmetatable({ start = table.pack(...), joiners = {}, done = false }, Task)
-  self.coroutine = coroutine.create(f)
-  scheduler.adopt(self.coroutine, self)
+  local self = task.serve(f, ...)
   alive[self] = true
-  make_ready(self.coroutine)
   return self
 end
 

@@ -431,6 +431,19 @@ const char *pond_request_sql(const pond_request *request, size_t *size)
     return statement ? statement->native : NULL;
 }
 
+const char *pond_request_written_sql(const pond_request *request, size_t *size)
+{
+    const pondi_request *asked = request ? request->request : NULL;
+    if (size)
+        *size = asked ? asked->sql_size : 0;
+    return asked ? asked->sql : NULL;
+}
+
+int pond_request_is_step(const pond_request *request)
+{
+    return request ? (request->request->call->flags & PONDI_CALL_STEP) != 0 : 0;
+}
+
 const pond_value *pond_request_params(const pond_request *request, size_t *rows, size_t *columns)
 {
     const pondi_request *asked = request ? request->request : NULL;

@@ -384,6 +384,7 @@ int pond_loop_timeout_ms(pond_loop *loop);
 int pond_loop_run_nowait(pond_loop *loop, pond_error **err);
 int pond_loop_run(pond_loop *loop, int64_t timeout_ms, pond_error **err);
 pond_op *pond_loop_next(pond_loop *loop);
+void pond_loop_wake(pond_loop *loop);
 int pond_loop_set_wake(pond_loop *loop, void (*wake)(void *data), void *data, pond_error **err);
 int pond_loop_set_wake_fd(pond_loop *loop, int fd, pond_error **err);
 int pond_loop_start_thread(pond_loop *loop, void (*completed)(void *data, pond_op *op), void *data,
@@ -574,6 +575,8 @@ const char *pond_request_setting(const pond_request *request, const char *key);
 pond_loop *pond_request_loop(const pond_request *request);
 int pond_request_blocks(const pond_request *request);
 const char *pond_request_sql(const pond_request *request, size_t *size);
+const char *pond_request_written_sql(const pond_request *request, size_t *size);
+int pond_request_is_step(const pond_request *request);
 const pond_value *pond_request_params(const pond_request *request, size_t *rows, size_t *columns);
 size_t pond_request_batch_rows(const pond_request *request);
 pond_transaction_verb pond_request_transaction(const pond_request *request);
