@@ -31,6 +31,8 @@ SECTIONS: tuple[tuple[str, str, str, tuple[tuple[str, str], ...]], ...] = (
     ("Tasks", "What `millpond.spawn()` returns.", "task:", (("task", "Task"),)),
     ("Breakers", "What `millpond.circuit_breaker()` returns.", "breaker:",
      (("meta", "Breaker"), ("resilience", "Breaker"))),
+    ("Backends", "What `millpond.backend()` returns. [The guide](../lua.md#backends-in-lua) shows one.",
+     "backend:", (("backend", "Backend"),)),
     ("Errors", "What a call returns after `nil`, or raises. `tostring(err)` is one line: where the "
      "program made the call, class, message, SQLSTATE.", "err:", (("errors", "methods"),)),
 )  # fmt: skip
@@ -43,6 +45,7 @@ CLASSES = (
     ("millpond.EntityOptions", "Options of an entity call", "Entities"),
     ("millpond.BreakerOptions", "Options of a breaker", "Breakers"),
     ("millpond.RetryOptions", "Options of a retry", "Breakers"),
+    ("millpond.Backend", "Functions of a backend", "Backends"),
     ("millpond.Error", "Fields of an error", "Errors"),
     ("millpond.Value", "Values", "Values"),
 )

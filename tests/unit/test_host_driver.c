@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 
 #include "millpond/driver.h"
+#include "millpond/entity.h"
 #include "millpond/metrics.h"
 
 /* ---- Two drivers ------------------------------------------------------------------------- */
@@ -24,6 +25,8 @@ static atomic_int prepared;
 static atomic_int let_go;
 static atomic_int refuse;
 static atomic_int resets;
+static atomic_int steps;
+static char written[100];
 
 static pond_result *echo(const pond_request *request)
 {
@@ -51,6 +54,9 @@ static void work(session *own, pond_request *request)
     atomic_store(&own->interrupts, 0); /* one that comes too early is told again */
     const char *sql = pond_request_sql(request, &size);
     assert_int_equal(size, strlen(sql));
+    const char *as_written = pond_request_written_sql(request, &size);
+    snprintf(written, sizeof(written), "%.*s", (int)size, as_written);
+    atomic_fetch_add(&steps, pond_request_is_step(request));
     if (!pond_request_prepared(request)) {
         atomic_fetch_add(&prepared, 1);
         pond_request_set_prepared(request, strdup(sql));
@@ -298,6 +304,7 @@ static void statements_come_with_parameters_and_rows_go_back(void **state)
         assert_int_equal(pond_connection_execute_wait(connection, "ECHO ?, ?", 9, params, 2, NULL,
                                                       &result, NULL),
                          POND_OK);
+        assert_string_equal(written, "ECHO ?, ?");
         assert_int_equal(pond_result_row(result, 0, cells, NULL), POND_OK);
         assert_int_equal(cells[0].as.integer, 5);
         assert_memory_equal(cells[1].as.text.data, "five", 4);
@@ -316,6 +323,26 @@ static void statements_come_with_parameters_and_rows_go_back(void **state)
         assert_true(status.statement_misses >= 1);
         end(at);
     }
+}
+
+static void steps_of_entity_calls_say_what_they_are(void **state)
+{
+    (void)state;
+    world *at = begin_with("blocking", NULL);
+    pond_connection *connection = acquire(at);
+    pond_schema *schema = NULL;
+    pond_plan *plan = NULL;
+    atomic_store(&steps, 0);
+    assert_int_equal(run(connection, "ECHO", -1, NULL), POND_OK);
+    assert_int_equal(atomic_load(&steps), 0);
+    assert_int_equal(pond_pool_schema(at->pool, &schema, NULL), POND_OK);
+    assert_int_equal(pond_plan_get(schema, "thing", "id", NULL, &plan, NULL), POND_OK);
+    pond_connection_run_wait(connection, plan, -1, NULL); /* it is no database of SQL */
+    assert_true(atomic_load(&steps) > 0);
+    pond_plan_release(plan);
+    pond_schema_release(schema);
+    give_back(connection);
+    end(at);
 }
 
 static void an_error_is_the_drivers(void **state)
@@ -718,6 +745,7 @@ static void facts_of_a_driver_are_found_by_its_names(void **state)
 RUN_TESTS(cmocka_unit_test(a_driver_that_cannot_be_is_refused),
           cmocka_unit_test(its_names_are_those_of_urls),
           cmocka_unit_test(statements_come_with_parameters_and_rows_go_back),
+          cmocka_unit_test(steps_of_entity_calls_say_what_they_are),
           cmocka_unit_test(an_error_is_the_drivers),
           cmocka_unit_test(what_it_cannot_is_refused_by_name),
           cmocka_unit_test(transactions_are_known_and_rolled_back),

@@ -482,7 +482,31 @@ static void who_comes_while_a_loop_closes_is_told_of_it(void **state)
         assert_int_equal(clients[i].closed, 1);
 }
 
-RUN_TESTS(LOOP_TEST(a_message_makes_the_descriptor_readable_and_completes_in_order),
+static void *wake(void *loop)
+{
+    pond_loop_wake(loop);
+    return NULL;
+}
+
+static void a_host_that_waits_can_be_called(void **state)
+{
+    pond_loop *loop = *state;
+    struct pollfd descriptor = {.fd = pond_loop_fd(loop), .events = POLLIN};
+    pthread_t thread;
+    pond_loop_wake(loop); /* nobody waits yet */
+    assert_int_equal(poll(&descriptor, 1, -1), 1);
+    assert_int_equal(pond_loop_run(loop, -1, NULL), POND_EAGAIN);
+    assert_int_equal(pond_loop_run_nowait(loop, NULL), POND_OK);
+    assert_int_equal(poll(&descriptor, 1, 0), 0);
+    assert_int_equal(pthread_create(&thread, NULL, wake, loop), 0);
+    assert_int_equal(pond_loop_run(loop, -1, NULL), POND_EAGAIN);
+    pthread_join(thread, NULL);
+    pond_loop_close(loop);
+    pond_loop_wake(loop); /* does nothing */
+    pond_loop_wake(NULL);
+}
+
+RUN_TESTS(LOOP_TEST(a_host_that_waits_can_be_called), LOOP_TEST(a_message_makes_the_descriptor_readable_and_completes_in_order),
           LOOP_TEST(what_completes_inside_a_call_makes_the_descriptor_readable),
           LOOP_TEST(a_wait_ends_when_another_thread_completes_the_operation),
           LOOP_TEST(a_wait_gives_up_after_its_time_and_can_be_repeated),

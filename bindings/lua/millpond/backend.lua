@@ -241,12 +241,8 @@ core.hooks.explain = function(id, code, message)
   return failure.value
 end
 
---- What connect() of a backend returned for this connection; nil for those of the library's drivers.
---- The library does not see transactions that are begun or ended on it.
----@return any
-function core.connection_methods:raw()
-  local host = hosts[self:_host()]
-  return host and host.raw
+core.hooks.raw = function(id)
+  return hosts[id] and hosts[id].raw
 end
 
 ---- Backends ----------------------------------------------------------------------------------

@@ -131,3 +131,13 @@ function methods:transaction(f, ...)
   end
   return leave(scope, finish(self, pcall(f, self, ...)))
 end
+
+---- Backends ----------------------------------------------------------------------------------
+
+--- What connect() of a backend in Lua returned for this connection; nil for those of the library's
+--- own drivers. Leave transactions to the connection: the library does not see those that are begun
+--- or ended on this.
+---@return any
+function methods:raw()
+  return core.hooks.raw(self:_host())
+end
