@@ -177,11 +177,9 @@ static int config_pool(lua_State *L)
 void native_add_config(lua_State *L, native_state *state)
 {
     static const luaL_Reg methods[] = {
-        {"__gc", config_gc},     {"set", config_set},
-        {"get", config_get},     {"driver", config_driver},
-        {"check", config_check}, {"hash", config_hash},
-        {"pool", config_pool},   {"host", config_host},
-        {NULL, NULL},
+        {"__gc", config_gc},       {"set", config_set},     {"get", config_get},
+        {"driver", config_driver}, {"check", config_check}, {"hash", config_hash},
+        {"pool", config_pool},     {"host", config_host},   {NULL, NULL},
     };
     static const luaL_Reg functions[] = {
         {"config", config_new},

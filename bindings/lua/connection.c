@@ -6,9 +6,8 @@
 native_connection *native_connection_new(lua_State *L, const native_pool *pool)
 {
     native_connection *self = lua_newuserdatauv(L, sizeof(*self), 1);
-    *self = (native_connection){.state = pool->state,
-                                .runs_inline = (char)pool->runs_inline,
-                                .hosted = (char)pool->hosted};
+    *self = (native_connection){
+        .state = pool->state, .runs_inline = (char)pool->runs_inline, .hosted = (char)pool->hosted};
     luaL_setmetatable(L, NATIVE_CONNECTION);
     return self;
 }
@@ -20,9 +19,8 @@ static void clean_up_after(lua_State *L, native_connection *self)
     pond_error *error = NULL;
     if (busy && busy->owner == self && native_wait_left(L, busy))
         pond_op_cancel(busy->op);
-    if (self->left &&
-        pond_connection_transaction(self->lease, POND_ROLLBACK, POND_TIMEOUT_DEFAULT, NULL, NULL,
-                                    &error))
+    if (self->left && pond_connection_transaction(self->lease, POND_ROLLBACK, POND_TIMEOUT_DEFAULT,
+                                                  NULL, NULL, &error))
         pond_error_free(error); /* the connection is lost, or stale */
     self->left = 0;
 }

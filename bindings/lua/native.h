@@ -67,12 +67,12 @@ typedef struct native_wait {
     struct native_wait *next_free; /* of the free ones */
     lua_Integer number;            /* its key in the table of coroutines */
     native_wait_status status;
-    int cancelled; /* the coroutine is to be stopped by an error */
-    int waited;    /* a coroutine yielded for it */
-    int blocks;    /* nothing can yield: the others go on until it is over */
+    int cancelled;    /* the coroutine is to be stopped by an error */
+    int waited;       /* a coroutine yielded for it */
+    int blocks;       /* nothing can yield: the others go on until it is over */
     lua_Integer host; /* the number of the connection, if it is a backend's, else 0 */
     const struct native_connection *owner; /* what it was asked of; or NULL */
-    int shape;     /* of rows: NATIVE_NAMED and so on */
+    int shape;                             /* of rows: NATIVE_NAMED and so on */
 } native_wait;
 
 /* For pond_thread_set_interrupt(), around a blocking call: whether a signal's handler has set a

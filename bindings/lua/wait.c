@@ -311,10 +311,10 @@ static int wait_pending(lua_State *L)
 void native_add_waits(lua_State *L, native_state *state)
 {
     static const luaL_Reg functions[] = {
-        {"next", wait_next},   {"cancel", wait_cancel},   {"rewait", wait_rewait},
-        {"block", wait_block}, {"pending", wait_pending}, {"set_busy", wait_set_busy},
-        {"is_over", wait_is_over},
-        {NULL, NULL},
+        {"next", wait_next},       {"cancel", wait_cancel},
+        {"rewait", wait_rewait},   {"block", wait_block},
+        {"pending", wait_pending}, {"set_busy", wait_set_busy},
+        {"is_over", wait_is_over}, {NULL, NULL},
     };
     native_add_functions(L, state, functions);
     lua_pushlightuserdata(L, (void *)(uintptr_t)&mark);

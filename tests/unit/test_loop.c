@@ -506,7 +506,8 @@ static void a_host_that_waits_can_be_called(void **state)
     pond_loop_wake(NULL);
 }
 
-RUN_TESTS(LOOP_TEST(a_host_that_waits_can_be_called), LOOP_TEST(a_message_makes_the_descriptor_readable_and_completes_in_order),
+RUN_TESTS(LOOP_TEST(a_host_that_waits_can_be_called),
+          LOOP_TEST(a_message_makes_the_descriptor_readable_and_completes_in_order),
           LOOP_TEST(what_completes_inside_a_call_makes_the_descriptor_readable),
           LOOP_TEST(a_wait_ends_when_another_thread_completes_the_operation),
           LOOP_TEST(a_wait_gives_up_after_its_time_and_can_be_repeated),
