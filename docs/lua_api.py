@@ -31,7 +31,7 @@ SECTIONS: tuple[tuple[str, str, str, tuple[tuple[str, str], ...]], ...] = (
     ("Tasks", "What `millpond.spawn()` returns.", "task:", (("task", "Task"),)),
     ("Breakers", "What `millpond.circuit_breaker()` returns.", "breaker:",
      (("meta", "Breaker"), ("resilience", "Breaker"))),
-    ("Backends", "What `millpond.backend()` returns; [the guide](../lua.md#backends-in-lua) has one.",
+    ("Backends", "What `millpond.backend()` returns; see [the guide](../lua.md#backends-in-lua).",
      "backend:", (("backend", "Backend"),)),
     ("Errors", "What a call returns after `nil`, or raises. `tostring(err)` is one line: where the "
      "program made the call, class, message, SQLSTATE.", "err:", (("errors", "methods"),)),
