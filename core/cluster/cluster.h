@@ -134,6 +134,8 @@ pondi_cluster *pondi_cluster_of(const pond_pool *pool);
 /* The pool of a node's read-only connections (PONDI_NO_NODE: of reads that fall back to the
  * primary), made on first use: a reference. Errors: POND_ECLOSED once the cluster's pool ended. */
 int pondi_cluster_node_pool(pondi_cluster *cluster, int node, pond_pool **out, pond_error **err);
+/* See pondi_dialer.other. */
+int pondi_cluster_other_pool(pondi_cluster *cluster, size_t number, pond_pool **out);
 /* The cluster's pool closes: so do those of its nodes. */
 void pondi_cluster_close_nodes(pondi_cluster *cluster, int tasks);
 /* It ended: they do, once their leases are back. */

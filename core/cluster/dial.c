@@ -251,6 +251,19 @@ static void nothing_ended(pondi_dialer *dialer)
 
 /* ---- The pool that the program has ------------------------------------------------------- */
 
+static int other(pondi_dialer *dialer, size_t number, pond_pool **out)
+{
+    return pondi_cluster_other_pool(cluster_of(dialer), number, out);
+}
+
+static int no_other(pondi_dialer *dialer, size_t number, pond_pool **out)
+{
+    (void)dialer;
+    (void)number;
+    *out = NULL;
+    return 0;
+}
+
 static void closing(pondi_dialer *dialer, int tasks)
 {
     pondi_cluster_close_nodes(cluster_of(dialer), tasks);
@@ -279,6 +292,7 @@ void pondi_cluster_init_dialer(pondi_cluster_dialer *dialer, pondi_cluster *clus
                        .accept = to_primary ? accept : accept_any,
                        .refused_write = to_primary && whole ? refused_write : refused_write_of_node,
                        .noted = noted,
+                       .other = whole ? other : no_other,
                        .closing = whole ? closing : nothing_to_close,
                        .ended = whole ? ended : nothing_ended,
                        .free = whole ? free_cluster : nothing_ended,

@@ -75,6 +75,15 @@ static pond_pool *pool_at(pondi_cluster *cluster, size_t number)
     return pool;
 }
 
+int pondi_cluster_other_pool(pondi_cluster *cluster, size_t number, pond_pool **out)
+{
+    pthread_mutex_lock(&cluster->lock);
+    int is_one = number <= cluster->count;
+    pthread_mutex_unlock(&cluster->lock);
+    *out = is_one ? pool_at(cluster, number) : NULL;
+    return is_one;
+}
+
 /* No more are made from now on; returns how many there may be. */
 static size_t end_making(pondi_cluster *cluster)
 {

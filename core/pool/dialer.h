@@ -39,6 +39,9 @@ struct pondi_dialer {
     /* Something was asked on this connection for a session. */
     void (*noted)(pondi_dialer *dialer, pond_session *session, const pondi_conn *conn,
                   const pondi_use *use);
+    /* The other pools of the family, from number 0 on: a reference, or NULL for one that was not
+     * made yet, in *out. Returns 0 after the last. */
+    int (*other)(pondi_dialer *dialer, size_t number, pond_pool **out);
     /* The pool is being closed, and its branches do these tasks (PONDI_BRANCH_*). */
     void (*closing)(pondi_dialer *dialer, int tasks);
     /* Nobody must be given this pool any more: it has ended, or closed. May be called twice. */

@@ -189,6 +189,21 @@ static void list_lease(listing *to, const pond_connection *lease)
     to->count++;
 }
 
+static void list_leases(listing *to, pond_pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    for (pondi_list *at = pool->branches.next; at != &pool->branches; at = at->next) {
+        const pondi_branch *branch = PONDI_CONTAINER(at, pondi_branch, link);
+        for (const pondi_list *node = branch->slots.next; node != &branch->slots;
+             node = node->next) {
+            const pondi_slot *slot = PONDI_CONTAINER(node, pondi_slot, link);
+            if (slot->lease)
+                list_lease(to, slot->lease);
+        }
+    }
+    pthread_mutex_unlock(&pool->lock);
+}
+
 size_t pond_pool_leases(pond_pool *pool, int64_t least_age_ms, pond_lease_info *out,
                         size_t info_size, size_t capacity)
 {
@@ -199,17 +214,13 @@ size_t pond_pool_leases(pond_pool *pool, int64_t least_age_ms, pond_lease_info *
                   .least_ns = least_age_ms > 0 ? pondi_deadline_from_ns(0, least_age_ms) : 0};
     if (!pool || pondi_pool_check_process(pool, NULL))
         return 0;
-    pthread_mutex_lock(&pool->lock);
-    for (pondi_list *at = pool->branches.next; at != &pool->branches; at = at->next) {
-        const pondi_branch *branch = PONDI_CONTAINER(at, pondi_branch, link);
-        for (const pondi_list *node = branch->slots.next; node != &branch->slots;
-             node = node->next) {
-            const pondi_slot *slot = PONDI_CONTAINER(node, pondi_slot, link);
-            if (slot->lease)
-                list_lease(&to, slot->lease);
-        }
+    list_leases(&to, pool);
+    pond_pool *other;
+    for (size_t i = 0; pool->dialer->other(pool->dialer, i, &other); i++) {
+        if (other)
+            list_leases(&to, other);
+        pond_pool_release(other);
     }
-    pthread_mutex_unlock(&pool->lock);
     return to.count;
 }
 
