@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from probe import GALERA, PRIMARY, READ_WRITE, Probe
+from probe import GALERA, PRIMARY, READ_WRITE, Probe, noted
 from replica_set import Node, ReplicaSet
 
 pytestmark = pytest.mark.once
@@ -13,6 +13,7 @@ Open = Callable[[Node], Probe]
 
 COMMITTED = "SHOW GLOBAL STATUS LIKE 'wsrep_last_committed'"
 IDENTITY = "SHOW GLOBAL STATUS LIKE 'wsrep_cluster_state_uuid'"
+ETIMEDOUT = -14
 ROWS = 100_000  # so many that the other nodes apply them for some time
 
 
@@ -63,3 +64,22 @@ def test_a_report_names_all_that_any_node_has_committed(
     kind, position = asked.report()["position"]
     assert kind == GALERA
     assert int(position) >= number
+
+
+def test_a_node_waits_for_what_another_has_committed(galera: ReplicaSet[Any], probe: Open) -> None:
+    asked = probe(galera.primary)
+    for _ in range(3):
+        galera.primary.ask("TRUNCATE many")
+        number = write_many(galera, galera.replicas[0])
+        assert asked.wait_for((GALERA, str(number)), 60000)["code"] == 0
+        assert asked.rows("SELECT count(*) FROM many") == [[ROWS]]
+    outcome = asked.wait_for((GALERA, str(number + 1000)), 60000)
+    assert outcome["code"] == ETIMEDOUT and outcome["usable"]
+
+
+def test_the_number_of_a_commit_is_left_to_reports(galera: ReplicaSet[Any], probe: Open) -> None:
+    """What a node's own binary log counts is no position of the cluster."""
+    writer = probe(galera.primary)
+    writer.track()
+    for number in range(3):
+        assert noted(writer.execute(f"INSERT INTO many VALUES ({number})")) is None

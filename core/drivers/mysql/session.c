@@ -24,12 +24,14 @@ static void put_read_only(const my_conn *conn, int read_only, pondi_buffer *out)
                          read_only ? "1" : "DEFAULT");
 }
 
+/* A node of Galera has GTIDs of its own, which are no positions of its cluster. */
 static void put_tracking(const my_conn *conn, pondi_buffer *out)
 {
-    pondi_buffer_append_text(
-        out, conn->maria ? "SESSION session_track_system_variables = CONCAT_WS(',', "
-                           "NULLIF(@@session.session_track_system_variables, ''), 'last_gtid')"
-                         : "SESSION session_track_gtids = OWN_GTID");
+    pondi_buffer_append_text(out, conn->maria
+                                      ? "SESSION session_track_system_variables = CONCAT_WS(',', "
+                                        "NULLIF(@@session.session_track_system_variables, ''), "
+                                        "IF(@@session.wsrep_on, NULL, 'last_gtid'))"
+                                      : "SESSION session_track_gtids = OWN_GTID");
 }
 
 void pondi_mysql_put_settings(my_conn *conn, pondi_buffer *out)

@@ -51,19 +51,29 @@ static double seconds_left(const my_conn *conn)
     return (double)(ms > LEAST_MS ? ms : LEAST_MS) / 1000;
 }
 
+/* A node that is asked so answers once it has all that its cluster has committed by now. */
+static void put_galera(const pondi_position *position, pondi_buffer *out)
+{
+    pondi_buffer_append_text(out,
+                             "SET STATEMENT wsrep_sync_wait = 1 FOR SELECT IF(variable_value >= ");
+    pondi_position_print(position, out);
+    pondi_buffer_append_text(out, ", 0, 1) FROM information_schema.global_status "
+                                  "WHERE variable_name = 'WSREP_LAST_COMMITTED'");
+}
+
 /* A primary of MariaDB would wait in vain for what it wrote itself. */
 static int put_question(const my_conn *conn, const pondi_position *position, pondi_buffer *out)
 {
-    if (position->kind == PONDI_POSITION_GTID && conn->maria)
-        pondi_buffer_append_text(out, "SELECT IF(@@global.read_only, MASTER_GTID_WAIT('");
-    else if (position->kind == PONDI_POSITION_GTID_SET && !conn->maria)
-        pondi_buffer_append_text(out, "SELECT WAIT_FOR_EXECUTED_GTID_SET('");
-    else
+    if (position->kind == PONDI_POSITION_GALERA && conn->maria) {
+        put_galera(position, out);
+        return 1;
+    }
+    if (position->kind != (conn->maria ? PONDI_POSITION_GTID : PONDI_POSITION_GTID_SET))
         return 0;
+    pondi_buffer_append_text(out, conn->maria ? "SELECT IF(@@global.read_only, MASTER_GTID_WAIT('"
+                                              : "SELECT WAIT_FOR_EXECUTED_GTID_SET('");
     pondi_position_print(position, out);
-    pondi_buffer_appendf(out, "', %.3f)", seconds_left(conn));
-    if (conn->maria)
-        pondi_buffer_append_text(out, ", -1)");
+    pondi_buffer_appendf(out, "', %.3f)%s", seconds_left(conn), conn->maria ? ", -1)" : "");
     return 1;
 }
 
