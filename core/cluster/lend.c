@@ -90,9 +90,17 @@ static int lend_new(pond_pool *pool, pond_loop *loop, const pondi_lease_wish *wi
 
 /* ---- Outcomes ---------------------------------------------------------------------------- */
 
+/* Locked: the lease is of no use. */
+static void put_back(lend *self)
+{
+    if (self->lease)
+        pondi_lease_put_back(self->lease);
+    self->lease = NULL;
+}
+
 static void fail(lend *self, pond_error *error)
 {
-    give_back(&self->lease);
+    put_back(self);
     pondi_op_complete(&self->op, error->code, error);
 }
 
@@ -173,7 +181,7 @@ static void answered(pond_op *op)
     if (self->cancelled && !error)
         error = pondi_error_new(POND_ECANCELLED, "the acquire was cancelled");
     if (error) {
-        give_back(&self->lease);
+        put_back(self);
         if (!tries_another(self, error)) {
             fail(self, error);
             return;

@@ -86,7 +86,7 @@ static void take_node(pondi_cluster *cluster, const pondi_cluster_node *node,
     int is_primary = (int)node->number == atomic_load(&cluster->primary) || !cluster->routes;
     *out = (pond_node){
         .is_primary = (uint32_t)is_primary,
-        .is_healthy = (uint32_t)(seen->out == PONDI_NODE_IN),
+        .is_healthy = (uint32_t)(is_primary ? !*node->problem : seen->out == PONDI_NODE_IN),
         .role = role_of(cluster, node),
         .weight = node->weight,
         .lag_seconds = is_primary ? 0 : seconds(seen->staleness_ns),

@@ -108,6 +108,15 @@ int pond_connection_give_back(pond_connection *lease, pond_error **err)
     return before ? stale(err) : POND_OK;
 }
 
+void pondi_lease_put_back(pond_connection *lease)
+{
+    pondi_slot *slot = end_lease(lease);
+    lease->given_back = 1;
+    if (slot)
+        pondi_slot_return(slot);
+    pond_connection_release(lease);
+}
+
 int pond_connection_close(pond_connection *lease, pond_error **err)
 {
     if (pondi_given_as(err, "connection", lease))

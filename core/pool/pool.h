@@ -499,6 +499,8 @@ int pondi_lease_new(pondi_slot *slot, pond_connection **out, pond_error **err);
 /* Enter the lease's loop and find the connection; the loop is locked on success. */
 int pondi_lease_enter(pond_connection *lease, pondi_conn **out, pond_error **err);
 void pondi_lease_leave(pond_connection *lease);
+/* Locked: give it back, and drop the caller's reference. */
+void pondi_lease_put_back(pond_connection *lease);
 /* Bind a request to the lease, right before it is sent on it: it becomes an operation of its loop.
  * Refused by its circuit breaker (POND_ECIRCUITOPEN) it is freed. Entered. */
 int pondi_lease_bind(pond_connection *lease, pondi_request *request, void *user_data,

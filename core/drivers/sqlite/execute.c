@@ -304,6 +304,13 @@ static int set_read_only(pondi_sqlite_conn *conn, pond_error **err)
     return sqlite ? pondi_error_move(err, pondi_sqlite_error(conn, NULL, sqlite)) : POND_OK;
 }
 
+/* A statement may have turned that off, as the end of a read-only transaction does. */
+static void stay_read_only(pondi_sqlite_conn *conn, const pondi_request *request)
+{
+    if (request->statement && request->statement->info.touches)
+        run(conn, PONDI_SQLITE_READ_ONLY);
+}
+
 static int transact(pondi_sqlite_conn *conn, pondi_request *request, pond_error **err)
 {
     int sqlite;
@@ -365,6 +372,8 @@ void pondi_sqlite_perform(pondi_sqlite_conn *conn, pondi_request *request, pond_
     }
     if (code && !*error)
         *error = pondi_error_new(code, "%s", pond_error_text(code));
+    if (conn->base.read_only)
+        stay_read_only(conn, request);
     conn->running = NULL;
     conn->open = conn->db && !sqlite3_get_autocommit(conn->db);
     if (!conn->open && !(*result && (*result)->more)) /* a stream that writes keeps its turn */
