@@ -8,6 +8,7 @@
 #include "base/given.h"
 #include "millpond/millpond.h"
 #include "pool/metrics.h"
+#include "prometheus.h"
 
 /* ---- Families ---------------------------------------------------------------------------- */
 
@@ -81,13 +82,6 @@ static const family families[] = {
 
 enum { FAMILIES = sizeof(families) / sizeof(families[0]) };
 
-/* One pool at the instant of the export. */
-typedef struct source {
-    pond_pool *pool; /* a reference; NULL for the process's breakers */
-    pond_metrics *metrics;
-    pond_scaling_signal signal;
-} source;
-
 /* ---- Text -------------------------------------------------------------------------------- */
 
 /* Bytes of the UTF-8 character that begins here; 0 if none does. */
@@ -105,8 +99,7 @@ static size_t character_size(const char *text)
     return size;
 }
 
-/* ,label="value" */
-static void append_label(pondi_buffer *out, const char *label, const char *value)
+void pondi_export_label(pondi_buffer *out, const char *label, const char *value)
 {
     int first = out->size && out->data[out->size - 1] == '{';
     pondi_buffer_appendf(out, "%s%s=\"", first ? "" : ",", label);
@@ -125,8 +118,7 @@ static void append_label(pondi_buffer *out, const char *label, const char *value
     pondi_buffer_append_char(out, '"');
 }
 
-/* Whole numbers in full; and a point, whatever the program's locale says. */
-static void append_number(pondi_buffer *out, double number)
+void pondi_export_number(pondi_buffer *out, double number)
 {
     char text[64];
     int whole = number >= 0 && number < 9e15 && number == (double)(uint64_t)number;
@@ -138,7 +130,7 @@ static void append_number(pondi_buffer *out, double number)
     pondi_buffer_append_text(out, text);
 }
 
-static void append_source_labels(pondi_buffer *out, const source *from)
+void pondi_export_source_labels(pondi_buffer *out, const pondi_export_source *from)
 {
     char hash[48] = "";
     pondi_buffer_append_char(out, '{');
@@ -146,59 +138,65 @@ static void append_source_labels(pondi_buffer *out, const source *from)
         return;
     snprintf(hash, sizeof(hash), from->pool->twin ? "%s-%u" : "%s", pond_pool_hash(from->pool),
              from->pool->twin + 1);
-    append_label(out, "pool", pondi_pool_alias(from->pool));
+    pondi_export_label(out, "pool", pondi_pool_alias(from->pool));
     const pondi_driver *driver = from->pool->driver;
-    append_label(out, "db_system_name", driver->system ? driver->system : driver->name);
-    append_label(out, "hash", hash);
+    pondi_export_label(out, "db_system_name", driver->system ? driver->system : driver->name);
+    pondi_export_label(out, "hash", hash);
+}
+
+void pondi_export_family(pondi_buffer *out, const char *name, const char *type, const char *help)
+{
+    pondi_buffer_appendf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
 /* ---- Samples ----------------------------------------------------------------------------- */
 
 static void append_begin(pondi_buffer *out, const family *of, const char *suffix,
-                         const source *from, const pond_metric *metric)
+                         const pondi_export_source *from, const pond_metric *metric)
 {
     pondi_buffer_append_text(out, of->exported);
     pondi_buffer_append_text(out, suffix);
-    append_source_labels(out, from);
+    pondi_export_source_labels(out, from);
     if (*metric->label)
-        append_label(out,
-                     strcmp(metric->label, "operation") == 0 ? "db_operation_name" : metric->label,
-                     metric->value);
+        pondi_export_label(
+            out, strcmp(metric->label, "operation") == 0 ? "db_operation_name" : metric->label,
+            metric->value);
 }
 
 static void append_sample(pondi_buffer *out, const family *of, const char *suffix,
-                          const source *from, const pond_metric *metric, double number)
+                          const pondi_export_source *from, const pond_metric *metric, double number)
 {
     append_begin(out, of, suffix, from, metric);
     pondi_buffer_append_text(out, "} ");
-    append_number(out, number);
+    pondi_export_number(out, number);
     pondi_buffer_append_char(out, '\n');
 }
 
 /* Bounds are ends of buckets, so that the counts are exact: 0.13 ms, doubled up to 69 s. */
 enum { FIRST_BOUND_NS = 131072, BOUNDS = 20 };
 
-static void append_buckets(pondi_buffer *out, const family *of, const source *from, size_t index,
-                           const pond_metric *metric)
+static void append_buckets(pondi_buffer *out, const family *of, const pondi_export_source *from,
+                           size_t index, const pond_metric *metric)
 {
     double bound = FIRST_BOUND_NS * 1e-9;
     for (int i = 0; i <= BOUNDS; i++, bound *= 2) {
         append_begin(out, of, "_bucket", from, metric);
         pondi_buffer_append_text(out, ",le=\"");
         if (i < BOUNDS)
-            append_number(out, bound);
+            pondi_export_number(out, bound);
         else
             pondi_buffer_append_text(out, "+Inf");
         pondi_buffer_append_text(out, "\"} ");
-        append_number(out, i < BOUNDS ? (double)pond_metrics_below(from->metrics, index, bound)
-                                      : (double)metric->count);
+        pondi_export_number(out, i < BOUNDS
+                                     ? (double)pond_metrics_below(from->metrics, index, bound)
+                                     : (double)metric->count);
         pondi_buffer_append_char(out, '\n');
     }
     append_sample(out, of, "_sum", from, metric, metric->sum);
     append_sample(out, of, "_count", from, metric, (double)metric->count);
 }
 
-static void append_metrics(pondi_buffer *out, const family *of, const source *from)
+static void append_metrics(pondi_buffer *out, const family *of, const pondi_export_source *from)
 {
     size_t count = from->metrics ? pond_metrics_count(from->metrics) : 0;
     for (size_t i = 0; i < count; i++) {
@@ -213,7 +211,7 @@ static void append_metrics(pondi_buffer *out, const family *of, const source *fr
     }
 }
 
-static void append_signal(pondi_buffer *out, const family *of, const source *from)
+static void append_signal(pondi_buffer *out, const family *of, const pondi_export_source *from)
 {
     const pond_scaling_signal *signal = &from->signal;
     const pond_metric none = {.label = "", .value = ""};
@@ -234,7 +232,7 @@ static void append_signal(pondi_buffer *out, const family *of, const source *fro
 
 static void append_breaker(pondi_buffer *out, const family *of, pond_breaker *breaker)
 {
-    const source process = {0};
+    const pondi_export_source process = {0};
     const pond_metric named = {.label = "breaker", .value = pond_breaker_name(breaker)};
     pond_breaker_status status = {.struct_size = sizeof(status)};
     pond_breaker_get_status(breaker, &status, NULL);
@@ -261,19 +259,24 @@ static void append_breakers(pondi_buffer *out, const family *of)
 
 /* ---- All --------------------------------------------------------------------------------- */
 
-static void take_source(source *at, pond_pool *pool)
+static void take_source(pondi_export_source *at, pond_pool *pool)
 {
     at->pool = pool;
     at->signal.struct_size = sizeof(at->signal);
     pond_metrics_take(pool, &at->metrics, NULL);
     pond_pool_scaling(pool, &at->signal, NULL);
+    pond_pool_nodes(pool, &at->nodes, NULL);
+    if (pond_nodes_count(at->nodes) > 1)
+        return;
+    pond_nodes_free(at->nodes);
+    at->nodes = NULL;
 }
 
-static source *take_sources(size_t *count)
+static pondi_export_source *take_sources(size_t *count)
 {
     size_t room = pond_pool_list(NULL, 0) + 1;
     pond_pool **pools = pondi_calloc(room, sizeof(pond_pool *));
-    source *sources = pondi_calloc(room, sizeof(*sources));
+    pondi_export_source *sources = pondi_calloc(room, sizeof(*sources));
     size_t found = pools && sources ? pond_pool_list(pools, room) : 0;
     *count = found < room ? found : room; /* one that was opened meanwhile may be missing */
     for (size_t i = 0; i < *count; i++)
@@ -286,10 +289,10 @@ static source *take_sources(size_t *count)
     return sources;
 }
 
-static void append_family(pondi_buffer *out, const family *of, const source *sources, size_t count)
+static void append_family(pondi_buffer *out, const family *of, const pondi_export_source *sources,
+                          size_t count)
 {
-    pondi_buffer_appendf(out, "# HELP %s %s\n# TYPE %s %s\n", of->exported, of->help, of->exported,
-                         of->type);
+    pondi_export_family(out, of->exported, of->type, of->help);
     for (size_t i = 0; i < count; i++) {
         append_metrics(out, of, &sources[i]);
         append_signal(out, of, &sources[i]);
@@ -308,15 +311,17 @@ int pond_metrics_prometheus(char **out, size_t *size, pond_error **err)
         *size = 0;
     if (PONDI_GIVEN(err, out, size))
         return POND_EINVAL;
-    source *sources = take_sources(&count);
+    pondi_export_source *sources = take_sources(&count);
     if (!sources)
         return pondi_error_nomem(err);
     pondi_buffer_init(&text);
     for (size_t i = 0; i < FAMILIES; i++)
         append_family(&text, &families[i], sources, count);
+    pondi_export_nodes(&text, sources, count);
     for (size_t i = 0; i < count; i++) {
         text.failed |= !sources[i].metrics;
         pond_metrics_free(sources[i].metrics);
+        pond_nodes_free(sources[i].nodes);
         pond_pool_release(sources[i].pool);
     }
     pondi_free(sources);
