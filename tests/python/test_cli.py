@@ -239,3 +239,28 @@ def test_an_interrupt_ends_a_command(file_url: str, tmp_path: Path) -> None:
     terminal.until("running")
     terminal.send(signal.SIGINT)
     assert terminal.wait() == 130
+
+
+def test_nodes_shows_each_server(url: str) -> None:
+    (node,) = json.loads(run("nodes", url, "--json").stdout)
+    assert node["role"] == "primary"
+    assert node["is_primary"] is True
+    shown = run("nodes", url)
+    assert shown.returncode == 0, shown.stderr
+    heads, _, row = shown.stdout.splitlines()
+    assert heads.split()[:3] == ["node", "role", "region"]
+    assert " primary " in row
+    assert json.loads(run("status", url, "--json").stdout)["nodes"][0]["role"] == "primary"
+
+
+def test_nodes_can_be_watched(url: str) -> None:
+    with subprocess.Popen(
+        [*MILLPOND, "nodes", "--watch", "--every", "0.1", url], stdout=subprocess.PIPE, text=True
+    ) as watched:
+        assert watched.stdout is not None
+        shown = [watched.stdout.readline() for _ in range(9)]
+        watched.send_signal(signal.SIGINT)
+        watched.stdout.read()
+    assert watched.returncode == 130
+    assert [line.split()[:1] for line in shown[::3]] == [["node"]] * 3
+    assert run("nodes", "--every", "0", url).returncode == 2

@@ -11,7 +11,7 @@ from ._async.connection import (
     PostgresAsyncConnection,
     SqliteAsyncConnection,
 )
-from ._native import ArrowResult, Result
+from ._native import ArrowResult, Result, Session
 from ._native import version as __version__
 from ._serializers import register_serializer
 from ._stored import StoredJson
@@ -69,6 +69,7 @@ __all__ = [
     "PostgresSqlGenerator",
     "PostgresSyncConnection",
     "Result",
+    "Session",
     "SqlGenerator",
     "SqliteAsyncConnection",
     "SqliteDatabase",

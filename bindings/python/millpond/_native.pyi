@@ -141,6 +141,8 @@ class Connection:
     def _host(self) -> Any: ...
     @property
     def id(self) -> int: ...
+    @property
+    def node(self) -> int | None: ...
 
 class SyncConnection:
     @property
@@ -217,6 +219,47 @@ class SyncConnection:
     def _host(self) -> Any: ...
     @property
     def id(self) -> int: ...
+    @property
+    def node(self) -> int | None: ...
+
+@final
+class Session:
+    """What one user of a program has written and read, so that its reads of replicas show it all.
+
+    ``with Session():`` notes what every connection does that is acquired inside, of all databases,
+    in asynchronous and in synchronous code; reads with ``consistency="session"`` see all of that. A
+    task has the session of the code that made it; a thread that ``asyncio.to_thread()`` runs, too;
+    any other thread begins without. In a ``with`` block inside of another one the inner session
+    alone takes notes. One Session may be used by several tasks and threads at once.
+
+    Args:
+        token: what ``token`` of another session was, such as one of an earlier request: the new
+            session has seen what that one had. None or "": nothing.
+
+    Raises:
+        ArgumentError: (a ValueError) the text is no token.
+    """
+
+    def __new__(cls, token: str | None = None) -> Session: ...
+    @property
+    def token(self) -> str:
+        """What was seen so far, as text for a cookie, a header or a message: letters, digits and
+        ``._~-``, at most 4096. ``str(session)`` is the same. It is no secret, and it is not signed:
+        a forged one sends the reads of its own user to the primary, no more."""
+    def merge(self, token: str | Session, /) -> None:
+        """See what another session has seen, too.
+
+        Args:
+            token: another session, or its token.
+
+        Raises:
+            ArgumentError: (a ValueError) the text is no token.
+        """
+    @classmethod
+    def current(cls) -> Session | None:
+        """The session whose ``with`` block the caller is in, or None."""
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *error: object) -> None: ...
 
 @final
 class Op(Coroutine[Any, Any, Any]):
@@ -308,13 +351,32 @@ class Pool:
         backend: int = 0,
     ) -> Pool: ...
     _schema: Schema | None
-    def acquire(self, timeout: float | None = None) -> Coroutine[Any, Any, Any]: ...
-    def acquire_sync(self, timeout: float | None = None) -> Any: ...
-    def async_connection(self, timeout: float | None = None) -> Acquire: ...
+    def acquire(
+        self,
+        timeout: float | None = None,
+        *,
+        read_only: bool = False,
+        consistency: str | float | None = None,
+    ) -> Coroutine[Any, Any, Any]: ...
+    def acquire_sync(
+        self,
+        timeout: float | None = None,
+        *,
+        read_only: bool = False,
+        consistency: str | float | None = None,
+    ) -> Any: ...
+    def async_connection(
+        self,
+        timeout: float | None = None,
+        *,
+        read_only: bool = False,
+        consistency: str | float | None = None,
+    ) -> Acquire: ...
     def close(self, timeout: float | None = None) -> Coroutine[Any, Any, None]: ...
     def close_sync(self, timeout: float | None = None) -> None: ...
     def health_check(self, timeout: float | None = None) -> Coroutine[Any, Any, bool]: ...
     def leases(self, threshold_seconds: float, /) -> list[tuple[Any, float, str]]: ...
+    def nodes(self) -> list[dict[str, Any]]: ...
     def same_as(self, other: Pool, /) -> bool: ...
     def samples(self) -> list[tuple[str, str, Any]]: ...
     def scaling(self) -> dict[str, Any]: ...

@@ -268,6 +268,7 @@ class BackendPool:
         self._process = os.getpid()
         self._closed = False
         self.status = self._native.status
+        self.nodes = self._native.nodes
         self.samples = self._native.samples
         self.scaling = self._native.scaling
 
@@ -392,18 +393,18 @@ class BackendPool:
             raise
         return connection
 
-    async def acquire(self, timeout: float | None = None) -> Any:
+    async def acquire(self, timeout: float | None = None, **reading: Any) -> Any:
         self._manager._acquisition_timeout(timeout)  # checks it
         _opener.pools[self._number] = self
         try:
-            native = await self._native.acquire(timeout)
+            native = await self._native.acquire(timeout, **reading)
         except Error as error:
             explained = self._explained(error)
             raise explained from explained.__cause__
         return self._lend(native, self._manager._wrap_async_connection)
 
-    def async_connection(self, timeout: float | None = None) -> AsyncLoan:
-        return AsyncLoan(self, timeout)
+    def async_connection(self, timeout: float | None = None, **reading: Any) -> AsyncLoan:
+        return AsyncLoan(self, timeout, reading)
 
     async def release(self, connection: Any) -> None:
         """Give a connection back, clean. Left halfway, its place would be lost: a cancel waits."""
@@ -440,11 +441,11 @@ class BackendPool:
 
     # ---- Synchronous ---------------------------------------------------------------------
 
-    def acquire_sync(self, timeout: float | None = None) -> Any:
+    def acquire_sync(self, timeout: float | None = None, **reading: Any) -> Any:
         self._manager._acquisition_timeout(timeout)  # checks it
         _opener.pools[self._number] = self
         try:
-            native = self._native.acquire_sync(timeout)
+            native = self._native.acquire_sync(timeout, **reading)
         except Error as error:
             explained = self._explained(error)
             raise explained from explained.__cause__
@@ -558,12 +559,13 @@ class BackendPool:
 class AsyncLoan:
     """What ``async with db.async_connection():`` enters."""
 
-    __slots__ = ("_connection", "_pool", "_timeout")
+    __slots__ = ("_connection", "_pool", "_reading", "_timeout")
 
-    def __init__(self, pool: BackendPool, timeout: float | None) -> None:
+    def __init__(self, pool: BackendPool, timeout: float | None, reading: dict[str, Any]) -> None:
         pool._manager._acquisition_timeout(timeout)  # checks it
         self._pool = pool
         self._timeout = timeout
+        self._reading = reading
         self._connection: Any = None
 
     async def __aenter__(self) -> Any:
@@ -571,7 +573,7 @@ class AsyncLoan:
             raise MisuseError(
                 "this async_connection() was entered before: call async_connection() again"
             )
-        self._connection = await self._pool.acquire(self._timeout)
+        self._connection = await self._pool.acquire(self._timeout, **self._reading)
         return self._connection
 
     async def __aexit__(self, kind: object = None, *error: object) -> None:

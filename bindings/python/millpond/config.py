@@ -7,10 +7,11 @@ import dataclasses
 import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Self
 
 from . import _native
+from ._nodes import Consistency, Node, check_consistency, spread_nodes
 from .exceptions import ArgumentError
 
 _SECONDS = (
@@ -155,7 +156,7 @@ class DatabaseConfig:
     Args:
         database: name of the database; for SQLite a path, or ``":memory:"``. Required.
         host: server's name, address, or folder of its socket; several separated by commas are
-            tried in turn. Default: the database's own.
+            the nodes of one database, see docs/replicas.md. Default: the database's own.
         port: int from 1 to 65535, or a str with as many as there are hosts, separated by commas.
             Default: the database's own.
         user, password: str. The password appears in no repr, log, error, metric, hash or pickle
@@ -173,6 +174,11 @@ class DatabaseConfig:
             most, and none that needs over 2 MiB (a text of some 700 kB) longer than it is in use.
         statement_cache_max_size: to how many that may grow while statements that were evicted
             come back. Default: four times statement_cache_size.
+        nodes: in place of host and port: a list of nodes, each a dict of host, port, region and
+            weight, or a URL such as ``"db2:5432?region=eu&weight=2"``.
+        region: where the program runs; reads prefer nodes of that region.
+        consistency: how fresh read-only leases and entity reads of the database are:
+            ``"strong"`` (default), ``"session"``, ``"eventual"``, or seconds.
         **options: other settings of the pool, such as ``pool_idle_timeout=60``: docs/pools.md and
             docs/metrics.md list them; and of the driver, such as ``sslmode="verify-full"``: see the
             driver's page.
@@ -203,9 +209,16 @@ class DatabaseConfig:
         statement_cache_size: int = 256,
         statement_cache_max_size: int | None = None,
         sync_max_size: int | None = None,
+        nodes: Iterable[Node | str] | None = None,
+        region: str | None = None,
+        consistency: Consistency | None = None,
         **options: Any,
     ) -> None:
         problems = Problems()
+        if nodes is not None:
+            options = {"nodes": nodes, "host": host, "port": port, **options}
+            problems.check(spread_nodes, options, getattr(self, "_driver", ""))
+            host, port = options.pop("host", None), options.pop("port", None)
         name = problems.check(_check_database, database) or ""
         given: dict[str, Any] = {
             "database": name,
@@ -235,6 +248,9 @@ class DatabaseConfig:
         for name, size in counts.items():
             if size is not None:
                 settings[name] = problems.check(_check_count, name, size)
+        options["region"] = problems.check(_check_text, "region", region)
+        if consistency is not None:
+            options["consistency"] = problems.check(check_consistency, consistency)
         for name, option in options.items():
             problems.check(_check_option, name, option)
         problems.check(_check_sizes, settings)
@@ -266,7 +282,10 @@ class DatabaseConfig:
         for name in found.keys() & {"port", *_SECONDS, *_COUNTS}:
             if "," not in found[name]:
                 found[name] = _number(name, found[name])
-        made = cls(**{"database": "", **found, **settings})
+        given: dict[str, Any] = {"database": "", **found, **settings}
+        if given.get("nodes") is not None:
+            spread_nodes(given, driver)
+        made = cls(**given)
         made._given = dataclasses.replace(made._given, url_driver=driver)
         return made
 
@@ -340,6 +359,12 @@ class DatabaseConfig:
     def statement_cache_size(self) -> int:
         """Prepared statements that each connection keeps."""
         return int(self._given.settings["statement_cache_size"])
+
+    @property
+    def consistency(self) -> Consistency:
+        """How fresh read-only leases and entity reads of the database are; see docs/replicas.md."""
+        chosen: Consistency = self._given.options.get("consistency", "strong")
+        return chosen
 
     def option(self, name: str, default: Any = None) -> Any:
         """A setting of the driver, as it was given."""

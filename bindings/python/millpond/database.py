@@ -19,6 +19,7 @@ from ._async.connection import (
 )
 from ._async.lending import AsyncLending, check_health
 from ._calls import Nothing
+from ._nodes import Consistency
 from ._pool_key import PoolHash, identity_of
 from ._sync.connection import (
     MysqlSyncConnection,
@@ -33,6 +34,7 @@ from .exceptions import ArgumentError, UnsupportedError
 from .hooks import Hook
 from .pool import ConnectionPool
 from .pool_manager import PoolManager, _Entry
+from .reading import EntityReads
 from .rows import RowFactory
 from .slow import overridable
 from .sql import SqlGenerator
@@ -47,11 +49,18 @@ def _with_generator(own: type[Any], generator: Any) -> type[Any]:
     return type(own.__name__, (own,), slots)
 
 
+def _reading(read_only: bool, consistency: Consistency | None) -> dict[str, Any]:
+    """The options of a lease for reads; none for another."""
+    if not read_only and consistency is None:
+        return {}
+    return {"read_only": read_only, "consistency": consistency}
+
+
 async def _ended(closing: list[Awaitable[None]]) -> None:
     await asyncio.gather(*closing)
 
 
-class ConnectionManager(AsyncLending, SyncLending, DatabaseConfig, PoolManager):
+class ConnectionManager(AsyncLending, SyncLending, EntityReads, DatabaseConfig, PoolManager):
     """Gives out connections of one database, pooled, asynchronous and synchronous.
 
     Args:
@@ -299,19 +308,30 @@ class ConnectionManager(AsyncLending, SyncLending, DatabaseConfig, PoolManager):
     # ---- Asynchronous --------------------------------------------------------------------
 
     def get_async_connection(
-        self, timeout: float | None = None
+        self,
+        timeout: float | None = None,
+        *,
+        read_only: bool = False,
+        consistency: Consistency | None = None,
     ) -> Coroutine[Any, Any, AsyncConnection]:
         """Acquire a connection of the pool; give it back with release_async_connection().
 
         Args:
             timeout: seconds to wait for a free one. None: ``connection_acquisition_timeout``.
+            read_only: True for one that only reads, and which a replica may serve. The database
+                refuses writes on it, wherever it leads.
+            consistency: how fresh the answers of a read-only one are: ``"strong"``, ``"session"``,
+                ``"eventual"``, or seconds that they may be old. None: as the database's config
+                says. See docs/replicas.md.
 
         Raises:
             AcquireTimeoutError: (a TimeoutError) none became free in time.
             ConnectFailedError, AuthenticationError: the database cannot be reached or refuses.
             ClosedError: the pool is closing.
+            ArgumentError: consistency is none of these, or given without read_only.
+            UnsupportedError: read_only, on a backend written in Python.
         """
-        return self._acquire_async(timeout)
+        return self._acquire_async(timeout, **_reading(read_only, consistency))
 
     async def release_async_connection(self, async_conn: AsyncConnection) -> None:
         """Give a connection back. An open transaction is rolled back, with a warning in the log.
@@ -326,15 +346,24 @@ class ConnectionManager(AsyncLending, SyncLending, DatabaseConfig, PoolManager):
         await self._release_async(async_conn)
 
     def async_connection(
-        self, timeout: float | None = None
+        self,
+        timeout: float | None = None,
+        *,
+        read_only: bool = False,
+        consistency: Consistency | None = None,
     ) -> contextlib.AbstractAsyncContextManager[AsyncConnection]:
-        """``async with db.async_connection() as conn:`` acquires, and releases at the end."""
+        """``async with db.async_connection() as conn:`` acquires, and releases at the end.
+
+        Arguments and errors are those of get_async_connection().
+        """
+        loan: contextlib.AbstractAsyncContextManager[AsyncConnection]
         if self._hooks.any or self._tests_async or self.row_factory is not None:
-            return self._lend_async(timeout)
+            return self._lend_async(timeout, **_reading(read_only, consistency))
         pool = self._pool()
-        loan: contextlib.AbstractAsyncContextManager[AsyncConnection] = (
-            pool.async_connection() if timeout is None else pool.async_connection(timeout)
-        )
+        if read_only or consistency is not None:
+            loan = pool.async_connection(timeout, read_only=read_only, consistency=consistency)
+        else:
+            loan = pool.async_connection() if timeout is None else pool.async_connection(timeout)
         return loan
 
     # ---- Synchronous ---------------------------------------------------------------------
@@ -349,6 +378,10 @@ class ConnectionManager(AsyncLending, SyncLending, DatabaseConfig, PoolManager):
             What :meth:`ConnectionManager.get_async_connection` raises.
         """
         connection = getattr(self._cached, "connection", None)
+        if connection is not None and connection.id and self._is_of_other_session(connection):
+            self._cached.connection = None
+            self._release_sync(connection)
+            connection = None
         if connection is not None and connection.id:
             if connection._check() and (not self._tests_sync or passes(self, connection)):
                 self._hooks.rests.begin(connection.id)
@@ -359,7 +392,14 @@ class ConnectionManager(AsyncLending, SyncLending, DatabaseConfig, PoolManager):
         connection = self._acquire_sync(None)
         self._hooks.rests.begin(connection.id)
         self._cached.connection = connection
+        self._cached.session = _native.Session.current()
         return connection
+
+    def _is_of_other_session(self, connection: SyncConnection) -> bool:
+        """True if another Session than the caller's would note what is done on the connection."""
+        if self._cached.session is _native.Session.current():
+            return False
+        return not connection.in_transaction()
 
     def release_sync_connection(self) -> None:
         """Close the calling thread's connection; the next get_sync_connection() makes a new one."""
@@ -376,6 +416,7 @@ class ConnectionManager(AsyncLending, SyncLending, DatabaseConfig, PoolManager):
         *,
         force_rollback: bool = False,
         timeout: float | None = None,
+        consistency: Consistency | None = None,
     ) -> DatabaseTransaction:
         """A connection with a transaction open on it, for one block::
 
@@ -388,16 +429,26 @@ class ConnectionManager(AsyncLending, SyncLending, DatabaseConfig, PoolManager):
         Args:
             isolation, read_only, force_rollback: as for :meth:`AsyncConnection.transaction`.
             timeout: seconds to wait for a free connection; as for get_async_connection().
+            consistency: of a read-only one, which a replica may serve then; as for
+                get_async_connection(). Serializable transactions run on the primary.
 
         Raises: on entering what ``get_async_connection`` and ``AsyncConnection.transaction`` raise.
         """
-        return DatabaseTransaction(self, (isolation, read_only, force_rollback), timeout)
+        settings = (isolation, read_only, force_rollback)
+        return DatabaseTransaction(self, settings, timeout, consistency)
 
     def sync_connection(
-        self, timeout: float | None = None
+        self,
+        timeout: float | None = None,
+        *,
+        read_only: bool = False,
+        consistency: Consistency | None = None,
     ) -> contextlib.AbstractContextManager[SyncConnection]:
-        """``with db.sync_connection() as conn:`` acquires, and releases at the end."""
-        return self._lend_sync(timeout)
+        """``with db.sync_connection() as conn:`` acquires, and releases at the end.
+
+        Arguments and errors are those of get_async_connection().
+        """
+        return self._lend_sync(timeout, **_reading(read_only, consistency))
 
     # ---- Hooks ---------------------------------------------------------------------------
 

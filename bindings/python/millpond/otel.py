@@ -160,6 +160,19 @@ class _Telemetry:
             make(name, [functools.partial(self._observe, key)], unit)
         gauge("db.client.connection.count", [self._observe_count], "{connection}")
         meter.create_observable_gauge("millpond.scaling.level", [self._observe_level])
+        nodes = (
+            ("primary", "is_primary", "1"),
+            ("healthy", "is_healthy", "1"),
+            ("lag", "lag_seconds", "s"),
+            ("lag.size", "lag_bytes", "By"),
+            ("latency", "latency_seconds", "s"),
+        )
+        for name, key, unit in nodes:
+            observe = functools.partial(self._observe_nodes, key)
+            meter.create_observable_gauge(f"millpond.node.{name}", [observe], unit)
+        for key in ("reads", "fallbacks", "waits", "missed", "ejections", "failures"):
+            name = "waits.missed" if key == "missed" else key
+            counter(f"millpond.node.{name}", [functools.partial(self._observe_nodes, key)])
 
     def _pools(self) -> list[tuple[Any, dict[str, Any]]]:
         """The open pools, and what says which."""
@@ -194,6 +207,20 @@ class _Telemetry:
     def _observe_level(self, options: Any) -> Iterable[Any]:
         for pool, attributes in self._pools():
             yield self._observation(pool.scaling()["level"], attributes)
+
+    def _observe_nodes(self, key: str, options: Any) -> Iterable[Any]:
+        """One number of each node of the databases that have several."""
+        for pool, attributes in self._pools():
+            nodes = pool.nodes()
+            for node in nodes if len(nodes) > 1 else ():
+                if node[key] is None:  # not known
+                    continue
+                which = {
+                    "millpond.node": node["address"],
+                    "millpond.node.role": node["role"],
+                    "millpond.node.region": node["region"],
+                }
+                yield self._observation(node[key] + 0, {**attributes, **which})
 
     def stop(self) -> None:
         """Instruments cannot be removed: they observe nothing from now on."""
@@ -233,7 +260,8 @@ def enable_opentelemetry(
     A span has the name of the tag ``operation``, or of the statement's verb, and the attributes
     db.system.name, db.operation.name and millpond.tag.* for each tag; failed ones error.type and
     db.response.status_code. Durations go to the histogram db.client.operation.duration, pools to
-    db.client.connection.*. Parameters are never exported. Calling it again replaces the providers.
+    db.client.connection.*, the nodes of databases that have several to millpond.node.*. Parameters
+    are never exported. Calling it again replaces the providers.
 
     Args:
         tracer_provider, meter_provider: of OpenTelemetry; None: the global ones.

@@ -274,6 +274,14 @@ class PoolManager:
         (lent; sync_in_use of them to synchronous callers), idle, opening; what is left of size is
         being reset, checked or closed between two uses; waiting (callers).
 
+        nodes: a list of dicts, one for each node, in the order of the hosts: address, role
+        ("primary", "replica" or "unknown"), region, is_primary, is_healthy (reads may go there),
+        problem (why they do not; "" for nothing), position, weight, lag_seconds and lag_bytes (how
+        far behind the primary it is at most; None if that is not known), latency_seconds,
+        report_age_seconds (since it last answered), reads (read-only leases), fallbacks (those that
+        the primary served for want of a replica), waits and missed (for a session's position),
+        ejections, failures, and of its connections size, idle, in_use and waiting.
+
         A database that was not used yet has no pool, and gets none by being asked: all counts are
         0, initialized is False, and get_pool_metrics() does not list it.
         """
@@ -286,6 +294,7 @@ class PoolManager:
             "hash": config.hash(),
             "env": config.env(),
             **{name: status[name] for name in _SIZES},
+            "nodes": pool.nodes(),
             "metrics": _metrics(pool),
         }
 

@@ -416,6 +416,8 @@ PyGetSetDef native_lease_attributes[] = {
     {"_host", native_connection_host, NULL, "The backend's own connection; or None.", NULL},
     {"id", connection_id, NULL, "A number that no two open connections share; 0 once released.",
      NULL},
+    {"node", native_connection_node, NULL,
+     "The number of its node in get_pool_status()[\"nodes\"]; None once released.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

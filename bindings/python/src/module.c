@@ -79,6 +79,7 @@ PyObject *native_adopt(PyObject *module, PyObject *args, PyObject *given)
 
 static int make_constants(native_state *state)
 {
+    state->session_variable = PyContextVar_New("millpond_session", NULL);
     state->loops = PyDict_New();
     state->backend_hosts = PySet_New(NULL);
     state->empty_tuple = PyTuple_New(0);
@@ -90,9 +91,10 @@ static int make_constants(native_state *state)
     state->str_execute_shaped = PyUnicode_InternFromString("_execute_shaped");
     state->str_context = PyUnicode_InternFromString("context");
     state->str_blocking = PyUnicode_InternFromString("_asyncio_future_blocking");
-    return state->loops && state->empty_tuple && state->str_int && state->str_params &&
-                   state->str_timeout && state->str_tags && state->str_row_factory &&
-                   state->str_execute_shaped && state->str_context && state->str_blocking
+    return state->session_variable && state->loops && state->empty_tuple && state->str_int &&
+                   state->str_params && state->str_timeout && state->str_tags &&
+                   state->str_row_factory && state->str_execute_shaped && state->str_context &&
+                   state->str_blocking
                ? 0
                : -1;
 }
@@ -137,6 +139,7 @@ static int add_types(PyObject *module, native_state *state)
                    add_type(module, &native_plan_spec, NULL, &state->plan_type) ||
                    add_type(module, &native_schema_spec, NULL, &state->schema_type) ||
                    add_type(module, &native_request_spec, NULL, &state->request_type) ||
+                   add_type(module, &native_session_spec, NULL, &state->session_type) ||
                    register_coroutine(state)
                ? -1
                : 0;
@@ -159,7 +162,7 @@ static int module_exec(PyObject *module)
     return state->ready_none ? 0 : -1;
 }
 
-enum { OBJECT_COUNT = 47 };
+enum { OBJECT_COUNT = 49 };
 
 /* Every Python object of the state, for the garbage collector. */
 static void objects_of(native_state *state, PyObject ***out)
@@ -177,6 +180,8 @@ static void objects_of(native_state *state, PyObject ***out)
         (PyObject **)&state->plan_type,
         (PyObject **)&state->schema_type,
         (PyObject **)&state->request_type,
+        (PyObject **)&state->session_type,
+        &state->session_variable,
         &state->backend_opener,
         &state->backend_hosts,
         &state->encode_field,

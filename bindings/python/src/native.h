@@ -24,18 +24,21 @@ typedef struct native_state {
     PyTypeObject *plan_type;
     PyTypeObject *schema_type;
     PyTypeObject *request_type;
-    PyObject *backend_opener;  /* opens connections of backends written in Python */
-    PyObject *backend_hosts;   /* those that are open: the core only points to them */
-    PyObject *fields_of;       /* millpond._models', of entities that are no dicts */
-    PyObject *encode_field;    /* millpond._fields', of values that are not plain */
-    PyObject *field_decoder;   /* the other way: by the name of a type */
-    PyObject *unreadable;      /* millpond._decode's, the error for a value of an entity */
-    PyObject *stored_json;     /* millpond.StoredJson */
-    PyObject *errors;          /* dict: code -> exception class */
-    PyObject *error_base;      /* millpond.Error */
-    PyObject *connect_timeout; /* millpond.ConnectTimeoutError */
-    PyObject *loops;           /* dict: event loop -> Loop */
-    PyObject *last_event_loop; /* borrowed from `loops` */
+    PyTypeObject *session_type;
+    PyObject *session_variable; /* contextvars.ContextVar: the session of the code that runs */
+    Py_ssize_t sessions;        /* that exist: without any nobody need look at the variable */
+    PyObject *backend_opener;   /* opens connections of backends written in Python */
+    PyObject *backend_hosts;    /* those that are open: the core only points to them */
+    PyObject *fields_of;        /* millpond._models', of entities that are no dicts */
+    PyObject *encode_field;     /* millpond._fields', of values that are not plain */
+    PyObject *field_decoder;    /* the other way: by the name of a type */
+    PyObject *unreadable;       /* millpond._decode's, the error for a value of an entity */
+    PyObject *stored_json;      /* millpond.StoredJson */
+    PyObject *errors;           /* dict: code -> exception class */
+    PyObject *error_base;       /* millpond.Error */
+    PyObject *connect_timeout;  /* millpond.ConnectTimeoutError */
+    PyObject *loops;            /* dict: event loop -> Loop */
+    PyObject *last_event_loop;  /* borrowed from `loops` */
     struct native_loop *last_loop;
     PyObject *ready_none; /* an operation that has completed with None */
     PyObject *get_running_loop;
@@ -191,11 +194,31 @@ typedef struct native_pool {
 } native_pool;
 
 extern PyType_Spec native_pool_spec;
-extern PyType_Spec native_acquire_spec;
 /* Seconds or None to milliseconds; -1 with an exception set for what is no timeout. */
 int native_timeout(native_state *state, PyObject *seconds, int64_t *out);
 /* The arguments (timeout=None), as all methods of a pool have them. */
 int native_read_timeout(native_state *state, PyObject *args, PyObject *keywords, int64_t *out);
+
+/* ---- acquire.c: (timeout=None, *, read_only=False, consistency=None) ---- */
+extern PyType_Spec native_acquire_spec;
+PyObject *native_pool_acquire(PyObject *object, PyObject *args, PyObject *keywords);
+PyObject *native_pool_acquire_sync(PyObject *object, PyObject *args, PyObject *keywords);
+PyObject *native_pool_async_connection(PyObject *object, PyObject *args, PyObject *keywords);
+
+/* ---- session.c ---- */
+extern PyType_Spec native_session_spec;
+int native_session_look(native_state *state, pond_session **out);
+/* The session of the code that runs, NULL without one; borrowed from its context. -1 with an
+ * exception set. */
+static inline int native_session_of_context(native_state *state, pond_session **out)
+{
+    *out = NULL;
+    return state->sessions ? native_session_look(state, out) : 0;
+}
+
+/* ---- nodes.c ---- */
+PyObject *native_pool_nodes(PyObject *object, PyObject *unused);
+PyObject *native_connection_node(PyObject *object, void *unused);
 
 /* ---- connection.c ---- */
 typedef struct native_connection {
@@ -252,6 +275,9 @@ PyObject *native_connection_note_transaction(PyObject *object, PyObject *open);
 /* ---- wait.c ---- */
 /* Wait for an operation of a private loop; a signal's handler may raise, which calls it off: -1. */
 int native_wait_op(pond_op *op);
+/* The outcome of waiting for an operation that was submitted, or could not be; 0 for success. `op`
+ * stays the caller's, NULL if there is none. */
+int native_waited(native_state *state, pond_op *op, int code, pond_error *error);
 /* Around a blocking function of the library: without the GIL, but a signal's handler may run and
  * raise, which ends the call early: -1 then. */
 PyThreadState *native_block(void);

@@ -207,96 +207,6 @@ static void pool_dealloc(PyObject *object)
     Py_DECREF(type);
 }
 
-/* ---- Acquire ----------------------------------------------------------------------------- */
-
-static PyObject *acquired_at_once(native_state *state, PyObject *connection)
-{
-    native_op *op = (native_op *)native_op_ready(state, connection);
-    if (op)
-        op->kind = NATIVE_OP_CONNECTION;
-    return (PyObject *)op;
-}
-
-/* An operation that has completed already where a connection is free. */
-static PyObject *acquire(native_pool *self, int64_t timeout_ms)
-{
-    native_state *state = self->state;
-    native_loop *loop = native_running_loop(state);
-    if (!loop)
-        return NULL;
-    pond_connection *lease = NULL;
-    pond_error *error = NULL;
-    int code = pond_pool_try_acquire(self->pool, loop->loop, &lease, &error);
-    if (!code)
-        return acquired_at_once(
-            state, native_connection_new(self, loop, lease, native_origin_capture(state)));
-    if (code != POND_EAGAIN)
-        return native_raise(state, code, error);
-    pond_error_free(error);
-    error = NULL;
-    native_op *op = native_op_new(state, loop, NATIVE_OP_CONNECTION);
-    if (!op)
-        return NULL;
-    op->pool = Py_NewRef((PyObject *)self);
-    op->origin = native_origin_capture(state);
-    code = pond_pool_acquire(self->pool, loop->loop, timeout_ms, op, &op->op, &error);
-    return native_op_after_submit(op, code, error);
-}
-
-static PyObject *pool_acquire(PyObject *object, PyObject *args, PyObject *keywords)
-{
-    native_pool *self = (native_pool *)object;
-    int64_t timeout_ms;
-    if (native_read_timeout(self->state, args, keywords, &timeout_ms))
-        return NULL;
-    return acquire(self, timeout_ms);
-}
-
-/* The outcome of waiting for an operation that was submitted, or could not be; 0 for success.
- * *op is the caller's in any case, NULL if there is none. */
-static int wait_for(native_state *state, pond_op *op, int code, pond_error *error)
-{
-    if (!code && native_wait_op(op))
-        return -1;
-    if (!code) {
-        code = pond_op_status(op);
-        error = code ? pond_op_take_error(op) : NULL;
-    }
-    if (code)
-        native_raise(state, code, error);
-    return code;
-}
-
-static pond_connection *acquire_and_wait(native_pool *self, int64_t timeout_ms)
-{
-    pond_op *op = NULL;
-    pond_error *error = NULL;
-    int code = pond_pool_acquire(self->pool, NULL, timeout_ms, NULL, &op, &error);
-    code = wait_for(self->state, op, code, error);
-    pond_connection *lease = code ? NULL : pond_op_take_connection(op);
-    pond_op_release(op);
-    return lease;
-}
-
-static PyObject *pool_acquire_sync(PyObject *object, PyObject *args, PyObject *keywords)
-{
-    native_pool *self = (native_pool *)object;
-    native_state *state = self->state;
-    int64_t timeout_ms;
-    if (native_read_timeout(state, args, keywords, &timeout_ms))
-        return NULL;
-    pond_connection *lease = NULL;
-    pond_error *error = NULL;
-    int code = pond_pool_try_acquire(self->pool, NULL, &lease, &error);
-    if (code == POND_EAGAIN) {
-        pond_error_free(error);
-        lease = acquire_and_wait(self, timeout_ms);
-    } else if (code) {
-        return native_raise(state, code, error);
-    }
-    return lease ? native_connection_new(self, NULL, lease, native_origin_capture(state)) : NULL;
-}
-
 /* ---- Close ------------------------------------------------------------------------------- */
 
 static PyObject *pool_close(PyObject *object, PyObject *args, PyObject *keywords)
@@ -324,7 +234,7 @@ static PyObject *pool_close_sync(PyObject *object, PyObject *args, PyObject *key
     pond_op *op = NULL;
     pond_error *error = NULL;
     int code = pond_pool_close(self->pool, NULL, timeout_ms, NULL, &op, &error);
-    code = wait_for(self->state, op, code, error);
+    code = native_waited(self->state, op, code, error);
     pond_op_release(op);
     native_drain_log(self->state);
     return code ? NULL : Py_NewRef(Py_None);
@@ -391,119 +301,24 @@ static PyObject *pool_hash(PyObject *object, void *unused)
     return PyUnicode_FromString(pond_pool_hash(((native_pool *)object)->pool));
 }
 
-/* ---- async with -------------------------------------------------------------------------- */
-
-typedef struct native_acquire {
-    PyObject_HEAD native_pool *pool;
-    native_op *op; /* has the connection, once entered */
-    int64_t timeout_ms;
-} native_acquire;
-
-static PyObject *pool_async_connection(PyObject *object, PyObject *args, PyObject *keywords)
-{
-    native_pool *self = (native_pool *)object;
-    PyTypeObject *type = self->state->acquire_type;
-    int64_t timeout_ms;
-    if (native_read_timeout(self->state, args, keywords, &timeout_ms))
-        return NULL;
-    native_acquire *manager = (native_acquire *)type->tp_alloc(type, 0);
-    if (!manager)
-        return NULL;
-    manager->pool = (native_pool *)Py_NewRef(object);
-    manager->timeout_ms = timeout_ms;
-    return (PyObject *)manager;
-}
-
-static PyObject *acquire_enter(PyObject *object, PyObject *unused)
-{
-    (void)unused;
-    native_acquire *self = (native_acquire *)object;
-    if (self->op)
-        return native_raise_text(
-            self->pool->state, POND_EMISUSE,
-            "this async_connection() was entered before: call async_connection() again");
-    self->op = (native_op *)acquire(self->pool, self->timeout_ms);
-    return Py_XNewRef((PyObject *)self->op);
-}
-
-/* The connection that was acquired; borrowed. */
-static native_connection *acquired(native_acquire *self)
-{
-    PyObject *value = self->op ? self->op->value : NULL;
-    return (native_connection *)value;
-}
-
-static PyObject *acquire_exit(PyObject *object, PyObject *args)
-{
-    native_acquire *self = (native_acquire *)object;
-    native_state *state = self->pool->state;
-    native_connection *connection = acquired(self);
-    int failing = PyTuple_GET_SIZE(args) && PyTuple_GET_ITEM(args, 0) != Py_None;
-    if (connection && native_connection_release(connection)) {
-        if (!failing)
-            return NULL;
-        PyErr_Clear(); /* the error of the block is what its caller must see */
-    }
-    if (pond_log_pending())
-        native_drain_log(state);
-    return Py_NewRef(state->ready_none);
-}
-
-static int acquire_traverse(PyObject *object, visitproc visit, void *arg)
-{
-    native_acquire *self = (native_acquire *)object;
-    Py_VISIT(Py_TYPE(self));
-    Py_VISIT(self->pool);
-    Py_VISIT(self->op);
-    return 0;
-}
-
-static void acquire_dealloc(PyObject *object)
-{
-    native_acquire *self = (native_acquire *)object;
-    PyTypeObject *type = Py_TYPE(object);
-    PyObject_GC_UnTrack(object);
-    Py_CLEAR(self->op);
-    Py_CLEAR(self->pool);
-    type->tp_free(object);
-    Py_DECREF(type);
-}
-
-static PyMethodDef acquire_methods[] = {
-    {"__aenter__", acquire_enter, METH_NOARGS, "Acquire."},
-    {"__aexit__", acquire_exit, METH_VARARGS, "Release."},
-    {NULL, NULL, 0, NULL},
-};
-
-static PyType_Slot acquire_slots[] = {
-    {Py_tp_methods, acquire_methods},
-    {Py_tp_traverse, acquire_traverse},
-    {Py_tp_dealloc, acquire_dealloc},
-    {0, NULL},
-};
-
-PyType_Spec native_acquire_spec = {
-    .name = "millpond._native.Acquire",
-    .basicsize = sizeof(native_acquire),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
-    .slots = acquire_slots,
-};
-
 /* ---- The type ---------------------------------------------------------------------------- */
 
 #define WITH_KEYWORDS(function) (PyCFunction)(void (*)(void)) function, METH_VARARGS | METH_KEYWORDS
 
 static PyMethodDef pool_methods[] = {
-    {"acquire", WITH_KEYWORDS(pool_acquire), "acquire(timeout=None): await it for a connection."},
-    {"acquire_sync", WITH_KEYWORDS(pool_acquire_sync), "acquire_sync(timeout=None): blocks."},
-    {"async_connection", WITH_KEYWORDS(pool_async_connection),
-     "async_connection(timeout=None): for async with."},
+    {"acquire", WITH_KEYWORDS(native_pool_acquire),
+     "acquire(timeout=None, *, read_only=False, consistency=None): await it for a connection."},
+    {"acquire_sync", WITH_KEYWORDS(native_pool_acquire_sync),
+     "acquire_sync(timeout=None, *, read_only=False, consistency=None): blocks."},
+    {"async_connection", WITH_KEYWORDS(native_pool_async_connection),
+     "async_connection(timeout=None, *, read_only=False, consistency=None): for async with."},
     {"close", WITH_KEYWORDS(pool_close), "close(timeout=None): await it."},
     {"close_sync", WITH_KEYWORDS(pool_close_sync), "close_sync(timeout=None): blocks."},
     {"health_check", WITH_KEYWORDS(native_pool_health_check),
      "health_check(timeout=None): await it for True or False."},
     {"leases", native_pool_leases, METH_O,
      "leases(threshold_seconds) -> list of (connection, seconds, stack)."},
+    {"nodes", native_pool_nodes, METH_NOARGS, "nodes() -> list of dicts, one for each node."},
     {"same_as", pool_same_as, METH_O, "True if both are one pool of the library."},
     {"samples", native_pool_samples, METH_NOARGS,
      "samples() -> [(name, label, number or durations)]"},

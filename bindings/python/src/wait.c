@@ -25,6 +25,19 @@ int native_wait_op(pond_op *op)
     }
 }
 
+int native_waited(native_state *state, pond_op *op, int code, pond_error *error)
+{
+    if (!code && native_wait_op(op))
+        return -1;
+    if (!code) {
+        code = pond_op_status(op);
+        error = code ? pond_op_take_error(op) : NULL;
+    }
+    if (code)
+        native_raise(state, code, error);
+    return code;
+}
+
 /* ---- Inside the library ------------------------------------------------------------------ */
 
 static int interpreter_ends(void)

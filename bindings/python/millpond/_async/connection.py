@@ -33,6 +33,11 @@ class AsyncConnection(AsyncFetch, AsyncEntityMethods, abc.ABC):
     def parameter_converter(self) -> SqlGenerator:
         """The generator of this database's SQL."""
 
+    @property
+    def node(self) -> int | None:
+        """The number of its node in ``get_pool_status()["nodes"]``; None once released."""
+        return 0  # a backend written in Python has one
+
     @abc.abstractmethod
     async def in_transaction(self) -> bool:
         """True while a transaction is open, as the server or library reports it."""
@@ -111,6 +116,7 @@ class _NativeAsyncConnection(_native.Connection, AsyncConnection):
             raise NotImplementedError
 
     else:
+        node = _native.Connection.node
         in_transaction = _native.Connection.in_transaction
         begin_transaction = _native.Connection.begin_transaction
         commit_transaction = _native.Connection.commit_transaction

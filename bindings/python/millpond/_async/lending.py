@@ -67,11 +67,13 @@ async def passes(manager: Any, connection: AsyncConnection) -> bool:
     return not is_due(manager, connection) or await _works(manager, connection)
 
 
-async def _acquire_tested(manager: Any, timeout: float | None) -> AsyncConnection:
+async def _acquire_tested(
+    manager: Any, timeout: float | None, reading: dict[str, Any]
+) -> AsyncConnection:
     """A connection that is new, was used lately, or passes the test."""
     patience = Patience(manager, timeout)
     while True:
-        connection: AsyncConnection = await manager._pool().acquire(patience.left())
+        connection: AsyncConnection = await manager._pool().acquire(patience.left(), **reading)
         try:
             if await passes(manager, connection):
                 return connection
@@ -121,12 +123,13 @@ class AsyncLending:
     _hooks: Hooks
     row_factory: RowFactory | None
 
-    async def _acquire_async(self, timeout: float | None) -> AsyncConnection:
+    async def _acquire_async(self, timeout: float | None, **reading: Any) -> AsyncConnection:
         connection: AsyncConnection
+        pool: Any = self._pool()  # type: ignore[attr-defined]
         if self._tests_async:
-            connection = await _acquire_tested(self, timeout)
+            connection = await _acquire_tested(self, timeout, reading)
         else:
-            connection = await self._pool().acquire(timeout)  # type: ignore[attr-defined]
+            connection = await pool.acquire(timeout, **reading)
         if self._hooks.any:
             await run_acquire_hooks(self._hooks, connection)
         if self.row_factory is not None:
@@ -143,8 +146,10 @@ class AsyncLending:
             await connection._release()
 
     @contextlib.asynccontextmanager
-    async def _lend_async(self, timeout: float | None) -> AsyncIterator[AsyncConnection]:
-        connection = await self._acquire_async(timeout)
+    async def _lend_async(
+        self, timeout: float | None, **reading: Any
+    ) -> AsyncIterator[AsyncConnection]:
+        connection = await self._acquire_async(timeout, **reading)
         try:
             yield connection
         except BaseException as error:

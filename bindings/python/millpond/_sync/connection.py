@@ -34,6 +34,11 @@ class SyncConnection(SyncFetch, SyncEntityMethods, abc.ABC):
     def parameter_converter(self) -> SqlGenerator:
         """The generator of this database's SQL."""
 
+    @property
+    def node(self) -> int | None:
+        """The number of its node in ``get_pool_status()["nodes"]``; None once released."""
+        return 0  # a backend written in Python has one
+
     @abc.abstractmethod
     def in_transaction(self) -> bool:
         """True while a transaction is open, as the server or library reports it."""
@@ -112,6 +117,7 @@ class _NativeSyncConnection(_native.SyncConnection, SyncConnection):
             raise NotImplementedError
 
     else:
+        node = _native.SyncConnection.node
         in_transaction = _native.SyncConnection.in_transaction
         begin_transaction = _native.SyncConnection.begin_transaction
         commit_transaction = _native.SyncConnection.commit_transaction

@@ -68,11 +68,11 @@ def passes(manager: Any, connection: SyncConnection) -> bool:
     return not is_due(manager, connection) or _works(manager, connection)
 
 
-def _acquire_tested(manager: Any, timeout: float | None) -> SyncConnection:
+def _acquire_tested(manager: Any, timeout: float | None, reading: dict[str, Any]) -> SyncConnection:
     """A connection that is new, was used lately, or passes the test."""
     patience = Patience(manager, timeout)
     while True:
-        connection: SyncConnection = manager._pool().acquire_sync(patience.left())
+        connection: SyncConnection = manager._pool().acquire_sync(patience.left(), **reading)
         try:
             if passes(manager, connection):
                 return connection
@@ -92,12 +92,13 @@ class SyncLending:
     _hooks: Hooks
     row_factory: RowFactory | None
 
-    def _acquire_sync(self, timeout: float | None) -> SyncConnection:
+    def _acquire_sync(self, timeout: float | None, **reading: Any) -> SyncConnection:
         connection: SyncConnection
+        pool: Any = self._pool()  # type: ignore[attr-defined]
         if self._tests_sync:
-            connection = _acquire_tested(self, timeout)
+            connection = _acquire_tested(self, timeout, reading)
         else:
-            connection = self._pool().acquire_sync(timeout)  # type: ignore[attr-defined]
+            connection = pool.acquire_sync(timeout, **reading)
         if self._hooks.any:
             run_acquire_hooks(self._hooks, connection)
         if self.row_factory is not None:
@@ -114,8 +115,8 @@ class SyncLending:
             connection._release()
 
     @contextlib.contextmanager
-    def _lend_sync(self, timeout: float | None) -> Iterator[SyncConnection]:
-        connection = self._acquire_sync(timeout)
+    def _lend_sync(self, timeout: float | None, **reading: Any) -> Iterator[SyncConnection]:
+        connection = self._acquire_sync(timeout, **reading)
         try:
             yield connection
         except BaseException as error:

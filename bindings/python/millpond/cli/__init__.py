@@ -31,13 +31,13 @@ def _add_json(parser: argparse.ArgumentParser, default: Any) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from . import bench, entities, look, shell
+    from . import bench, entities, look, nodes, shell
 
     parser = argparse.ArgumentParser(prog="millpond", description="Inspect a database.")
     parser.add_argument("--version", action="version", version=f"millpond {__version__}")
     _add_json(parser, False)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (look, shell, bench, entities):
+    for module in (look, nodes, shell, bench, entities):
         for name, about, add, run in module.COMMANDS:
             command = commands.add_parser(name, help=about, description=about)
             add_arguments(command)

@@ -39,9 +39,9 @@ async def _status(arguments: argparse.Namespace, db: ConnectionManager, out: Out
     async with db.async_connection() as conn:
         versions = await conn.get_version_details()
         status = db.get_pool_status()
-    metrics = status.pop("metrics")
+    metrics, nodes = status.pop("metrics"), status.pop("nodes")
     if out.as_json:
-        out.json({"server": versions, "pool": status, "metrics": metrics})
+        out.json({"server": versions, "pool": status, "nodes": nodes, "metrics": metrics})
         return
     out.facts({"server": versions["db_server_version"], "driver": versions["db_driver"]})
     out.line()
