@@ -148,6 +148,10 @@ static void next(my_conn *conn)
         enter_run(conn);
         return;
     }
+    if (pondi_mysql_prepared(conn)->is_stale) {
+        pondi_mysql_prepare(conn, prepared_run);
+        return;
+    }
     if (pondi_mysql_is_stopping(conn))
         error = pondi_error_new(POND_ECANCELLED, "cancelled");
     else if (many->bulk)
