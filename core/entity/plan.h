@@ -113,14 +113,14 @@ struct pond_plan {
     size_t new_count;
     size_t new_capacity;
     pondi_names new_names;
-    int joined; /* the caller's transaction is open */
-    int owns;   /* ours is */
-    int saved;  /* our savepoint is set */
+    int joined;        /* the caller's transaction is open */
+    int owns;          /* ours is */
+    int saved;         /* our savepoint is set */
+    int names_columns; /* the server cannot say what * means */
     pondi_state loaded;
     int private; /* what is loaded is not to be published */
     unsigned attempts;
     unsigned heals;
-    int names_columns; /* the server cannot say what * means */
     unsigned alters;
     int versions;            /* new rows look for their version in the history */
     int lock_wait_shortened; /* the session needs PONDI_RESTORE_LOCK_WAIT */
