@@ -25,6 +25,8 @@ SECTIONS: tuple[tuple[str, str, str, tuple[tuple[str, str], ...]], ...] = (
     ("Connections", "What `db:connection()` returns.",
      "conn:", (("meta", "Connection"), ("fetch", "methods"), ("connection", "methods"),
                ("stream", "methods"))),
+    ("Sessions", "What `millpond.session()` returns.", "session:",
+     (("meta", "Session"), ("session", "Session"))),
     ("Streams", "What `conn:stream()` returns: an iterator.", "stream:", (("stream", "Stream"),)),
     ("Entities", "Methods of connections. [The guide](../entities.md) tells what entities are.",
      "conn:", (("entity", "methods"),)),
@@ -40,6 +42,7 @@ SECTIONS: tuple[tuple[str, str, str, tuple[tuple[str, str], ...]], ...] = (
 # Tables of fields: the class's name in the annotations, the heading, and the section it belongs to.
 CLASSES = (
     ("millpond.ExecuteOptions", "Options of a statement", "Connections"),
+    ("millpond.ConnectionOptions", "Options of a connection", "Databases"),
     ("millpond.StreamOptions", "Options of a stream", "Connections"),
     ("millpond.Rows", "Rows", "Connections"),
     ("millpond.EntityOptions", "Options of an entity call", "Entities"),

@@ -381,6 +381,13 @@ static int connection_set_up(lua_State *L)
     return code ? native_fail(L, self->state, code, error) : 0;
 }
 
+/* conn:node() -> the number of the node that it leads to, as in db:nodes(), from 1 */
+static int connection_node(lua_State *L)
+{
+    lua_pushinteger(L, (lua_Integer)pond_connection_node(native_connection_check(L)->lease) + 1);
+    return 1;
+}
+
 static int connection_tostring(lua_State *L)
 {
     native_connection *self = luaL_checkudata(L, 1, NATIVE_CONNECTION);
@@ -408,6 +415,7 @@ void native_add_connection(lua_State *L, native_state *state)
         {"in_transaction", connection_in_transaction},
         {"get_version_details", connection_version},
         {"id", connection_id},
+        {"node", connection_node},
         {"is_fresh", connection_is_fresh},
         {"set_up", connection_set_up},
         {"release", connection_release},

@@ -74,6 +74,7 @@ int luaopen_millpond_core(lua_State *L)
     native_add_metrics(L, state);
     native_add_loop(L, state);
     native_add_hosts(L, state);
+    native_add_replicas(L, state);
     native_set_string(L, "version", pond_version());
     lua_pushlightuserdata(L, NULL);
     lua_setfield(L, -2, "null");

@@ -12,6 +12,7 @@
 
 #include <millpond/entity.h>
 #include <millpond/millpond.h>
+#include <millpond/replicas.h>
 
 /* ---- state.c: one for each Lua state ------------------------------------------------------ */
 
@@ -255,6 +256,16 @@ lua_Integer native_host_id(pond_connection *lease);
 /* The Lua state closes: what backends were asked for fails. */
 void native_hosts_close(native_state *state);
 void native_add_hosts(lua_State *L, native_state *state);
+
+/* ---- replicas.c ------------------------------------------------------------------------------ */
+
+#define NATIVE_SESSION "millpond.session"
+
+/* Read the table of options at an index; it keeps the session. Raises for what makes no sense. */
+void native_read_acquire(lua_State *L, int index, pond_acquire_options *options);
+/* The method of pools. */
+int native_pool_nodes(lua_State *L);
+void native_add_replicas(lua_State *L, native_state *state);
 
 /* ---- breaker.c, metrics.c, loop.c, module.c -------------------------------------------------- */
 

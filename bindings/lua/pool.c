@@ -38,18 +38,25 @@ static int finish_acquire(lua_State *L, int status, lua_KContext context)
     return 1;
 }
 
-/* pool:acquire(timeout) -> connection */
+/* pool:acquire(timeout) -> connection; or a table of options */
 static int pool_acquire(lua_State *L)
 {
     native_state *state = native_state_of(L);
     native_pool *self = check_pool(L);
-    int64_t timeout_ms = native_timeout(L, TIMEOUT);
+    pond_acquire_options options = {.struct_size = sizeof(options)};
     pond_error *error = NULL;
     lua_settop(L, TIMEOUT);
+    int plain = !lua_istable(L, TIMEOUT);
+    if (plain)
+        options.timeout_ms = native_timeout(L, TIMEOUT);
+    else
+        native_read_acquire(L, TIMEOUT, &options);
     native_connection *connection = native_connection_new(L, self);
     lua_pushvalue(L, 1);
     lua_setiuservalue(L, -2, 1);
-    int code = pond_pool_try_acquire(self->pool, state->loop, &connection->lease, &error);
+    int code = plain ? pond_pool_try_acquire(self->pool, state->loop, &connection->lease, &error)
+                     : pond_pool_try_acquire_with(self->pool, state->loop, &options,
+                                                  &connection->lease, &error);
     if (!code)
         return 1;
     if (code != POND_EAGAIN)
@@ -57,7 +64,10 @@ static int pool_acquire(lua_State *L)
     pond_error_free(error);
     error = NULL;
     native_wait *wait = native_wait_take(L, state);
-    code = pond_pool_acquire(self->pool, state->loop, timeout_ms, wait, &wait->op, &error);
+    code = plain
+               ? pond_pool_acquire(self->pool, state->loop, options.timeout_ms, wait, &wait->op,
+                                   &error)
+               : pond_pool_acquire_with(self->pool, state->loop, &options, wait, &wait->op, &error);
     if (!code)
         return native_await(L, wait, finish_acquire);
     native_unwait(wait);
@@ -234,12 +244,19 @@ static int pool_default_size(lua_State *L)
 void native_add_pool(lua_State *L, native_state *state)
 {
     static const luaL_Reg methods[] = {
-        {"__gc", pool_gc},         {"__close", pool_gc},
-        {"__eq", pool_eq},         {"__tostring", pool_tostring},
-        {"acquire", pool_acquire}, {"close", pool_close},
-        {"check", pool_check},     {"leases", pool_leases},
-        {"status", pool_status},   {"closed", pool_closed},
-        {"hash", pool_hash},       {NULL, NULL},
+        {"__gc", pool_gc},
+        {"__close", pool_gc},
+        {"__eq", pool_eq},
+        {"__tostring", pool_tostring},
+        {"acquire", pool_acquire},
+        {"close", pool_close},
+        {"check", pool_check},
+        {"leases", pool_leases},
+        {"status", pool_status},
+        {"closed", pool_closed},
+        {"hash", pool_hash},
+        {"nodes", native_pool_nodes},
+        {NULL, NULL},
     };
     static const luaL_Reg functions[] = {
         {"pools", pool_list}, {"default_pool_size", pool_default_size}, {NULL, NULL}};

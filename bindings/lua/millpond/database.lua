@@ -2,6 +2,7 @@
 
 local core = require "millpond.core"
 local lend = require "millpond.lend"
+local session = require "millpond.session"
 local task = require "millpond.task"
 
 local database = {}
@@ -110,10 +111,14 @@ function Database:pool()
 end
 
 --- Acquire a connection: local conn <close> = db:connection(), or give it back with conn:release().
----@param timeout? number seconds to wait for a free one; nil: connection_acquisition_timeout
+---@param timeout? number|millpond.ConnectionOptions seconds to wait for a free one; nil:
+--- connection_acquisition_timeout; or a table of options
 ---@return millpond.Connection? connection
 ---@return millpond.Error? err
 function Database:connection(timeout)
+  if session.used then
+    timeout = session.with_current(timeout)
+  end
   local connection, err = self.native_pool:acquire(timeout)
   if not connection and err.code == "ECLOSED" and self.native_pool:closed() then
     connection, err = self:pool():acquire(timeout) -- of a new one
@@ -196,6 +201,14 @@ end
 ---@return table
 function Database:get_metrics()
   return core.metrics(self:pool())
+end
+
+--- What is known of each server of the database, in the order of its hosts: address, region, role
+--- ("primary", "replica" or "unknown"), is_primary, is_healthy, problem, position, lag_seconds,
+--- lag_bytes, and counts such as reads, fallbacks, waits and ejections. Asks no server.
+---@return table[]
+function Database:nodes()
+  return self:pool():nodes()
 end
 
 --- Connections that have been in use for longer: a list of {connection_id =, seconds =, stack =},

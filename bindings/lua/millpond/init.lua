@@ -20,6 +20,7 @@ local entity = require "millpond.entity"
 local backend = require "millpond.backend"
 local resilience = require "millpond.resilience"
 local scheduler = require "millpond.scheduler"
+local session = require "millpond.session"
 local task = require "millpond.task"
 
 ---@class millpond
@@ -45,6 +46,9 @@ local millpond = {
   forget_circuit_breaker = core.forget_breaker,
   retry_with_backoff = resilience.retry_with_backoff,
   track_slow = resilience.track_slow,
+
+  session = session.new,
+  current_session = session.current,
 
   run = task.run,
   spawn = task.spawn,

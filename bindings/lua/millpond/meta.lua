@@ -77,6 +77,10 @@ function Connection:get_version_details() end
 ---@return integer
 function Connection:id() end
 
+--- The number of the server that it leads to, as in db:nodes().
+---@return integer
+function Connection:node() end
+
 --- Whether the session was opened or reset since set_up() was called for it.
 ---@return boolean
 function Connection:is_fresh() end
@@ -90,15 +94,31 @@ function Connection:release() end
 --- Close the connection itself instead of giving it back. Closing twice is no error.
 function Connection:close() end
 
+---- Sessions ---------------------------------------------------------------------------------
+
+---@class millpond.Session
+local Session = {}
+
+--- The session as text, for a cookie or another process.
+---@return string
+function Session:token() end
+
+--- Let the session have seen what a token says, too.
+---@param token string
+function Session:merge(token) end
+
 ---- Pools ------------------------------------------------------------------------------------
 
 ---@class millpond.Pool
 local Pool = {}
 
----@param timeout? number seconds
+---@param timeout? number|millpond.ConnectionOptions seconds
 ---@return millpond.Connection? connection
 ---@return millpond.Error? err
 function Pool:acquire(timeout) end
+
+---@return table[]
+function Pool:nodes() end
 
 ---@param timeout? number seconds
 ---@return true? ok

@@ -2,6 +2,7 @@
 
 local core = require "millpond.core"
 local scheduler = require "millpond.scheduler"
+local session = require "millpond.session"
 
 local mark = core.mark
 local running, status, isyieldable = coroutine.running, coroutine.status, coroutine.isyieldable
@@ -111,6 +112,7 @@ function task.spawn(f, ...)
     error("spawn() needs a function, not a " .. type(f), 2)
   end
   local self = task.serve(f, ...)
+  session.inherit(self.coroutine)
   alive[self] = true
   return self
 end
