@@ -1,4 +1,4 @@
--- Sessions and leases that only read, on databases of one node. tests/lua/replicated.lua has replicas.
+-- Sessions and leases that only read, on databases of one node.
 
 local millpond = require "millpond"
 local support = require("tests.lua.support")(_ENV)
