@@ -64,7 +64,8 @@ class Settings:
         url: of all nodes; or, for reads past the library's choice, see `direct`.
         direct: URLs of single nodes: a read goes to a random one, and no session is known. This
             is what the library is there to do better.
-        pairs: writes with a read after each, over all processes.
+        plain: reads go where writes go, and no session is known.
+        pairs: writes that were acknowledged, with a read after each, over all processes.
         processes, workers: how many, and how many tasks in each.
         sessions: how many at the same time, over all processes.
         registers: among which pairs choose.
@@ -76,6 +77,7 @@ class Settings:
     kind: str
     pairs: int
     direct: list[str] = dataclasses.field(default_factory=list)
+    plain: bool = False
     processes: int = 3
     workers: int = 8
     sessions: int = 48
@@ -155,9 +157,8 @@ class Worker:
 
     async def run(self) -> None:
         while self.left > 0:
-            self.left -= 1
             name, token = await self._exchange.take()
-            if self._direct:
+            if self._direct or self._settings.plain:
                 await self._pair(name)
             else:
                 with millpond.Session(token) if token else millpond.Session() as session:
@@ -167,10 +168,13 @@ class Worker:
 
     async def _pair(self, session: str) -> None:
         key = self._rng.randrange(self._settings.registers)
-        await self._write(session, key)
+        if await self._write(session, key):
+            self.left -= 1
+        else:
+            await asyncio.sleep(0.05)
         await self._read(session, key, self._rng.choice(self._settings.reads))
 
-    async def _write(self, session: str, key: int) -> None:
+    async def _write(self, session: str, key: int) -> bool:
         begun, version, node, outcome = now(), 0, "", UNKNOWN
         try:
             async with self._db.async_connection() as conn, conn.transaction():
@@ -185,6 +189,7 @@ class Worker:
         self._recorder.record(
             Operation(session, WRITE, key, known, str(node), begun, now(), "", outcome)
         )
+        return outcome == DONE
 
     async def _read(self, session: str, key: int, consistency: str) -> None:
         begun, version, node, outcome = now(), 0, "", FAILED
@@ -200,6 +205,10 @@ class Worker:
     async def _reader(self, consistency: str) -> AsyncIterator[Any]:
         if self._direct:
             async with self._rng.choice(self._direct).async_connection() as conn:
+                yield conn
+            return
+        if self._settings.plain:
+            async with self._db.async_connection() as conn:
                 yield conn
             return
         named = consistency in (STRONG, SESSION, EVENTUAL)

@@ -199,6 +199,9 @@ class GaleraCluster(ReplicaSet[GaleraNode]):
     def promote(self, node: GaleraNode) -> None:
         self.primary = node
 
+    def newest(self) -> GaleraNode:
+        return next(node for node in self.replicas if node.is_running and node.takes_part())
+
     def follow(self, node: GaleraNode, primary: GaleraNode) -> None:
         """All nodes follow each other."""
 

@@ -156,6 +156,9 @@ class MysqlReplicas(ReplicaSet[MysqlNode]):
     def has_too_much(self, node: MysqlNode, primary: MysqlNode) -> bool:
         """The node committed what the primary has not."""
 
+    def stop_confirming(self, node: MysqlNode) -> None:
+        """An old primary waits for nobody any more."""
+
     # ---- Building --------------------------------------------------------------------------
 
     def make_node(self, number: int) -> MysqlNode:
@@ -201,13 +204,27 @@ class MysqlReplicas(ReplicaSet[MysqlNode]):
         if node.status:
             self.undo(node)
             node.ask_server("STOP SLAVE IO_THREAD")
-            poll(f"what {node.name} received", lambda: self.has_all_received(node))
+            try:
+                node.poll("applies what it received", lambda: self.has_all_received(node))
+            except TimeoutError as error:
+                raise TimeoutError(f"{error}\n{node.status}") from None
             node.ask_server("STOP SLAVE; RESET SLAVE ALL")
         node.go_direct()
         node.follows = None
+        if self._is_synchronous:  # only now: a replica's own commits would wait, too
+            node.ask_server("SET GLOBAL rpl_semi_sync_master_enabled = 1")
         node.be_writable()
         self.primary = node
         self.each([other for other in others if other.is_running], self._follow)
+
+    def newest(self) -> MysqlNode:
+        """What was received last stands in the log of the primary."""
+
+        def place(node: MysqlNode) -> tuple[str, int]:
+            status = node.status
+            return status["Master_Log_File"], int(status["Read_Master_Log_Pos"])
+
+        return max(self.replicas, key=place)
 
     def _follow(self, node: MysqlNode) -> None:
         self.follow(node, self.primary)
@@ -227,6 +244,7 @@ class MysqlReplicas(ReplicaSet[MysqlNode]):
             node.launch()
             node.await_start()
         node.be_read_only()
+        self.stop_confirming(node)
         if not node.status:
             self.continue_from_own(node)
         self.follow(node, self.primary)
@@ -322,9 +340,9 @@ class MariadbReplicas(MysqlReplicas):
         return node.value(f"SELECT master_gtid_wait('{position}', 0)") == "0"
 
     def has_all_received(self, node: MysqlNode) -> bool:
-        return self._counts(node.status["Gtid_IO_Pos"]) <= self._counts(
-            str(node.value("SELECT @@gtid_slave_pos"))
-        )
+        """Not by positions: what was received of a transaction that was cut short counts in them,
+        and is never applied."""
+        return node.status["Slave_SQL_Running_State"].startswith("Slave has read all relay log")
 
     @staticmethod
     def _counts(position: str) -> int:
@@ -341,6 +359,9 @@ class MariadbReplicas(MysqlReplicas):
 
     # ---- Commits that wait ----
 
+    def stop_confirming(self, node: MysqlNode) -> None:
+        node.ask_server("SET GLOBAL rpl_semi_sync_master_enabled = 0")
+
     def synchronous(self, on: bool) -> None:
         """By the semi-synchronous replication that MariaDB has built in; a commit waits as long
         as it takes."""
@@ -349,7 +370,7 @@ class MariadbReplicas(MysqlReplicas):
             if node.is_running:
                 node.ask_server(SEMI_SYNC.format(on=int(on)))
         for node in self.replicas:
-            if node.is_running:
+            if node.is_running and node.status:  # not an old primary
                 node.ask_server("STOP SLAVE IO_THREAD; START SLAVE IO_THREAD")
         clients = "SHOW STATUS LIKE 'Rpl_semi_sync_master_clients'"
         wanted = str(len(self.replicas) if on else 0)
@@ -363,7 +384,7 @@ class MariadbReplicas(MysqlReplicas):
 SEMI_SYNC = """
 SET GLOBAL rpl_semi_sync_master_timeout = 4294967295;
 SET GLOBAL rpl_semi_sync_master_wait_point = 'AFTER_SYNC';
-SET GLOBAL rpl_semi_sync_master_enabled = {on};
+SET GLOBAL rpl_semi_sync_master_enabled = {on} AND @@read_only = 0;
 SET GLOBAL rpl_semi_sync_slave_enabled = {on}
 """
 

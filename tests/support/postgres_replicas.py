@@ -222,6 +222,10 @@ class PostgresReplicas(ReplicaSet[PostgresNode]):
         self.primary = node
         self.each([other for other in others if other.is_running], self._follow)
 
+    def newest(self) -> PostgresNode:
+        received = "SELECT coalesce(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) - '0/0'"
+        return max(self.replicas, key=lambda node: int(str(node.value(received))))
+
     def _follow(self, node: PostgresNode) -> None:
         self.follow(node, self.primary)
 

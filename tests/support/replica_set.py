@@ -273,6 +273,11 @@ class ReplicaSet(abc.ABC, Generic[N]):
         as it is: whoever wants it fenced kills, freezes or cuts it first, and has it rejoin()."""
 
     @abc.abstractmethod
+    def newest(self) -> N:
+        """The replica that has received most: of synchronous replicas it has all that was
+        acknowledged, once the primary is gone."""
+
+    @abc.abstractmethod
     def follow(self, node: N, primary: N) -> None:
         """Let a replica that runs follow another primary; returns when it does."""
 
