@@ -90,11 +90,12 @@ struct pondi_cluster {
     int ended;                     /* no node gets a pool any more */
     pondi_cluster_dialer fallback; /* of the pool of reads that fall back */
     pond_pool *fallback_pool;
-    atomic_int primary; /* the node that is, as far as is known; or PONDI_NO_NODE */
-    char key[33];       /* of the list of its nodes, whatever their order */
-    char identity[64];  /* what sessions know the cluster by; "" until it is known */
-    int tells;          /* its nodes can say how far they are; set before `known` */
-    atomic_int known;   /* the identity is, or there is none */
+    atomic_int primary;      /* the node that is, as far as is known; or PONDI_NO_NODE */
+    char key[33];            /* of the list of its nodes, whatever their order */
+    char identity[64];       /* what sessions know the cluster by; "" until it is known */
+    atomic_int multi_writer; /* all nodes take writes: any can be behind another for a while */
+    int tells;               /* its nodes can say how far they are; set before `known` */
+    atomic_int known;        /* the identity is, or there is none */
     pondi_staleness ring;
     int64_t max_lag_ns;
     atomic_uint_fast64_t reasons[PONDI_REASONS]; /* why reads went where they went */

@@ -352,6 +352,7 @@ void pondi_cluster_reported(pondi_cluster_node *node, pondi_server_report *repor
     else if (error && error->code == POND_ETIMEDOUT && !is_primary)
         what.dead = node->number;
     if (is_primary && report) {
+        atomic_store(&cluster->multi_writer, node->report.multi_writer);
         identify(cluster, &node->report);
         pondi_staleness_add(&cluster->ring, asked_ns, &node->report.position);
     }

@@ -143,7 +143,7 @@ static int next_request(const lend *self, pondi_call_kind *kind, int64_t *timeou
     } else if (self->route.waits) {
         int64_t most_ms = self->cluster->replica_wait_ms;
         *kind = PONDI_REQUEST_WAIT_FOR;
-        if (left_ms < 0 || left_ms > most_ms)
+        if (is_at_node(self) && (left_ms < 0 || left_ms > most_ms))
             *timeout_ms = most_ms;
     } else if (self->route.read_only && !conn->read_only) {
         *kind = PONDI_REQUEST_READ_ONLY;
@@ -153,13 +153,20 @@ static int next_request(const lend *self, pondi_call_kind *kind, int64_t *timeou
     return 1;
 }
 
+static void count_wait(const lend *self, int status)
+{
+    int node = is_at_node(self) ? self->route.node : atomic_load(&self->cluster->primary);
+    if (node == PONDI_NO_NODE)
+        return;
+    atomic_fetch_add(&self->cluster->nodes[node].counts.waits, 1);
+    if (status)
+        atomic_fetch_add(&self->cluster->nodes[node].counts.missed, 1);
+}
+
 static void note_answer(lend *self, pondi_call_kind kind, int status)
 {
     if (kind == PONDI_REQUEST_WAIT_FOR) {
-        pondi_node_counts *counts = &self->cluster->nodes[self->route.node].counts;
-        atomic_fetch_add(&counts->waits, 1);
-        if (status)
-            atomic_fetch_add(&counts->missed, 1);
+        count_wait(self, status);
         self->route.waits = 0;
         self->wish.may_wait = 0;
     } else if (kind == PONDI_REQUEST_REPORT && !status) {
@@ -330,7 +337,7 @@ static int submit_lend(pond_pool *pool, pond_loop *loop, const pondi_lease_wish 
 int pond_pool_acquire_with(pond_pool *pool, pond_loop *loop, const pond_acquire_options *options,
                            void *user_data, pond_op **op, pond_error **err)
 {
-    pondi_lease_wish wish;
+    pondi_lease_wish wish = {0};
     if (op)
         *op = NULL;
     int code = begin(&pool, &loop, options, &wish, err);
@@ -387,7 +394,7 @@ int pond_pool_try_acquire_with(pond_pool *pool, pond_loop *loop,
                                const pond_acquire_options *options, pond_connection **out,
                                pond_error **err)
 {
-    pondi_lease_wish wish;
+    pondi_lease_wish wish = {0};
     if (out)
         *out = NULL;
     int code = PONDI_GIVEN(err, pool, out);
@@ -400,7 +407,7 @@ int pond_pool_acquire_with_wait(pond_pool *pool, pond_loop *loop,
                                 const pond_acquire_options *options, pond_connection **out,
                                 pond_error **err)
 {
-    pondi_lease_wish wish;
+    pondi_lease_wish wish = {0};
     pond_op *op = NULL;
     if (out)
         *out = NULL;

@@ -18,7 +18,7 @@ typedef struct pondi_lease_wish {
 typedef struct pondi_lease_route {
     int node;      /* PONDI_NO_NODE: the primary, from the program's own pool */
     int fallback;  /* the primary, from the pool of reads that fall back */
-    int waits;     /* for the position that the session needs, once leased */
+    int waits;     /* for a position, once leased: the session's, or all that was committed */
     int read_only; /* the session must be made so */
     pondi_reason reason;
 } pondi_lease_route;

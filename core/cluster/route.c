@@ -102,6 +102,17 @@ static void take_choice(pondi_choice choice, pondi_lease_route *out)
                                .reason = choice.reason};
 }
 
+/* Where all nodes take writes, the one in use, too, can be behind another: it waits until it has
+ * all that any has committed. Galera's wait takes no other position. */
+static void wait_for_all_writers(const pondi_cluster *cluster, pondi_lease_route *out,
+                                 pondi_position *awaited)
+{
+    if (out->node != PONDI_NO_NODE || !atomic_load(&cluster->multi_writer))
+        return;
+    out->waits = 1;
+    *awaited = pondi_position_of_galera(0);
+}
+
 static int route(pondi_cluster *cluster, const pondi_lease_wish *wish, uint64_t tried,
                  pondi_lease_route *out, pondi_position *awaited, pond_error **err)
 {
@@ -114,6 +125,8 @@ static int route(pondi_cluster *cluster, const pondi_lease_wish *wish, uint64_t 
         take_choice(choose(cluster, wish, tried, &position, pending), out);
     if (!code && out->waits)
         pondi_position_move(awaited, &position);
+    else if (!code)
+        wait_for_all_writers(cluster, out, awaited);
     pondi_position_free(&position);
     return code;
 }
@@ -125,8 +138,11 @@ int pondi_route_choose(pondi_cluster *cluster, const pondi_lease_wish *wish, uin
     *awaited = (pondi_position){0};
     *out = (pondi_lease_route){
         .node = PONDI_NO_NODE, .read_only = wish->read_only, .reason = PONDI_REASON_STRONG};
-    if (!routed)
+    if (!routed) {
+        if (wish->read_only)
+            wait_for_all_writers(cluster, out, awaited);
         return POND_OK;
+    }
     pthread_mutex_lock(&cluster->lock);
     int code = pondi_cluster_find_servers(cluster, err);
     int routes = !code && cluster->routes;

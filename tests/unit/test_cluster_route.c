@@ -53,15 +53,21 @@ static void end(world *at)
     pthread_mutex_destroy(&at->cluster.lock);
 }
 
-static pondi_lease_route choose(world *at)
+static pondi_lease_route choose_for(world *at, pond_consistency consistency, int read_only)
 {
     const pondi_lease_wish wish = {
-        .read_only = 1, .consistency = POND_SESSION, .session = at->session, .may_wait = 1};
+        .read_only = read_only, .consistency = consistency, .session = at->session, .may_wait = 1};
     pondi_lease_route route;
     pondi_position awaited;
     assert_int_equal(pondi_route_choose(&at->cluster, &wish, 0, &route, &awaited, NULL), POND_OK);
+    assert_int_equal(route.waits != 0, awaited.kind != PONDI_POSITION_NONE);
     pondi_position_free(&awaited);
     return route;
+}
+
+static pondi_lease_route choose(world *at)
+{
+    return choose_for(at, POND_SESSION, 1);
 }
 
 static void use(world *at, const char *node)
@@ -118,6 +124,25 @@ static void a_primary_that_became_a_standby_tells_nothing_of_others(void **state
     end(&at);
 }
 
-RUN_TESTS(cmocka_unit_test(what_is_pending_at_a_replica_is_read_there_until_it_reports),
+/* Where all nodes take writes, what another has committed may not be at the one in use yet. */
+static void a_read_at_the_node_in_use_waits_for_other_writers(void **state)
+{
+    (void)state;
+    world at;
+    begin(&at);
+    assert_false(choose_for(&at, POND_STRONG, 1).waits);
+    atomic_store(&at.cluster.multi_writer, 1);
+    assert_true(choose_for(&at, POND_STRONG, 1).waits);
+    assert_false(choose_for(&at, POND_STRONG, 0).waits);
+    assert_false(choose(&at).waits); /* at a replica that has all */
+    use(&at, "n1");
+    use(&at, "n2");
+    pondi_lease_route route = choose(&at);
+    assert_true(route.waits && route.fallback && route.node == PONDI_NO_NODE);
+    end(&at);
+}
+
+RUN_TESTS(cmocka_unit_test(a_read_at_the_node_in_use_waits_for_other_writers),
+          cmocka_unit_test(what_is_pending_at_a_replica_is_read_there_until_it_reports),
           cmocka_unit_test(the_primary_tells_how_far_a_read_anywhere_can_have_been),
           cmocka_unit_test(a_primary_that_became_a_standby_tells_nothing_of_others))
