@@ -103,7 +103,7 @@ static void take_choice(pondi_choice choice, pondi_lease_route *out)
 }
 
 /* Where all nodes take writes, the one in use, too, can be behind another: it waits until it has
- * all that any has committed. Galera's wait takes no other position. */
+ * all that any has committed. Galera waits for that at any position. */
 static void wait_for_all_writers(const pondi_cluster *cluster, pondi_lease_route *out,
                                  pondi_position *awaited)
 {

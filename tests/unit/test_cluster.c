@@ -71,7 +71,7 @@ static void an_error_that_all_servers_would_give_is_told_at_once(void **state)
 {
     (void)state;
     const char *const settings[] = {"host", "one,two", "connect_error", "EAUTH", "connect_failures",
-                                    "1",    NULL};
+                                    "1000", NULL};
     world *at = begin(settings);
     pond_error *error = NULL;
     pond_connection *connection = NULL;
