@@ -148,6 +148,8 @@ void pondi_cluster_end_nodes(pondi_cluster *cluster);
 #define PONDI_MONITOR_IDLE_NS ((int64_t)60000 * PONDI_NS_PER_MS)
 /* Have it look from now on, where there are several nodes. No pool's lock. */
 void pondi_monitor_begin(pondi_cluster *cluster);
+/* The most that it waits between two questions, as things are. Any lock but a pool's. */
+int64_t pondi_monitor_longest_ns(const pondi_cluster *cluster);
 /* Have it ask all nodes at once. Any thread, no pool's lock. */
 void pondi_monitor_nudge(pondi_cluster *cluster);
 /* It ends; probes are closed. */
@@ -160,9 +162,11 @@ void pondi_cluster_reported(pondi_cluster_node *node, pondi_server_report *repor
                             const pond_error *error);
 /* The first node that says what the cluster's data is tells what sessions know it by. */
 void pondi_cluster_identify(pondi_cluster *cluster, const pondi_server_report *report);
-/* All nodes as decisions see them, judged; `position` is what a session needs, or NULL. Locked. */
+/* All nodes as decisions see them, judged; `position` is what a session needs, or NULL. With
+ * `asked_often` one that has not reported within PONDI_REPORT_AGE_NS is dead; else it has as long
+ * as the monitor takes. Locked. */
 void pondi_cluster_describe(pondi_cluster *cluster, const pondi_position *position, int64_t now_ns,
-                            pondi_node *out);
+                            int asked_often, pondi_node *out);
 /* Whether something is not as it should be: a node does not answer, or there is no primary. */
 int pondi_cluster_is_in_doubt(pondi_cluster *cluster);
 /* A lease at a node could not be had, or could. */

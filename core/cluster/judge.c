@@ -198,12 +198,19 @@ static int64_t latency_of(const pondi_cluster_node *node, int64_t now_ns)
     return latency_ns > least_ns ? latency_ns : least_ns;
 }
 
+/* The nodes may be asked seldom. */
+static int64_t usual_report_age_ns(pondi_cluster *cluster)
+{
+    return 2 * pondi_monitor_longest_ns(cluster) + PONDI_REPORT_AGE_NS;
+}
+
 void pondi_cluster_describe(pondi_cluster *cluster, const pondi_position *position, int64_t now_ns,
-                            pondi_node *out)
+                            int asked_often, pondi_node *out)
 {
     static const pondi_health_settings health = PONDI_HEALTH_SETTINGS_INIT;
-    const pondi_node_limits limits = {.max_report_age_ns = PONDI_REPORT_AGE_NS,
-                                      .max_lag_ns = cluster->max_lag_ns};
+    const pondi_node_limits limits = {
+        .max_report_age_ns = asked_often ? PONDI_REPORT_AGE_NS : usual_report_age_ns(cluster),
+        .max_lag_ns = cluster->max_lag_ns};
     for (size_t i = 0; i < cluster->count; i++) {
         const pondi_cluster_node *node = &cluster->nodes[i];
         out[i] = (pondi_node){
@@ -266,7 +273,7 @@ static void judge(pondi_cluster *cluster)
     for (size_t i = 0; i < cluster->count; i++)
         cluster->nodes[i].as_of_ns =
             pondi_staleness_as_of(&cluster->ring, &cluster->nodes[i].report.position);
-    pondi_cluster_describe(cluster, NULL, now_ns, nodes);
+    pondi_cluster_describe(cluster, NULL, now_ns, 0, nodes);
     for (size_t i = 0; i < cluster->count; i++)
         note_verdict(&cluster->nodes[i], nodes[i].out, now_ns);
 }

@@ -6,18 +6,23 @@
 
 #define OFTEN_NS ((int64_t)250 * PONDI_NS_PER_MS)
 
-static int is_wanted(pondi_cluster *cluster)
+static int is_wanted(const pondi_cluster *cluster)
 {
     int64_t wanted_ns = atomic_load(&cluster->wanted_ns);
     return wanted_ns && pondi_now_ns() - wanted_ns < PONDI_MONITOR_IDLE_NS;
 }
 
+int64_t pondi_monitor_longest_ns(const pondi_cluster *cluster)
+{
+    int64_t whole_ns = cluster->topology_refresh_ns;
+    return is_wanted(cluster) && whole_ns > OFTEN_NS ? OFTEN_NS : whole_ns;
+}
+
 /* Processes that were started together do not ask together. */
 int64_t pondi_monitor_interval_ns(pondi_cluster *cluster)
 {
-    int64_t whole_ns = cluster->topology_refresh_ns;
-    int often = is_wanted(cluster) || pondi_cluster_is_in_doubt(cluster);
-    if (often && whole_ns > OFTEN_NS)
+    int64_t whole_ns = pondi_monitor_longest_ns(cluster);
+    if (whole_ns > OFTEN_NS && pondi_cluster_is_in_doubt(cluster))
         whole_ns = OFTEN_NS;
     return whole_ns - pondi_random_up_to(whole_ns / 8);
 }

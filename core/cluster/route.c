@@ -83,7 +83,7 @@ static pondi_choice choose(pondi_cluster *cluster, const pondi_lease_wish *wish,
                              .pending = pending,
                              .may_wait = wish->may_wait,
                              .random = {pondi_random(), pondi_random()}};
-    pondi_cluster_describe(cluster, position, pondi_now_ns(), nodes);
+    pondi_cluster_describe(cluster, position, pondi_now_ns(), 1, nodes);
     for (size_t i = 0; i < cluster->count; i++) {
         if (tried & UINT64_C(1) << i && nodes[i].role == PONDI_NODE_REPLICA)
             nodes[i].role = PONDI_NODE_UNKNOWN;

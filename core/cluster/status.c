@@ -145,7 +145,7 @@ int pond_pool_nodes(pond_pool *pool, pond_nodes **out, pond_error **err)
     code = pondi_cluster_find_servers(cluster, err);
     pond_nodes *nodes = code ? NULL : nodes_new(cluster->count);
     if (nodes)
-        pondi_cluster_describe(cluster, NULL, pondi_now_ns(), seen);
+        pondi_cluster_describe(cluster, NULL, pondi_now_ns(), 0, seen);
     for (size_t i = 0; nodes && i < nodes->count; i++)
         take_node(cluster, &cluster->nodes[i], &seen[i], &nodes->nodes[i], &nodes->texts[i]);
     pthread_mutex_unlock(&cluster->lock);
