@@ -1,12 +1,14 @@
 """Recorded histories of sessions that wander between processes, on replicas that lag."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 import history
 import load
 import pytest
-from history import EVENTUAL, MISSED_OWN_WRITE, STRONG
+from faults import LONG
+from history import EVENTUAL, MISSED_OWN_WRITE, SESSION, STRONG
 from replica_set import ReplicaSet
 
 pytestmark = pytest.mark.once
@@ -45,3 +47,36 @@ def test_the_primary_alone_keeps_them(replicas: ReplicaSet[Any], tmp_path: Path)
     operations = list(history.read_all(tmp_path))
     assert sum(one.kind == history.READ for one in operations) == 600
     assert len({one.session for one in operations}) > 40
+
+
+def lagging(replicas: ReplicaSet[Any], reads: list[str]) -> load.Settings:
+    """Replicas behind by 0.5 s and by 2 s, each kind of server as well as it can."""
+    for node, seconds in zip(replicas.replicas, (0.5, 2), strict=True):
+        replicas.delay(node, seconds)
+    return load.Settings(replicas.url, replicas.kind, 600, reads=reads)
+
+
+def test_sessions_see_what_they_wrote_and_never_go_back(
+    replicas: ReplicaSet[Any], tmp_path: Path
+) -> None:
+    settings = lagging(replicas, [SESSION, SESSION, STRONG, EVENTUAL, "1", "3"])
+    if LONG and replicas.kind == "postgres":
+        settings.pairs = 1_000_000
+    faults = run(tmp_path, replicas, settings)
+    assert not faults, [str(fault) for fault in faults[:3]]
+    reads = [one for one in history.read_all(tmp_path) if one.kind == history.READ]
+    assert {one.outcome for one in reads} == {history.DONE}
+    assert len({one.node for one in reads}) > 1, "no replica served a read"
+
+
+def test_what_is_read_at_eventual_may_miss_the_sessions_write(
+    replicas: ReplicaSet[Any], tmp_path: Path
+) -> None:
+    """Told as if sessions had been asked for, so that the checker has something to find."""
+    load.prepare(replicas, settings := lagging(replicas, [EVENTUAL]))
+    load.finish(tmp_path, load.start(tmp_path, settings), replicas)
+    told = (
+        dataclasses.replace(one, consistency=SESSION if one.consistency else "")
+        for one in history.read_all(tmp_path)
+    )
+    assert history.count(history.check(told))[MISSED_OWN_WRITE] > 0
