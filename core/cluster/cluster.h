@@ -104,6 +104,7 @@ struct pondi_cluster {
     int64_t topology_refresh_ns;
     int64_t replica_wait_ms;
     double fallback_share;
+    int primary_reads;            /* the primary serves reads beside the replicas */
     const char *region;           /* the program's own; or NULL; the pool's config has it */
     pond_consistency consistency; /* of leases that say nothing */
     int64_t staleness_ns;

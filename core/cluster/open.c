@@ -81,6 +81,7 @@ static void read_settings(pondi_cluster *cluster, const pond_config *config)
     if (!cluster->max_lag_ns)
         cluster->max_lag_ns = PONDI_NEVER;
     cluster->fallback_share = pondi_config_real(config, "fallback_share", 0.5);
+    cluster->primary_reads = pondi_config_flag(config, "primary_reads", 0);
     cluster->region = pondi_config_get(config, "region");
 }
 

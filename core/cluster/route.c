@@ -82,6 +82,7 @@ static pondi_choice choose(pondi_cluster *cluster, const pondi_lease_wish *wish,
                              .max_staleness_ns = wish->staleness_ns,
                              .pending = pending,
                              .may_wait = wish->may_wait,
+                             .with_primary = cluster->primary_reads,
                              .random = {pondi_random(), pondi_random()}};
     pondi_cluster_describe(cluster, position, pondi_now_ns(), 1, nodes);
     for (size_t i = 0; i < cluster->count; i++) {

@@ -275,6 +275,7 @@ static const pondi_driver_option common_options[] = {
     {"topology_refresh", check_delay},
     {"replica_max_lag", pondi_check_seconds},
     {"fallback_share", check_share},
+    {"primary_reads", pondi_check_flag},
     {"region", check_name},
     {"node_regions", NULL},
     {"node_weights", check_weights},

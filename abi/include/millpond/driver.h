@@ -94,7 +94,7 @@ typedef struct pond_driver {
      * with POND_DRIVER_ASYNC, or for a loop's connection with POND_DRIVER_PINNED, a request may be
      * unfinished: the driver finishes it soon after, and its outcome is ignored. */
     void (*close)(void *connection);
-    /* Free what pond_request_set_prepared() was given, before the connection's next callback;
+    /* Free what pond_request_set_prepared() was given, before the connection's next callback.
      * `connection` is NULL if it was closed before. NULL: nothing is to be freed. */
     void (*free_prepared)(void *connection, void *prepared);
 } pond_driver;
