@@ -138,7 +138,8 @@ static int next(pondi_dialer *dialer, pondi_attempt *attempt, int64_t timeout_ms
         return 0;
     size_t turn = attempt->tried % cluster->count;
     attempt->server = (attempt->first + turn * attempt->step) % cluster->count;
-    attempt->config = cluster->nodes[attempt->server].config;
+    const pondi_cluster_node *node = &cluster->nodes[attempt->server];
+    attempt->config = dialer == &cluster->fallback.dialer ? node->pool_config : node->config;
     attempt->wanted = attempt->tried < cluster->count ? attempt->role : PONDI_SERVER_ANY;
     attempt->timeout_ms = share_of(attempt, timeout_ms);
     return 1;
