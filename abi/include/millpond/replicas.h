@@ -13,19 +13,20 @@
  *
  * Settings of the config beside those in millpond.h:
  *
- *   consistency (strong)      of read-only leases that say POND_CONSISTENCY_DEFAULT: strong,
- *                             session, eventual, or a number of seconds, which bounds how old an
- *                             answer may be
- *   replica_wait (0.2)        seconds that a read waits for a replica to reach its session's
- *                             position, before the primary serves it
- *   topology_refresh (5)      seconds between two questions to each node what it is; every 0.25
- *                             seconds while reads are routed, or a node does not answer
- *   replica_max_lag (30)      seconds: reads leave out a replica whose data is older, 0 for no
- * limit; of several lagging ones half at most fallback_share (0.5)      of pool_max_size and
- * sync_max_size: connections to the primary, besides those of the pool, for reads that no replica
- * can serve region                    where the program runs: nodes of that region are preferred
- * node_regions              where the nodes are, in the order of the hosts: eu,eu,us node_weights
- * (1)          how much of the reads they get: 1,1,0.5
+ *   consistency (strong)    of read-only leases that say POND_CONSISTENCY_DEFAULT: strong, session,
+ *                           eventual, or seconds, which bound how old an answer may be
+ *   replica_wait (0.2)      seconds that a read waits for a replica to reach the position of its
+ *                           session, before the primary serves it
+ *   topology_refresh (5)    seconds between two questions to each node what it is; every 0.25 s
+ *                           while reads are routed, or a node does not answer
+ *   replica_max_lag (30)    seconds: reads leave out a replica whose data is older, 0 for no limit;
+ *                           of several that lag, half at most
+ *   fallback_share (0.5)    of pool_max_size and sync_max_size: connections to the primary, besides
+ *                           those of the pool, for reads that no replica can serve
+ *   primary_reads (no)      the primary serves reads beside the replicas, from a pool of its own
+ *   region                  where the program runs: nodes of that region are preferred
+ *   node_regions            where the nodes are, in the order of the hosts: eu,eu,us
+ *   node_weights (1)        how much of the reads they get: 1,1,0.5
  *
  * A replica has a pool of its own, as large as the config says, whose sessions are read-only.
  */
