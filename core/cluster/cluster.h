@@ -90,9 +90,10 @@ struct pondi_cluster {
     int ended;                     /* no node gets a pool any more */
     pondi_cluster_dialer fallback; /* of the pool of reads that fall back */
     pond_pool *fallback_pool;
-    atomic_int primary;      /* the node that is, as far as is known; or PONDI_NO_NODE */
-    char key[33];            /* of the list of its nodes, whatever their order */
-    char identity[64];       /* what sessions know the cluster by; "" until it is known */
+    int former;         /* the primary before, until it has said what it is now; or PONDI_NO_NODE */
+    atomic_int primary; /* the node that is, as far as is known; or PONDI_NO_NODE */
+    char key[33];       /* of the list of its nodes, whatever their order */
+    char identity[64];  /* what sessions know the cluster by; "" until it is known */
     atomic_int multi_writer; /* all nodes take writes: any can be behind another for a while */
     int tells;               /* its nodes can say how far they are; set before `known` */
     atomic_int known;        /* the identity is, or there is none */
@@ -115,6 +116,8 @@ struct pondi_cluster {
     pondi_message monitor_message;
     int message_sent;
     /* on its loop */
+    uint64_t acquired; /* leases of the pool when it was last looked at */
+    int64_t used_ns;   /* when it was last found in use */
     int monitoring;
     pondi_loop_client monitor;
 };
@@ -168,7 +171,8 @@ void pondi_cluster_identify(pondi_cluster *cluster, const pondi_server_report *r
  * as the monitor takes. Locked. */
 void pondi_cluster_describe(pondi_cluster *cluster, const pondi_position *position, int64_t now_ns,
                             int asked_often, pondi_node *out);
-/* Whether something is not as it should be: a node does not answer, or there is no primary. */
+/* Whether something is not as it should be: a node does not answer, or there is no primary. On the
+ * monitor's loop. */
 int pondi_cluster_is_in_doubt(pondi_cluster *cluster);
 /* A lease at a node could not be had, or could. */
 void pondi_cluster_note_outcome(pondi_cluster_node *node, int code);

@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/log.h"
-#include "cluster/cluster.h"
+#include "cluster/probe.h"
 
 /* ---- Identity ---------------------------------------------------------------------------- */
 
@@ -329,14 +329,17 @@ static void apply_to_all(pondi_cluster *cluster, const consequence *what)
     pond_pool_release(node_pool);
 }
 
-/* The former primary, if it has been silent; else SIZE_MAX. Locked. */
-static size_t silent_one(const pondi_cluster *cluster, int former)
+/* The former primary, once it has been silent for a while: then SIZE_MAX for good. Locked. */
+static size_t take_silent_one(pondi_cluster *cluster)
 {
+    int former = cluster->former;
     if (former == PONDI_NO_NODE)
         return SIZE_MAX;
     const pondi_cluster_node *node = &cluster->nodes[former];
-    int silent = !node->reachable || pondi_now_ns() - node->asked_ns > PONDI_REPORT_AGE_NS;
-    return silent ? (size_t)former : SIZE_MAX;
+    if (node->reachable && pondi_now_ns() - node->asked_ns <= PONDI_REPORT_AGE_NS)
+        return SIZE_MAX;
+    cluster->former = PONDI_NO_NODE;
+    return (size_t)former;
 }
 
 void pondi_cluster_reported(pondi_cluster_node *node, pondi_server_report *report, int64_t asked_ns,
@@ -355,8 +358,11 @@ void pondi_cluster_reported(pondi_cluster_node *node, pondi_server_report *repor
     int is_primary = atomic_load(&cluster->primary) == (int)node->number;
     what.back = is_primary && report && !was_reachable;
     if (what.changed)
-        what.dead = silent_one(cluster, former);
-    else if (error && error->code == POND_ETIMEDOUT && !is_primary)
+        cluster->former = former;
+    else if (report && cluster->former == (int)node->number)
+        cluster->former = PONDI_NO_NODE; /* it lives, and serves as what it is now */
+    what.dead = take_silent_one(cluster);
+    if (what.dead == SIZE_MAX && error && error->code == POND_ETIMEDOUT && !is_primary)
         what.dead = node->number;
     if (is_primary && report) {
         atomic_store(&cluster->multi_writer, node->report.multi_writer);
@@ -376,5 +382,7 @@ int pondi_cluster_is_in_doubt(pondi_cluster *cluster)
     for (size_t i = 0; i < cluster->count; i++)
         doubt |= !cluster->nodes[i].reachable;
     pthread_mutex_unlock(&cluster->lock);
+    for (size_t i = 0; i < cluster->count; i++)
+        doubt |= pondi_probe_is_late(cluster->nodes[i].probe);
     return doubt;
 }

@@ -1,27 +1,44 @@
-/* What the nodes are, asked by the keeper: often while reads are routed, or something is wrong. */
+/* What the nodes are, asked by the keeper: often while reads are routed, or something is wrong;
+ * less often while connections are in use; seldom otherwise. */
 #include "base/clock.h"
 #include "base/random.h"
 #include "cluster/probe.h"
 #include "loop/keeper.h"
 
 #define OFTEN_NS ((int64_t)250 * PONDI_NS_PER_MS)
+#define IN_USE_NS ((int64_t)500 * PONDI_NS_PER_MS)
 
-static int is_wanted(const pondi_cluster *cluster)
+static int is_recent(int64_t at_ns)
 {
-    int64_t wanted_ns = atomic_load(&cluster->wanted_ns);
-    return wanted_ns && pondi_now_ns() - wanted_ns < PONDI_MONITOR_IDLE_NS;
+    return at_ns && pondi_now_ns() - at_ns < PONDI_MONITOR_IDLE_NS;
+}
+
+/* Whether programs lease connections at all: those who write must hear of a new primary, too. */
+static int is_in_use(pondi_cluster *cluster)
+{
+    pond_pool *pool = cluster->pool;
+    pthread_mutex_lock(&pool->lock);
+    uint64_t acquired = pool->acquired;
+    int held = pool->acquired != pool->released;
+    pthread_mutex_unlock(&pool->lock);
+    if (held || acquired != cluster->acquired)
+        cluster->used_ns = pondi_now_ns();
+    cluster->acquired = acquired;
+    return is_recent(cluster->used_ns);
 }
 
 int64_t pondi_monitor_longest_ns(const pondi_cluster *cluster)
 {
     int64_t whole_ns = cluster->topology_refresh_ns;
-    return is_wanted(cluster) && whole_ns > OFTEN_NS ? OFTEN_NS : whole_ns;
+    return is_recent(atomic_load(&cluster->wanted_ns)) && whole_ns > OFTEN_NS ? OFTEN_NS : whole_ns;
 }
 
 /* Processes that were started together do not ask together. */
 int64_t pondi_monitor_interval_ns(pondi_cluster *cluster)
 {
     int64_t whole_ns = pondi_monitor_longest_ns(cluster);
+    if (whole_ns > IN_USE_NS && is_in_use(cluster))
+        whole_ns = IN_USE_NS;
     if (whole_ns > OFTEN_NS && pondi_cluster_is_in_doubt(cluster))
         whole_ns = OFTEN_NS;
     return whole_ns - pondi_random_up_to(whole_ns / 8);

@@ -92,6 +92,7 @@ static int cluster_new(pond_config *config, pond_pool **out, pond_error **err)
         return pondi_error_nomem(err);
     pthread_mutex_init(&cluster->lock, NULL);
     atomic_init(&cluster->primary, PONDI_NO_NODE);
+    cluster->former = PONDI_NO_NODE;
     pondi_cluster_init_dialer(&cluster->dialer, cluster, PONDI_NO_NODE);
     int code = pondi_pool_new(config, &cluster->dialer.dialer, out, err);
     if (code) {

@@ -5,7 +5,7 @@
 #include "base/error.h"
 
 /* A node that does not answer for so long is asked on another connection. */
-enum { ANSWER_MS = 2000 };
+enum { ANSWER_MS = 2000, LATE_MS = 300 };
 
 static void ask(pondi_probe *probe);
 
@@ -43,21 +43,29 @@ static void on_lost(void *owner)
         ask(probe);
 }
 
+/* The server refused the question alone, as a replica ends a statement that is in the way of its
+ * replay. */
+static int is_refused(const pondi_probe *probe, int status)
+{
+    return status != POND_ETIMEDOUT && probe->conn->state == PONDI_CONN_READY;
+}
+
 static void on_report(pond_op *op)
 {
     pondi_probe *probe = op->user_data;
     pond_error *error = pond_op_take_error(op);
     int status = op->status;
     pond_op_release(op);
-    if (!probe->conn)
-        pond_error_free(error); /* it is being closed */
-    else if (status)
+    if (probe->conn && status && !is_refused(probe, status)) {
         failed(probe, error);
-    else {
-        pondi_cluster_reported(probe->node, &probe->report, probe->asked_ns, NULL);
+        error = NULL;
+    } else if (probe->conn) { /* else it is being closed */
+        if (!status)
+            pondi_cluster_reported(probe->node, &probe->report, probe->asked_ns, NULL);
         probe->conn->lost = on_lost;
         again(probe);
     }
+    pond_error_free(error);
     pondi_server_report_free(&probe->report);
 }
 
@@ -162,6 +170,12 @@ pondi_probe *pondi_probe_new(pondi_cluster_node *node, pond_loop *loop)
         return NULL;
     }
     return probe;
+}
+
+int pondi_probe_is_late(const pondi_probe *probe)
+{
+    return probe && probe->asked_ns &&
+           pondi_now_ns() - probe->asked_ns > (int64_t)LATE_MS * PONDI_NS_PER_MS;
 }
 
 void pondi_probe_free(pondi_probe *probe)

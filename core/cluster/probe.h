@@ -18,6 +18,8 @@ typedef struct pondi_probe {
 pondi_probe *pondi_probe_new(pondi_cluster_node *node, pond_loop *loop);
 /* Ask now, unless an answer is awaited. */
 void pondi_probe_ask(pondi_probe *probe);
+/* Whether an answer takes longer than usual; NULL is allowed. */
+int pondi_probe_is_late(const pondi_probe *probe);
 /* Close and free; NULL is allowed. */
 void pondi_probe_free(pondi_probe *probe);
 

@@ -131,6 +131,9 @@ void pondi_conn_resubmit(pondi_conn *conn, pondi_request *request);
  * which is told to connect after that. */
 void pondi_conn_hand_over(pondi_conn *conn, pondi_conn *to);
 
+/* Whether a request can run in the calling thread now: see below. */
+int pondi_conn_may_run_inline(const pondi_conn *conn);
+
 /* Run a request in the calling thread, where the driver can and nothing else is running; the loop
  * is unlocked meanwhile. Returns 0 if it must be submitted instead. Otherwise it has completed, and
  * the connection may be gone. */

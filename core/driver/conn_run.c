@@ -206,10 +206,15 @@ void pondi_conn_finish(pondi_conn *conn, pond_result *result, pond_error *error)
 
 /* ---- Inline ------------------------------------------------------------------------------ */
 
+int pondi_conn_may_run_inline(const pondi_conn *conn)
+{
+    return conn->driver->run_inline && pondi_conn_is_idle(conn) &&
+           (!conn->driver->needs_timer || pondi_loop_is_private(conn->loop));
+}
+
 int pondi_conn_run_inline(pondi_conn *conn, pondi_request *request)
 {
-    if (!conn->driver->run_inline || !pondi_conn_is_idle(conn) ||
-        (conn->driver->needs_timer && !pondi_loop_is_private(conn->loop)))
+    if (!pondi_conn_may_run_inline(conn))
         return 0;
     accept(conn, request);
     conn->advancing = 1; /* what is submitted meanwhile waits */

@@ -387,7 +387,7 @@ static int run_inline(run *self)
 {
     pond_step step = {.struct_size = sizeof(step)};
     pondi_conn *conn = self->lease->slot->conn;
-    if (!conn->driver->run_inline || !pondi_conn_is_idle(conn))
+    if (!pondi_conn_may_run_inline(conn))
         return 0;
     self->plan->capabilities |= conn->features;
     pond_plan_start(self->plan, conn->in_transaction, NULL);
