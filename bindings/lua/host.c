@@ -39,14 +39,14 @@ struct native_hosts {
 
 /* What a configuration carries: which database of which Lua state. */
 typedef struct database {
+    item forget; /* first */
     native_hosts *hosts;
-    item forget;
 } database;
 
 /* A connection. */
 typedef struct host {
+    item close; /* first */
     native_hosts *hosts;
-    item close;
 } host;
 
 static void unref(native_hosts *hosts)
@@ -78,7 +78,10 @@ static int append(native_hosts *hosts, item *added)
     pthread_mutex_lock(&hosts->lock);
     int open = hosts->loop != NULL;
     if (open) {
-        *(hosts->first ? &hosts->last->next : &hosts->first) = added;
+        if (hosts->first)
+            hosts->last->next = added;
+        else
+            hosts->first = added;
         hosts->last = added;
         added->number = added->request ? ++hosts->numbers : 0;
         atomic_store(&hosts->waiting, 1);
@@ -111,7 +114,7 @@ static void drop_item(item *dropped)
     } else if (dropped->host) {
         free_host(dropped->host);
     } else {
-        database *data = (database *)((char *)dropped - offsetof(database, forget));
+        database *data = (database *)dropped;
         unref(data->hosts);
         free(data);
     }
@@ -151,7 +154,8 @@ static void ask(const char *what, native_hosts *hosts, lua_Integer id, int opens
                                        "a backend written in Lua serves only the Lua state that "
                                        "made it"));
     } else if (!append(hosts, made)) {
-        drop_item(made);
+        free_host(opened);
+        end_item(made, closed_error());
     }
 }
 
@@ -291,7 +295,7 @@ int native_host_join(lua_State *L, native_state *state, pond_config *config, lua
     pond_error *error = NULL;
     if (!data)
         return native_fail(L, state, POND_ENOMEM, NULL);
-    *data = (database){ref(state->hosts), {.what = "forget", .id = id}};
+    *data = (database){.hosts = ref(state->hosts), .forget = {.what = "forget", .id = id}};
     int code = pond_config_set_data(config, data, forget_database, &error);
     if (!code)
         return 0;
@@ -374,7 +378,7 @@ static void take_first(native_hosts *hosts)
     if (taken->request)
         return;
     if (strcmp(taken->what, "close") == 0)
-        free_host((host *)((char *)taken - offsetof(host, close)));
+        free_host((host *)taken);
     else
         drop_item(taken);
 }

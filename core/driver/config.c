@@ -204,14 +204,17 @@ static void check_threshold(const char *key, const char *value, pondi_problems *
 
 static void check_consistency(const char *key, const char *value, pondi_problems *problem)
 {
+    static const char *const words[] = {"strong", "session", "eventual"};
     double seconds;
-    if (strcmp(value, "strong") && strcmp(value, "session") && strcmp(value, "eventual") &&
-        (!parse_seconds(value, &seconds) || seconds <= 0))
-        pondi_config_problem(
-            problem, key,
-            "must be strong, session, eventual or a number of seconds above 0 (how "
-            "old an answer may be), not \"%.60s\"",
-            value);
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (strcmp(value, words[i]) == 0)
+            return;
+    }
+    if (!parse_seconds(value, &seconds) || seconds <= 0)
+        pondi_config_problem(problem, key,
+                             "must be strong, session, eventual or a number of seconds above 0 "
+                             "(how old an answer may be), not \"%.60s\"",
+                             value);
 }
 
 static void check_share(const char *key, const char *value, pondi_problems *problem)

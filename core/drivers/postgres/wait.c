@@ -47,7 +47,8 @@ void pondi_postgres_wait_for(pg_conn *conn)
     int64_t until_ns = conn->base.current->deadline_ns;
     if (position->kind == PONDI_POSITION_LSN) {
         wait_for(conn, position,
-                 until_ns == PONDI_NEVER ? until_ns : until_ns - SPARE_MS * PONDI_NS_PER_MS);
+                 until_ns == PONDI_NEVER ? until_ns
+                                         : until_ns - (int64_t)SPARE_MS * PONDI_NS_PER_MS);
         return;
     }
     if (position->kind != PONDI_POSITION_NONE)
