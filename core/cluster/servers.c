@@ -163,7 +163,7 @@ static int by_text(const void *a, const void *b)
  * same nodes agree on it. */
 static int make_key(pondi_cluster *cluster, pond_error **err)
 {
-    const char *addresses[PONDI_MOST_NODES];
+    const char *addresses[PONDI_MOST_NODES] = {NULL};
     const char *database = pondi_config_get(cluster->pool->config, "database");
     pondi_buffer text;
     for (size_t i = 0; i < cluster->count; i++)
