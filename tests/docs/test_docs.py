@@ -218,7 +218,7 @@ def test_the_snippets_of_c_compile(tmp_path: Path) -> None:
                 assert done.returncode == 0, f"{block.place}:\n{done.stderr}"
 
 
-def test_the_snippets_of_lua_run(tmp_path: Path) -> None:
+async def test_the_snippets_of_lua_run(places: dict[str, str], tmp_path: Path) -> None:
     host = ROOT / "build/test/tests/lua/lua_host"  # the interpreter with the module inside
     scripts = ROOT / "bindings/lua"
     env = {**os.environ, "LUA_PATH": f"{scripts}/?.lua;{scripts}/?/init.lua;;"}
@@ -226,7 +226,10 @@ def test_the_snippets_of_lua_run(tmp_path: Path) -> None:
         for block in snippets.blocks_of(page):
             if block.language == "lua":
                 file = tmp_path / "snippet.lua"
-                file.write_text(block.code)
+                code = block.code
+                for shown, place in places.items():
+                    code = code.replace(shown, place)
+                file.write_text(code)
                 done = subprocess.run(
                     [host, file], env=env, capture_output=True, text=True, check=False
                 )

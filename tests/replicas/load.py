@@ -157,6 +157,7 @@ class Worker:
 
     async def run(self) -> None:
         while self.left > 0:
+            self.left -= 1
             name, token = await self._exchange.take()
             if self._direct or self._settings.plain:
                 await self._pair(name)
@@ -168,9 +169,8 @@ class Worker:
 
     async def _pair(self, session: str) -> None:
         key = self._rng.randrange(self._settings.registers)
-        if await self._write(session, key):
-            self.left -= 1
-        else:
+        if not await self._write(session, key):
+            self.left += 1
             await asyncio.sleep(0.05)
         await self._read(session, key, self._rng.choice(self._settings.reads))
 

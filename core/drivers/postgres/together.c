@@ -61,11 +61,20 @@ static int end_segment(pg_conn *conn)
     return PQpipelineSync(conn->pg);
 }
 
+/* What a statement alone has read is bounded by where the log is after it: then the session's next
+ * read need not stay at the primary. */
+static int reads_alone(const pondi_conn *base)
+{
+    return base->current->call->kind == PONDI_REQUEST_EXECUTE && !base->began_in_transaction &&
+           !base->in_transaction;
+}
+
 int pondi_postgres_wants_position(const pg_conn *conn)
 {
     const pondi_conn *base = &conn->base;
     return base->tracks && !(base->role & PONDI_SERVER_STANDBY) &&
-           !pondi_postgres_one_by_one(conn) && pondi_conn_may_commit(base, base->current);
+           !pondi_postgres_one_by_one(conn) &&
+           (reads_alone(base) || pondi_conn_may_commit(base, base->current));
 }
 
 int pondi_postgres_ask_position(pg_conn *conn)
