@@ -1,9 +1,9 @@
 """Lists of nodes that cannot be right: what the library says, and what still works."""
 
-from collections.abc import contextlib
+import contextlib
+from collections.abc import Callable
 from typing import Any
 
-import Callable
 import millpond
 import pytest
 from millpond import Session
