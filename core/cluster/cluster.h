@@ -171,6 +171,8 @@ void pondi_cluster_identify(pondi_cluster *cluster, const pondi_server_report *r
  * as the monitor takes. Locked. */
 void pondi_cluster_describe(pondi_cluster *cluster, const pondi_position *position, int64_t now_ns,
                             int asked_often, pondi_node *out);
+/* Why a node serves no reads, in words; "" for nothing, or if it was never heard of. Locked. */
+const char *pondi_cluster_problem(const pondi_cluster_node *node, pondi_node_out out);
 /* Whether something is not as it should be: a node does not answer, or there is no primary. On the
  * monitor's loop. */
 int pondi_cluster_is_in_doubt(pondi_cluster *cluster);

@@ -233,11 +233,13 @@ void pondi_cluster_describe(pondi_cluster *cluster, const pondi_position *positi
     pondi_nodes_judge(out, (uint32_t)cluster->count, &limits);
 }
 
-static const char *problem_of(const pondi_cluster_node *node, pondi_node_out out)
+const char *pondi_cluster_problem(const pondi_cluster_node *node, pondi_node_out out)
 {
     if (node->foreign)
         return "holds the data of another cluster: take it out of the list of hosts";
     switch (out) {
+    case PONDI_NODE_DEAD:
+        return node->asked_ns ? "does not answer in time" : "";
     case PONDI_NODE_NOT_READY:
         return "is not ready to serve";
     case PONDI_NODE_ERRORS:
@@ -255,7 +257,7 @@ static const char *problem_of(const pondi_cluster_node *node, pondi_node_out out
 static void note_verdict(pondi_cluster_node *node, pondi_node_out out, int64_t now_ns)
 {
     if (node->reachable)
-        set_problem(node, "%s", problem_of(node, out));
+        set_problem(node, "%s", pondi_cluster_problem(node, out));
     if (out == node->out)
         return;
     if (node->out == PONDI_NODE_IN && node->asked_ns)

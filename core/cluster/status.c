@@ -101,7 +101,8 @@ static void take_node(pondi_cluster *cluster, const pondi_cluster_node *node,
     }
     copy_text(texts->address, sizeof(texts->address), node->address);
     copy_text(texts->region, sizeof(texts->region), node->region);
-    copy_text(texts->problem, sizeof(texts->problem), node->problem);
+    copy_text(texts->problem, sizeof(texts->problem),
+              *node->problem ? node->problem : pondi_cluster_problem(node, seen->out));
     pondi_buffer_init(&texts->position);
     pondi_position_print(&node->report.position, &texts->position);
 }
