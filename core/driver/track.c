@@ -84,7 +84,9 @@ void pondi_conn_note_no_commit(pondi_conn *conn)
 void pondi_conn_tell_use(pondi_conn *conn, const pondi_request *request, const pond_error *error)
 {
     int noted = conn->noted.kind != PONDI_POSITION_NONE;
-    int commits = noted || (!conn->noted_no_commit && pondi_conn_may_commit(conn, request));
+    int only_reads = request->statement && !pondi_statement_may_write(request->statement);
+    int commits =
+        !only_reads && (noted || (!conn->noted_no_commit && pondi_conn_may_commit(conn, request)));
     int unsent = !request->started || conn->noted_nothing || (error && error->unsent);
     const pondi_use use = {.asked_ns = request->submitted_ns,
                            .commits = commits,

@@ -86,11 +86,13 @@ def _has_turn(lease: Lease) -> Iterator[None]:
     task = asyncio.current_task()
     assert task is not None
     lease.at_turn.append(task)
-    _turn.set(task)
+    token = _turn.set(task)
     try:
         yield
     finally:
         lease.at_turn.remove(task)
+        with contextlib.suppress(ValueError):  # it ends in another context, as at its collection
+            _turn.reset(token)  # else the task's own context would hold it, in a cycle
 
 
 def _guarded_sync(method: Any) -> Any:
